@@ -1,0 +1,1 @@
+//! An agent: carries traffic and runs filters on it.

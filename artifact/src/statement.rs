@@ -1,0 +1,199 @@
+//! What a publisher signs: not only the code but how it is applied, and its removal.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, GroupName, KeyId, Limits, LimitsError, Name, TrustedKey};
+
+/// Largest statement in bytes, signature not counted.
+pub(crate) const MAX_STATEMENT_BYTES: usize = 1 << 20;
+
+/// One signed decision about a filter or about the keys themselves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Statement {
+    /// Run this filter.
+    Publish(Box<Publication>),
+    /// Run it no more.
+    Remove(Removal),
+    /// Trust this key too.
+    Endorse(Endorsement),
+}
+
+/// Run this component, in this way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Publication {
+    /// The filter's name: its identity over its versions.
+    pub name: Name,
+    /// Goes up with each new artifact; an agent runs an older one only by `rollback`.
+    pub version: u64,
+    /// The agents it is for.
+    pub group: GroupName,
+    /// Later statements about one filter have a higher number: milliseconds since the Unix epoch at signing, or one
+    /// more than the last, whichever is greater.
+    pub sequence: u64,
+    /// The publisher means to go back to an older version.
+    #[serde(default)]
+    pub rollback: bool,
+    /// Seconds since the Unix epoch. From then on the statement is not accepted anew; what runs goes on.
+    pub expires: u64,
+    /// Of the component.
+    pub digest: Digest,
+    /// Of the component, bytes.
+    pub size: u64,
+    /// Which exchanges meet the filter, in the query grammar; empty for all.
+    #[serde(rename = "match", default)]
+    pub matching: String,
+    /// Requests meet filters in ascending priority, ties by name; responses in reverse.
+    #[serde(default)]
+    pub priority: i32,
+    /// The filter's own configuration, JSON text exactly as `configure` gets it.
+    pub config: String,
+    /// What an exchange gets when the filter fails.
+    #[serde(default)]
+    pub on_failure: FailurePolicy,
+    /// Whether exchanges share an instance.
+    #[serde(default)]
+    pub isolation: Isolation,
+    /// Bounds.
+    #[serde(default)]
+    pub limits: Limits,
+    /// What the component may import beyond `http`.
+    #[serde(default)]
+    pub grants: BTreeSet<Capability>,
+}
+
+/// Run the filter no more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Removal {
+    /// The filter.
+    pub name: Name,
+    /// The agents it is taken from.
+    pub group: GroupName,
+    /// As in [`Publication::sequence`].
+    pub sequence: u64,
+}
+
+/// Trust this key as the signing one is trusted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Endorsement {
+    /// The key.
+    pub key: TrustedKey,
+    /// Its id, stated so that a listing can show it.
+    pub key_id: KeyId,
+}
+
+/// What an exchange gets when a filter fails it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailurePolicy {
+    /// An error response: the filter may be what keeps clients out.
+    #[default]
+    Closed,
+    /// The exchange goes on without the filter.
+    Open,
+    /// New exchanges meet the version before; where there is none, as `closed`.
+    LastGood,
+}
+
+/// Whether exchanges share an instance of the filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Isolation {
+    /// One live instance per worker.
+    #[default]
+    Shared,
+    /// A fresh instance for each exchange.
+    Exchange,
+}
+
+/// An import that has to be granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Capability {
+    /// `weir:filter/log`.
+    Log,
+}
+
+impl Capability {
+    /// Every capability.
+    pub const ALL: [Self; 1] = [Self::Log];
+
+    /// The interface's name within `weir:filter`.
+    pub fn interface(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+        }
+    }
+}
+
+/// The signed bytes do not say what a statement must.
+#[derive(Debug, thiserror::Error)]
+pub enum StatementError {
+    /// Not a statement in JSON, or one with fields that this version does not know.
+    #[error("the signed statement cannot be read: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Over the bound.
+    #[error("the statement has {0} bytes, more than {MAX_STATEMENT_BYTES}")]
+    TooLarge(usize),
+    /// A bound out of range.
+    #[error(transparent)]
+    Limits(#[from] LimitsError),
+    /// The configuration is not JSON.
+    #[error("config is not JSON: {0}")]
+    Config(serde_json::Error),
+    /// The key and the stated id differ.
+    #[error("the endorsed key is not {0}")]
+    KeyId(KeyId),
+}
+
+impl Statement {
+    /// Reads and checks a statement.
+    ///
+    /// # Errors
+    /// What is wrong with it, field and reason.
+    pub fn parse(bytes: &[u8]) -> Result<Self, StatementError> {
+        if bytes.len() > MAX_STATEMENT_BYTES {
+            return Err(StatementError::TooLarge(bytes.len()));
+        }
+        let statement: Self = serde_json::from_slice(bytes)?;
+        match &statement {
+            Self::Publish(publication) => publication.check()?,
+            Self::Endorse(Endorsement { key, key_id }) if key.id() != *key_id => {
+                return Err(StatementError::KeyId(key_id.clone()));
+            }
+            Self::Endorse(_) | Self::Remove(_) => {}
+        }
+        Ok(statement)
+    }
+
+    /// The bytes that are signed.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a statement has string keys only")
+    }
+
+    /// The filter it is about; none for a statement about keys.
+    pub fn subject(&self) -> Option<(&GroupName, &Name, u64)> {
+        match self {
+            Self::Publish(p) => Some((&p.group, &p.name, p.sequence)),
+            Self::Remove(r) => Some((&r.group, &r.name, r.sequence)),
+            Self::Endorse(_) => None,
+        }
+    }
+}
+
+impl Publication {
+    /// Checks bounds and configuration; names and digest are right by their types.
+    ///
+    /// # Errors
+    /// The first fault.
+    pub fn check(&self) -> Result<(), StatementError> {
+        self.limits.check()?;
+        serde_json::from_str::<serde::de::IgnoredAny>(&self.config).map_err(StatementError::Config)?;
+        Ok(())
+    }
+}

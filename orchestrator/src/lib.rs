@@ -1,0 +1,1 @@
+//! The orchestrator: holds the fleet together.

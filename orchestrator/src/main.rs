@@ -1,0 +1,3 @@
+//! The `orchestrator` binary.
+
+fn main() {}

@@ -1,0 +1,15 @@
+//! Messages and services between agents and the orchestrator, generated from `weir.proto`.
+//! Knows nothing of either side.
+
+/// Version 1 of the protocol.
+pub mod v1 {
+    #![allow(clippy::all, unreachable_pub, reason = "generated code")]
+    tonic::include_proto!("weir.v1");
+}
+
+/// The server name in every orchestrator's certificate, whatever host it runs on; agents check the chain against the
+/// CA pinned in their join token and ask for this name.
+pub const ORCHESTRATOR_NAME: &str = "weir-orchestrator";
+
+/// Bound on one gRPC message in either direction, in bytes.
+pub const MAX_MESSAGE_BYTES: usize = 16 << 20;
