@@ -3,7 +3,7 @@
 
 /// Version 1 of the protocol.
 pub mod v1 {
-    #![allow(clippy::all, unreachable_pub, reason = "generated code")]
+    #![allow(clippy::all, clippy::allow_attributes_without_reason, unreachable_pub, reason = "generated code")]
     tonic::include_proto!("weir.v1");
 }
 
