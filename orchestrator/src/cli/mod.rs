@@ -1,0 +1,1 @@
+//! The command line. Client commands speak REST only.

@@ -1,0 +1,284 @@
+//! How the server is to run: flags and `WEIR_…` variables over a TOML file over defaults. What leaves is checked whole:
+//! nothing starts with a key misspelt or a combination that is not supported.
+
+use std::{
+    env, fs,
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::Deserialize;
+
+/// Flags of `orchestrator serve`. Each is also a key of the file and a variable.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct ServeArgs {
+    /// TOML file with the same keys as these flags
+    #[arg(long, env = "WEIR_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where database, CA and admin token live
+    #[arg(long, env = "WEIR_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Address of REST, plain HTTP [default: 127.0.0.1:7080]
+    #[arg(long, env = "WEIR_REST", value_name = "ADDR")]
+    pub rest: Option<SocketAddr>,
+    /// Address of gRPC for agents, TLS [default: 127.0.0.1:7443]
+    #[arg(long, env = "WEIR_GRPC", value_name = "ADDR")]
+    pub grpc: Option<SocketAddr>,
+    /// Database [default: sqlite://DATA_DIR/weir.db]
+    #[arg(long, env = "WEIR_DATABASE_URL", value_name = "URL")]
+    pub database_url: Option<String>,
+    /// Names and addresses by which agents reach this server, for its certificate
+    #[arg(long, env = "WEIR_NAMES", value_name = "NAME", value_delimiter = ',')]
+    pub names: Option<Vec<String>>,
+    /// Serve REST in plain HTTP beyond this machine: whoever can listen on the way learns the admin token
+    #[arg(long, env = "WEIR_ALLOW_REMOTE_PLAIN_REST", num_args = 0..=1, default_missing_value = "true")]
+    pub allow_remote_plain_rest: Option<bool>,
+    /// Drop exchanges older than this many hours [default: 720]
+    #[arg(long, env = "WEIR_RETENTION_HOURS", value_name = "HOURS")]
+    pub retention_hours: Option<u64>,
+    /// Keep at most this many exchanges [default: 10000000]
+    #[arg(long, env = "WEIR_RETENTION_EXCHANGES", value_name = "N")]
+    pub retention_exchanges: Option<u64>,
+    /// Keep exchanges and metrics within this many bytes of disk [default: 21474836480]
+    #[arg(long, env = "WEIR_RETENTION_BYTES", value_name = "BYTES")]
+    pub retention_bytes: Option<u64>,
+    /// Largest component that can be pushed [default: 67108864]
+    #[arg(long, env = "WEIR_MAX_COMPONENT_BYTES", value_name = "BYTES")]
+    pub max_component_bytes: Option<u64>,
+    /// Exchanges that wait in memory for the disk; beyond it agents are slowed [default: 67108864]
+    #[arg(long, env = "WEIR_MAX_QUEUED_BYTES", value_name = "BYTES")]
+    pub max_queued_bytes: Option<u64>,
+}
+
+/// Keys of the file: those of [`ServeArgs`].
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    data_dir: Option<PathBuf>,
+    rest: Option<SocketAddr>,
+    grpc: Option<SocketAddr>,
+    database_url: Option<String>,
+    names: Option<Vec<String>>,
+    allow_remote_plain_rest: Option<bool>,
+    retention_hours: Option<u64>,
+    retention_exchanges: Option<u64>,
+    retention_bytes: Option<u64>,
+    max_component_bytes: Option<u64>,
+    max_queued_bytes: Option<u64>,
+}
+
+/// A configuration that can be served.
+#[derive(Debug, Clone)]
+pub struct ServeConfig {
+    /// Where database, CA and admin token live.
+    pub data_dir: PathBuf,
+    /// Address of REST; port 0 takes a free one.
+    pub rest: SocketAddr,
+    /// Address of gRPC; port 0 takes a free one.
+    pub grpc: SocketAddr,
+    /// The SQLite file.
+    pub database: PathBuf,
+    /// More names for the certificate.
+    pub names: Vec<String>,
+    /// What is kept.
+    pub retention: Retention,
+    /// What is taken.
+    pub limits: Limits,
+}
+
+/// How long and how much is kept; the first bound reached counts.
+#[derive(Debug, Clone, Copy)]
+pub struct Retention {
+    /// Age of an exchange or a metrics sample.
+    pub age: Duration,
+    /// Number of exchanges.
+    pub exchanges: u64,
+    /// Bytes on disk.
+    pub bytes: u64,
+}
+
+/// Bounds on what comes in.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Of one component.
+    pub component_bytes: u64,
+    /// Of recorded exchanges that wait for the disk.
+    pub queued_bytes: u64,
+}
+
+/// The operator's configuration is wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{}: {error}", file.display())]
+    Read {
+        /// Named by `--config`.
+        file: PathBuf,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// The file is not TOML, has a key that does not exist, or a value of another type.
+    #[error("{}:{line}: {message}", file.display())]
+    File {
+        /// Named by `--config`.
+        file: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// Names the key.
+        message: String,
+    },
+    /// A value that cannot be served.
+    #[error("{key}: {reason}")]
+    Value {
+        /// As in the file.
+        key: &'static str,
+        /// What to do about it.
+        reason: String,
+    },
+}
+
+impl ServeConfig {
+    /// Puts flags, variables, file and defaults together and checks the whole.
+    ///
+    /// # Errors
+    /// The file, line and key that are wrong.
+    pub fn load(args: ServeArgs) -> Result<Self, ConfigError> {
+        let file = args.config.as_deref().map_or_else(|| Ok(File::default()), read)?;
+        let data_dir = args.data_dir.or(file.data_dir).unwrap_or_else(default_data_dir);
+        let rest = args.rest.or(file.rest).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 7080)));
+        let plain = args.allow_remote_plain_rest.or(file.allow_remote_plain_rest).unwrap_or(false);
+        if !rest.ip().is_loopback() && !plain {
+            return Err(value(
+                "rest",
+                format!(
+                    "{rest} is reachable from other machines and REST is plain HTTP: put a TLS proxy before a loopback address, or force it with allow_remote_plain_rest"
+                ),
+            ));
+        }
+        let grpc = args.grpc.or(file.grpc).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 7443)));
+        if rest == grpc && rest.port() != 0 {
+            return Err(value("grpc", format!("{grpc} is the address of rest too")));
+        }
+        let database = match args.database_url.or(file.database_url) {
+            None => data_dir.join("weir.db"),
+            Some(url) => sqlite_file(&url)?,
+        };
+        let names = args.names.or(file.names).unwrap_or_default();
+        names.iter().try_for_each(|name| check_name(name))?;
+        let at_least = |key, low: u64, given: u64| match given {
+            given if given >= low => Ok(given),
+            given => Err(value(key, format!("{given} is below the least that works, {low}"))),
+        };
+        let hours = args.retention_hours.or(file.retention_hours).unwrap_or(30 * 24);
+        let component = args.max_component_bytes.or(file.max_component_bytes).unwrap_or(64 << 20);
+        let queued = args.max_queued_bytes.or(file.max_queued_bytes).unwrap_or(64 << 20);
+        let exchanges = args.retention_exchanges.or(file.retention_exchanges).unwrap_or(10_000_000);
+        let bytes = args.retention_bytes.or(file.retention_bytes).unwrap_or(20 << 30);
+        Ok(Self {
+            rest,
+            grpc,
+            database,
+            names,
+            retention: Retention {
+                age: Duration::from_secs(at_least("retention_hours", 1, hours)?.saturating_mul(3600)),
+                exchanges: at_least("retention_exchanges", 1, exchanges)?,
+                bytes: at_least("retention_bytes", 16 << 20, bytes)?,
+            },
+            limits: Limits {
+                component_bytes: at_least("max_component_bytes", 1 << 10, component)?.min(1 << 30),
+                queued_bytes: at_least("max_queued_bytes", 1 << 20, queued)?,
+            },
+            data_dir,
+        })
+    }
+}
+
+fn value(key: &'static str, reason: String) -> ConfigError {
+    ConfigError::Value { key, reason }
+}
+
+fn read(file: &Path) -> Result<File, ConfigError> {
+    let text = fs::read_to_string(file).map_err(|error| ConfigError::Read { file: file.to_owned(), error })?;
+    toml::from_str(&text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let key = error.span().and_then(|span| text.get(span)).filter(|key| key.len() < 64 && !key.contains('\n'));
+        let message = match key {
+            Some(key) if !error.message().contains(key) => format!("{} (`{key}`)", error.message()),
+            _ => error.message().to_owned(),
+        };
+        let key = text.lines().nth(line - 1).and_then(|line| line.split_once('=')).map(|(key, _)| key.trim());
+        let message = match key {
+            Some(key) if !message.contains(key) => format!("{key}: {message}"),
+            _ => message,
+        };
+        ConfigError::File { file: file.to_owned(), line, message }
+    })
+}
+
+fn sqlite_file(url: &str) -> Result<PathBuf, ConfigError> {
+    let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"));
+    match path {
+        Some(path) if !path.is_empty() && !path.contains('?') && !path.contains(":memory:") => Ok(path.into()),
+        Some(_) => Err(value("database_url", "name a file, such as sqlite:///var/lib/weir/weir.db".to_owned())),
+        None => {
+            // The rest of the URL may hold a password.
+            let scheme = url.split_once(':').map_or(url, |(scheme, _)| scheme);
+            Err(value("database_url", format!("`{scheme}` is not supported; sqlite://FILE is")))
+        }
+    }
+}
+
+fn check_name(name: &str) -> Result<(), ConfigError> {
+    let label = |label: &str| {
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        !label.is_empty() && label.len() <= 63 && label.bytes().all(fits)
+    };
+    if name.parse::<IpAddr>().is_ok() || (name.len() <= 253 && name.split('.').all(label)) {
+        return Ok(());
+    }
+    Err(value("names", format!("`{name}` is neither a host name nor an IP address")))
+}
+
+/// `~/.local/share/weir/orchestrator`, by the XDG base directory rules.
+pub fn default_data_dir() -> PathBuf {
+    let share = env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let share = share.or_else(|| env::home_dir().map(|home| home.join(".local/share")));
+    share.unwrap_or_else(|| PathBuf::from(".")).join("weir/orchestrator")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expect: &str) {
+        let file = std::env::temp_dir().join(format!("weir-config-{}.toml", uuid::Uuid::new_v4()));
+        fs::write(&file, text).unwrap();
+        let loaded = ServeConfig::load(ServeArgs { config: Some(file.clone()), ..ServeArgs::default() });
+        fs::remove_file(&file).unwrap();
+        let error = loaded.unwrap_err().to_string();
+        assert!(error.contains(expect), "{error}");
+    }
+
+    #[test]
+    fn the_error_names_file_line_and_key() {
+        check("rest = \"127.0.0.1:1\"\nresst = 1\n", ".toml:2: unknown field `resst`");
+        check("\n\nretention_hours = \"x\"\n", ".toml:3: retention_hours: invalid type");
+    }
+
+    #[test]
+    fn what_cannot_be_served_is_refused() {
+        check("rest = \"0.0.0.0:7080\"", "rest: 0.0.0.0:7080 is reachable from other machines");
+        check("database_url = \"postgres://weir:secret@db/weir\"", "database_url: `postgres` is not supported");
+        check("names = [\"a b\"]", "names: `a b` is neither");
+        check("retention_hours = 0", "retention_hours: 0 is below");
+        check("rest = \"127.0.0.1:9\"\ngrpc = \"127.0.0.1:9\"", "grpc: 127.0.0.1:9 is the address of rest too");
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let args = ServeArgs { rest: Some(([127, 0, 0, 1], 0).into()), ..ServeArgs::default() };
+        assert_eq!(ServeConfig::load(args).unwrap().rest.port(), 0);
+    }
+}
