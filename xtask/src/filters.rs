@@ -1,0 +1,109 @@
+//! Builds every filter of `filters/` and `examples/` and makes components of them: `target/filters/NAME.wasm`, where
+//! NAME is the crate's folder. Knows nothing of what a filter does.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+use wit_component::ComponentEncoder;
+
+use crate::setup::{WASM_TARGET, WasmCargo};
+
+/// The profile in the root Cargo.toml that guests are built with.
+const PROFILE: &str = "guest";
+
+struct Guest {
+    package: String,
+    /// File stem of the core module that cargo writes.
+    module: String,
+    /// Folder of the crate, and file stem of the component.
+    name: String,
+}
+
+/// Builds what changed; the answer is the folder with the components.
+pub(crate) fn build() -> anyhow::Result<PathBuf> {
+    let metadata = metadata()?;
+    let target = PathBuf::from(metadata["target_directory"].as_str().context("cargo metadata names no target folder")?);
+    let guests = guests(&metadata)?;
+    // A target folder of its own: no wait for whoever builds natively, and no rebuild by another profile.
+    let wasm = target.join("wasm");
+    let mut cargo = WasmCargo::set_up()?.build();
+    cargo.args(["--profile", PROFILE, "--target-dir"]).arg(&wasm).current_dir(root());
+    for guest in &guests {
+        cargo.args(["--package", &guest.package]);
+    }
+    if !cargo.status().context("running cargo")?.success() {
+        bail!("the filters do not build");
+    }
+    let modules = wasm.join(WASM_TARGET).join(PROFILE);
+    let components = target.join("filters");
+    fs::create_dir_all(&components)?;
+    for guest in &guests {
+        let module = modules.join(&guest.module).with_extension("wasm");
+        let component = encode(&module).with_context(|| format!("{} does not become a component", module.display()))?;
+        let path = components.join(&guest.name).with_extension("wasm");
+        let state = if replace(&path, &component)? { "built" } else { "unchanged" };
+        println!("{} ({:.1} KiB, {state})", path.display(), component.len() as f64 / 1024.0);
+    }
+    Ok(components)
+}
+
+/// The repository's root.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask/ lies in the root")
+}
+
+fn metadata() -> anyhow::Result<Value> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let args = ["metadata", "--no-deps", "--format-version", "1"];
+    let output = Command::new(cargo).args(args).current_dir(root()).output().context("running cargo metadata")?;
+    if !output.status.success() {
+        bail!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// Members of the workspace in the two folders that build a `cdylib`.
+fn guests(metadata: &Value) -> anyhow::Result<Vec<Guest>> {
+    let folders = [root().join("filters"), root().join("examples")];
+    let mut guests = Vec::new();
+    for package in metadata["packages"].as_array().context("cargo metadata lists no packages")? {
+        let manifest = Path::new(package["manifest_path"].as_str().unwrap_or_default());
+        let Some(folder) = manifest.parent().filter(|folder| folders.iter().any(|in_| folder.starts_with(in_))) else {
+            continue;
+        };
+        let targets = package["targets"].as_array().into_iter().flatten();
+        let Some(library) = targets.into_iter().find(|target| is_cdylib(target)) else { continue };
+        guests.push(Guest {
+            package: package["name"].as_str().context("a package without a name")?.to_owned(),
+            module: library["name"].as_str().context("a target without a name")?.replace('-', "_"),
+            name: folder.file_name().context("a crate in no folder")?.to_string_lossy().into_owned(),
+        });
+    }
+    Ok(guests)
+}
+
+fn is_cdylib(target: &Value) -> bool {
+    target["crate_types"].as_array().is_some_and(|types| types.iter().any(|type_| type_ == "cdylib"))
+}
+
+/// Core module with the WIT that wit-bindgen embedded -> component.
+fn encode(module: &Path) -> anyhow::Result<Vec<u8>> {
+    let module = fs::read(module)?;
+    ComponentEncoder::default().module(&module)?.validate(true).encode()
+}
+
+/// Writes the file whole or not at all, and only if it would change: an agent may be watching the folder.
+fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<bool> {
+    if fs::read(path).is_ok_and(|old| old == bytes) {
+        return Ok(false);
+    }
+    let unfinished = path.with_extension("wasm.part");
+    fs::write(&unfinished, bytes)?;
+    fs::rename(&unfinished, path)?;
+    Ok(true)
+}
