@@ -1,1 +1,23 @@
 //! An agent: carries traffic and runs filters on it.
+//!
+//! Read `connection.rs` (what becomes of a connection) and `exchange/mod.rs` (what becomes of a request): together they
+//! are the product. Everything a worker owns is `!Send`: one thread, one runtime, one listener, one upstream pool, one
+//! set of filter instances; workers share only [`worker::Shared`].
+
+pub mod config;
+pub mod connection;
+pub mod detect;
+pub mod drain;
+pub mod entry;
+pub mod exchange;
+pub mod filters;
+pub mod io;
+pub mod listener;
+pub mod policy;
+pub mod record;
+pub mod stats;
+pub mod target;
+pub mod tls;
+pub mod tunnel;
+pub mod upstream;
+pub mod worker;

@@ -1,0 +1,1 @@
+//! What a client speaks, from its first bytes.
