@@ -1,0 +1,86 @@
+//! What holds for every query: no text panics, print and parse undo each other, De Morgan, stars as a plain model says.
+
+mod subject;
+use proptest::prelude::*;
+use subject::{parse, sample};
+use weir_query::{Expr, Query, Term};
+
+fn term() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "(host|HOST):[a-c.*]{0,6}x",
+        r#"path:/[a-zA-Z*]{0,4}"#,
+        r#"(user|error|agent|id):"([a-z ()*]|\\[\\"*]){0,6}""#,
+        r#"(user|error|agent|id):([a-z*]|\\[\\"* ()]){1,6}"#,
+        "method:(GET|P*|put)",
+        "status:([1-9]xx|[0-9]{1,3}|>=?[0-9]{1,3}|<=[0-9]{1,3}|100\\.\\.[2-9][0-9]{2})",
+        "size:(>|>=|<=|)[0-9]{1,4}(\\.[05])?(|kB|MiB|gb)".prop_filter("half bytes", |t| Query::parse(t).is_ok()),
+        "duration:(>|>=|<=|)[0-9]{1,4}(us|µs|ms|s|m)",
+        "type:[a-z*+]{1,5}",
+        "type:[a-z]{1,3}/[a-z*]{1,3}",
+        "header\\.[xX]-[fF]oo:b[a-z*]{0,2}",
+        "filter:[bh*][a-z*]{0,5}",
+        "entry:(connect|\\*)",
+    ]
+}
+
+fn query() -> impl Strategy<Value = String> {
+    term().prop_recursive(6, 24, 4, |inner| {
+        let joint = prop_oneof![Just(" "), Just(" and "), Just(" OR "), Just(" or ")];
+        prop_oneof![
+            (prop::collection::vec(inner.clone(), 2..4), joint).prop_map(|(parts, by)| parts.join(by)),
+            (prop_oneof![Just("not "), Just("-")], inner.clone()).prop_map(|(not, it)| format!("{not}({it})")),
+            inner.prop_map(|it| format!("({it})")),
+        ]
+    })
+}
+
+/// `*` by its definition, as slow as that is.
+fn model(pattern: &[Option<u8>], value: &[u8]) -> bool {
+    match pattern.split_first() {
+        None => value.is_empty(),
+        Some((None, rest)) => (0..=value.len()).any(|skip| model(rest, &value[skip..])),
+        Some((Some(byte), rest)) => value.first() == Some(byte) && model(rest, &value[1..]),
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in "\\PC{0,80}") {
+        let _ = Query::parse(&text).map(|query| query.matches(&sample()));
+    }
+
+    #[test]
+    fn nor_does_text_of_the_right_characters(text in r#"([a-z()\-:"\\* ]|and|or|not|host:|status:|>=|\.\.|header\.){0,40}"#) {
+        match Query::parse(&text) {
+            Ok(query) => { query.matches(&sample()); }
+            Err(error) => prop_assert!((1..=text.chars().count() + 1).contains(&error.column()), "{}", error),
+        }
+    }
+
+    #[test]
+    fn what_is_printed_parses_to_the_same(text in query()) {
+        let query = parse(&text);
+        let printed = query.to_string();
+        prop_assert_eq!(&parse(&printed), &query, "{} -> {}", text, printed);
+        prop_assert_eq!(parse(&printed).to_string(), printed);
+    }
+
+    #[test]
+    fn de_morgan(a in query(), b in query()) {
+        for (left, right) in [
+            (format!("not (({a}) and ({b}))"), format!("-({a}) or -({b})")),
+            (format!("not (({a}) or ({b}))"), format!("-({a}) -({b})")),
+            (format!("not not ({a})"), a.clone()),
+        ] {
+            prop_assert_eq!(parse(&left).matches(&sample()), parse(&right).matches(&sample()), "{} | {}", left, right);
+        }
+    }
+
+    #[test]
+    fn stars_fit_as_defined(pattern in "[ab*]{1,8}", value in "[ab]{0,8}") {
+        let query = parse(&format!("user:{pattern}"));
+        let Some(Expr::Term(Term::Text(_, compiled))) = query.expr() else { panic!("one term") };
+        let by_definition: Vec<_> = pattern.bytes().map(|b| (b != b'*').then_some(b)).collect();
+        prop_assert_eq!(compiled.matches(value.as_bytes()), model(&by_definition, value.as_bytes()));
+    }
+}
