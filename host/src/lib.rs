@@ -1,1 +1,33 @@
-//! x
+//! Runs filters: WebAssembly components of the world `weir:filter/filter`, on every request and response.
+//!
+//! A [`Host`] turns an [`weir_artifact::Artifact`] into a [`Filter`] (checked, compiled, configured). A [`Chain`] is an
+//! ordered snapshot of filters. Each worker thread has its own [`Instances`], and takes each exchange through the chain
+//! with a [`Run`]: heads and chunks go in, heads and chunks that are through the whole chain come out. No sockets, no
+//! HTTP codec, no clock but for limits: whoever drives a run does the I/O.
+#![deny(missing_docs)]
+#![allow(dead_code, reason = "signatures land before bodies")]
+
+mod answer;
+mod chain;
+mod clock;
+mod exchange;
+mod failure;
+mod filter;
+mod host;
+mod instances;
+mod load_error;
+mod run;
+mod stats;
+mod subscription;
+
+pub use answer::{Answer, DoneReason, Length, LocalResponse, Progress, Receipt, UpstreamError, Verdict};
+pub use chain::Chain;
+pub use exchange::{Connection, Direction, Entry, Exchange};
+pub use failure::{Failure, FailureKind};
+pub use filter::Filter;
+pub use host::{Host, HostConfig, HostError, Level, LogSink};
+pub use instances::Instances;
+pub use load_error::{LoadError, LoadFault, Problem};
+pub use run::Run;
+pub use stats::FilterStats;
+pub use subscription::{BodyMode, Subscription};

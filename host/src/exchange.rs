@@ -1,0 +1,105 @@
+//! What a filter sees and changes: one exchange, and the facts of the connection it came over.
+//!
+//! The agent makes an [`Exchange`] of what it parsed and lends it to a run; nothing here knows of sockets or guests.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use http::{HeaderMap, request, response};
+use uuid::Uuid;
+
+/// How the client reached the agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// Absolute-form request to a forward proxy (RFC 9112 section 3.2.2).
+    Forward,
+    /// Inside a CONNECT tunnel.
+    Connect,
+    /// Through SOCKS5.
+    Socks5,
+    /// Redirected by the network.
+    Transparent,
+    /// Reverse proxy.
+    Reverse,
+}
+
+impl Entry {
+    /// The word used in records, metrics and queries.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::Connect => "connect",
+            Self::Socks5 => "socks5",
+            Self::Transparent => "transparent",
+            Self::Reverse => "reverse",
+        }
+    }
+}
+
+/// Facts of a client's connection, shared by its exchanges.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    /// How the client reached the agent.
+    pub entry: Entry,
+    /// Where it came from.
+    pub client_address: SocketAddr,
+    /// Who it proved to be.
+    pub user: Option<String>,
+    /// `host:port` it asked to be connected to, before any request was read.
+    pub tunnel_target: Option<String>,
+    /// Server name of its TLS handshake (RFC 6066 section 3).
+    pub server_name: Option<String>,
+    /// Its TLS ends at the agent.
+    pub intercepted: bool,
+}
+
+/// Which way a head, a body or trailers travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// From the client to the upstream.
+    Request,
+    /// From the upstream to the client.
+    Response,
+}
+
+impl Direction {
+    pub(crate) fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// One request and its response.
+#[derive(Debug)]
+pub struct Exchange {
+    /// Names it in the traffic store.
+    pub id: Uuid,
+    /// Over which it came.
+    pub connection: Arc<Connection>,
+    /// The request; its URI is always in absolute form (scheme, authority, path).
+    pub request: request::Parts,
+    /// The response, from the moment there is one.
+    pub response: Option<response::Parts>,
+    /// Trailers of the request, from the end of its body.
+    pub request_trailers: Option<HeaderMap>,
+    /// Trailers of the response, from the end of its body.
+    pub response_trailers: Option<HeaderMap>,
+    /// The request as it came, from a filter's first change on.
+    pub original_request: Option<Box<request::Parts>>,
+    /// The response as it came, from a filter's first change on.
+    pub original_response: Option<Box<response::Parts>>,
+}
+
+impl Exchange {
+    /// An exchange whose request has just been read.
+    pub fn new(id: Uuid, connection: Arc<Connection>, request: request::Parts) -> Box<Self> {
+        Box::new(Self {
+            id,
+            connection,
+            request,
+            response: None,
+            request_trailers: None,
+            response_trailers: None,
+            original_request: None,
+            original_response: None,
+        })
+    }
+}
