@@ -1,1 +1,22 @@
-//! x
+//! What the end-to-end tests stand on: real agents and orchestrators as processes, origins, clients, components.
+//!
+//! Nothing here knows the inside of the product: it starts its binaries, speaks to their sockets and reads what they
+//! print. Every wait has a deadline and every process is ended by its own id.
+
+pub mod agent;
+pub mod binaries;
+pub mod body;
+pub mod ca;
+pub mod client;
+pub mod component;
+pub mod curl;
+pub mod debian;
+pub mod load;
+pub mod orchestrator;
+pub mod origin;
+pub mod process;
+pub mod raw;
+pub mod scratch;
+pub mod setup;
+pub mod wait;
+pub mod websocket;
