@@ -7,7 +7,7 @@ use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use zeroize::Zeroizing;
 
-use crate::{Digest, Endorsement, Statement, StatementError};
+use crate::{Digest, Endorsement, GroupName, Refusal, Statement, StatementError, statement::MAX_STATEMENT_BYTES};
 
 /// Set before the signed bytes, so that a signature made for anything else never fits.
 const DOMAIN: &[u8] = b"weir statement v1\n";
@@ -15,14 +15,20 @@ const PUBLIC_PREFIX: &str = "weir-publisher-key:";
 const SECRET_PREFIX: &str = "weir-publisher-secret-key:";
 
 /// Names a publisher key: the first 16 hex digits of its SHA-256.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct KeyId(String);
 
+/// Length of an id in characters.
+const ID_LEN: usize = 16;
+
 impl KeyId {
-    /// An id as it came in, trusted for nothing but looking a key up.
-    pub fn claimed(text: impl Into<String>) -> Self {
-        Self(text.into())
+    /// An id as it came in, trusted for nothing but looking a key up. It is shown in errors and logs, so what can be no
+    /// id is made harmless, and stays no id.
+    pub fn claimed(text: &str) -> Self {
+        let shown = text.chars().take(ID_LEN).flat_map(char::escape_debug);
+        let cut = text.chars().nth(ID_LEN).map(|_| '…');
+        Self(shown.chain(cut).collect())
     }
 
     /// The id as text.
@@ -34,6 +40,12 @@ impl KeyId {
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for KeyId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::claimed(&String::deserialize(deserializer)?))
     }
 }
 
@@ -64,7 +76,7 @@ pub struct TrustedKey(VerifyingKey);
 impl TrustedKey {
     /// The key's name.
     pub fn id(&self) -> KeyId {
-        KeyId(Digest::of(self.0.as_bytes()).hex()[..16].to_owned())
+        KeyId(Digest::of(self.0.as_bytes()).hex()[..ID_LEN].to_owned())
     }
 
     /// One line of text, as in `NAME.pub`.
@@ -123,7 +135,8 @@ impl PublisherKey {
     /// One line of text, for a file that only its owner may read.
     pub fn to_text(&self) -> Zeroizing<String> {
         let seed = Zeroizing::new(self.0.to_bytes());
-        Zeroizing::new(format!("{SECRET_PREFIX}{}", BASE64.encode(&seed[..])))
+        let encoded = Zeroizing::new(BASE64.encode(&seed[..]));
+        Zeroizing::new(format!("{SECRET_PREFIX}{}", encoded.as_str()))
     }
 
     /// Reads the line of [`Self::to_text`].
@@ -132,7 +145,7 @@ impl PublisherKey {
     /// The text is no secret key.
     pub fn from_text(text: &str) -> Result<Self, SignatureError> {
         let seed = decode(text, SECRET_PREFIX).ok_or(SignatureError::NotAKey("publisher's secret key"))?;
-        Ok(Self(SigningKey::from_bytes(&Zeroizing::new(seed))))
+        Ok(Self(SigningKey::from_bytes(&seed)))
     }
 
     /// Signs a statement.
@@ -149,9 +162,9 @@ impl fmt::Debug for PublisherKey {
     }
 }
 
-fn decode(text: &str, prefix: &str) -> Option<[u8; 32]> {
+fn decode(text: &str, prefix: &str) -> Option<Zeroizing<[u8; 32]>> {
     let bytes = Zeroizing::new(BASE64.decode(text.trim().strip_prefix(prefix)?).ok()?);
-    <[u8; 32]>::try_from(&bytes[..]).ok()
+    <[u8; 32]>::try_from(&bytes[..]).ok().map(Zeroizing::new)
 }
 
 /// A statement as it travels: bytes that nobody has looked into yet.
@@ -170,6 +183,7 @@ pub struct Envelope {
 pub struct Signed {
     statement: Statement,
     key_id: KeyId,
+    digest: Digest,
 }
 
 impl Signed {
@@ -181,6 +195,11 @@ impl Signed {
     /// Who said it.
     pub fn key_id(&self) -> &KeyId {
         &self.key_id
+    }
+
+    /// Of the statement's bytes: two statements are the same one only if this is.
+    pub fn digest(&self) -> Digest {
+        self.digest
     }
 }
 
@@ -202,20 +221,47 @@ impl TrustedKeys {
         if envelope.signature.is_empty() {
             return Err(SignatureError::Unsigned);
         }
+        // Before any work is done for whoever sent it.
+        if envelope.statement.len() > MAX_STATEMENT_BYTES {
+            return Err(StatementError::TooLarge(envelope.statement.len()).into());
+        }
         let key = self.0.get(&envelope.key_id).ok_or_else(|| SignatureError::UnknownKey(envelope.key_id.clone()))?;
         let mismatch = || SignatureError::Mismatch(envelope.key_id.clone());
         let signature = Signature::from_slice(&envelope.signature).map_err(|_| mismatch())?;
         let message = [DOMAIN, &envelope.statement].concat();
         key.0.verify_strict(&message, &signature).map_err(|_| mismatch())?;
-        Ok(Signed { statement: Statement::parse(&envelope.statement)?, key_id: envelope.key_id.clone() })
+        Ok(Signed {
+            statement: Statement::parse(&envelope.statement)?,
+            key_id: envelope.key_id.clone(),
+            digest: Digest::of(&envelope.statement),
+        })
     }
 
-    /// Trusts a key that a trusted key vouches for; true when it is new.
-    pub fn endorse(&mut self, signed: &Signed) -> bool {
-        match &signed.statement {
-            Statement::Endorse(Endorsement { key, .. }) => self.0.insert(key.id(), key.clone()).is_none(),
-            Statement::Publish(_) | Statement::Remove(_) => false,
+    /// Trusts a key that a trusted key vouches for, in an agent of this group at this time (seconds since the Unix
+    /// epoch); true when it is new. A key that is trusted already stays so, whatever the time.
+    ///
+    /// # Errors
+    /// The endorsement is for another group, from the future, expired, or by a key that is not trusted here.
+    pub fn endorse(&mut self, signed: &Signed, ours: &GroupName, now: u64) -> Result<bool, Refusal> {
+        let Statement::Endorse(Endorsement { key, key_id, expires, .. }) = signed.statement() else { return Ok(false) };
+        signed.statement().check_reach(ours, now)?;
+        if !self.contains(signed.key_id()) {
+            return Err(Refusal::Endorser(signed.key_id().clone()));
         }
+        // An id is short enough to be made to collide: never in place of a key that is there.
+        if self.contains(key_id) {
+            return Ok(false);
+        }
+        if *expires <= now {
+            return Err(Refusal::Expired(*expires));
+        }
+        self.0.insert(key.id(), key.clone());
+        Ok(true)
+    }
+
+    /// Is a key of this id trusted?
+    pub fn contains(&self, id: &KeyId) -> bool {
+        self.0.contains_key(id)
     }
 
     /// The keys, by id.

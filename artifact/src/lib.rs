@@ -1,8 +1,11 @@
 //! What is distributed: a filter's component, the signed statement that says how it is applied, and the proof that
 //! both come from a publisher the agent trusts. Bytes in, decision out: no I/O, no async, no clock of its own.
 //!
-//! The order of use cannot be got wrong: an [`Envelope`] is opened with [`TrustedKeys`] before its statement is
-//! parsed, a [`Ratchet`] admits the statement, and only then does an [`Artifact`] with its bytes come into being.
+//! The order of use: an [`Envelope`] is opened with [`TrustedKeys`], which verifies before anything is parsed and is the
+//! only way to a [`Signed`] statement; a [`Ratchet`] admits it; an [`Artifact`] comes of it and the very bytes it names.
+//!
+//! Against whom: an orchestrator in wrong hands, or anybody between. It can withhold what is new. It cannot forge, alter,
+//! bring back what an agent has left behind, give one group what was signed for another, or trust a key in our name.
 #![deny(missing_docs)]
 
 mod artifact;
@@ -22,5 +25,6 @@ pub use limits::{Limits, LimitsError};
 pub use name::{GroupName, Name, NameError};
 pub use ratchet::{Mark, Ratchet, Refusal};
 pub use statement::{
-    Capability, Endorsement, FailurePolicy, Isolation, Publication, Removal, Statement, StatementError,
+    Capability, Endorsement, FailurePolicy, Isolation, MAX_COMPONENT_BYTES, Publication, Removal, Statement,
+    StatementError,
 };

@@ -18,7 +18,8 @@ fn check(text: &str) -> Result<(), NameError> {
     if first_fits && all_fit && text.len() <= MAX_LEN {
         return Ok(());
     }
-    Err(NameError(text.chars().take(MAX_LEN).collect()))
+    // What came in may hold escapes for terminals and line ends for logs.
+    Err(NameError(text.chars().take(MAX_LEN).flat_map(char::escape_debug).collect()))
 }
 
 macro_rules! name {

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{GroupName, Name, Signed, Statement};
+use crate::{Digest, GroupName, KeyId, Name, Signed, Statement};
 
 /// The newest statement about a filter that was admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
     /// Of the newest statement.
     pub sequence: u64,
+    /// Of the newest statement's bytes.
+    pub statement: Digest,
     /// Highest version that was ever published.
     pub version: u64,
 }
@@ -34,6 +36,20 @@ pub enum Refusal {
         /// The mark's sequence.
         admitted: u64,
     },
+    /// Made at the very time of another statement about the filter, or to take its place.
+    #[error("statement {0} is another than the one of that number admitted before: sign it again")]
+    Conflict(u64),
+    /// Further ahead of the agent's clock than clocks differ.
+    #[error("statement {offered} is from the future (latest {latest}): the publisher's clock or this agent's is wrong")]
+    Future {
+        /// Its sequence.
+        offered: u64,
+        /// The highest that would be admitted now.
+        latest: u64,
+    },
+    /// The endorsing key is not trusted by whom the endorsement was shown to.
+    #[error("endorsed by key {0}, which is not trusted here")]
+    Endorser(KeyId),
     /// An older version without a rollback.
     #[error("version {offered} is not above {admitted} and the statement is no rollback")]
     VersionBack {
@@ -73,18 +89,20 @@ impl Ratchet {
     /// # Errors
     /// Why not.
     pub fn admit(&self, signed: &Signed, ours: &GroupName, now: u64) -> Result<(), Refusal> {
-        let Some((group, name, sequence)) = signed.statement().subject() else { return Ok(()) };
-        if group != ours {
-            return Err(Refusal::Group { ours: ours.clone(), theirs: group.clone() });
+        let mark = signed.statement().subject().and_then(|(group, name, _)| self.mark(group, name));
+        let sequence = signed.statement().sequence();
+        if let Some(mark) = mark
+            && signed.statement().group() == ours
+            && sequence == mark.sequence
+        {
+            // Whatever the clock says: that is the state the agent is in.
+            return if mark.statement == signed.digest() { Ok(()) } else { Err(Refusal::Conflict(sequence)) };
         }
-        let mark = self.mark(group, name);
-        if let Some(mark) = mark {
-            if sequence < mark.sequence {
-                return Err(Refusal::Replayed { offered: sequence, admitted: mark.sequence });
-            }
-            if sequence == mark.sequence {
-                return Ok(());
-            }
+        signed.statement().check_reach(ours, now)?;
+        if let Some(mark) = mark
+            && sequence < mark.sequence
+        {
+            return Err(Refusal::Replayed { offered: sequence, admitted: mark.sequence });
         }
         let Statement::Publish(publication) = signed.statement() else { return Ok(()) };
         if publication.expires <= now {
@@ -98,15 +116,18 @@ impl Ratchet {
         }
     }
 
-    /// Moves the mark up to an admitted statement: when it is active, or removed.
+    /// Moves the mark up to an admitted statement: when the filter is active, or removed. A mark outlives the removal of
+    /// its filter, or what was removed could be brought back.
     pub fn advance(&mut self, signed: &Signed) {
         let Some((group, name, sequence)) = signed.statement().subject() else { return };
         let version = match signed.statement() {
             Statement::Publish(publication) => publication.version,
             Statement::Remove(_) | Statement::Endorse(_) => 0,
         };
-        let mark = self.0.entry((group.clone(), name.clone())).or_insert(Mark { sequence, version });
-        mark.sequence = mark.sequence.max(sequence);
-        mark.version = mark.version.max(version);
+        let offered = Mark { sequence, statement: signed.digest(), version };
+        let mark = self.0.entry((group.clone(), name.clone())).or_insert(offered);
+        if sequence > mark.sequence {
+            *mark = Mark { version: version.max(mark.version), ..offered };
+        }
     }
 }

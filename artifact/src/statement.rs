@@ -4,10 +4,21 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, GroupName, KeyId, Limits, LimitsError, Name, TrustedKey};
+use crate::{Digest, GroupName, KeyId, Limits, LimitsError, Name, Refusal, TrustedKey};
 
 /// Largest statement in bytes, signature not counted.
 pub(crate) const MAX_STATEMENT_BYTES: usize = 1 << 20;
+
+/// Largest component in bytes that anybody takes.
+pub const MAX_COMPONENT_BYTES: u64 = 64 << 20;
+
+/// Largest number in a statement: exact in every JSON reader (RFC 8259 section 6) and in a signed 64-bit column, and far
+/// enough from the end of `u64` that one more is always there.
+const MAX_NUMBER: u64 = (1 << 53) - 1;
+
+/// How far a statement may be ahead of an agent's clock, milliseconds. A sequence without this bound could be put so far
+/// ahead that no later statement, not even a removal, is ever newer.
+const MAX_AHEAD_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// One signed decision about a filter or about the keys themselves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,7 +38,7 @@ pub enum Statement {
 pub struct Publication {
     /// The filter's name: its identity over its versions.
     pub name: Name,
-    /// Goes up with each new artifact; an agent runs an older one only by `rollback`.
+    /// Goes up from 1 with each new artifact; an agent runs an older one only by `rollback`.
     pub version: u64,
     /// The agents it is for.
     pub group: GroupName,
@@ -81,6 +92,12 @@ pub struct Removal {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Endorsement {
+    /// The agents that are to trust it. Without this, a key meant for one group could be shown to every group.
+    pub group: GroupName,
+    /// As in [`Publication::sequence`].
+    pub sequence: u64,
+    /// As in [`Publication::expires`]: a key once trusted stays so.
+    pub expires: u64,
     /// The key.
     pub key: TrustedKey,
     /// Its id, stated so that a listing can show it.
@@ -146,6 +163,19 @@ pub enum StatementError {
     /// The configuration is not JSON.
     #[error("config is not JSON: {0}")]
     Config(serde_json::Error),
+    /// A number that some reader would get wrong.
+    #[error("{field} is {value}: it must be {low} to {MAX_NUMBER}")]
+    Number {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        value: u64,
+        /// The least it may be.
+        low: u64,
+    },
+    /// More than any agent takes.
+    #[error("the component has {0} bytes, more than {MAX_COMPONENT_BYTES}")]
+    ComponentTooLarge(u64),
     /// The key and the stated id differ.
     #[error("the endorsed key is not {0}")]
     KeyId(KeyId),
@@ -161,12 +191,20 @@ impl Statement {
             return Err(StatementError::TooLarge(bytes.len()));
         }
         let statement: Self = serde_json::from_slice(bytes)?;
+        check_number("sequence", statement.sequence(), 1)?;
         match &statement {
-            Self::Publish(publication) => publication.check()?,
-            Self::Endorse(Endorsement { key, key_id }) if key.id() != *key_id => {
-                return Err(StatementError::KeyId(key_id.clone()));
+            Self::Publish(publication) => {
+                check_number("version", publication.version, 1)?;
+                check_number("expires", publication.expires, 0)?;
+                publication.check()?;
             }
-            Self::Endorse(_) | Self::Remove(_) => {}
+            Self::Endorse(Endorsement { key, key_id, expires, .. }) => {
+                check_number("expires", *expires, 0)?;
+                if key.id() != *key_id {
+                    return Err(StatementError::KeyId(key_id.clone()));
+                }
+            }
+            Self::Remove(_) => {}
         }
         Ok(statement)
     }
@@ -174,6 +212,36 @@ impl Statement {
     /// The bytes that are signed.
     pub fn to_bytes(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("a statement has string keys only")
+    }
+
+    /// The agents it is for.
+    pub fn group(&self) -> &GroupName {
+        match self {
+            Self::Publish(p) => &p.group,
+            Self::Remove(r) => &r.group,
+            Self::Endorse(e) => &e.group,
+        }
+    }
+
+    /// When it was made, in milliseconds since the Unix epoch or a little more: see [`Publication::sequence`].
+    pub fn sequence(&self) -> u64 {
+        match self {
+            Self::Publish(p) => p.sequence,
+            Self::Remove(r) => r.sequence,
+            Self::Endorse(e) => e.sequence,
+        }
+    }
+
+    /// Is it for this group, and not from the future (`now`: seconds since the Unix epoch)?
+    pub(crate) fn check_reach(&self, ours: &GroupName, now: u64) -> Result<(), Refusal> {
+        if self.group() != ours {
+            return Err(Refusal::Group { ours: ours.clone(), theirs: self.group().clone() });
+        }
+        let latest = now.saturating_mul(1000).saturating_add(MAX_AHEAD_MS);
+        if self.sequence() > latest {
+            return Err(Refusal::Future { offered: self.sequence(), latest });
+        }
+        Ok(())
     }
 
     /// The filter it is about; none for a statement about keys.
@@ -187,13 +255,20 @@ impl Statement {
 }
 
 impl Publication {
-    /// Checks bounds and configuration; names and digest are right by their types.
+    /// Checks size, bounds and configuration; names and digest are right by their types.
     ///
     /// # Errors
     /// The first fault.
     pub fn check(&self) -> Result<(), StatementError> {
         self.limits.check()?;
+        if self.size > MAX_COMPONENT_BYTES {
+            return Err(StatementError::ComponentTooLarge(self.size));
+        }
         serde_json::from_str::<serde::de::IgnoredAny>(&self.config).map_err(StatementError::Config)?;
         Ok(())
     }
+}
+
+fn check_number(field: &'static str, value: u64, low: u64) -> Result<(), StatementError> {
+    if (low..=MAX_NUMBER).contains(&value) { Ok(()) } else { Err(StatementError::Number { field, value, low }) }
 }
