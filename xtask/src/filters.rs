@@ -67,9 +67,9 @@ fn metadata() -> anyhow::Result<Value> {
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// Members of the workspace in the two folders that build a `cdylib`.
+/// Members of the workspace in these folders that build a `cdylib`.
 fn guests(metadata: &Value) -> anyhow::Result<Vec<Guest>> {
-    let folders = [root().join("filters"), root().join("examples")];
+    let folders = ["filters", "examples", "testkit/guests"].map(|folder| root().join(folder));
     let mut guests = Vec::new();
     for package in metadata["packages"].as_array().context("cargo metadata lists no packages")? {
         let manifest = Path::new(package["manifest_path"].as_str().unwrap_or_default());

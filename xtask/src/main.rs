@@ -1,8 +1,12 @@
 //! `cargo xtask …`: everything that a person or CI does with this repository, without any tool but cargo. Each command
 //! sets up what it misses.
 
+mod child;
 mod filters;
 mod setup;
+mod steps;
+mod test;
+mod up;
 
 use clap::Parser;
 
@@ -12,16 +16,26 @@ enum Command {
     /// Builds filters/ and examples/ as components: target/filters/NAME.wasm
     Filters,
     /// Starts orchestrator, agent and a sample origin, pushes a filter and sends a request; stays until ctrl-c
-    Up,
+    Up {
+        /// Ends when everything has been shown to work
+        #[arg(long)]
+        once: bool,
+    },
     /// Runs every test
     Test,
-    /// Prints the side-by-side table, with peers where they are installed
-    Bench,
+    /// Swaps a filter 200 times under load and watches the agent's memory
+    Soak {
+        /// Swaps
+        #[arg(long, default_value_t = 200)]
+        swaps: u32,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::Filters => filters::build().map(drop),
-        Command::Up | Command::Test | Command::Bench => anyhow::bail!("this tree has no such step yet"),
+        Command::Up { once } => up::run(once),
+        Command::Test => test::run(),
+        Command::Soak { swaps } => test::soak(swaps),
     }
 }

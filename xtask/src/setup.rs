@@ -107,16 +107,22 @@ fn debian_library() -> Option<PathBuf> {
     sources.flatten().map(|entry| entry.path().join("library")).find(|library| library.join("std/Cargo.toml").exists())
 }
 
-/// Installs Debian packages, through sudo for other users than root.
+/// Installs Debian packages, through sudo for other users than root. Their services are not started.
 pub(crate) fn install(packages: &[&str]) -> anyhow::Result<()> {
     eprintln!("installing {}", packages.join(" "));
-    let apt = ["apt-get", "install", "-y", "--no-install-recommends"];
-    let is_root = fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
-    let words: Vec<&str> =
-        if is_root { &[][..] } else { &["sudo"] }.iter().chain(&apt).chain(packages).copied().collect();
-    let status = Command::new(words[0]).args(&words[1..]).status();
-    match status {
-        Ok(status) if status.success() => Ok(()),
-        _ => bail!("`{}` failed: install these packages by hand", words.join(" ")),
+    let install = [&["install", "-y", "--no-install-recommends"][..], packages].concat();
+    // lists may be missing or old: fetch them when the packages cannot be had with what is there
+    if apt_get(&install) || (apt_get(&["update"]) && apt_get(&install)) {
+        return Ok(());
     }
+    bail!("`apt-get {}` failed: install these packages by hand", install.join(" "))
+}
+
+fn apt_get(words: &[&str]) -> bool {
+    let is_root = fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
+    let sudo: &[&str] = if is_root { &[] } else { &["sudo"] };
+    // RUNLEVEL=1 is invoke-rc.d's word for "start nothing"
+    let environment = ["env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "apt-get"];
+    let all = [sudo, &environment, words].concat();
+    Command::new(all[0]).args(&all[1..]).status().is_ok_and(|status| status.success())
 }

@@ -1,0 +1,133 @@
+//! `cargo xtask test`: sets up what the tests stand on, builds once, runs everything, counts.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read},
+    path::Path,
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+use anyhow::{Context as _, bail};
+
+use crate::{
+    filters, setup,
+    steps::{cargo, step, target_dir, works},
+};
+
+/// Programs that the end-to-end tests start, and the Debian packages they come from.
+const PROGRAMS: [(&str, &str); 5] = [
+    ("nginx", "nginx-light"),
+    ("curl", "curl"),
+    ("openssl", "openssl"),
+    ("ssh", "openssh-client"),
+    ("sshd", "openssh-server"),
+];
+
+/// Tests that ran.
+#[derive(Default)]
+struct Count {
+    passed: u64,
+    failed: u64,
+}
+
+pub(crate) fn run() -> anyhow::Result<()> {
+    let begun = Instant::now();
+    programs(&PROGRAMS)?;
+    // what tests left behind that were ended from outside
+    let _ = fs::remove_dir_all(target_dir()?.join("e2e"));
+    step("format", &mut cargo(&["fmt", "--all", "--check"]))?;
+    eprintln!("==> filters");
+    filters::build()?;
+    let everything = ["--workspace", "--all-targets"];
+    step("lints", cargo(&["clippy"]).args(everything).args(["--quiet", "--", "--deny", "warnings"]))?;
+    step("build", cargo(&["build"]).args(everything))?;
+    let mut count = Count::default();
+    let mut failed = Vec::new();
+    if works("cargo", &["nextest", "--version"]) {
+        tests("tests", cargo(&["nextest", "run"]).args(everything).arg("--no-fail-fast"), &mut count, &mut failed)?;
+    } else {
+        tests("tests", cargo(&["test"]).args(everything).arg("--no-fail-fast"), &mut count, &mut failed)?;
+    }
+    tests("documentation tests", &mut cargo(&["test", "--workspace", "--doc"]), &mut count, &mut failed)?;
+    if works("cargo", &["deny", "--version"]) {
+        step("licences, advisories, dependency edges", &mut cargo(&["deny", "check"]))?;
+    } else {
+        eprintln!("==> cargo deny: skipped, it is not installed (`cargo install cargo-deny`, some minutes)");
+    }
+    let Count { passed, failed: not } = count;
+    let minutes = begun.elapsed().as_secs_f64() / 60.0;
+    println!("{passed} passed, {not} failed in {minutes:.1} min");
+    if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join(", ")) }
+}
+
+/// The hot swap test, longer and with the release build, as the memory of a long-lived agent is to be judged.
+pub(crate) fn soak(swaps: u32) -> anyhow::Result<()> {
+    filters::build()?;
+    step("build", &mut cargo(&["build", "--workspace", "--bins", "--release"]))?;
+    let release = target_dir()?.join("release");
+    let mut soak = cargo(&["test", "--package", "weir-testkit", "--test", "hot_swap", "--", "--nocapture"]);
+    soak.env("WEIR_BIN_DIR", release).env("WEIR_SWAPS", swaps.to_string());
+    step("soak", &mut soak)
+}
+
+/// Installs the packages of the programs that are not there.
+pub(crate) fn programs(wanted: &[(&str, &str)]) -> anyhow::Result<()> {
+    let missing: Vec<&str> =
+        wanted.iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| *package).collect();
+    if missing.is_empty() { Ok(()) } else { setup::install(&missing) }
+}
+
+/// On the PATH, or where Debian keeps servers.
+pub(crate) fn is_there(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let servers = ["/usr/sbin", "/usr/local/sbin"].map(Into::into);
+    std::env::split_paths(&path).chain(servers).any(|dir: std::path::PathBuf| Path::new(&dir).join(program).exists())
+}
+
+/// Runs tests, passes on what they print, and counts.
+fn tests(title: &str, command: &mut Command, count: &mut Count, failed: &mut Vec<String>) -> anyhow::Result<()> {
+    eprintln!("==> {title}");
+    // nextest counts on standard error, cargo's own runner on standard output
+    let nextest = command.get_args().any(|argument| argument == "nextest");
+    let command = if nextest { command.stderr(Stdio::piped()) } else { command.stdout(Stdio::piped()) };
+    let mut child = command.spawn().context("running cargo")?;
+    let printed: Box<dyn Read> = match (child.stdout.take(), child.stderr.take()) {
+        (Some(stdout), _) => Box::new(stdout),
+        (None, Some(stderr)) => Box::new(stderr),
+        (None, None) => Box::new(std::io::empty()),
+    };
+    for line in BufReader::new(printed).lines() {
+        let line = line?;
+        eprintln!("{line}");
+        let summary = line.trim_start();
+        if summary.starts_with("test result:") || summary.starts_with("Summary [") {
+            count.passed += before(summary, " passed");
+            count.failed += before(summary, " failed") + before(summary, " timed out");
+        }
+    }
+    if !child.wait()?.success() {
+        failed.push(title.to_owned());
+    }
+    Ok(())
+}
+
+/// The number before a word: 12 in `…: 12 passed; …`.
+fn before(text: &str, word: &str) -> u64 {
+    let Some((front, _)) = text.split_once(word) else { return 0 };
+    front.rsplit(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::before;
+
+    #[test]
+    fn both_runners_are_counted() {
+        let cargo = "test result: FAILED. 12 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out";
+        assert_eq!((before(cargo, " passed"), before(cargo, " failed")), (12, 1));
+        let nextest = "Summary [   3.214s] 41 tests run: 40 passed (1 slow), 1 failed, 0 skipped";
+        assert_eq!((before(nextest, " passed"), before(nextest, " failed")), (40, 1));
+        assert_eq!(before(nextest, " timed out"), 0);
+    }
+}
