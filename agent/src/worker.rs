@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use http::HeaderValue;
+use weir_host::Host;
 
 use crate::config::Config;
 use crate::drain::Shutdown;
-use crate::filters::Active;
+use crate::filters::{Active, Orders};
 use crate::policy::TargetPolicy;
 use crate::record::{Recorder, WorkerRecorder};
 use crate::stats::Stats;
@@ -17,7 +18,10 @@ use crate::upstream::Upstreams;
 /// What all threads of the agent hold.
 pub struct Shared {
     pub config: Config,
+    pub host: Host,
     pub active: Active,
+    /// what the thread that swaps filters asks of workers
+    pub orders: Orders,
     pub stats: Stats,
     pub recorder: Recorder,
     pub authority: Authority,

@@ -1,5 +1,13 @@
-//! The filters that are active, as one snapshot.
+//! The filters that are active, and where they come from: an orchestrator (through `control`) or a folder.
 
-/// Swapped whole; an exchange keeps the snapshot it began with.
-#[derive(Default)]
-pub struct Active {}
+mod active;
+
+mod log;
+mod matching;
+
+mod warm;
+
+pub use active::{Active, Clash, Snapshot, Source};
+
+pub use log::FilterLog;
+pub use warm::{Order, Orders, serve_orders};

@@ -1,8 +1,10 @@
-//! What is kept of an exchange.
+//! What is kept of exchanges. Parts of an exchange enter from its worker as they pass; encoded records leave for the
+//! orchestrator, through memory while it answers and through a spool on disk while it does not. Never delays an exchange.
 
-/// What all workers record into.
-#[derive(Default)]
-pub struct Recorder {}
+mod recorder;
+mod recording;
+mod wire;
 
-/// One worker's end of the recorder. `!Send`.
-pub struct WorkerRecorder {}
+pub use recorder::{Recorder, WorkerRecorder};
+pub use recording::{Recording, Side};
+pub use weir_proto::v1::Outcome;

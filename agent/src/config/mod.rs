@@ -1,9 +1,21 @@
-//! What the operator asked for. Enters: TOML, flags and variables; leaves: a [`Config`] that has been validated whole.
+//! What the operator asked for. TOML, flags and variables enter; a [`Config`] that has been validated whole leaves, or
+//! every fault with the place it comes from. Nothing else in the agent reads flags, variables or the file.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::time::Duration;
+mod file;
+mod pattern;
+mod settings;
+mod source;
+mod units;
+mod validate;
 
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+pub use pattern::TargetPattern;
+pub use settings::{LogFormat, Settings};
+pub use source::{ConfigFaults, Fault, Place, check_file, load};
+use weir_artifact::{JoinToken, TrustedKey};
+
+/// What the agent runs with.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub listen: SocketAddr,
@@ -14,6 +26,15 @@ pub struct Config {
     pub upstream: UpstreamConfig,
     pub intercept: InterceptConfig,
     pub targets: TargetsConfig,
+    pub capture: CaptureConfig,
+    pub metrics: MetricsConfig,
+    pub log: LogConfig,
+    /// `None`: the agent works alone.
+    pub orchestrator: Option<OrchestratorConfig>,
+    /// Folder of filters that is trusted as files.
+    pub filters: Option<PathBuf>,
+    /// Publishers whose filters are accepted, besides those of the join token.
+    pub trust_keys: Vec<TrustedKey>,
     /// How long exchanges and tunnels in flight may go on after the agent was told to stop.
     pub drain: Duration,
 }
@@ -39,7 +60,7 @@ pub struct ClientLimits {
 
 #[derive(Clone, Debug)]
 pub struct UpstreamConfig {
-    /// certificates trusted besides the system's, PEM
+    /// certificates trusted besides the system's, PEM; it was readable and held at least one when the agent started
     pub ca_file: Option<PathBuf>,
     pub connect_timeout: Duration,
     /// from the end of the request to the head of the response
@@ -52,27 +73,70 @@ pub struct UpstreamConfig {
 #[derive(Clone, Debug)]
 pub struct InterceptConfig {
     pub enabled: bool,
-    /// targets whose TLS is never ended here: `host`, `*.host`, each with `:port` or without
-    pub pass_through: Vec<String>,
+    /// targets whose TLS is never ended here
+    pub pass_through: Vec<TargetPattern>,
 }
 
 #[derive(Clone, Debug, Default)]
 pub struct TargetsConfig {
-    /// networks (CIDR) to allow although they are link-local, metadata or such; the agent's own addresses never are
-    pub allow: Vec<String>,
+    /// targets to allow although they are link-local, metadata or such; the agent's own addresses never are
+    pub allow: Vec<TargetPattern>,
 }
 
+/// How much of an exchange is recorded, and how much may wait for the orchestrator.
+#[derive(Clone, Debug)]
+pub struct CaptureConfig {
+    /// of each body, bytes
+    pub body_bytes: usize,
+    /// of each worker's queue, and once more of all that is sent and unacknowledged, bytes
+    pub queue_bytes: usize,
+    /// on disk, bytes
+    pub spool_bytes: u64,
+}
+
+/// What of the machine is measured.
+#[derive(Clone, Debug)]
+pub struct MetricsConfig {
+    pub interval: Duration,
+    /// empty for all
+    pub interfaces: Vec<String>,
+    /// mount points; empty for all
+    pub disks: Vec<PathBuf>,
+}
+
+#[derive(Clone, Debug)]
+pub struct LogConfig {
+    pub format: LogFormat,
+    /// directives of `tracing_subscriber::EnvFilter`
+    pub level: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct OrchestratorConfig {
+    /// `https://HOST:PORT`
+    pub url: String,
+    /// Ignored once the agent has joined.
+    pub join_token: Option<JoinToken>,
+}
+
+/// Every key left as it is when nobody says otherwise.
 impl Default for Config {
     fn default() -> Self {
         Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             admin: SocketAddr::from(([127, 0, 0, 1], 8081)),
-            data_dir: PathBuf::from("."),
+            data_dir: validate::default_data_dir(),
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             client: ClientLimits::default(),
             upstream: UpstreamConfig::default(),
             intercept: InterceptConfig { enabled: true, pass_through: Vec::new() },
             targets: TargetsConfig::default(),
+            capture: CaptureConfig { body_bytes: 64 << 10, queue_bytes: 16 << 20, spool_bytes: 256 << 20 },
+            metrics: MetricsConfig { interval: Duration::from_secs(5), interfaces: Vec::new(), disks: Vec::new() },
+            log: LogConfig { format: LogFormat::Text, level: "info".to_owned() },
+            orchestrator: None,
+            filters: None,
+            trust_keys: Vec::new(),
             drain: Duration::from_secs(30),
         }
     }

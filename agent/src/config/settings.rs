@@ -1,0 +1,223 @@
+//! Every key of the agent's configuration, once: the same structs are what the TOML file is read into and what the
+//! command line and the environment are parsed into. Nothing is checked here beyond each value's own form.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+
+use super::{
+    pattern::TargetPattern,
+    units::{Size, Time},
+};
+
+/// Declares a section of optional keys and how a stronger source is laid over a weaker one.
+macro_rules! section {
+    ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$meta])*
+        #[derive(Debug, Default, Args, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct $name { $($(#[$field_meta])* pub $field: Option<$type>,)* }
+
+        impl $name {
+            /// These settings, and where they say nothing those of `weaker`.
+            pub fn over(self, weaker: Self) -> Self {
+                Self { $($field: self.$field.or(weaker.$field),)* }
+            }
+        }
+    };
+}
+
+section! {
+    /// Keys that stand before any section of the file.
+    TopSettings {
+        /// Address that clients connect to [default: 127.0.0.1:8080]
+        #[arg(id = "listen", long = "listen", env = "WEIR_AGENT_LISTEN", value_name = "ADDR")]
+        listen: String,
+        /// Address of health, metrics and the list of filters [default: 127.0.0.1:8081]
+        #[arg(id = "admin", long = "admin", env = "WEIR_AGENT_ADMIN", value_name = "ADDR")]
+        admin: String,
+        /// Worker threads [default: one per core]
+        #[arg(id = "workers", long = "workers", env = "WEIR_AGENT_WORKERS", value_name = "N")]
+        workers: usize,
+        /// Where keys, the last good filters and the spool are kept [default: ~/.local/share/weir/agent]
+        #[arg(id = "data_dir", long = "data-dir", env = "WEIR_AGENT_DATA_DIR", value_name = "DIR")]
+        data_dir: PathBuf,
+        /// Orchestrator to work for, https://HOST:PORT
+        #[arg(id = "orchestrator", long = "orchestrator", env = "WEIR_AGENT_ORCHESTRATOR", value_name = "URL")]
+        orchestrator: String,
+        /// The line that `orchestrator join-token` prints; needed once
+        #[arg(id = "join_token", long = "join-token", env = "WEIR_AGENT_JOIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+        join_token: String,
+        /// Folder of filters to run, and to reload as its files change
+        #[arg(id = "filters", long = "filters", env = "WEIR_AGENT_FILTERS", value_name = "DIR")]
+        filters: PathBuf,
+        /// File with the public key of a publisher whose filters are accepted
+        #[arg(id = "trust_keys", long = "trust-key", env = "WEIR_AGENT_TRUST_KEYS", value_delimiter = ',', value_name = "FILE")]
+        trust_keys: Vec<PathBuf>,
+        /// For exchanges and tunnels in flight when the agent is told to stop [default: 30s]
+        #[arg(id = "drain", long = "drain", env = "WEIR_AGENT_DRAIN", value_name = "TIME")]
+        drain: Time,
+    }
+}
+
+section! {
+    /// `[client]`
+    ClientSettings {
+        /// Client connections at a time [default: 16384]
+        #[arg(id = "client.connections", long = "client-connections", env = "WEIR_AGENT_CLIENT_CONNECTIONS", value_name = "N")]
+        connections: usize,
+        /// Longest request head [default: 64KiB]
+        #[arg(id = "client.head_bytes", long = "client-head-bytes", env = "WEIR_AGENT_CLIENT_HEAD_BYTES", value_name = "SIZE")]
+        head_bytes: Size,
+        /// Most fields in a request head [default: 128]
+        #[arg(id = "client.headers", long = "client-headers", env = "WEIR_AGENT_CLIENT_HEADERS", value_name = "N")]
+        headers: usize,
+        /// For a whole request head, and between two requests of a connection [default: 1m]
+        #[arg(id = "client.head_timeout", long = "client-head-timeout", env = "WEIR_AGENT_CLIENT_HEAD_TIMEOUT", value_name = "TIME")]
+        head_timeout: Time,
+        /// For a TLS handshake [default: 15s]
+        #[arg(id = "client.handshake_timeout", long = "client-handshake-timeout", env = "WEIR_AGENT_CLIENT_HANDSHAKE_TIMEOUT", value_name = "TIME")]
+        handshake_timeout: Time,
+        /// A client that is silent this long inside a tunnel speaks a protocol where the server begins [default: 300ms]
+        #[arg(id = "client.peek_timeout", long = "client-peek-timeout", env = "WEIR_AGENT_CLIENT_PEEK_TIMEOUT", value_name = "TIME")]
+        peek_timeout: Time,
+        /// A tunnel in which nothing moves is closed after this [default: 1h]
+        #[arg(id = "client.tunnel_idle", long = "client-tunnel-idle", env = "WEIR_AGENT_CLIENT_TUNNEL_IDLE", value_name = "TIME")]
+        tunnel_idle: Time,
+        /// Requests at once on one HTTP/2 connection [default: 128]
+        #[arg(id = "client.streams", long = "client-streams", env = "WEIR_AGENT_CLIENT_STREAMS", value_name = "N")]
+        streams: u32,
+    }
+}
+
+section! {
+    /// `[upstream]`
+    UpstreamSettings {
+        /// PEM file with CA certificates to accept besides the system's
+        #[arg(id = "upstream.ca", long = "upstream-ca", env = "WEIR_AGENT_UPSTREAM_CA", value_name = "PEM")]
+        ca: PathBuf,
+        /// For a connection, TLS included [default: 10s]
+        #[arg(id = "upstream.connect_timeout", long = "upstream-connect-timeout", env = "WEIR_AGENT_UPSTREAM_CONNECT_TIMEOUT", value_name = "TIME")]
+        connect_timeout: Time,
+        /// From the end of a request to the head of its response [default: 2m]
+        #[arg(id = "upstream.head_timeout", long = "upstream-head-timeout", env = "WEIR_AGENT_UPSTREAM_HEAD_TIMEOUT", value_name = "TIME")]
+        head_timeout: Time,
+        /// Idle connections kept per target and worker [default: 128]
+        #[arg(id = "upstream.idle_connections", long = "upstream-idle-connections", env = "WEIR_AGENT_UPSTREAM_IDLE_CONNECTIONS", value_name = "N")]
+        idle_connections: usize,
+        /// How long they are kept [default: 1m]
+        #[arg(id = "upstream.idle_timeout", long = "upstream-idle-timeout", env = "WEIR_AGENT_UPSTREAM_IDLE_TIMEOUT", value_name = "TIME")]
+        idle_timeout: Time,
+    }
+}
+
+section! {
+    /// `[intercept]`
+    InterceptSettings {
+        /// Whether TLS inside tunnels is ended at the agent [default: true]
+        #[arg(id = "intercept.enabled", long = "intercept-enabled", env = "WEIR_AGENT_INTERCEPT_ENABLED", value_name = "BOOL")]
+        enabled: bool,
+        /// Targets whose TLS is never ended here, such as *.bank.example or 10.0.0.0/8:443
+        #[arg(id = "intercept.pass_through", long = "intercept-pass-through", env = "WEIR_AGENT_INTERCEPT_PASS_THROUGH", value_delimiter = ',', value_name = "TARGET")]
+        pass_through: Vec<TargetPattern>,
+    }
+}
+
+section! {
+    /// `[targets]`
+    TargetsSettings {
+        /// Targets to allow though they are link-local or metadata addresses
+        #[arg(id = "targets.allow", long = "targets-allow", env = "WEIR_AGENT_TARGETS_ALLOW", value_delimiter = ',', value_name = "TARGET")]
+        allow: Vec<TargetPattern>,
+    }
+}
+
+section! {
+    /// `[capture]`
+    CaptureSettings {
+        /// Bytes of each body that are recorded [default: 64KiB]
+        #[arg(id = "capture.body_bytes", long = "capture-body-bytes", env = "WEIR_AGENT_CAPTURE_BODY_BYTES", value_name = "SIZE")]
+        body_bytes: Size,
+        /// Memory for exchanges on their way to the orchestrator, per worker, and again for all that is unacknowledged [default: 16MiB]
+        #[arg(id = "capture.queue_bytes", long = "capture-queue-bytes", env = "WEIR_AGENT_CAPTURE_QUEUE_BYTES", value_name = "SIZE")]
+        queue_bytes: Size,
+        /// Disk for exchanges while the orchestrator is away [default: 256MiB]
+        #[arg(id = "capture.spool_bytes", long = "capture-spool-bytes", env = "WEIR_AGENT_CAPTURE_SPOOL_BYTES", value_name = "SIZE")]
+        spool_bytes: Size,
+    }
+}
+
+section! {
+    /// `[metrics]`
+    MetricsSettings {
+        /// Between two samples of the machine [default: 5s]
+        #[arg(id = "metrics.interval", long = "metrics-interval", env = "WEIR_AGENT_METRICS_INTERVAL", value_name = "TIME")]
+        interval: Time,
+        /// Network interfaces to report [default: all]
+        #[arg(id = "metrics.interfaces", long = "metrics-interfaces", env = "WEIR_AGENT_METRICS_INTERFACES", value_delimiter = ',', value_name = "NAME")]
+        interfaces: Vec<String>,
+        /// Mount points to report [default: all]
+        #[arg(id = "metrics.disks", long = "metrics-disks", env = "WEIR_AGENT_METRICS_DISKS", value_delimiter = ',', value_name = "PATH")]
+        disks: Vec<PathBuf>,
+    }
+}
+
+section! {
+    /// `[log]`
+    LogSettings {
+        /// Form of the lines on standard error [default: text]
+        #[arg(id = "log.format", long = "log-format", env = "WEIR_AGENT_LOG_FORMAT")]
+        format: LogFormat,
+        /// error, warn, info, debug, trace, or directives such as info,weir_agent=debug [default: info]
+        #[arg(id = "log.level", long = "log-level", env = "WEIR_AGENT_LOG_LEVEL", value_name = "LEVEL")]
+        level: String,
+    }
+}
+
+/// Form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// All keys, each set or not.
+#[derive(Debug, Default, Args)]
+pub struct Settings {
+    #[command(flatten)]
+    pub top: TopSettings,
+    #[command(flatten, next_help_heading = "Clients")]
+    pub client: ClientSettings,
+    #[command(flatten, next_help_heading = "Upstreams")]
+    pub upstream: UpstreamSettings,
+    #[command(flatten, next_help_heading = "Interception")]
+    pub intercept: InterceptSettings,
+    #[command(flatten, next_help_heading = "Targets")]
+    pub targets: TargetsSettings,
+    #[command(flatten, next_help_heading = "Recording")]
+    pub capture: CaptureSettings,
+    #[command(flatten, next_help_heading = "System metrics")]
+    pub metrics: MetricsSettings,
+    #[command(flatten, next_help_heading = "Log")]
+    pub log: LogSettings,
+}
+
+impl Settings {
+    /// These settings, and where they say nothing those of `weaker`.
+    pub fn over(self, weaker: Self) -> Self {
+        Self {
+            top: self.top.over(weaker.top),
+            client: self.client.over(weaker.client),
+            upstream: self.upstream.over(weaker.upstream),
+            intercept: self.intercept.over(weaker.intercept),
+            targets: self.targets.over(weaker.targets),
+            capture: self.capture.over(weaker.capture),
+            metrics: self.metrics.over(weaker.metrics),
+            log: self.log.over(weaker.log),
+        }
+    }
+}

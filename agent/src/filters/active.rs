@@ -1,0 +1,141 @@
+//! The one snapshot that every exchange begins with. Whole sets of filters enter, one atomic store makes them active,
+//! and exchanges in flight keep what they began with. Must not know where a filter came from.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use arc_swap::ArcSwap;
+use http::request;
+use parking_lot::Mutex;
+use weir_artifact::Name;
+use weir_host::{Chain, Connection, Filter};
+use weir_query::QueryError;
+
+use super::matching::Matcher;
+
+/// Who put a filter there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// A signed statement.
+    Signed,
+    /// The folder of `--filters`.
+    Folder,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Signed => "signed statements",
+            Self::Folder => "the folder of filters",
+        })
+    }
+}
+
+/// Another source runs a filter of this name; a name is one filter, whatever its source.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a filter named {name} is already active, by {by}")]
+pub struct Clash {
+    pub name: Name,
+    pub by: Source,
+}
+
+/// The filters as one exchange meets them.
+#[derive(Default)]
+pub struct Snapshot {
+    pub chain: Arc<Chain>,
+    /// As the chain's filters; empty when every filter meets every exchange.
+    matchers: Vec<Matcher>,
+}
+
+impl Snapshot {
+    /// Does the filter meet an exchange with this request, as the client sent it?
+    pub fn applies(&self, filter: &Filter, request: &request::Parts, connection: &Connection) -> bool {
+        let own =
+            self.matchers.iter().zip(self.chain.filters()).find(|(_, own)| std::ptr::eq(&raw const ***own, filter));
+        own.is_none_or(|(matcher, _)| matcher.fits(request, connection))
+    }
+}
+
+#[derive(Clone)]
+struct Entry {
+    filter: Arc<Filter>,
+    matcher: Matcher,
+    source: Source,
+}
+
+/// Swapped whole; an exchange keeps the snapshot it began with.
+#[derive(Default)]
+pub struct Active {
+    snapshot: ArcSwap<Snapshot>,
+    entries: Mutex<BTreeMap<Name, Entry>>,
+}
+
+impl Active {
+    /// What a new exchange begins with.
+    pub fn load(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Can a filter of this `match` be put in?
+    ///
+    /// # Errors
+    /// The query is wrong, or asks for what is not known when a request arrives.
+    pub fn check_match(matching: &str) -> Result<(), QueryError> {
+        Matcher::parse(matching).map(|_| ())
+    }
+
+    /// Is the name free for this source?
+    ///
+    /// # Errors
+    /// Who has it.
+    pub fn check_name(&self, name: &Name, source: Source) -> Result<(), Clash> {
+        match self.entries.lock().get(name) {
+            Some(entry) if entry.source != source => Err(Clash { name: name.clone(), by: entry.source }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts the filter in place of the one of its name.
+    ///
+    /// # Errors
+    /// The name is another source's. The `match` must have been checked: one that is wrong here meets every exchange.
+    pub fn put(&self, filter: Arc<Filter>, source: Source) -> Result<Arc<Snapshot>, Clash> {
+        self.check_name(filter.name(), source)?;
+        let matcher = Matcher::parse(&filter.publication().matching).unwrap_or_default();
+        let mut entries = self.entries.lock();
+        entries.insert(filter.name().clone(), Entry { filter, matcher, source });
+        Ok(self.store(&entries))
+    }
+
+    /// Takes a filter out; none if this source has none of that name.
+    pub fn remove(&self, name: &Name, source: Source) -> Option<Arc<Snapshot>> {
+        let mut entries = self.entries.lock();
+        entries.get(name).filter(|entry| entry.source == source)?;
+        entries.remove(name);
+        Some(self.store(&entries))
+    }
+
+    /// The active filter of this name.
+    pub fn find(&self, name: &Name) -> Option<Arc<Filter>> {
+        self.entries.lock().get(name).map(|entry| Arc::clone(&entry.filter))
+    }
+
+    /// All active filters in chain order, each with its source.
+    pub fn list(&self) -> Vec<(Arc<Filter>, Source)> {
+        let entries = self.entries.lock();
+        let source = |filter: &Arc<Filter>| entries.get(filter.name()).map_or(Source::Signed, |entry| entry.source);
+        self.load().chain.filters().iter().map(|filter| (Arc::clone(filter), source(filter))).collect()
+    }
+
+    fn store(&self, entries: &BTreeMap<Name, Entry>) -> Arc<Snapshot> {
+        let chain = Arc::new(Chain::new(entries.values().map(|entry| Arc::clone(&entry.filter)).collect()));
+        let matchers = if entries.values().all(|entry| entry.matcher.fits_all()) {
+            Vec::new()
+        } else {
+            let of = |filter: &Arc<Filter>| entries.get(filter.name()).map(|entry| entry.matcher.clone());
+            chain.filters().iter().map(|filter| of(filter).unwrap_or_default()).collect()
+        };
+        let snapshot = Arc::new(Snapshot { chain, matchers });
+        self.snapshot.store(Arc::clone(&snapshot));
+        snapshot
+    }
+}

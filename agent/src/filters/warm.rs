@@ -1,0 +1,68 @@
+//! What the thread that swaps filters asks of the workers: an instance before a filter becomes active, and to let go of
+//! those that are active no more. Instances never leave their thread, so the asking is done by message.
+
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot};
+use weir_host::{Chain, Filter, Instances, LoadError};
+
+/// A worker that is this late is not waited for: its first exchange makes the instance.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// One thing to do.
+pub enum Order {
+    /// Make an instance; the answer says whether it started.
+    Warm(Arc<Filter>, oneshot::Sender<Result<(), LoadError>>),
+    /// Keep instances of these filters only.
+    Keep(Arc<Chain>),
+}
+
+/// The way to every worker.
+#[derive(Default)]
+pub struct Orders {
+    workers: Mutex<Vec<mpsc::UnboundedSender<Order>>>,
+}
+
+impl Orders {
+    /// One more worker; it runs [`serve_orders`] on what comes out.
+    pub fn subscribe(&self) -> mpsc::UnboundedReceiver<Order> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.workers.lock().push(sender);
+        receiver
+    }
+
+    /// Every worker makes an instance of the filter.
+    ///
+    /// # Errors
+    /// It does not start on one of them.
+    pub async fn warm(&self, filter: &Arc<Filter>) -> Result<(), LoadError> {
+        let ask = |worker: &mpsc::UnboundedSender<Order>| {
+            let (answer, wait) = oneshot::channel();
+            worker.send(Order::Warm(Arc::clone(filter), answer)).is_ok().then_some(wait)
+        };
+        let waits: Vec<_> = self.workers.lock().iter().filter_map(ask).collect();
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        for wait in waits {
+            if let Ok(Ok(Err(error))) = tokio::time::timeout_at(deadline, wait).await {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Every worker lets go of instances of filters that are not in the chain.
+    pub fn keep(&self, chain: &Arc<Chain>) {
+        self.workers.lock().retain(|worker| worker.send(Order::Keep(Arc::clone(chain))).is_ok());
+    }
+}
+
+/// Carries out orders on a worker's thread, for as long as there is somebody to give them.
+pub async fn serve_orders(instances: Rc<Instances>, mut orders: mpsc::UnboundedReceiver<Order>) {
+    while let Some(order) = orders.recv().await {
+        match order {
+            Order::Warm(filter, answer) => drop(answer.send(instances.prewarm(&filter))),
+            Order::Keep(chain) => instances.retire(chain.filters()),
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The way of records from the workers to the thread that sends them. A worker appends to a queue of its own and wakes
+//! nobody; the sending thread comes round. Bounded in bytes: what finds no room is dropped and counted.
+
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use parking_lot::Mutex;
+use uuid::Uuid;
+
+use super::{Recording, wire};
+use crate::config::CaptureConfig;
+
+/// Buffers that a worker keeps for its next exchanges, and how large one may be to be kept.
+const SPARE_BUFFERS: usize = 64;
+const SPARE_BYTES: usize = 256 << 10;
+/// Field `exchanges` of `TrafficBatch`, length-delimited.
+const EXCHANGES_TAG: u8 = 2 << 3 | 2;
+
+/// What all workers record into.
+#[derive(Default)]
+pub struct Recorder {
+    /// none: nothing is recorded
+    queues: Vec<Arc<Queue>>,
+    body_limit: usize,
+    pub(super) counts: Counts,
+}
+
+/// What became of records.
+#[derive(Default)]
+pub(super) struct Counts {
+    /// accepted from workers
+    pub(super) recorded: AtomicU64,
+    /// acknowledged by the orchestrator
+    pub(super) delivered: AtomicU64,
+    /// lost for want of room, in memory or on disk
+    pub(super) dropped: AtomicU64,
+    /// bytes sent and not acknowledged
+    pub(super) unacknowledged_bytes: AtomicU64,
+    pub(super) spool_bytes: AtomicU64,
+}
+
+/// One worker's queue. The lock is held by the worker for one copy and by the sending thread, 40 times a second, for one
+/// swap: they hardly ever meet.
+pub(super) struct Queue {
+    filled: Mutex<Filled>,
+    bound: usize,
+}
+
+/// Encoded `exchanges` fields of a batch, one after the other.
+#[derive(Default)]
+pub(super) struct Filled {
+    pub(super) bytes: Vec<u8>,
+    pub(super) exchanges: u64,
+    pub(super) dropped: u64,
+}
+
+impl Recorder {
+    /// With a queue for each worker.
+    pub fn new(workers: usize, capture: &CaptureConfig) -> Self {
+        let queue = || Arc::new(Queue { filled: Mutex::default(), bound: capture.queue_bytes });
+        Self {
+            queues: (0..workers).map(|_| queue()).collect(),
+            body_limit: capture.body_bytes,
+            counts: Counts::default(),
+        }
+    }
+
+    /// Records nothing, for an agent without an orchestrator.
+    pub fn off() -> Self {
+        Self::default()
+    }
+
+    /// Is anything recorded?
+    pub fn is_on(&self) -> bool {
+        !self.queues.is_empty()
+    }
+
+    /// The end of one worker, numbered from 0.
+    pub fn worker(&self, number: usize) -> WorkerRecorder {
+        let inner = self
+            .queues
+            .get(number)
+            .map(|queue| Rc::new(WorkerInner { queue: Arc::clone(queue), spare: RefCell::default() }));
+        WorkerRecorder { inner, body_limit: self.body_limit }
+    }
+
+    /// Exchanges that found room in a queue.
+    pub fn recorded(&self) -> u64 {
+        self.counts.recorded.load(Relaxed)
+    }
+
+    /// Exchanges the orchestrator has committed.
+    pub fn delivered(&self) -> u64 {
+        self.counts.delivered.load(Relaxed)
+    }
+
+    /// Exchanges that are lost to the record.
+    pub fn dropped(&self) -> u64 {
+        self.counts.dropped.load(Relaxed) + self.queues.iter().map(|queue| queue.filled.lock().dropped).sum::<u64>()
+    }
+
+    /// Bytes in memory: queued by workers or sent and not acknowledged.
+    pub fn queued_bytes(&self) -> u64 {
+        let queued: usize = self.queues.iter().map(|queue| queue.filled.lock().bytes.len()).sum();
+        queued as u64 + self.counts.unacknowledged_bytes.load(Relaxed)
+    }
+
+    /// Bytes on disk.
+    pub fn spool_bytes(&self) -> u64 {
+        self.counts.spool_bytes.load(Relaxed)
+    }
+
+    /// Takes what the workers have queued.
+    #[allow(dead_code, reason = "the sending thread lands next")]
+    pub(super) fn drain(&self, mut each: impl FnMut(Filled)) {
+        for queue in &self.queues {
+            let filled = std::mem::take(&mut *queue.filled.lock());
+            self.counts.recorded.fetch_add(filled.exchanges, Relaxed);
+            self.counts.dropped.fetch_add(filled.dropped, Relaxed);
+            if filled.exchanges != 0 || filled.dropped != 0 {
+                each(filled);
+            }
+        }
+    }
+}
+
+/// One worker's end of the recorder. `!Send`.
+pub struct WorkerRecorder {
+    inner: Option<Rc<WorkerInner>>,
+    body_limit: usize,
+}
+
+pub(super) struct WorkerInner {
+    queue: Arc<Queue>,
+    spare: RefCell<Vec<Vec<u8>>>,
+}
+
+impl WorkerRecorder {
+    /// An exchange begins: its request head is there.
+    pub fn begin(&self, id: Uuid) -> Recording {
+        self.inner.as_ref().map_or_else(Recording::off, |inner| Recording::begin(inner, id))
+    }
+
+    /// Bytes of each body to capture; 0 when nothing is recorded.
+    pub fn body_limit(&self) -> usize {
+        if self.inner.is_some() { self.body_limit } else { 0 }
+    }
+}
+
+impl WorkerInner {
+    pub(super) fn buffer(&self) -> Vec<u8> {
+        self.spare.borrow_mut().pop().unwrap_or_else(|| Vec::with_capacity(2 << 10))
+    }
+
+    /// Appends an encoded exchange to the queue and keeps its buffer for the next.
+    pub(super) fn deliver(&self, mut exchange: Vec<u8>) {
+        let needed = 1 + wire::varint_len(exchange.len() as u64) + exchange.len();
+        {
+            let mut filled = self.queue.filled.lock();
+            if filled.bytes.len() + needed > self.queue.bound {
+                filled.dropped += 1;
+            } else {
+                filled.bytes.push(EXCHANGES_TAG);
+                wire::varint(&mut filled.bytes, exchange.len() as u64);
+                filled.bytes.extend_from_slice(&exchange);
+                filled.exchanges += 1;
+            }
+        }
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < SPARE_BUFFERS && exchange.capacity() <= SPARE_BYTES {
+            exchange.clear();
+            spare.push(exchange);
+        }
+    }
+}
