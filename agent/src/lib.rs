@@ -13,6 +13,7 @@ pub mod exchange;
 pub mod filters;
 pub mod io;
 pub mod listener;
+pub mod local;
 pub mod policy;
 pub mod record;
 pub mod stats;

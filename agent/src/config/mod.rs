@@ -65,6 +65,10 @@ pub struct UpstreamConfig {
     pub connect_timeout: Duration,
     /// from the end of the request to the head of the response
     pub head_timeout: Duration,
+    /// of a response head, bytes
+    pub head_bytes: usize,
+    /// fields of a response head
+    pub headers: usize,
     /// kept per target and worker
     pub idle_connections: usize,
     pub idle_timeout: Duration,
@@ -163,6 +167,8 @@ impl Default for UpstreamConfig {
             ca_file: None,
             connect_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(120),
+            head_bytes: 256 << 10,
+            headers: 256,
             idle_connections: 128,
             idle_timeout: Duration::from_secs(60),
         }

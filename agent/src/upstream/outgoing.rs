@@ -1,12 +1,15 @@
 //! A body on its way to an upstream. Enters: nothing, bytes, the client's body, or any local stream of frames; leaves:
 //! what hyper's client polls. Must not know where a body comes from.
 
+use std::cell::Cell;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -59,5 +62,50 @@ impl Body for Outgoing {
             Outgoing::Incoming(body) => body.size_hint(),
             Outgoing::Stream(body) => body.size_hint(),
         }
+    }
+}
+
+/// How far a body has come; only for requests that have one.
+pub(super) struct Progress {
+    at: Cell<Instant>,
+}
+
+impl Progress {
+    pub(super) fn at(&self) -> Instant {
+        self.at.get()
+    }
+}
+
+/// The body that connections are made for: an [`Outgoing`] that tells when it moved.
+pub(super) struct Upward {
+    body: Outgoing,
+    progress: Option<Rc<Progress>>,
+}
+
+impl Upward {
+    pub(super) fn new(body: Outgoing) -> (Self, Option<Rc<Progress>>) {
+        let progress = (!body.is_end_stream()).then(|| Rc::new(Progress { at: Cell::new(Instant::now()) }));
+        (Upward { body, progress: progress.clone() }, progress)
+    }
+}
+
+impl Body for Upward {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if let Some(progress) = &self.progress {
+            progress.at.set(Instant::now());
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
