@@ -155,7 +155,7 @@ impl Stats {
     pub fn upstream_failed(&self, failure: &UpstreamFailure) {
         let kind = match failure {
             UpstreamFailure::Refused(_) => 0,
-            UpstreamFailure::Reset(_) => 1,
+            UpstreamFailure::Reset(_) | UpstreamFailure::Stale(_) => 1,
             UpstreamFailure::Timeout(_) => 2,
             UpstreamFailure::Dns(_) => 3,
             UpstreamFailure::Tls(_) => 4,
