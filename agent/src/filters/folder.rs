@@ -1,0 +1,210 @@
+//! `--filters DIR`: every `NAME.wasm` in the folder is a filter, `NAME.toml` beside it says how it runs. Files enter,
+//! as they come, change and go; filters become active or are taken out. What cannot be loaded leaves the old one active.
+//!
+//! The folder is trusted as files: nothing in it is signed.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use notify::{RecursiveMode, Watcher as _};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout},
+};
+use weir_artifact::{Artifact, Name, StatementError};
+
+use super::{
+    Source, sidecar,
+    sidecar::SidecarError,
+    swap::{SwapError, remove, swap},
+};
+use crate::worker::Shared;
+
+/// Largest component, as over the wire.
+const MAX_BYTES: u64 = 64 << 20;
+/// Writers that are not done come again within this time.
+const QUIET: Duration = Duration::from_millis(60);
+/// A file that cannot be loaded may still be being written: for this long after its last change nobody is told.
+const SETTLED: Duration = Duration::from_millis(500);
+/// Network file systems notify nobody, so the folder is looked at anyway.
+const LOOK_ANYWAY: Duration = Duration::from_secs(2);
+
+/// Why a file of the folder is no active filter.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    #[error("{path}: {error}", path = .0.display(), error = .1)]
+    Read(PathBuf, io::Error),
+    #[error("{path}: {0} bytes, more than {MAX_BYTES}", path = .1.display())]
+    TooLarge(u64, PathBuf),
+    #[error(transparent)]
+    Sidecar(#[from] SidecarFault),
+    #[error("{path}: {error}", path = .0.display(), error = .1)]
+    Publication(PathBuf, StatementError),
+    #[error("{path}: {phase}: {reason}", path = .0.display(), phase = .1.phase(), reason = .1.reason())]
+    Swap(PathBuf, SwapError),
+}
+
+/// A fault in `NAME.toml` or in the file's name.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct SidecarFault(#[from] SidecarError);
+
+/// What tells one state of a file from another: an atomic replace changes the inode, a write length or time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stamp(Vec<Option<(u64, Option<SystemTime>, u64)>>);
+
+struct Seen {
+    stamp: Stamp,
+    since: Instant,
+    /// tried and either active or reported
+    settled: bool,
+    active: bool,
+}
+
+/// The folder and what was last seen in it.
+pub struct Folder {
+    dir: PathBuf,
+    shared: Arc<Shared>,
+    seen: BTreeMap<Name, Seen>,
+}
+
+impl Folder {
+    /// Loads everything in the folder.
+    ///
+    /// # Errors
+    /// Of the first file that cannot be used: an agent does not start with part of its filters.
+    pub async fn open(dir: PathBuf, shared: Arc<Shared>) -> Result<Self, FileError> {
+        let mut folder = Self { dir, shared, seen: BTreeMap::new() };
+        for path in folder.components()? {
+            let name = sidecar::name(&path).map_err(SidecarFault)?;
+            let stamp = stamp(&path);
+            folder.load(&name, &path).await?;
+            folder.seen.insert(name, Seen { stamp, since: Instant::now(), settled: true, active: true });
+        }
+        Ok(folder)
+    }
+
+    /// Follows the folder for ever.
+    pub async fn follow(mut self) {
+        let changed = Arc::new(Notify::new());
+        let notify = Arc::clone(&changed);
+        let watcher = notify::recommended_watcher(move |_| notify.notify_one()).and_then(|mut watcher| {
+            watcher.watch(&self.dir, RecursiveMode::NonRecursive)?;
+            Ok(watcher)
+        });
+        if let Err(error) = &watcher {
+            tracing::warn!("{}: changes are noticed late, since it cannot be watched: {error}", self.dir.display());
+        }
+        loop {
+            let unsettled = self.seen.values().any(|seen| !seen.settled);
+            let patience = if unsettled { QUIET } else { LOOK_ANYWAY };
+            if timeout(patience, changed.notified()).await.is_ok() {
+                // a writer makes many changes: wait until it pauses, but not for ever
+                let deadline = Instant::now() + SETTLED;
+                while Instant::now() < deadline && timeout(QUIET, changed.notified()).await.is_ok() {}
+            }
+            self.look().await;
+        }
+    }
+
+    async fn look(&mut self) {
+        let paths = match self.components() {
+            Ok(paths) => paths,
+            Err(error) => return tracing::error!("{error}"),
+        };
+        let mut present = BTreeMap::new();
+        for path in paths {
+            match sidecar::name(&path) {
+                Ok(name) => drop(present.insert(name, path)),
+                Err(error) => tracing::debug!("{error}"),
+            }
+        }
+        let gone: Vec<Name> = self.seen.keys().filter(|name| !present.contains_key(*name)).cloned().collect();
+        for name in gone {
+            self.seen.remove(&name);
+            if remove(&self.shared, &name, Source::Folder) {
+                tracing::info!("filter {name} is removed: its file is gone");
+            }
+        }
+        for (name, path) in present {
+            self.look_at(name, &path).await;
+        }
+    }
+
+    async fn look_at(&mut self, name: Name, path: &Path) {
+        let now = stamp(path);
+        let mut seen = match self.seen.remove(&name) {
+            Some(seen) if seen.stamp == now && seen.settled => return drop(self.seen.insert(name, seen)),
+            Some(seen) if seen.stamp == now => seen,
+            Some(seen) => Seen { stamp: now, since: Instant::now(), settled: false, active: seen.active },
+            None => Seen { stamp: now, since: Instant::now(), settled: false, active: false },
+        };
+        match self.load(&name, path).await {
+            Ok(()) => {
+                seen.active = true;
+                // changed while it was read: what was loaded may be half of each
+                seen.settled = stamp(path) == seen.stamp;
+            }
+            Err(error) if seen.since.elapsed() >= SETTLED => {
+                let rest = if seen.active { "; the version before stays active" } else { "" };
+                tracing::error!("filter {name} is not loaded: {error}{rest}");
+                seen.settled = true;
+            }
+            Err(_) => {}
+        }
+        self.seen.insert(name, seen);
+    }
+
+    fn components(&self) -> Result<Vec<PathBuf>, FileError> {
+        let fault = |error| FileError::Read(self.dir.clone(), error);
+        let mut paths = Vec::new();
+        for entry in fs::read_dir(&self.dir).map_err(fault)? {
+            let path = entry.map_err(fault)?.path();
+            if path.extension().is_some_and(|extension| extension == "wasm") {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        Ok(paths)
+    }
+
+    async fn load(&self, name: &Name, path: &Path) -> Result<(), FileError> {
+        let fault = |path: &Path| {
+            let path = path.to_owned();
+            move |error| FileError::Read(path, error)
+        };
+        let size = fs::metadata(path).map_err(fault(path))?.len();
+        if size > MAX_BYTES {
+            return Err(FileError::TooLarge(size, path.to_owned()));
+        }
+        let beside = path.with_extension("toml");
+        let text = match fs::read_to_string(&beside) {
+            Ok(text) => Some(text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(FileError::Read(beside, error)),
+        };
+        let publication = sidecar::publication(name.clone(), &beside, text.as_deref()).map_err(SidecarFault)?;
+        let component = fs::read(path).map_err(fault(path))?;
+        let artifact = Artifact::from_trusted_file(publication, component)
+            .map_err(|error| match error {
+                weir_artifact::ArtifactError::Statement(error) => FileError::Publication(beside, error),
+                other => FileError::Read(path.to_owned(), io::Error::other(other)),
+            })?;
+        let filter = swap(&self.shared, artifact, Source::Folder)
+            .await
+            .map_err(|error| FileError::Swap(path.to_owned(), error))?;
+        tracing::info!("filter {name} version {} is active, {}", filter.version(), filter.digest());
+        Ok(())
+    }
+}
+
+fn stamp(component: &Path) -> Stamp {
+    use std::os::unix::fs::MetadataExt as _;
+    let of = |path: &Path| fs::metadata(path).ok().map(|meta| (meta.len(), meta.modified().ok(), meta.ino()));
+    Stamp(vec![of(component), of(&component.with_extension("toml"))])
+}
