@@ -1,1 +1,97 @@
+//! Write filters for the Weir proxy in Rust.
 //!
+//! A filter is a struct that implements [`Filter`], and one line, [`export!`]. The agent calls its methods as the head,
+//! body and trailers of a request and its response pass; what a method returns says what happens next.
+//!
+//! ```
+//! use weir_sdk::{Action, Filter, NoConfig, Problems, Response, Subscription};
+//!
+//! struct Hello;
+//!
+//! impl Filter for Hello {
+//!     type Config = NoConfig;
+//!     type State = ();
+//!
+//!     fn new(_config: NoConfig) -> Result<Self, Problems> {
+//!         Ok(Self)
+//!     }
+//!
+//!     fn subscription(&self) -> Subscription {
+//!         Subscription::new().response_head()
+//!     }
+//!
+//!     fn response_head(&self, response: &mut Response, _state: &mut ()) -> Action {
+//!         let _ = response.headers_mut().set("x-hello", "world");
+//!         Action::Next
+//!     }
+//! }
+//!
+//! weir_sdk::export!(Hello);
+//! ```
+//!
+//! * The configuration arrives as the filter's own type: any [`serde::Deserialize`]. Faults are reported with the place in
+//!   the JSON text where they are, and a field that the type does not know is a fault.
+//! * One instance serves many exchanges at a time. What has to be remembered between two hooks of one exchange goes into
+//!   [`Filter::State`]: each exchange has its own, made by [`Default`] and dropped when the exchange is over.
+//! * Header values, paths and methods are strings of one character per byte ([`latin1`]).
+//! * In a native build (a unit test), the SDK plays the agent's part: see [`testing`](crate::testing).
+//! * A panic is written to the filter's log and ends the instance, as any trap does; the agent starts another.
+//!
+//! The contract beneath is `wit/filter.wit`; a filter in Rust needs nothing of it.
+#![deny(missing_docs)]
+
+mod action;
+mod chunk;
+mod config;
+mod connection;
+mod exchange;
+mod filter;
+mod guest;
+mod headers;
+mod imports;
+pub mod latin1;
+mod local_response;
+pub mod log;
+mod problem;
+mod subscription;
+mod trailers;
+
+#[cfg(target_arch = "wasm32")]
+mod component;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
+
+pub use action::{Action, ChunkAction};
+pub use chunk::Chunk;
+pub use config::NoConfig;
+pub use connection::{Connection, Entry};
+pub use exchange::{Done, DoneReason, Request, Response, UpstreamError, Version};
+pub use filter::Filter;
+pub use headers::{HeaderError, Headers, HeadersMut};
+pub use local_response::LocalResponse;
+pub use problem::{Problem, Problems};
+pub use subscription::{BodyMode, Subscription};
+pub use trailers::Trailers;
+
+/// What [`export!`] expands to. Not for use by hand, and not stable.
+#[doc(hidden)]
+pub mod __private {
+    #[cfg(target_arch = "wasm32")]
+    pub use crate::component::*;
+    pub use crate::guest::Guest;
+}
+
+/// Makes a type that implements [`Filter`] the filter of this component. Once per crate; the crate is a `cdylib`.
+#[macro_export]
+macro_rules! export {
+    ($filter:ty) => {
+        const _: () = {
+            #[cfg(target_arch = "wasm32")]
+            $crate::__export_component!($filter);
+            #[cfg(not(target_arch = "wasm32"))]
+            const fn is_a_filter<F: $crate::Filter>() {}
+            #[cfg(not(target_arch = "wasm32"))]
+            is_a_filter::<$filter>();
+        };
+    };
+}

@@ -1,0 +1,253 @@
+//! One exchange as its hooks see it: handles that read and change the agent's own heads. A handle is lent to a hook and
+//! cannot be kept, so no filter reaches an exchange whose hook does not run.
+
+use crate::{BodyMode, Connection, HeaderError, Headers, HeadersMut, headers::Part, imports};
+
+/// HTTP version of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Version {
+    /// HTTP/1.0
+    Http10,
+    /// HTTP/1.1
+    Http11,
+    /// HTTP/2
+    Http2,
+    /// HTTP/3
+    Http3,
+}
+
+/// Which way a head, a body or trailers travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Request,
+    Response,
+}
+
+/// Why no response came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UpstreamError {
+    /// It does not accept connections.
+    Refused,
+    /// It closed the connection.
+    Reset,
+    /// It did not answer in time.
+    Timeout,
+    /// Its name does not resolve.
+    Dns,
+    /// No TLS with it, and why.
+    Tls(String),
+    /// What it sent is not HTTP.
+    Protocol,
+    /// What it sent is over the agent's bounds.
+    TooLarge,
+}
+
+/// How an exchange ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DoneReason {
+    /// The response was sent whole.
+    Complete,
+    /// The client went away.
+    ClientGone,
+    /// The upstream went away.
+    UpstreamGone,
+    /// A filter answered.
+    FilterAnswered,
+    /// A filter failed, and its policy closed the exchange.
+    FilterFailed,
+    /// The agent shuts down.
+    ShutDown,
+}
+
+/// The request of an exchange, and the facts of its connection.
+#[derive(Debug)]
+pub struct Request {
+    number: u32,
+    end_of_stream: bool,
+}
+
+impl Request {
+    pub(crate) fn new(number: u32, end_of_stream: bool) -> Self {
+        Self { number, end_of_stream }
+    }
+
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The exchange's id in the traffic store, a UUID.
+    pub fn id(&self) -> String {
+        imports::id(self.number)
+    }
+
+    /// How the client reached the agent.
+    pub fn connection(&self) -> Connection {
+        imports::connection(self.number)
+    }
+
+    /// HTTP version that the request arrived with.
+    pub fn version(&self) -> Version {
+        imports::version(self.number, Direction::Request)
+    }
+
+    /// In [`Filter::request_head`](crate::Filter::request_head): a body follows. Elsewhere false.
+    pub fn has_body(&self) -> bool {
+        !self.end_of_stream
+    }
+
+    /// Method, as sent: `GET`.
+    pub fn method(&self) -> String {
+        imports::method(self.number)
+    }
+
+    /// Changes the method.
+    ///
+    /// # Errors
+    /// It is as it was.
+    pub fn set_method(&mut self, value: &str) -> Result<(), HeaderError> {
+        imports::set_method(self.number, value)
+    }
+
+    /// `http` or `https`.
+    pub fn scheme(&self) -> String {
+        imports::scheme(self.number)
+    }
+
+    /// host[:port] that the exchange goes to, without user information.
+    pub fn authority(&self) -> String {
+        imports::authority(self.number)
+    }
+
+    /// Sends the exchange elsewhere. `Host` and `:authority` follow.
+    ///
+    /// # Errors
+    /// It is as it was.
+    pub fn set_authority(&mut self, value: &str) -> Result<(), HeaderError> {
+        imports::set_authority(self.number, value)
+    }
+
+    /// Path and query in origin form, as received: nothing is decoded.
+    pub fn path(&self) -> String {
+        imports::path(self.number)
+    }
+
+    /// Changes path and query.
+    ///
+    /// # Errors
+    /// They are as they were.
+    pub fn set_path(&mut self, value: &str) -> Result<(), HeaderError> {
+        imports::set_path(self.number, value)
+    }
+
+    /// The head's fields.
+    pub fn headers(&self) -> Headers<'_> {
+        Headers::new(self.number, Part::Request)
+    }
+
+    /// The head's fields, to be changed.
+    pub fn headers_mut(&mut self) -> HeadersMut<'_> {
+        HeadersMut::new(self.number, Part::Request)
+    }
+
+    /// Takes part in this body less than the subscription asked for: `None`, or `Observe` in place of `Transform` or
+    /// `Buffer`. Only in [`Filter::request_head`](crate::Filter::request_head).
+    ///
+    /// # Errors
+    /// `Frozen` in other hooks, `Forbidden` for more than was subscribed.
+    pub fn set_body_mode(&mut self, mode: BodyMode) -> Result<(), HeaderError> {
+        imports::set_body_mode(self.number, Direction::Request, mode)
+    }
+}
+
+/// The response of an exchange; its request can still be read.
+#[derive(Debug)]
+pub struct Response {
+    request: Request,
+    end_of_stream: bool,
+}
+
+impl Response {
+    pub(crate) fn new(number: u32, end_of_stream: bool) -> Self {
+        Self { request: Request::new(number, true), end_of_stream }
+    }
+
+    /// The request that this answers.
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// In [`Filter::response_head`](crate::Filter::response_head): a body follows. Elsewhere false.
+    pub fn has_body(&self) -> bool {
+        !self.end_of_stream
+    }
+
+    /// HTTP version that the response arrived with.
+    pub fn version(&self) -> Version {
+        imports::version(self.request.number, Direction::Response)
+    }
+
+    /// Status code.
+    pub fn status(&self) -> u16 {
+        // A hook that is given a response runs when there is one.
+        imports::status(self.request.number).unwrap_or_default()
+    }
+
+    /// Changes the status code.
+    ///
+    /// # Errors
+    /// It is as it was.
+    pub fn set_status(&mut self, value: u16) -> Result<(), HeaderError> {
+        imports::set_status(self.request.number, value)
+    }
+
+    /// The head's fields.
+    pub fn headers(&self) -> Headers<'_> {
+        Headers::new(self.request.number, Part::Response)
+    }
+
+    /// The head's fields, to be changed.
+    pub fn headers_mut(&mut self) -> HeadersMut<'_> {
+        HeadersMut::new(self.request.number, Part::Response)
+    }
+
+    /// As [`Request::set_body_mode`], in [`Filter::response_head`](crate::Filter::response_head).
+    ///
+    /// # Errors
+    /// `Frozen` in other hooks, `Forbidden` for more than was subscribed.
+    pub fn set_body_mode(&mut self, mode: BodyMode) -> Result<(), HeaderError> {
+        imports::set_body_mode(self.request.number, Direction::Response, mode)
+    }
+}
+
+/// An exchange that is over; its heads can be read one last time.
+#[derive(Debug)]
+pub struct Done {
+    request: Request,
+    reason: DoneReason,
+}
+
+impl Done {
+    pub(crate) fn new(number: u32, reason: DoneReason) -> Self {
+        Self { request: Request::new(number, true), reason }
+    }
+
+    /// How it ended.
+    pub fn reason(&self) -> DoneReason {
+        self.reason
+    }
+
+    /// The request.
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// Status of the response, if there was one.
+    pub fn status(&self) -> Option<u16> {
+        imports::status(self.request.number)
+    }
+
+    /// Fields of the response, if there was one.
+    pub fn response_headers(&self) -> Option<Headers<'_>> {
+        self.status().map(|_| Headers::new(self.request.number, Part::Response))
+    }
+}

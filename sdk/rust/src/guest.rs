@@ -1,0 +1,121 @@
+//! One instance of a filter: the filter itself and the state of each exchange, behind the plain functions and exchange
+//! numbers of the contract. The same code runs in wasm and in native tests.
+
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
+};
+
+use crate::{
+    Action, Chunk, ChunkAction, Done, DoneReason, Filter, Problem, Request, Response, Subscription, Trailers,
+    UpstreamError, config, exchange::Direction, headers::Part,
+};
+
+/// One instance of a filter. Hooks before `configure` do nothing; the agent calls none.
+pub struct Guest<F: Filter> {
+    filter: OnceCell<F>,
+    states: RefCell<HashMap<u32, F::State, BuildHasherDefault<NumberHasher>>>,
+}
+
+impl<F: Filter> Guest<F> {
+    /// Not configured yet.
+    pub const fn new() -> Self {
+        Self { filter: OnceCell::new(), states: RefCell::new(HashMap::with_hasher(BuildHasherDefault::new())) }
+    }
+
+    pub(crate) fn validate_config(&self, json: &str) -> Vec<Problem> {
+        match config::parse(json).and_then(F::new) {
+            Ok(_) => Vec::new(),
+            Err(problems) => problems.into_vec(),
+        }
+    }
+
+    pub(crate) fn configure(&self, json: &str) -> Result<Subscription, String> {
+        let filter = config::parse(json).and_then(F::new).map_err(|problems| problems.to_string())?;
+        let subscription = filter.subscription();
+        self.filter.set(filter).map_err(|_| "configured twice".to_owned())?;
+        Ok(subscription)
+    }
+
+    pub(crate) fn request_head(&self, number: u32, end_of_stream: bool) -> Action {
+        self.hook(number, Action::Next, |filter, state| {
+            filter.request_head(&mut Request::new(number, end_of_stream), state)
+        })
+    }
+
+    pub(crate) fn response_head(&self, number: u32, end_of_stream: bool) -> Action {
+        self.hook(number, Action::Next, |filter, state| {
+            filter.response_head(&mut Response::new(number, end_of_stream), state)
+        })
+    }
+
+    pub(crate) fn body(&self, number: u32, direction: Direction, chunk: Chunk) -> ChunkAction {
+        self.hook(number, ChunkAction::Pass, |filter, state| match direction {
+            Direction::Request => filter.request_body(&mut Request::new(number, true), chunk, state),
+            Direction::Response => filter.response_body(&mut Response::new(number, true), chunk, state),
+        })
+    }
+
+    pub(crate) fn trailers(&self, number: u32, direction: Direction) -> ChunkAction {
+        self.hook(number, ChunkAction::Pass, |filter, state| match direction {
+            Direction::Request => filter.request_trailers(&mut Trailers::new(number, Part::RequestTrailers), state),
+            Direction::Response => filter.response_trailers(&mut Trailers::new(number, Part::ResponseTrailers), state),
+        })
+    }
+
+    pub(crate) fn upstream_error(&self, number: u32, error: UpstreamError) -> Action {
+        self.hook(number, Action::Next, |filter, state| {
+            filter.upstream_error(&Request::new(number, true), error, state)
+        })
+    }
+
+    pub(crate) fn done(&self, number: u32, reason: DoneReason) {
+        let state = self.states.borrow_mut().remove(&number).unwrap_or_default();
+        if let Some(filter) = self.filter.get() {
+            filter.done(&Done::new(number, reason), state);
+        }
+    }
+
+    /// Runs a hook on the state of its exchange. Hooks do not nest: the agent enters an instance once at a time.
+    fn hook<A>(&self, number: u32, otherwise: A, hook: impl FnOnce(&F, &mut F::State) -> A) -> A {
+        let Some(filter) = self.filter.get() else { return otherwise };
+        if size_of::<F::State>() == 0 {
+            return hook(filter, &mut F::State::default());
+        }
+        hook(filter, self.states.borrow_mut().entry(number).or_default())
+    }
+
+    /// Exchanges whose state is kept.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn live(&self) -> usize {
+        self.states.borrow().len()
+    }
+}
+
+impl<F: Filter> Default for Guest<F> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Exchange numbers are the agent's own and need no hash that resists an attacker: one multiplication by an odd number
+/// keeps the low bits distinct and spreads them over the high ones; the map looks at both.
+#[derive(Default)]
+pub(crate) struct NumberHasher(u64);
+
+impl Hasher for NumberHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32(u32::from(*byte));
+        }
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.0 = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}

@@ -1,0 +1,74 @@
+//! An exchange to put a filter to the test with.
+
+use weir_golden::{Case, Connection, Message, RequestLine, Status, Upstream};
+
+/// What a client sends and what the upstream would answer: 200 without a body, unless said otherwise.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Exchange {
+    /// How the client came.
+    pub connection: Connection,
+    /// What it sends.
+    pub request: Message<RequestLine>,
+    /// What comes back.
+    pub upstream: Upstream,
+}
+
+impl Exchange {
+    /// A GET of an absolute URL.
+    pub fn get(url: &str) -> Self {
+        Self::new("GET", url)
+    }
+
+    /// A request for an absolute URL.
+    ///
+    /// # Panics
+    /// The URL is none.
+    pub fn new(method: &str, url: &str) -> Self {
+        let text = format!("### request\n{method} {url}\n### expect\npass\n");
+        let request = Case::parse(&text).ok().and_then(|case| case.request).expect("a test writes an absolute URL");
+        Self { connection: Connection::default(), request, upstream: Upstream::default() }
+    }
+
+    /// What a golden case sends; none where it only tests a configuration.
+    pub(super) fn of_case(case: &Case) -> Option<Self> {
+        let request = case.request.clone()?;
+        Some(Self { connection: case.connection.clone(), request, upstream: case.upstream.clone() })
+    }
+
+    /// Says how the client came.
+    #[must_use]
+    pub fn connection(mut self, change: impl FnOnce(&mut Connection)) -> Self {
+        change(&mut self.connection);
+        self
+    }
+
+    /// Adds a field to the request.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.request.fields.push((name.to_ascii_lowercase(), value.to_owned()));
+        self
+    }
+
+    /// Adds a chunk to the request's body.
+    #[must_use]
+    pub fn chunk(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.request.body.push(bytes.into());
+        self
+    }
+
+    /// Sets the upstream's answer.
+    #[must_use]
+    pub fn respond(mut self, status: u16, fields: &[(&str, &str)], chunks: &[&[u8]]) -> Self {
+        let fields = fields.iter().map(|(name, value)| (name.to_ascii_lowercase(), (*value).to_owned())).collect();
+        let body = chunks.iter().map(|chunk| chunk.to_vec()).collect();
+        self.upstream = Upstream::Response(Message { start: Status(status), fields, body, trailers: None });
+        self
+    }
+
+    /// No response comes; `error` is a name of the contract's `upstream-error`, such as `refused`.
+    #[must_use]
+    pub fn fail(mut self, error: &str) -> Self {
+        self.upstream = Upstream::Error(error.to_owned());
+        self
+    }
+}

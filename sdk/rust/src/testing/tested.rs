@@ -1,0 +1,54 @@
+//! A filter under test.
+
+use std::cell::Cell;
+
+use weir_golden::Outcome;
+
+use super::{Exchange, live, passage::Passage};
+use crate::{Filter, Problems, Subscription, guest::Guest, log::Level};
+
+/// A configured filter, to which exchanges can be sent.
+pub struct Tested<F: Filter> {
+    pub(super) guest: Guest<F>,
+    pub(super) subscription: Subscription,
+    numbers: Cell<u32>,
+}
+
+impl<F: Filter> Tested<F> {
+    /// Checks a configuration and takes it on, as the agent does.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration.
+    ///
+    /// # Panics
+    /// The filter accepts a configuration and then does not take it on.
+    pub fn new(config: &str) -> Result<Self, Problems> {
+        let guest = Guest::new();
+        let problems: Problems = guest.validate_config(config).into_iter().collect();
+        problems.or(())?;
+        let subscription = guest.configure(config).expect("what was validated can be configured");
+        Ok(Self { guest, subscription, numbers: Cell::new(0) })
+    }
+
+    /// Sends one exchange through the filter, from its first hook to `done`.
+    pub fn run(&self, exchange: Exchange) -> Outcome {
+        let number = self.numbers.get();
+        self.numbers.set(number.wrapping_add(1));
+        Passage::new(self, number, exchange).run()
+    }
+
+    /// What the filter asked to see.
+    pub fn subscription(&self) -> Subscription {
+        self.subscription
+    }
+
+    /// Lines that were logged on this thread since the last call.
+    pub fn log(&self) -> Vec<(Level, String)> {
+        live::take_log()
+    }
+
+    /// Exchanges that the filter still keeps state of.
+    pub fn live_states(&self) -> usize {
+        self.guest.live()
+    }
+}
