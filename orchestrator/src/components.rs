@@ -25,12 +25,33 @@ pub(crate) enum ComponentRefusal {
     WrongWorld(&'static str),
     #[error("it imports `{0}`, which agents do not have")]
     UnknownImport(String),
-    #[error("it imports `{import}`, which the statement does not grant: push with `--grant {grant}`")]
-    NotGranted { import: String, grant: &'static str },
+    #[error("it imports `weir:filter/{0}`, which the statement does not grant: push with `--grant {0}`")]
+    NotGranted(&'static str),
+}
+
+impl ComponentRefusal {
+    /// Which step of looking at it failed.
+    pub(crate) fn phase(&self) -> &'static str {
+        match self {
+            Self::TooLarge(..) => "size",
+            Self::NotWasm | Self::CoreModule | Self::Invalid(_) => "parse",
+            Self::WrongWorld(_) => "world",
+            Self::UnknownImport(_) => "imports",
+            Self::NotGranted(_) => "grants",
+        }
+    }
 }
 
 /// Checks the whole component.
 pub(crate) fn check(bytes: &[u8], most: u64, grants: &BTreeSet<Capability>) -> Result<(), ComponentRefusal> {
+    match needs(bytes, most)?.difference(grants).next() {
+        Some(missing) => Err(ComponentRefusal::NotGranted(missing.interface())),
+        None => Ok(()),
+    }
+}
+
+/// Checks the whole component but for grants, and gives those it needs.
+pub(crate) fn needs(bytes: &[u8], most: u64) -> Result<BTreeSet<Capability>, ComponentRefusal> {
     let size = bytes.len() as u64;
     if size > most {
         return Err(ComponentRefusal::TooLarge(size, most));
@@ -41,14 +62,15 @@ pub(crate) fn check(bytes: &[u8], most: u64, grants: &BTreeSet<Capability>) -> R
     if Parser::is_core_wasm(bytes) {
         return Err(ComponentRefusal::CoreModule);
     }
-    check_world(bytes, grants)?;
+    let needs = check_world(bytes)?;
     Validator::new().validate_all(bytes).map_err(|error| ComponentRefusal::Invalid(error.to_string()))?;
-    Ok(())
+    Ok(needs)
 }
 
-fn check_world(bytes: &[u8], grants: &BTreeSet<Capability>) -> Result<(), ComponentRefusal> {
+fn check_world(bytes: &[u8]) -> Result<BTreeSet<Capability>, ComponentRefusal> {
     let invalid = |error: wasmparser::Error| ComponentRefusal::Invalid(error.to_string());
     let mut exports = BTreeSet::new();
+    let mut needs = BTreeSet::new();
     let mut depth = 0_u32;
     for payload in Parser::new(0).parse_all(bytes) {
         match payload.map_err(invalid)? {
@@ -59,7 +81,7 @@ fn check_world(bytes: &[u8], grants: &BTreeSet<Capability>) -> Result<(), Compon
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(imports) if depth == 0 => {
                 for import in imports {
-                    check_import(import.map_err(invalid)?.name.name, grants)?;
+                    needs.extend(behind(import.map_err(invalid)?.name.name)?);
                 }
             }
             Payload::ComponentExportSection(section) if depth == 0 => {
@@ -75,7 +97,7 @@ fn check_world(bytes: &[u8], grants: &BTreeSet<Capability>) -> Result<(), Compon
     }
     match EXPORTS.into_iter().find(|needed| !exports.contains(needed)) {
         Some(missing) => Err(ComponentRefusal::WrongWorld(missing)),
-        None => Ok(()),
+        None => Ok(needs),
     }
 }
 
@@ -85,20 +107,15 @@ fn interface(name: &str) -> Option<&str> {
     version.starts_with(VERSION).then_some(interface)
 }
 
-fn check_import(name: &str, grants: &BTreeSet<Capability>) -> Result<(), ComponentRefusal> {
+/// The capability that an import takes; `http` takes none.
+fn behind(name: &str) -> Result<Option<Capability>, ComponentRefusal> {
     let unknown = || ComponentRefusal::UnknownImport(name.chars().take(256).collect());
     let interface = interface(name).ok_or_else(unknown)?;
     if interface == "http" {
-        return Ok(());
+        return Ok(None);
     }
     let needed = Capability::ALL.into_iter().find(|capability| capability.interface() == interface);
-    match needed {
-        None => Err(unknown()),
-        Some(capability) if grants.contains(&capability) => Ok(()),
-        Some(capability) => {
-            Err(ComponentRefusal::NotGranted { import: name.to_owned(), grant: capability.interface() })
-        }
-    }
+    needed.map(Some).ok_or_else(unknown)
 }
 
 #[cfg(test)]
@@ -122,14 +139,11 @@ mod tests {
     }
 
     #[test]
-    fn imports_have_to_be_known_and_granted() {
-        let granted = BTreeSet::from([Capability::Log]);
-        assert_eq!(check_import("weir:filter/http@0.1.3", &BTreeSet::new()), Ok(()));
-        assert_eq!(check_import("weir:filter/log@0.1.0", &granted), Ok(()));
-        let refused = |name| check_import(name, &BTreeSet::new()).unwrap_err();
-        assert!(matches!(refused("weir:filter/log@0.1.0"), ComponentRefusal::NotGranted { grant: "log", .. }));
+    fn imports_have_to_be_known() {
+        assert_eq!(behind("weir:filter/http@0.1.3"), Ok(None));
+        assert_eq!(behind("weir:filter/log@0.1.0"), Ok(Some(Capability::Log)));
         for unknown in ["wasi:cli/stdout@0.2.0", "weir:filter/http@0.2.0", "weir:filter/kv@0.1.0", "x", ""] {
-            assert_eq!(refused(unknown), ComponentRefusal::UnknownImport(unknown.to_owned()));
+            assert_eq!(behind(unknown), Err(ComponentRefusal::UnknownImport(unknown.to_owned())));
         }
     }
 }

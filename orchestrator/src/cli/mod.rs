@@ -4,7 +4,6 @@
 
 mod agents;
 mod client;
-mod component;
 mod failure;
 mod filters;
 mod history;

@@ -149,8 +149,10 @@ impl Sending<'_> {
         let mut answers = Vec::new();
         let mut pause = FIRST_PAUSE;
         while !open.is_empty() {
+            // In this order: what an agent says of the filter is then no older than the revision it has acknowledged.
+            let agents = agents(self.client, about.0).await?;
             let outcomes = self.outcomes(about).await?;
-            for agent in agents(self.client, about.0).await? {
+            for agent in agents {
                 let Some(answer) = self.answer(&agent, revision, outcomes.get(&agent.id), began) else { continue };
                 if open.remove(&agent.id).is_some() {
                     self.tell(&answer)?;

@@ -12,7 +12,6 @@ use weir_query::Query;
 
 use super::{
     client::Connect,
-    component,
     failure::Failure,
     history::{History, Past},
     keys::KeyDir,
@@ -20,6 +19,7 @@ use super::{
     publish::{self, Sending, Waiting},
     units,
 };
+use crate::components;
 
 /// Sign a filter here and have every agent of a group run it
 ///
@@ -90,9 +90,11 @@ impl PushFilter {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let name = self.name()?;
         let bytes = self.read()?;
-        let needs = component::inspect(&bytes).map_err(|fault| {
-            let reason = format!("{}: {}", self.file.display(), fault.reason);
-            Failure::Filter { name: name.to_string(), phase: fault.phase, reason }
+        // The server looks again, by the same rules.
+        let needs = components::needs(&bytes, MAX_COMPONENT_BYTES).map_err(|refusal| Failure::Filter {
+            name: name.to_string(),
+            phase: refusal.phase(),
+            reason: format!("{}: {refusal}", self.file.display()),
         })?;
         let key = self.dir.secret()?;
         let client = self.connect.client()?;

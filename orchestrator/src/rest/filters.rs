@@ -80,6 +80,8 @@ struct VersionItem {
     publication: PublicationItem,
     /// The signed bytes, base64.
     statement: String,
+    /// Ed25519, base64: whoever signs anew what is told here can see that it was a publisher's.
+    signature: String,
 }
 
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -184,7 +186,11 @@ fn agent_outcome(agent: Uuid, name: &str, outcome: Outcome) -> AgentOutcome {
 
 fn version(row: StatementRow) -> Option<VersionItem> {
     let Statement::Publish(published) = row.parsed.clone() else { return None };
-    Some(VersionItem { publication: publication(*published, &row), statement: STANDARD.encode(&row.statement) })
+    Some(VersionItem {
+        publication: publication(*published, &row),
+        statement: STANDARD.encode(&row.statement),
+        signature: STANDARD.encode(&row.signature),
+    })
 }
 
 fn publication(publication: Publication, row: &StatementRow) -> PublicationItem {

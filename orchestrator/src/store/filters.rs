@@ -44,6 +44,7 @@ pub(crate) enum Accepted {
 #[derive(Debug, Clone)]
 pub(crate) struct StatementRow {
     pub(crate) statement: Vec<u8>,
+    pub(crate) signature: Vec<u8>,
     pub(crate) parsed: Statement,
     pub(crate) key_id: String,
     pub(crate) received_us: u64,
@@ -57,7 +58,7 @@ pub(crate) struct FilterRow {
     pub(crate) removed: Option<StatementRow>,
 }
 
-const COLUMNS: &str = "SELECT statement, key_id, received_us FROM statements";
+const COLUMNS: &str = "SELECT statement, key_id, received_us, signature FROM statements";
 
 impl Store {
     /// Checks the order and stores, in one transaction.
@@ -181,7 +182,7 @@ impl Store {
         name: Option<&Name>,
     ) -> Result<Vec<FilterRow>, StoreError> {
         let rows = sqlx::query(
-            "SELECT statement, key_id, received_us FROM statements s WHERE kind IN ('publish', 'remove') AND \
+            "SELECT statement, key_id, received_us, signature FROM statements s WHERE kind IN ('publish', 'remove') AND \
              (?1 IS NULL OR grp = ?1) AND (?2 IS NULL OR name = ?2) AND NOT EXISTS (SELECT 1 FROM statements n WHERE \
              n.grp = s.grp AND n.name = s.name AND n.kind = s.kind AND n.sequence > s.sequence) ORDER BY name, grp, kind",
         )
@@ -252,5 +253,6 @@ fn statement_row(row: &SqliteRow) -> Result<StatementRow, StoreError> {
         statement,
         key_id: row.try_get(1)?,
         received_us: unsigned(row.try_get(2)?),
+        signature: row.try_get(3)?,
     })
 }
