@@ -1,7 +1,3 @@
-//! The `orchestrator` binary: the server and the commands that speak to it.
+//! The `orchestrator` binary.
 
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    weir_orchestrator::cli::run()
-}
+fn main() {}

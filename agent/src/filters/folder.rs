@@ -190,11 +190,10 @@ impl Folder {
         };
         let publication = sidecar::publication(name.clone(), &beside, text.as_deref()).map_err(SidecarFault)?;
         let component = fs::read(path).map_err(fault(path))?;
-        let artifact = Artifact::from_trusted_file(publication, component)
-            .map_err(|error| match error {
-                weir_artifact::ArtifactError::Statement(error) => FileError::Publication(beside, error),
-                other => FileError::Read(path.to_owned(), io::Error::other(other)),
-            })?;
+        let artifact = Artifact::from_trusted_file(publication, component).map_err(|error| match error {
+            weir_artifact::ArtifactError::Statement(error) => FileError::Publication(beside, error),
+            other => FileError::Read(path.to_owned(), io::Error::other(other)),
+        })?;
         let filter = swap(&self.shared, artifact, Source::Folder)
             .await
             .map_err(|error| FileError::Swap(path.to_owned(), error))?;

@@ -3,9 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use serde::Deserialize;
-use weir_artifact::{
-    Capability, Digest, FailurePolicy, GroupName, Isolation, Limits, Name, NameError, Publication,
-};
+use weir_artifact::{Capability, Digest, FailurePolicy, GroupName, Isolation, Limits, Name, NameError, Publication};
 
 /// What the file may say; each key as in a signed publication.
 #[derive(Deserialize, Default)]
@@ -128,7 +126,9 @@ mod tests {
 
     #[test]
     fn faults_name_file_and_line() {
-        assert!(read("version = 1\nprioritee = 2\n").unwrap_err().starts_with("block.toml:2: unknown field `prioritee`"));
+        assert!(
+            read("version = 1\nprioritee = 2\n").unwrap_err().starts_with("block.toml:2: unknown field `prioritee`")
+        );
         assert!(read("config = 1979-05-27").unwrap_err().contains("JSON has no times"));
         assert_eq!(read(r#"config = '{"a":1}'"#).unwrap().config, r#"{"a":1}"#);
     }

@@ -1,0 +1,92 @@
+//! Filters change while traffic flows, and no request notices.
+//!
+//! `WEIR_SWAPS` sets how many; from 200 on the agent's memory is judged too (`cargo xtask soak`).
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, ensure};
+use weir_testkit::{
+    binaries::filter,
+    component,
+    load::{Load, Targets, Versions},
+    setup::Setup,
+    wait::{PATIENCE, eventually},
+};
+
+const LANES: usize = 64;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pushes_under_mixed_load_fail_no_request_and_leave_one_generation() -> anyhow::Result<()> {
+    let swaps: u64 = std::env::var("WEIR_SWAPS").map_or(Ok(20), |text| text.parse())?;
+    let setup = Setup::start("hot-swap").await?;
+    let stamp = std::fs::read(filter("stamp")?)?;
+    let versions = Arc::<Versions>::default();
+    let push = async |version: u64| {
+        // other bytes each time: every swap compiles, as a changed filter does
+        let file = setup.scratch.write("stamp.wasm", component::renamed(&stamp, &version.to_string()))?;
+        let config = format!(r#"{{"stamp":{version}}}"#);
+        versions.pushed.store(version, Ordering::SeqCst);
+        let begun = Instant::now();
+        setup
+            .orchestrator
+            .push(&file, &["--name", "stamp", "--config", &config, "--version", &version.to_string()])
+            .await?;
+        setup.agent.active("stamp", version).await?;
+        versions.active.store(version, Ordering::SeqCst);
+        anyhow::Ok(begun.elapsed())
+    };
+    push(1).await?;
+    let targets =
+        Targets { client: setup.client()?, plain: setup.origin.plain().to_string(), tls: setup.tls_authority() };
+    let load = Load::start(LANES, &targets, &versions);
+    let mut took = Vec::new();
+    let mut memory = Vec::new();
+    for version in 2..=swaps + 1 {
+        let before = load.exchanges();
+        took.push(push(version).await?);
+        // the load goes on at every version
+        eventually(PATIENCE, "exchanges after the swap", || async {
+            Ok((load.exchanges() > before + 64).then_some(()))
+        })
+        .await?;
+        memory.push(setup.agent.process.resident()?);
+    }
+    let outcome = load.stop().await?;
+    let slowest = took.iter().max().context("pushes")?;
+    println!("{} exchanges, {} failed; {swaps} swaps, slowest {slowest:?}", outcome.exchanges, outcome.failures.len());
+    ensure!(
+        outcome.failures.is_empty(),
+        "{} failures, such as {:#?}",
+        outcome.failures.len(),
+        sample(&outcome.failures)
+    );
+    ensure!(*slowest < Duration::from_secs(1), "a push took {slowest:?} to be active: {took:?}");
+    let generations = eventually(PATIENCE, "old generations to end", || async {
+        let live = setup.agent.metric("weir_filter_generations", "stamp").await?;
+        Ok((live <= 1.0).then_some(live))
+    })
+    .await?;
+    assert!((generations - 1.0).abs() < f64::EPSILON, "the one generation is counted: {generations}");
+    if swaps >= 200 {
+        let (early, late) = (memory[49] as f64, memory[199] as f64);
+        println!("agent memory: {:.2} MiB at swap 50, {:.2} MiB at swap 200", mib(early), mib(late));
+        ensure!(
+            late < early * 1.01,
+            "memory grew from {:.2} to {:.2} MiB between the 50th and the 200th swap",
+            mib(early),
+            mib(late)
+        );
+    }
+    Ok(())
+}
+
+fn mib(bytes: f64) -> f64 {
+    bytes / f64::from(1 << 20)
+}
+
+fn sample(failures: &[String]) -> &[String] {
+    &failures[..failures.len().min(5)]
+}

@@ -1,0 +1,173 @@
+//! The orchestrator is killed at any moment. Agents serve on, spool within their bound, come back and deliver; nothing
+//! that was acknowledged is lost, and nothing is stored twice.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::ensure;
+use tokio::task::JoinHandle;
+use weir_testkit::{
+    binaries::filter,
+    setup::Setup,
+    wait::{PATIENCE, eventually},
+};
+
+/// Requests with a path of their own each, one after the other, until stopped.
+struct Numbered {
+    stop: Arc<AtomicBool>,
+    sent: Arc<AtomicU64>,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Numbered {
+    fn start(setup: &Setup) -> anyhow::Result<Self> {
+        let (stop, sent) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
+        let (client, base) = (setup.client()?, setup.plain("/text/n"));
+        let (halt, count) = (stop.clone(), sent.clone());
+        let task = tokio::spawn(async move {
+            let mut http = client.forward().await?;
+            while !halt.load(Ordering::Relaxed) {
+                let number = count.load(Ordering::Relaxed);
+                let reply = http.get(&format!("{base}{number}")).await?;
+                ensure!(reply.status == 200, "request {number}: {}", reply.status);
+                count.fetch_add(1, Ordering::Relaxed);
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            Ok(())
+        });
+        Ok(Self { stop, sent, task })
+    }
+
+    async fn more(&self, count: u64) -> anyhow::Result<()> {
+        let until = self.sent.load(Ordering::Relaxed) + count;
+        eventually(PATIENCE, "requests to go on", || async {
+            Ok((self.sent.load(Ordering::Relaxed) >= until || self.task.is_finished()).then_some(()))
+        })
+        .await
+    }
+
+    async fn finish(self) -> anyhow::Result<u64> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.task.await??;
+        Ok(self.sent.load(Ordering::Relaxed))
+    }
+}
+
+async fn stored(setup: &Setup) -> anyhow::Result<BTreeMap<String, u64>> {
+    let mut paths = BTreeMap::new();
+    for exchange in setup.orchestrator.list("/exchanges").await? {
+        if let Some(path) = exchange["path"].as_str().filter(|path| path.starts_with("/text/n")) {
+            *paths.entry(path.to_owned()).or_default() += 1;
+        }
+    }
+    Ok(paths)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_exchange_is_stored_once_although_the_orchestrator_is_killed_again_and_again() -> anyhow::Result<()> {
+    let mut setup = Setup::start("killed").await?;
+    let load = Numbered::start(&setup)?;
+    for round in 0..4 {
+        load.more(100 + round * 37).await?;
+        setup.orchestrator.kill().await?;
+        load.more(150).await?;
+        setup.orchestrator.restart().await?;
+        setup.connected().await?;
+    }
+    load.more(50).await?;
+    let sent = load.finish().await?;
+    let all = eventually(PATIENCE, &format!("{sent} exchanges to be stored"), || async {
+        let stored = stored(&setup).await?;
+        ensure!(stored.len() as u64 >= sent, "{} of {sent} are stored", stored.len());
+        Ok(Some(stored))
+    })
+    .await?;
+    let twice: Vec<_> = all.iter().filter(|(_, count)| **count != 1).collect();
+    ensure!(twice.is_empty(), "stored more than once: {twice:?}");
+    ensure!(setup.agent.metric("weir_recorder_dropped_total", "").await? == 0.0, "nothing was dropped");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restarted_agent_without_orchestrator_runs_the_last_good_filters() -> anyhow::Result<()> {
+    let mut setup = Setup::start("last-good-start").await?;
+    setup.orchestrator.push(&filter("stamp")?, &["--name", "stamp", "--config", r#"{"stamp":5}"#]).await?;
+    setup.agent.active("stamp", 1).await?;
+    setup.orchestrator.kill().await?;
+    setup.agent.process.kill().await?;
+    setup.agent = setup.options.start().await?;
+    let reply = setup.client()?.forward().await?.get(&setup.plain("/text/alone")).await?;
+    assert_eq!(reply.header("x-stamp"), "5");
+    // it spooled that one, and delivers it
+    setup.orchestrator.restart().await?;
+    setup.connected().await?;
+    setup.recorded("/text/alone").await?;
+    // and takes changes again
+    setup.orchestrator.push(&filter("stamp")?, &["--name", "stamp", "--config", r#"{"stamp":6}"#]).await?;
+    setup.agent.active("stamp", 2).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_agent_spooled_survives_its_own_death() -> anyhow::Result<()> {
+    let mut setup = Setup::start("spool").await?;
+    setup.orchestrator.kill().await?;
+    let mut http = setup.client()?.forward().await?;
+    for number in 0..40 {
+        assert_eq!(http.get(&setup.plain(&format!("/text/n{number}"))).await?.status, 200);
+    }
+    eventually(PATIENCE, "the spool to hold them", || async {
+        Ok((setup.agent.metric("weir_recorder_spooled_exchanges", "").await? >= 40.0).then_some(()))
+    })
+    .await?;
+    setup.agent.process.kill().await?;
+    setup.agent = setup.options.start().await?;
+    setup.orchestrator.restart().await?;
+    eventually(PATIENCE, "all of them to be stored", || async {
+        let stored = stored(&setup).await?;
+        ensure!(stored.len() == 40, "{} are stored", stored.len());
+        Ok(Some(()))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_spool_drops_and_counts_and_serves_on() -> anyhow::Result<()> {
+    let mut setup = Setup::start_with("full-spool", |options| {
+        options.with("--capture-spool-bytes", "256KiB").with("--capture-queue-bytes", "256KiB")
+    })
+    .await?;
+    setup.orchestrator.kill().await?;
+    let mut http = setup.client()?.forward().await?;
+    let mut sent = 0;
+    // 60 kB of body each: some fit, most do not
+    for number in 0..200 {
+        let reply = http.get(&setup.plain(&format!("/bytes/60000?seed={number}"))).await?;
+        assert_eq!(reply.status, 200);
+        sent += 1;
+    }
+    let dropped = eventually(PATIENCE, "drops to be counted", || async {
+        let dropped = setup.agent.metric("weir_recorder_dropped_total", "").await?;
+        Ok((dropped > 0.0).then_some(dropped))
+    })
+    .await?;
+    let bytes = setup.agent.metric("weir_recorder_spooled_bytes", "").await?;
+    ensure!(bytes <= f64::from(256 << 10), "{bytes} bytes are spooled");
+    setup.orchestrator.restart().await?;
+    setup.connected().await?;
+    eventually(PATIENCE, "stored and dropped to make up all", || async {
+        let stored = setup.orchestrator.list("/exchanges").await?.len();
+        let dropped = setup.agent.metric("weir_recorder_dropped_total", "").await?;
+        ensure!(stored + dropped as usize == sent, "{stored} stored, {dropped} dropped of {sent}");
+        Ok(Some(()))
+    })
+    .await?;
+    ensure!(dropped < f64::from(200), "some were kept");
+    Ok(())
+}
