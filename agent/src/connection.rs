@@ -1,1 +1,100 @@
-//! What becomes of a connection: the stage loop.
+//! What becomes of a connection: THE TABLE OF CONTENTS. Enters: an accepted socket; leaves: nothing, the client has been
+//! served. It peeks, decides, runs the stage, and goes round again with what came out of it: CONNECT, then TLS, then
+//! HTTP. Must not know what a stage does.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+use weir_host::{Connection, Entry};
+
+use crate::drain::Member;
+use crate::entry::next::{Situation, Stage, next};
+use crate::entry::peek::peek;
+use crate::entry::{connect, http};
+use crate::io::Io;
+use crate::target::Target;
+use crate::worker::Worker;
+use crate::{tls, tunnel};
+
+/// CONNECT, its TLS and its HTTP are three; no honest client needs more than twice as many.
+const MAX_STAGES: usize = 6;
+
+/// What is known of a connection, which grows from stage to stage.
+pub struct Cx {
+    pub worker: Rc<Worker>,
+    /// what filters are told
+    pub facts: Arc<Connection>,
+    /// where the tunnel leads, once there is one
+    pub origin: Option<Target>,
+    pub situation: Situation,
+    /// the target's end of the tunnel, where it had to be reached early
+    pub far: Option<Io>,
+    /// what TLS agreed on with the client (ALPN)
+    pub alpn: Option<Vec<u8>>,
+    pub member: Member,
+}
+
+impl Cx {
+    fn new(worker: Rc<Worker>, client_address: SocketAddr) -> Self {
+        let facts = Connection {
+            entry: Entry::Forward,
+            client_address,
+            user: None,
+            tunnel_target: None,
+            server_name: None,
+            intercepted: false,
+        };
+        let member = worker.drain.join();
+        Cx {
+            facts: Arc::new(facts),
+            origin: None,
+            situation: Situation::default(),
+            far: None,
+            alpn: None,
+            member,
+            worker,
+        }
+    }
+
+    /// For a stream of an HTTP/2 connection, which may become a tunnel of its own.
+    pub fn stream(&self) -> Self {
+        Cx {
+            worker: Rc::clone(&self.worker),
+            facts: Arc::clone(&self.facts),
+            origin: self.origin.clone(),
+            situation: self.situation,
+            far: None,
+            alpn: None,
+            member: self.worker.drain.join(),
+        }
+    }
+}
+
+pub async fn serve(worker: Rc<Worker>, stream: TcpStream, client: SocketAddr) {
+    worker.shared.stats.connection_opened();
+    // Small writes are whole messages here; none gains from waiting for the next.
+    let _ = stream.set_nodelay(true);
+    let mut cx = Cx::new(Rc::clone(&worker), client);
+    stages(&mut cx, Io::new(stream)).await;
+    worker.shared.stats.connection_closed();
+}
+
+/// Also of a tunnel that is one stream of an HTTP/2 connection.
+pub async fn stages(cx: &mut Cx, mut io: Io) {
+    for _ in 0..MAX_STAGES {
+        let Some(protocol) = peek(cx, &mut io).await else { return };
+        let came_out = match next(protocol, cx.situation) {
+            Stage::Http1 => http::http1(cx, io).await.map(|(io, tunnel)| connect::enter(cx, io, tunnel)),
+            Stage::Http2 => return http::http2(cx, io).await,
+            Stage::Intercept => tls::intercept(cx, io).await,
+            Stage::Tunnel => return tunnel::run(cx, io).await,
+            Stage::Close => return,
+        };
+        match came_out {
+            Some(next) => io = next,
+            None => return,
+        }
+    }
+}

@@ -23,13 +23,11 @@ impl Io {
     }
 
     /// Puts bytes back that were read ahead of a stage: the next read returns them first.
-    #[must_use]
-    pub fn unread(mut self, bytes: Bytes) -> Self {
+    pub fn unread(&mut self, bytes: Bytes) {
         self.prefix = match self.prefix.is_empty() {
             true => bytes,
-            false => [bytes, self.prefix].concat().into(),
+            false => [bytes, std::mem::take(&mut self.prefix)].concat().into(),
         };
-        self
     }
 }
 

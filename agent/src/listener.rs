@@ -1,1 +1,98 @@
-//! Accepting.
+//! Accepting clients. Enters: an address; leaves: sockets of which the kernel deals connections out to the workers, and
+//! one local task for each connection. Awaits no peer: what a client does or leaves undone holds up no other.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::connection;
+use crate::worker::Worker;
+
+const BACKLOG: i32 = 1024;
+/// While the process has no file descriptors left, accepting would fail at once again.
+const BACK_OFF: Duration = Duration::from_millis(50);
+
+/// A socket for each worker, all on one port, which is the first of them's where `address` leaves it open.
+pub fn bind(address: SocketAddr, workers: usize) -> io::Result<(Vec<StdListener>, SocketAddr)> {
+    let first = listen(address)?;
+    let bound = first.local_addr()?;
+    let mut listeners = vec![first];
+    for _ in 1..workers {
+        listeners.push(listen(bound)?);
+    }
+    Ok((listeners, bound))
+}
+
+fn listen(address: SocketAddr) -> io::Result<StdListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A restarted agent need not wait for the last one's connections to time out.
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Until it is dropped.
+pub async fn accept(worker: &Rc<Worker>, listener: &TcpListener) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, client)) => admit(worker, stream, client),
+            Err(error) if is_exhaustion(&error) => {
+                tracing::warn!(%error, "no new connections for a moment");
+                tokio::time::sleep(BACK_OFF).await;
+            }
+            // The client was gone before it was accepted.
+            Err(error) => tracing::debug!(%error, "accept"),
+        }
+    }
+}
+
+fn admit(worker: &Rc<Worker>, stream: TcpStream, client: SocketAddr) {
+    let Ok(permit) = Arc::clone(&worker.shared.connections).try_acquire_owned() else {
+        worker.shared.stats.connection_refused();
+        // Into the empty buffer of a fresh socket this always fits.
+        let _ = stream.try_write(FULL);
+        return;
+    };
+    let worker = Rc::clone(worker);
+    tokio::task::spawn_local(async move {
+        let _permit = permit;
+        connection::serve(worker, stream, client).await;
+    });
+}
+
+const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n\
+    Content-Type: application/problem+json\r\nContent-Length: 121\r\n\r\n\
+    {\"type\":\"urn:weir:problem:connections\",\"title\":\"The agent serves as many clients as it may\",\"status\":503,\
+    \"blame\":\"agent\"}";
+
+fn is_exhaustion(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reply_of_a_full_agent_is_as_long_as_it_says() {
+        let text = std::str::from_utf8(FULL).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.ends_with(&format!("Content-Length: {}", body.len())), "{}", body.len());
+        assert!(serde_json::from_str::<serde_json::Value>(body).is_ok());
+    }
+
+    #[test]
+    fn workers_share_a_port() {
+        let (listeners, bound) = bind(SocketAddr::from(([127, 0, 0, 1], 0)), 3).unwrap();
+        assert!(listeners.iter().all(|listener| listener.local_addr().unwrap() == bound));
+        assert_eq!(listeners.len(), 3);
+    }
+}

@@ -1,1 +1,201 @@
-//! Opaque copies.
+//! Opaque copies between a client and its target. Enters: two streams; leaves: how many bytes went each way. The end of
+//! one direction is passed on and the other goes on (RFC 9293 section 3.6); a tunnel without a byte for too long ends.
+//! Must not know what the bytes mean.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use crate::connection::Cx;
+use crate::io::Io;
+use crate::stats::Way;
+use crate::upstream::UpstreamFailure;
+use crate::worker::Worker;
+
+const BUFFER: usize = 16 << 10;
+
+/// Who broke the silence of a tunnel.
+pub enum First {
+    Client,
+    /// or nobody will: it closed, and the client is to see that
+    Upstream,
+    Nobody,
+}
+
+/// Carries bytes between the client and the target of its tunnel.
+pub async fn run(cx: &mut Cx, mut client: Io) {
+    match reach(cx).await {
+        Ok(mut far) => drop(relay(&cx.worker, &mut client, &mut far).await),
+        Err(failure) => {
+            // The client was answered long ago, so the end of its connection is all it can be told.
+            tracing::info!(client = %cx.facts.client_address, target = ?cx.facts.tunnel_target, %failure, "tunnel");
+            cx.worker.shared.stats.upstream_failed(&failure);
+        }
+    }
+}
+
+/// The target's end: with TLS of the agent's own where the client's was ended here.
+async fn reach(cx: &mut Cx) -> Result<Io, UpstreamFailure> {
+    if let Some(far) = cx.far.take() {
+        return Ok(far);
+    }
+    let target = cx.origin.as_ref().ok_or_else(|| UpstreamFailure::Refused("there is no target".to_owned()))?;
+    if cx.situation.intercepted {
+        let offers = cx.alpn.iter().cloned().collect();
+        return Ok(Io::new(cx.worker.upstreams.dial_tls(target, offers).await?));
+    }
+    Ok(Io::new(cx.worker.upstreams.dial(target).await?.stream))
+}
+
+/// Dials, and waits for the first byte of either side. What was read is put back, or is in `read` where it was the
+/// client's.
+pub async fn who_speaks_first(cx: &mut Cx, client: &mut Io, read: &mut BytesMut) -> First {
+    let limit = cx.worker.shared.config.client.tunnel_idle;
+    let heard = |heard: io::Result<usize>| if matches!(heard, Ok(1..)) { First::Client } else { First::Nobody };
+    let mut far = tokio::select! {
+        biased;
+        spoke = client.read_buf(read) => return heard(spoke),
+        reached = reach(cx) => match reached {
+            Ok(far) => far,
+            // A dead target does not keep a slow client from its TLS handshake, in which it will be told.
+            Err(_) => return timeout(limit, client.read_buf(read)).await.map_or(First::Nobody, heard),
+        },
+    };
+    let mut spoken = BytesMut::new();
+    let first = tokio::select! {
+        biased;
+        spoke = client.read_buf(read) => heard(spoke),
+        _ = far.read_buf(&mut spoken) => First::Upstream,
+        () = sleep(limit) => First::Nobody,
+    };
+    far.unread(spoken.freeze());
+    cx.far = Some(far);
+    first
+}
+
+/// Bytes that went through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Relayed {
+    pub from_client: u64,
+    pub to_client: u64,
+}
+
+/// One direction of a tunnel.
+#[derive(Default)]
+struct Pump {
+    /// made when the first byte waits, so that an idle tunnel has none
+    buffer: Option<Box<[u8]>>,
+    filled: std::ops::Range<usize>,
+    copied: u64,
+    state: State,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Copying,
+    Flushing,
+    Ending,
+    Done,
+}
+
+/// Until both directions have ended, one of them broke, or nothing moved for too long.
+pub async fn relay<C, U>(worker: &Rc<Worker>, client: &mut C, upstream: &mut U) -> Relayed
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    U: AsyncRead + AsyncWrite + Unpin,
+{
+    let _member = worker.drain.join();
+    let stats = &worker.shared.stats;
+    let idle = worker.shared.config.client.tunnel_idle;
+    let (mut up, mut down) = (Pump::default(), Pump::default());
+    let mut idle_until = pin!(sleep_until(Instant::now() + idle));
+    let mut seen = 0;
+    stats.tunnel_opened();
+    poll_fn(|cx| {
+        let broken = |polled: &Poll<io::Result<()>>| matches!(polled, Poll::Ready(Err(_)));
+        let polled = (up.poll(cx, client, upstream), down.poll(cx, upstream, client));
+        if broken(&polled.0) || broken(&polled.1) || (polled.0.is_ready() && polled.1.is_ready()) {
+            return Poll::Ready(());
+        }
+        while idle_until.as_mut().poll(cx).is_ready() {
+            let moved = up.copied + down.copied;
+            if moved == seen {
+                return Poll::Ready(());
+            }
+            seen = moved;
+            idle_until.as_mut().reset(Instant::now() + idle);
+        }
+        Poll::Pending
+    })
+    .await;
+    stats.tunnel_closed();
+    stats.bytes(Way::FromClient, up.copied);
+    stats.bytes(Way::ToUpstream, up.copied);
+    stats.bytes(Way::FromUpstream, down.copied);
+    stats.bytes(Way::ToClient, down.copied);
+    Relayed { from_client: up.copied, to_client: down.copied }
+}
+
+impl Pump {
+    fn poll<R, W>(&mut self, cx: &mut Context<'_>, from: &mut R, to: &mut W) -> Poll<io::Result<()>>
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        loop {
+            match self.state {
+                State::Copying if self.filled.is_empty() => match self.read(cx, from) {
+                    // What is written may wait in a TLS record until the reader has nothing more.
+                    Poll::Pending => {
+                        ready!(Pin::new(&mut *to).poll_flush(cx))?;
+                        return Poll::Pending;
+                    }
+                    Poll::Ready(read) => read?,
+                },
+                State::Copying => {
+                    let buffer = self.buffer.as_deref().unwrap_or_default();
+                    let written = ready!(Pin::new(&mut *to).poll_write(cx, &buffer[self.filled.clone()]))?;
+                    if written == 0 {
+                        return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+                    }
+                    self.filled.start += written;
+                    self.copied += written as u64;
+                }
+                State::Flushing => {
+                    ready!(Pin::new(&mut *to).poll_flush(cx))?;
+                    self.state = State::Ending;
+                }
+                State::Ending => {
+                    ready!(Pin::new(&mut *to).poll_shutdown(cx))?;
+                    self.state = State::Done;
+                }
+                State::Done => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+
+    fn read<R: AsyncRead + Unpin>(&mut self, cx: &mut Context<'_>, from: &mut R) -> Poll<io::Result<()>> {
+        let buffer = self.buffer.get_or_insert_with(|| vec![0; BUFFER].into_boxed_slice());
+        let mut into = ReadBuf::new(buffer);
+        match Pin::new(from).poll_read(cx, &mut into) {
+            Poll::Pending => {
+                self.buffer = None;
+                return Poll::Pending;
+            }
+            Poll::Ready(read) => read?,
+        }
+        self.filled = 0..into.filled().len();
+        if self.filled.is_empty() {
+            self.buffer = None;
+            self.state = State::Flushing;
+        }
+        Poll::Ready(Ok(()))
+    }
+}

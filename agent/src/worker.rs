@@ -1,19 +1,31 @@
 //! One worker: a thread, a runtime, a listener, and all that its exchanges need. Enters: [`Shared`], which all workers
 //! hold; leaves: nothing but the join of its thread. Must not know another worker.
 
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::rc::Rc;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use http::HeaderValue;
-use weir_host::Host;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::Semaphore;
+use weir_host::{Host, Instances};
 
 use crate::config::Config;
-use crate::drain::Shutdown;
-use crate::filters::{Active, Orders};
+use crate::drain::{Drain, Shutdown};
+use crate::filters::{Active, Orders, serve_orders};
+use crate::listener;
 use crate::policy::TargetPolicy;
 use crate::record::{Recorder, WorkerRecorder};
 use crate::stats::Stats;
-use crate::tls::Authority;
-use crate::upstream::Upstreams;
+use crate::tls::{Authority, AuthorityError};
+use crate::upstream::{TrustError, UpstreamTls, Upstreams};
+
+/// How often idle upstream connections are looked through.
+const SWEEP: Duration = Duration::from_secs(5);
 
 /// What all threads of the agent hold.
 pub struct Shared {
@@ -25,15 +37,104 @@ pub struct Shared {
     pub stats: Stats,
     pub recorder: Recorder,
     pub authority: Authority,
-    pub targets: TargetPolicy,
+    pub targets: Arc<TargetPolicy>,
+    pub upstream_tls: UpstreamTls,
+    /// as many as clients may be connected
+    pub connections: Arc<Semaphore>,
     pub shutdown: Shutdown,
     /// `1.1 weir-…`: a pseudonym of this run of this agent (RFC 9110 section 7.6.3); seen again, a request has come back.
     pub via: HeaderValue,
 }
 
+#[derive(Debug, thiserror::Error)]
+pub enum SharedError {
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+}
+
+impl Shared {
+    /// `proxy` and `admin` as bound: they are targets to nobody. Reads, or makes, the certificate authority in the data
+    /// directory.
+    pub fn new(
+        config: Config,
+        host: Host,
+        recorder: Recorder,
+        proxy: SocketAddr,
+        admin: SocketAddr,
+    ) -> Result<Self, SharedError> {
+        let name = format!("1.1 weir-{:016x}", rand::random::<u64>());
+        Ok(Shared {
+            authority: Authority::load_or_create(&config.data_dir)?,
+            upstream_tls: UpstreamTls::new(config.upstream.ca_file.as_deref())?,
+            targets: Arc::new(TargetPolicy::new(vec![proxy], vec![admin], config.targets.allow.clone())),
+            connections: Arc::new(Semaphore::new(config.client.connections.min(Semaphore::MAX_PERMITS))),
+            stats: Stats::new(config.workers),
+            active: Active::default(),
+            orders: Orders::default(),
+            shutdown: Shutdown::default(),
+            via: HeaderValue::try_from(name).expect("hexadecimal digits are a field value"),
+            config,
+            host,
+            recorder,
+        })
+    }
+}
+
 /// What the exchanges of one worker share; `Rc`, never `Send`.
 pub struct Worker {
     pub shared: Arc<Shared>,
+    pub instances: Rc<Instances>,
     pub upstreams: Upstreams,
     pub recorder: WorkerRecorder,
+    pub drain: Drain,
+}
+
+/// Starts worker `number` (from 0). Its thread ends after [`Shutdown::begin`], when the last connection is gone or the
+/// time to drain is over.
+pub fn spawn(shared: Arc<Shared>, number: usize, listener: StdListener) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
+        let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
+            Ok(runtime) => runtime,
+            Err(error) => return tracing::error!(%error, number, "a worker cannot start"),
+        };
+        if let Err(error) = runtime.block_on(run(shared, number, listener)) {
+            tracing::error!(%error, number, "a worker cannot listen");
+        }
+    })
+}
+
+async fn run(shared: Arc<Shared>, number: usize, listener: StdListener) -> io::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    let worker = Rc::new(Worker {
+        instances: Instances::new(&shared.host),
+        upstreams: Upstreams::new(
+            shared.config.upstream.clone(),
+            Arc::clone(&shared.targets),
+            shared.upstream_tls.clone(),
+        ),
+        recorder: shared.recorder.worker(number),
+        drain: Drain::default(),
+        shared,
+    });
+    tokio::task::spawn_local(serve_orders(Rc::clone(&worker.instances), worker.shared.orders.subscribe()));
+    tokio::task::spawn_local(sweep(Rc::clone(&worker)));
+    tokio::select! {
+        () = listener::accept(&worker, &listener) => {}
+        () = worker.shared.shutdown.begun() => {}
+    }
+    drop(listener);
+    worker.drain.begin();
+    // What is left after this is cut off with the runtime.
+    let _ = tokio::time::timeout(worker.shared.config.drain, worker.drain.empty()).await;
+    Ok(())
+}
+
+async fn sweep(worker: Rc<Worker>) {
+    let mut ticks = tokio::time::interval(SWEEP);
+    loop {
+        ticks.tick().await;
+        worker.upstreams.sweep();
+    }
 }

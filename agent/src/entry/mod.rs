@@ -1,1 +1,6 @@
-//! How a client reaches the agent.
+//! How a client reaches the agent, and where each stage of its connection leads.
+
+pub mod connect;
+pub mod http;
+pub mod next;
+pub mod peek;

@@ -1,4 +1,8 @@
-//! TLS towards clients.
+//! TLS towards clients: the agent's certificate authority, the leaves it signs, and the handshake.
 
-/// The certificate authority of this agent, and the leaves it has made.
-pub struct Authority {}
+mod authority;
+mod intercept;
+mod leaf;
+
+pub use self::authority::{Authority, AuthorityError};
+pub use self::intercept::intercept;

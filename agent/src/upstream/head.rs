@@ -14,17 +14,13 @@ pub(super) fn to_http1<B>(request: &mut Request<B>) {
     if request.version() == Version::HTTP_2 {
         join_cookies(request.headers_mut());
     }
-    // Section 3.2.4: OPTIONS without a path asks about the server as a whole.
-    let whole_server = request.method() == Method::OPTIONS
-        && uri.path_and_query.as_ref().is_none_or(|path| path.as_str().is_empty() || path.as_str() == "*");
+    // Section 3.2.4: OPTIONS without a path, or with this one, asks about the server as a whole.
+    let whole_server =
+        request.method() == Method::OPTIONS && uri.path_and_query.as_ref().is_none_or(|path| path.as_str() == "*");
     let path = match uri.path_and_query {
         _ if whole_server => PathAndQuery::from_static("*"),
-        // "?q" alone has an empty path, which origin form does not
-        Some(path) if path.as_str().starts_with('?') => {
-            PathAndQuery::try_from(format!("/{path}")).unwrap_or_else(|_| PathAndQuery::from_static("/"))
-        }
-        Some(path) if !path.as_str().is_empty() => path,
-        _ => PathAndQuery::from_static("/"),
+        Some(path) => path,
+        None => PathAndQuery::from_static("/"),
     };
     *request.uri_mut() = Uri::from(path);
     *request.version_mut() = Version::HTTP_11;

@@ -22,7 +22,9 @@ use http::header::UPGRADE;
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
+use tokio_rustls::client::TlsStream;
 
 use self::connect::{Connected, Connector};
 pub use self::dial::Dialed;
@@ -221,6 +223,15 @@ impl Upstreams {
     /// A connected socket, for a tunnel.
     pub async fn dial(&self, target: &Target) -> Result<Dialed, UpstreamFailure> {
         self.connector.plain(target).await
+    }
+
+    /// A TLS stream, for a tunnel.
+    pub async fn dial_tls(
+        &self,
+        target: &Target,
+        offers: Vec<Vec<u8>>,
+    ) -> Result<TlsStream<TcpStream>, UpstreamFailure> {
+        Ok(self.connector.secure(target, offers).await?.stream)
     }
 
     /// Whether the target may be dialled, as far as its name resolves now. A name that does not resolve is no denial.

@@ -1,0 +1,188 @@
+//! The certificate authority of this agent. Enters: the data directory; leaves: the authority that was there, or a new
+//! one, and TLS settings for any name, signed by it. Must not know connections.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rustls::ServerConfig;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use time::{Duration, OffsetDateTime};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::leaf::{Leaves, serial};
+use crate::target::TargetHost;
+
+const CERTIFICATE: &str = "ca.pem";
+const KEY: &str = "ca.key";
+
+/// Each names the file to look at: the operator is to blame, or the disk.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthorityError {
+    #[error("cannot read {0}: {1}")]
+    Read(PathBuf, io::Error),
+    #[error("cannot write {0}: {1}")]
+    Write(PathBuf, io::Error),
+    #[error("{0} is there but {1} is not: put it back, or remove both and clients must trust a new authority")]
+    Half(PathBuf, PathBuf),
+    #[error("{0} can be read by others (mode {1:o}): whoever has it can read the traffic of every client; chmod 600")]
+    Exposed(PathBuf, u32),
+    #[error("{0} holds no private key: {1}")]
+    Key(PathBuf, rcgen::Error),
+    #[error("{0} holds no certificate of an authority: {1}")]
+    Certificate(PathBuf, String),
+    #[error("{0} is not the key of {1}")]
+    Mismatch(PathBuf, PathBuf),
+    #[error("a certificate authority cannot be made: {0}")]
+    Make(#[from] rcgen::Error),
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+/// Shared by all workers.
+pub struct Authority {
+    certificate: CertificateDer<'static>,
+    pem: String,
+    pub(super) leaves: Leaves,
+}
+
+impl Authority {
+    pub fn load_or_create(data_dir: &Path) -> Result<Self, AuthorityError> {
+        let (certificate, key) = (data_dir.join(CERTIFICATE), data_dir.join(KEY));
+        match (certificate.exists(), key.exists()) {
+            (false, false) => create(data_dir, &certificate, &key)?,
+            (true, false) => return Err(AuthorityError::Half(certificate, key)),
+            (false, true) => return Err(AuthorityError::Half(key, certificate)),
+            (true, true) => {}
+        }
+        load(&certificate, &key)
+    }
+
+    /// For clients to trust.
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    pub fn certificate(&self) -> &CertificateDer<'static> {
+        &self.certificate
+    }
+
+    /// TLS towards a client that asked for `host`, with `alpn` as the only protocol, or none.
+    pub fn server_config(&self, host: &TargetHost, alpn: Option<&[u8]>) -> Result<Arc<ServerConfig>, AuthorityError> {
+        self.leaves.server_config(host, alpn)
+    }
+}
+
+fn load(certificate_path: &Path, key_path: &Path) -> Result<Authority, AuthorityError> {
+    let read = |path: &Path| fs::read_to_string(path).map_err(|error| AuthorityError::Read(path.to_owned(), error));
+    let metadata = fs::metadata(key_path).map_err(|error| AuthorityError::Read(key_path.to_owned(), error))?;
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(AuthorityError::Exposed(key_path.to_owned(), mode));
+    }
+    let (pem, key) = (read(certificate_path)?, read(key_path)?);
+    let key = KeyPair::from_pem(&key).map_err(|error| AuthorityError::Key(key_path.to_owned(), error))?;
+    let wrong = |why: String| AuthorityError::Certificate(certificate_path.to_owned(), why);
+    let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| wrong(error.to_string()))?;
+    let (_, parsed) = X509Certificate::from_der(&certificate).map_err(|error| wrong(error.to_string()))?;
+    if !parsed.is_ca() {
+        return Err(wrong("it may not sign others".to_owned()));
+    }
+    if !parsed.validity().is_valid() {
+        return Err(wrong(format!(
+            "it is valid from {} to {}",
+            parsed.validity().not_before,
+            parsed.validity().not_after
+        )));
+    }
+    if parsed.public_key().subject_public_key.data.as_ref() != key.public_key_raw() {
+        return Err(AuthorityError::Mismatch(key_path.to_owned(), certificate_path.to_owned()));
+    }
+    let issuer = Issuer::from_ca_cert_der(&certificate, key).map_err(|error| wrong(error.to_string()))?;
+    let leaves = Leaves::new(issuer)?;
+    Ok(Authority { certificate, pem, leaves })
+}
+
+/// The key first: half an authority is an error that says so, not one without a key that signs nothing.
+fn create(data_dir: &Path, certificate_path: &Path, key_path: &Path) -> Result<(), AuthorityError> {
+    let key = KeyPair::generate()?;
+    let mut name = DistinguishedName::new();
+    name.push(DnType::OrganizationName, "Weir");
+    // Two agents' authorities can be told apart in a trust store.
+    name.push(DnType::CommonName, format!("Weir CA {:08x}", rand::random::<u32>()));
+    let now = OffsetDateTime::now_utc();
+    let mut params = CertificateParams::default();
+    params.distinguished_name = name;
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.serial_number = Some(serial());
+    // A client's clock may be behind.
+    params.not_before = now - Duration::days(1);
+    params.not_after = now + Duration::days(3650);
+    let certificate = params.self_signed(&key)?;
+    fs::create_dir_all(data_dir).map_err(|error| AuthorityError::Write(data_dir.to_owned(), error))?;
+    write(key_path, 0o600, &key.serialize_pem())?;
+    write(certificate_path, 0o644, &certificate.pem())
+}
+
+fn write(path: &Path, mode: u32, text: &str) -> Result<(), AuthorityError> {
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        .map_err(|error| AuthorityError::Write(path.to_owned(), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        Authority::load_or_create(dir.path()).unwrap();
+        dir
+    }
+
+    fn check(dir: &Path, expect: &str) {
+        let error = Authority::load_or_create(dir).err().expect("it should not load").to_string();
+        assert!(error.contains(expect), "{error:?} should say {expect:?}");
+    }
+
+    #[test]
+    fn it_is_made_once_and_its_key_is_private() {
+        let dir = made();
+        let first = fs::read(dir.path().join(CERTIFICATE)).unwrap();
+        let again = Authority::load_or_create(dir.path()).unwrap();
+        assert_eq!(again.pem().as_bytes(), first);
+        assert_eq!(fs::metadata(dir.path().join(KEY)).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let dir = made();
+        fs::set_permissions(dir.path().join(KEY), fs::Permissions::from_mode(0o644)).unwrap();
+        check(dir.path(), "chmod 600");
+
+        let dir = made();
+        fs::remove_file(dir.path().join(KEY)).unwrap();
+        check(dir.path(), "is not: put it back");
+
+        let (dir, other) = (made(), made());
+        fs::copy(other.path().join(KEY), dir.path().join(KEY)).unwrap();
+        check(dir.path(), "is not the key of");
+
+        let dir = made();
+        fs::write(dir.path().join(CERTIFICATE), "nonsense").unwrap();
+        check(dir.path(), "holds no certificate");
+
+        let dir = made();
+        fs::write(dir.path().join(KEY), "nonsense").unwrap();
+        check(dir.path(), "holds no private key");
+    }
+}

@@ -1,0 +1,113 @@
+//! Ending a client's TLS here. Enters: a connection that begins with a ClientHello; leaves: what is inside, and for the
+//! next stage which name was asked for and what both sides speak. Must not know HTTP.
+
+use std::sync::Arc;
+
+use rustls::server::Acceptor;
+use tokio::time::timeout;
+use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
+use weir_host::Connection;
+
+use crate::connection::Cx;
+use crate::io::Io;
+use crate::stats::Peer;
+use crate::target::{Scheme, Target, TargetHost};
+use crate::upstream::{Alpn, Mirrored};
+
+/// What the agent needs of a ClientHello.
+struct Hello {
+    name: Option<TargetHost>,
+    alpn: Vec<Vec<u8>>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("the client's TLS failed: {0}")]
+    Handshake(#[from] std::io::Error),
+    #[error("the client took too long for its TLS handshake")]
+    TooSlow(#[from] tokio::time::error::Elapsed),
+    #[error(transparent)]
+    Authority(#[from] super::AuthorityError),
+    #[error("the agent ends TLS in a tunnel only")]
+    NoTunnel,
+}
+
+/// `None` when the handshake came to nothing; the client has been told by an alert.
+pub async fn intercept(cx: &mut Cx, io: Io) -> Option<Io> {
+    let stats = &Arc::clone(&cx.worker.shared).stats;
+    match handshake(cx, io).await {
+        Ok(io) => {
+            stats.handshake_done(Peer::Client);
+            Some(io)
+        }
+        Err(failure) => {
+            stats.handshake_failed(Peer::Client);
+            tracing::debug!(client = %cx.facts.client_address, target = ?cx.facts.tunnel_target, %failure);
+            None
+        }
+    }
+}
+
+async fn handshake(cx: &mut Cx, io: Io) -> Result<Io, Failure> {
+    let worker = Arc::clone(&cx.worker.shared);
+    let limit = worker.config.client.handshake_timeout;
+    let start = timeout(limit, LazyConfigAcceptor::new(Acceptor::default(), io)).await??;
+    let hello = Hello::of(&start);
+    let mut target = cx.origin.clone().ok_or(Failure::NoTunnel)?.with_scheme(Scheme::Https);
+    target.server_name = other_name(&target, hello.name.as_ref());
+    let alpn = agree(cx, &target, hello.alpn).await;
+    let name = hello.name.as_ref().unwrap_or(&target.host);
+    let config = worker.authority.server_config(name, alpn.as_deref())?;
+    let stream = timeout(limit, start.into_stream(config)).await??;
+    cx.facts = Arc::new(Connection {
+        server_name: hello.name.as_ref().map(ToString::to_string),
+        intercepted: true,
+        ..Connection::clone(&cx.facts)
+    });
+    cx.alpn = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
+    cx.situation.intercepted = true;
+    cx.origin = Some(target);
+    Ok(Io::new(stream))
+}
+
+/// What to answer to the client's offers: what the upstream speaks. A client that offers nothing is answered nothing, and
+/// a dead upstream does not keep a client from its handshake: inside of it, it is told, or a filter answers.
+async fn agree(cx: &mut Cx, target: &Target, offers: Vec<Vec<u8>>) -> Option<Vec<u8>> {
+    // A tunnel's own end was dialled for silence that is over.
+    cx.far = None;
+    if offers.is_empty() {
+        return None;
+    }
+    let mirrored = cx.worker.upstreams.mirror(target, &offers).await;
+    let chosen = match mirrored {
+        Ok(Mirrored::Http(alpn)) => Some(alpn.name().to_vec()),
+        Ok(Mirrored::Opaque { stream, alpn }) => {
+            cx.far = Some(Io::new(*stream));
+            alpn
+        }
+        Err(failure) => {
+            tracing::debug!(%target, %failure, "the upstream was not there to be mirrored");
+            None
+        }
+    };
+    let offered = |alpn: Alpn| offers.iter().any(|offer| offer == alpn.name()).then(|| alpn.name().to_vec());
+    chosen.filter(|chosen| offers.contains(chosen)).or_else(|| offered(Alpn::Http1)).or_else(|| offered(Alpn::Http2))
+}
+
+/// The name for the upstream's handshake, where it is another than the host of the tunnel.
+fn other_name(target: &Target, name: Option<&TargetHost>) -> Option<Arc<str>> {
+    match name {
+        Some(TargetHost::Domain(name)) if target.host != TargetHost::Domain(Arc::clone(name)) => Some(Arc::clone(name)),
+        _ => None,
+    }
+}
+
+impl Hello {
+    fn of(start: &StartHandshake<Io>) -> Self {
+        let hello = start.client_hello();
+        Hello {
+            name: hello.server_name().and_then(|name| TargetHost::parse(name).ok()),
+            alpn: hello.alpn().map(|offers| offers.map(<[u8]>::to_vec).collect()).unwrap_or_default(),
+        }
+    }
+}
