@@ -51,6 +51,8 @@ pub struct ClientLimits {
     pub head_timeout: Duration,
     /// without a byte in either direction of a tunnel
     pub tunnel_idle: Duration,
+    /// between two pieces of a request body
+    pub body_idle: Duration,
     /// how long a client inside a tunnel may stay silent before it is taken for a server-first protocol
     pub peek_timeout: Duration,
     pub handshake_timeout: Duration,
@@ -65,6 +67,8 @@ pub struct UpstreamConfig {
     pub connect_timeout: Duration,
     /// from the end of the request to the head of the response
     pub head_timeout: Duration,
+    /// between two pieces of a response body
+    pub body_idle: Duration,
     /// of a response head, bytes
     pub head_bytes: usize,
     /// fields of a response head
@@ -154,6 +158,7 @@ impl Default for ClientLimits {
             headers: 128,
             head_timeout: Duration::from_secs(60),
             tunnel_idle: Duration::from_secs(3600),
+            body_idle: Duration::from_secs(300),
             peek_timeout: Duration::from_millis(300),
             handshake_timeout: Duration::from_secs(15),
             streams: 128,
@@ -167,6 +172,7 @@ impl Default for UpstreamConfig {
             ca_file: None,
             connect_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(120),
+            body_idle: Duration::from_secs(300),
             head_bytes: 256 << 10,
             headers: 256,
             idle_connections: 128,

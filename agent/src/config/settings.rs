@@ -85,6 +85,9 @@ section! {
         /// A tunnel in which nothing moves is closed after this [default: 1h]
         #[arg(id = "client.tunnel_idle", long = "client-tunnel-idle", env = "WEIR_AGENT_CLIENT_TUNNEL_IDLE", value_name = "TIME")]
         tunnel_idle: Time,
+        /// A request body of which nothing more comes is given up after this [default: 5m]
+        #[arg(id = "client.body_idle", long = "client-body-idle", env = "WEIR_AGENT_CLIENT_BODY_IDLE", value_name = "TIME")]
+        body_idle: Time,
         /// Requests at once on one HTTP/2 connection [default: 128]
         #[arg(id = "client.streams", long = "client-streams", env = "WEIR_AGENT_CLIENT_STREAMS", value_name = "N")]
         streams: u32,
@@ -103,6 +106,9 @@ section! {
         /// From the end of a request to the head of its response [default: 2m]
         #[arg(id = "upstream.head_timeout", long = "upstream-head-timeout", env = "WEIR_AGENT_UPSTREAM_HEAD_TIMEOUT", value_name = "TIME")]
         head_timeout: Time,
+        /// A response body of which nothing more comes is given up after this [default: 5m]
+        #[arg(id = "upstream.body_idle", long = "upstream-body-idle", env = "WEIR_AGENT_UPSTREAM_BODY_IDLE", value_name = "TIME")]
+        body_idle: Time,
         /// Idle connections kept per target and worker [default: 128]
         #[arg(id = "upstream.idle_connections", long = "upstream-idle-connections", env = "WEIR_AGENT_UPSTREAM_IDLE_CONNECTIONS", value_name = "N")]
         idle_connections: usize,

@@ -58,6 +58,7 @@ pub(super) fn validate(settings: Settings) -> Result<Config, Vec<KeyFault>> {
     check.time("client.handshake_timeout", client.handshake_timeout, 1..=300, &mut own.handshake_timeout);
     check.time("client.peek_timeout", client.peek_timeout, 0..=60, &mut own.peek_timeout);
     check.time("client.tunnel_idle", client.tunnel_idle, 1..=30 * 86_400, &mut own.tunnel_idle);
+    check.time("client.body_idle", client.body_idle, 1..=86_400, &mut own.body_idle);
     let mut streams = own.streams as usize;
     check.count("client.streams", client.streams.map(|n| n as usize), 1..=10_000, &mut streams);
     own.streams = u32::try_from(streams).unwrap_or(own.streams);
@@ -72,6 +73,7 @@ pub(super) fn validate(settings: Settings) -> Result<Config, Vec<KeyFault>> {
     check.time("upstream.connect_timeout", upstream.connect_timeout, 1..=300, &mut own.connect_timeout);
     check.time("upstream.head_timeout", upstream.head_timeout, 1..=86_400, &mut own.head_timeout);
     check.count("upstream.idle_connections", upstream.idle_connections, 0..=65_536, &mut own.idle_connections);
+    check.time("upstream.body_idle", upstream.body_idle, 1..=86_400, &mut own.body_idle);
     check.time("upstream.idle_timeout", upstream.idle_timeout, 1..=3600, &mut own.idle_timeout);
 
     config.intercept.enabled = intercept.enabled.unwrap_or(config.intercept.enabled);

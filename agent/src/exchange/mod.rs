@@ -1,117 +1,121 @@
-//! What becomes of a request.
-use std::borrow::Cow;
-use std::pin::Pin;
+//! One HTTP exchange, from the client's request to its recorded end. Enters: a request on any kind of connection, and the
+//! target of the tunnel it came through; leaves: the reply that hyper sends. Must not know how clients arrive.
+//!
+//! `serve` is the whole of it, top to bottom. The exchange outlives it: bodies go on, and when the last part is gone,
+//! [`live::Live`] tells filters and recorder.
+
+mod body;
+mod capture;
+mod expect;
+mod hop_by_hop;
+mod idle;
+mod ledger;
+mod live;
+mod problem;
+mod reply;
+mod request;
+mod resolve;
+mod response;
+mod upgrade;
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 
-use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode};
-use http_body::{Body, Frame, SizeHint};
+use http::{Request, Response};
 use hyper::body::Incoming;
-use uuid::Uuid;
-use weir_host::Connection;
+use uuid::{ContextV7, Timestamp, Uuid};
+use weir_host::{Connection, Progress};
 
-use crate::target::{Target, TargetError};
-use crate::upstream::{BodyError, Outgoing, Received, UpstreamFailure};
+use self::live::{Live, Stop};
+pub use self::problem::{Blame, Problem};
+pub use self::reply::reply;
+pub use self::response::ReplyBody;
+use crate::target::Target;
+use crate::upstream::{Outgoing, Sent, UpstreamFailure};
 use crate::worker::Worker;
 
+/// The client is to get no answer: its connection closes, over HTTP/2 its stream is reset.
 #[derive(Debug, thiserror::Error)]
-#[error("closed without an answer")]
+#[error("the exchange was closed without an answer")]
 pub struct Abort;
 
-pub struct Problem {
-    pub status: StatusCode,
-    pub detail: Cow<'static, str>,
-}
-
-impl Problem {
-    pub fn bad_request(detail: String) -> Self {
-        Problem { status: StatusCode::BAD_REQUEST, detail: detail.into() }
-    }
-}
-
-impl From<TargetError> for Problem {
-    fn from(error: TargetError) -> Self {
-        Problem::bad_request(error.to_string())
-    }
-}
-
-impl From<&UpstreamFailure> for Problem {
-    fn from(error: &UpstreamFailure) -> Self {
-        Problem { status: StatusCode::BAD_GATEWAY, detail: error.to_string().into() }
-    }
-}
-
-pub fn reply(problem: &Problem, _accept: Option<&HeaderValue>, _exchange: Option<Uuid>) -> Response<ReplyBody> {
-    let mut response = Response::new(ReplyBody::Full(Some(problem.detail.to_string().into())));
-    *response.status_mut() = problem.status;
-    response
-}
-
-pub enum ReplyBody {
-    Full(Option<Bytes>),
-    Received(Received),
-}
-
-impl ReplyBody {
-    pub fn empty() -> Self {
-        ReplyBody::Full(None)
-    }
-}
-
-impl Body for ReplyBody {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match &mut *self {
-            ReplyBody::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            ReplyBody::Received(body) => {
-                Pin::new(body).poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(Into::into)))
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            ReplyBody::Full(bytes) => bytes.is_none(),
-            ReplyBody::Received(body) => body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            ReplyBody::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            ReplyBody::Received(body) => body.size_hint(),
-        }
-    }
-}
-
+/// Takes one request to its target and back. `origin` is where the tunnel goes that it came through.
 pub async fn serve(
     worker: &Rc<Worker>,
-    _connection: &Arc<Connection>,
+    connection: &Arc<Connection>,
     origin: Option<&Target>,
     mut request: Request<Incoming>,
 ) -> Result<Response<ReplyBody>, Abort> {
-    let target = match origin {
-        None => Target::from_uri(request.uri()).map_err(|_| Abort)?,
-        Some(origin) => {
-            if request.uri().authority().is_none() {
-                let uri = format!("{}://{}{}", origin.scheme.as_str(), origin.authority(), request.uri());
-                *request.uri_mut() = uri.parse().map_err(|_| Abort)?;
-            }
-            origin.clone()
-        }
+    let client = upgrade::of_client(&mut request);
+    let (mut head, body) = request.into_parts();
+    let placed = resolve::resolve(&mut head, origin);
+    let live = Live::begin(worker, connection, new_id(), &head);
+    let reply = async {
+        let mut target = placed.map_err(Problem::from)?;
+        let request = request::prepare(&live, connection, &mut target, head, body).await?;
+        let sent = send(&live, &target, request).await?;
+        live.record(|ledger| ledger.recording().upstream(sent.address));
+        response::from_upstream(&live, sent.response, client).await
     };
-    request.headers_mut().remove(http::header::CONNECTION);
-    let request = request.map(|body| if body.is_end_stream() { Outgoing::Empty } else { Outgoing::Incoming(body) });
-    match worker.upstreams.send(&target, request).await {
-        Ok(sent) => {
-            let mut response = sent.response;
-            response.headers_mut().remove(http::header::CONNECTION);
-            Ok(response.map(ReplyBody::Received))
-        }
-        Err(failure) => Ok(reply(&(&failure).into(), None, None)),
+    match reply.await {
+        Ok(reply) => Ok(reply),
+        Err(stop) => response::settle(&live, stop).await,
     }
+}
+
+/// Waits for the response head, unless a filter that sees the request body answers first.
+async fn send(live: &Live, target: &Target, request: Request<Outgoing>) -> Result<Sent, Stop> {
+    let upstreams = &live.worker.upstreams;
+    let again = repeatable(&request);
+    let mut result = unless_stopped(live, upstreams.send(target, request)).await?;
+    if let (Err(UpstreamFailure::Stale(_)), Some(request)) = (&result, again) {
+        result = unless_stopped(live, upstreams.send(target, request)).await?;
+    }
+    result.map_err(|failure| no_response(live, &failure))
+}
+
+/// A request that may be sent again when a kept connection turns out closed (RFC 9110 section 9.2.2). A body is gone once
+/// it was sent.
+fn repeatable(request: &Request<Outgoing>) -> Option<Request<Outgoing>> {
+    let can = request.method().is_idempotent() && matches!(request.body(), Outgoing::Empty);
+    can.then(|| {
+        let mut again = Request::new(Outgoing::Empty);
+        *again.method_mut() = request.method().clone();
+        *again.uri_mut() = request.uri().clone();
+        *again.version_mut() = request.version();
+        *again.headers_mut() = request.headers().clone();
+        *again.extensions_mut() = request.extensions().clone();
+        again
+    })
+}
+
+async fn unless_stopped<T>(live: &Live, sending: impl Future<Output = T>) -> Result<T, Stop> {
+    let mut sending = pin!(sending);
+    poll_fn(|cx| match live.poll_stop(cx) {
+        Poll::Ready(stop) => Poll::Ready(Err(stop)),
+        Poll::Pending => sending.as_mut().poll(cx).map(Ok),
+    })
+    .await
+}
+
+/// A filter may answer for the dead upstream; else the agent says what happened.
+fn no_response(live: &Live, failure: &UpstreamFailure) -> Stop {
+    live.worker.shared.stats.upstream_failed(failure);
+    let told = problem::upstream_error(failure);
+    let answer = told.and_then(|error| live.with_run(|run| run.upstream_error(error)));
+    match answer {
+        Some(Progress::Answer(answer)) => answer.into(),
+        Some(Progress::Held | Progress::Open) | None => Problem::from(failure).into(),
+    }
+}
+
+/// Ids sort by time (RFC 9562 section 5.7); each thread counts for itself, so that no two workers meet.
+fn new_id() -> Uuid {
+    thread_local! {
+        static CONTEXT: ContextV7 = const { ContextV7::new() };
+    }
+    CONTEXT.with(|context| Uuid::new_v7(Timestamp::now(context)))
 }

@@ -1,0 +1,351 @@
+//! One body on its way through the agent, in either direction. Enters: frames of the sender; leaves: the frames that go
+//! on, after the filters that take part in it have had them. What no filter sees passes as hyper's own buffers. A chunk
+//! is asked for only when one is wanted, so the receiver sets the pace. Must not know heads.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use weir_host::{Direction, Length, Progress, Run};
+
+use super::expect::Gate;
+use super::idle::Idle;
+use super::live::{Live, Stop};
+use super::problem::Problem;
+use crate::record::Outcome;
+use crate::upstream::{BodyError, Received};
+
+/// A guest is given this much at once: what it is lent stays small, and in the cache.
+const LARGEST_CHUNK: usize = 64 << 10;
+
+/// Where a body comes from.
+pub(super) enum Source {
+    Client(Incoming),
+    Upstream(Received),
+    Local(Option<Bytes>),
+}
+
+/// Why a body does not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Broken {
+    #[error("the client's body broke off: {0}")]
+    Client(hyper::Error),
+    #[error("the upstream's body broke off: {0}")]
+    Upstream(hyper::Error),
+    #[error("nothing more of the body came from the {who} for {} seconds", limit.as_secs())]
+    Idle { who: &'static str, limit: Duration },
+    #[error("the exchange was stopped")]
+    Stopped,
+}
+
+pub struct BodyStream {
+    live: Rc<Live>,
+    direction: Direction,
+    source: Source,
+    /// filters take part
+    filtered: bool,
+    /// of a chunk that is too large to be given at once
+    rest: Bytes,
+    /// through the chain, and next to go
+    queued: Option<Bytes>,
+    /// the chain was told that the body ended
+    ended: bool,
+    /// nothing is left to go
+    done: bool,
+    /// bytes to go, where that is known
+    remaining: Option<u64>,
+    idle: Idle,
+    gate: Option<Gate>,
+}
+
+impl BodyStream {
+    pub(super) fn new(live: &Rc<Live>, direction: Direction, source: Source, limit: Duration) -> Self {
+        let ended = source.is_end_stream();
+        BodyStream {
+            live: Rc::clone(live),
+            direction,
+            remaining: source.len(),
+            source,
+            filtered: false,
+            rest: Bytes::new(),
+            queued: None,
+            ended,
+            done: ended,
+            idle: Idle::new(limit),
+            gate: None,
+        }
+    }
+
+    /// The chain takes part in the body, at least as long as its head is held back.
+    pub(super) fn through_filters(&mut self) {
+        self.filtered = true;
+        self.done = false;
+        self.live.record(|ledger| ledger.may_change(self.direction));
+    }
+
+    /// The head is open: how much is to go is known as well as it will be, and whether filters go on to take part.
+    pub(super) fn head_is_open(&mut self, run: &Run) {
+        if !run.sees_body(self.direction) {
+            self.filtered = false;
+            self.done = self.source.is_end_stream();
+            return;
+        }
+        if !self.filtered {
+            self.through_filters();
+        }
+        match run.length(self.direction) {
+            Length::AsReceived => {}
+            Length::Exact(bytes) => self.remaining = Some(bytes),
+            Length::Unknown => self.remaining = None,
+        }
+        self.done = run.is_drained(self.direction) && trailers(run, self.direction).is_none();
+    }
+
+    /// Nothing is read of the sender before the gate opens.
+    pub(super) fn behind(&mut self, gate: Gate) {
+        self.gate = Some(gate);
+    }
+
+    /// Bytes to go, where that is known.
+    pub(super) fn len(&self) -> Option<u64> {
+        self.size_hint().exact()
+    }
+
+    /// Nothing of it is left to go.
+    pub(super) fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// Feeds the chain one step more, whatever comes out of it.
+    pub(super) async fn feed(&mut self) -> Result<Progress, Broken> {
+        std::future::poll_fn(|cx| self.poll_feed(cx)).await
+    }
+
+    fn poll_feed(&mut self, cx: &mut Context<'_>) -> Poll<Result<Progress, Broken>> {
+        if self.rest.is_empty() {
+            match ready!(self.poll_source(cx))? {
+                Some(frame) => match frame.into_data() {
+                    Ok(chunk) => self.rest = chunk,
+                    Err(frame) => return Poll::Ready(Ok(self.end(frame.into_trailers().ok()))),
+                },
+                None => return Poll::Ready(Ok(self.end(None))),
+            }
+        }
+        let chunk = self.rest.split_to(self.rest.len().min(LARGEST_CHUNK));
+        Poll::Ready(Ok(self.with_run(|run, direction| run.chunk(direction, chunk))))
+    }
+
+    fn end(&mut self, trailers: Option<HeaderMap>) -> Progress {
+        self.ended = true;
+        self.with_run(|run, direction| run.end(direction, trailers))
+    }
+
+    fn with_run<T>(&self, ask: impl FnOnce(&mut Run, Direction) -> T) -> T {
+        self.live.with_run(|run| ask(run, self.direction)).expect("a body passes filters only where there is a run")
+    }
+
+    /// The next frame of the sender, counted and captured.
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, Broken>> {
+        if let Some(gate) = &mut self.gate {
+            ready!(gate.poll_open(cx));
+            self.gate = None;
+        }
+        let frame = match self.source.poll_frame(cx) {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => {
+                ready!(self.idle.poll_expired(cx));
+                let who = if self.direction == Direction::Request { "client" } else { "upstream" };
+                return Poll::Ready(Err(self.breaks(Broken::Idle { who, limit: self.idle.limit() })));
+            }
+        };
+        self.idle.moved();
+        match frame {
+            None => Poll::Ready(Ok(None)),
+            Some(Err(broken)) => Poll::Ready(Err(self.breaks(broken))),
+            Some(Ok(frame)) => {
+                self.live.record(|ledger| match (frame.data_ref(), frame.trailers_ref()) {
+                    (Some(chunk), _) => ledger.received(self.direction, chunk),
+                    (None, Some(trailers)) => ledger.received_trailers(self.direction, trailers),
+                    (None, None) => {}
+                });
+                Poll::Ready(Ok(Some(frame)))
+            }
+        }
+    }
+
+    fn breaks(&self, broken: Broken) -> Broken {
+        let outcome = match self.direction {
+            Direction::Request => Outcome::ClientGone,
+            Direction::Response => Outcome::UpstreamFailed,
+        };
+        self.live.ends(outcome, Some(broken.to_string()));
+        broken
+    }
+
+    fn poll_filtered(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        loop {
+            if let Some(chunk) = self.queued.take().or_else(|| self.output()) {
+                return Poll::Ready(Some(self.release(chunk)));
+            }
+            if self.with_run(|run, direction| run.is_drained(direction)) {
+                return Poll::Ready(self.finish_filtered().map(Ok));
+            }
+            if let Some(answer) = self.with_run(|run, _| run.answer()) {
+                return Poll::Ready(Some(Err(self.stop(answer.into()))));
+            }
+            if self.ended {
+                // neither output nor an answer: the chain has lost the body
+                return Poll::Ready(Some(Err(self.stop(Stop::Abort))));
+            }
+            match ready!(self.poll_feed(cx)) {
+                Ok(Progress::Answer(answer)) => return Poll::Ready(Some(Err(self.stop(answer.into())))),
+                Ok(Progress::Held | Progress::Open) => {}
+                Err(broken) => return Poll::Ready(Some(Err(broken))),
+            }
+        }
+    }
+
+    /// Sends a chunk on. Hyper does not ask again once it has as many bytes as it was told, so before the last of them
+    /// goes, the filters must have seen the end.
+    fn release(&mut self, chunk: Bytes) -> Result<Frame<Bytes>, Broken> {
+        self.queued = self.output();
+        if self.queued.is_none() && !self.ended && self.rest.is_empty() && self.source.is_end_stream() {
+            if let Progress::Answer(answer) = self.end(None) {
+                return Err(self.stop(answer.into()));
+            }
+            self.queued = self.output();
+        }
+        if self.queued.is_none()
+            && self.with_run(|run, direction| run.is_drained(direction) && trailers(run, direction).is_none())
+        {
+            self.finished();
+        }
+        self.live.record(|ledger| ledger.sent(self.direction, &chunk));
+        self.remaining = self.remaining.map(|left| left.saturating_sub(chunk.len() as u64));
+        Ok(Frame::data(chunk))
+    }
+
+    fn output(&self) -> Option<Bytes> {
+        self.with_run(|run, direction| std::iter::from_fn(|| run.output(direction)).find(|chunk| !chunk.is_empty()))
+    }
+
+    fn finish_filtered(&mut self) -> Option<Frame<Bytes>> {
+        if self.done {
+            return None;
+        }
+        self.finished();
+        self.with_run(|run, direction| trailers(run, direction).cloned()).map(Frame::trailers)
+    }
+
+    fn poll_untouched(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let frame = ready!(self.poll_source(cx)).transpose();
+        let last = match &frame {
+            None => true,
+            Some(Ok(frame)) => frame.is_trailers() || self.source.is_end_stream(),
+            Some(Err(_)) => false,
+        };
+        if last {
+            self.finished();
+        }
+        Poll::Ready(frame)
+    }
+
+    fn finished(&mut self) {
+        self.done = true;
+        if self.direction == Direction::Response {
+            self.live.replied();
+        }
+    }
+
+    fn stop(&self, stop: Stop) -> Broken {
+        self.live.stop(stop);
+        Broken::Stopped
+    }
+}
+
+fn trailers(run: &Run, direction: Direction) -> Option<&HeaderMap> {
+    match direction {
+        Direction::Request => run.exchange().request_trailers.as_ref(),
+        Direction::Response => run.exchange().response_trailers.as_ref(),
+    }
+}
+
+impl Body for BodyStream {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        if self.done {
+            return Poll::Ready(None);
+        }
+        // the other direction may bring the exchange to an end while this one goes on
+        if self.direction == Direction::Response && self.live.poll_stop(cx).is_ready() {
+            return Poll::Ready(Some(Err(Broken::Stopped.into())));
+        }
+        let frame = if self.filtered { self.poll_filtered(cx) } else { self.poll_untouched(cx) };
+        frame.map_err(Into::into)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.done
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match (self.filtered, self.remaining) {
+            (false, _) => self.source.size_hint(),
+            (true, Some(bytes)) => SizeHint::with_exact(bytes),
+            (true, None) => SizeHint::default(),
+        }
+    }
+}
+
+impl Source {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        match self {
+            Source::Client(body) => Pin::new(body).poll_frame(cx).map_err(Broken::Client),
+            Source::Upstream(body) => Pin::new(body).poll_frame(cx).map_err(Broken::Upstream),
+            Source::Local(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+        }
+    }
+
+    /// Of the whole, before any of it was read.
+    pub(super) fn len(&self) -> Option<u64> {
+        self.size_hint().exact()
+    }
+
+    pub(super) fn is_end_stream(&self) -> bool {
+        match self {
+            Source::Client(body) => body.is_end_stream(),
+            Source::Upstream(body) => body.is_end_stream(),
+            Source::Local(bytes) => bytes.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Source::Client(body) => body.size_hint(),
+            Source::Upstream(body) => body.size_hint(),
+            Source::Local(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+        }
+    }
+}
+
+impl From<Broken> for Stop {
+    fn from(broken: Broken) -> Self {
+        let text = broken.to_string();
+        match broken {
+            Broken::Client(_) | Broken::Idle { who: "client", .. } => Stop::Problem(Problem::request_body(text)),
+            Broken::Upstream(_) => Stop::Problem(Problem::upstream_protocol(text)),
+            Broken::Idle { .. } => Stop::Problem(Problem::upstream_silent(text)),
+            Broken::Stopped => Stop::Abort,
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! The fields that end at this hop (RFC 9110 section 7.6.1). Enters: a head as a peer sent it; leaves: the head that may
+//! travel on, and what the removed fields had asked for. Pure; must not know filters or sockets.
+
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HeaderMap, HeaderName, HeaderValue, MAX_FORWARDS, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
+};
+use http::{Method, StatusCode, Version, request, response};
+
+/// What a request asked of this hop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// To go on in another protocol; `Upgrade` is still in the head then, and goes upstream.
+    pub upgrade: bool,
+    /// To be told to go on before the body is sent (RFC 9110 section 10.1.1).
+    pub expect_continue: bool,
+}
+
+/// A request that must not travel on. The client is to blame for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    #[error("the body has a transfer coding other than chunked (RFC 9112 section 6.1)")]
+    TransferCoding,
+    #[error("the request expects what no server here does (RFC 9110 section 10.1.1)")]
+    Expectation,
+    #[error("Max-Forwards is not a number (RFC 9110 section 7.6.2)")]
+    MaxForwards,
+    #[error("the request has passed this agent before: it would go round for ever (RFC 9110 section 7.6.3)")]
+    Loop,
+}
+
+static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+static HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+static PROXY_AUTHENTICATION_INFO: HeaderName = HeaderName::from_static("proxy-authentication-info");
+
+/// Removes what ends here from a request. `via` is this agent's own entry, by which a loop is known.
+pub(super) fn strip_request(request: &mut request::Parts, via: &HeaderValue) -> Result<Asked, Unfit> {
+    let version = request.version;
+    let headers = &mut request.headers;
+    if has_passed(headers, via) {
+        return Err(Unfit::Loop);
+    }
+    plain_chunks(headers).map_err(|_| Unfit::TransferCoding)?;
+    let upgrade = version == Version::HTTP_11 && asks_upgrade(headers);
+    let trailers = tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case("trailers"));
+    let expect_continue = expectation(headers, version)?;
+    remove_connection_fields(headers, upgrade);
+    headers.remove(TE);
+    if trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+    headers.remove(PROXY_AUTHORIZATION);
+    headers.remove(&HTTP2_SETTINGS);
+    if version == Version::HTTP_2 {
+        join_cookies(headers);
+    }
+    Ok(Asked { upgrade, expect_continue })
+}
+
+/// Removes what ends here from a response. The error says that the upstream framed the body in a way nobody asked for.
+pub(super) fn strip_response(response: &mut response::Parts) -> Result<(), UnknownCoding> {
+    let headers = &mut response.headers;
+    plain_chunks(headers)?;
+    // Chunked wins over Content-Length (RFC 9112 section 6.3), and what both arrive with must not go on with both.
+    if headers.contains_key(TRANSFER_ENCODING) || response.status == StatusCode::NO_CONTENT {
+        headers.remove(CONTENT_LENGTH);
+    }
+    one_content_length(headers);
+    let upgrade = response.status == StatusCode::SWITCHING_PROTOCOLS;
+    remove_connection_fields(headers, upgrade);
+    headers.remove(TE);
+    headers.remove(PROXY_AUTHENTICATE);
+    headers.remove(&PROXY_AUTHENTICATION_INFO);
+    Ok(())
+}
+
+/// What the next hop has to be told about this one connection: as `strip_request` left it, in the words of HTTP/1.1.
+/// HTTP/2 leaves the field out.
+pub(super) fn connection_options(headers: &mut HeaderMap, version: Version) {
+    if version == Version::HTTP_2 {
+        return;
+    }
+    match (headers.contains_key(UPGRADE), headers.contains_key(TE)) {
+        (true, true) => headers.insert(CONNECTION, HeaderValue::from_static("upgrade, te")),
+        (true, false) => headers.insert(CONNECTION, HeaderValue::from_static("upgrade")),
+        (false, true) => headers.insert(CONNECTION, HeaderValue::from_static("te")),
+        (false, false) => None,
+    };
+}
+
+/// Adds this hop to the way that a message has come.
+pub(super) fn add_via(headers: &mut HeaderMap, via: &HeaderValue, received: Version) {
+    let via = match received {
+        Version::HTTP_11 => via.clone(),
+        other => with_protocol(via, if other == Version::HTTP_2 { "2" } else { "1.0" }),
+    };
+    headers.append(VIA, via);
+}
+
+/// Counts a TRACE or OPTIONS down. True when this agent is its last recipient (RFC 9110 section 7.6.2).
+pub(super) fn is_final_recipient(request: &mut request::Parts) -> Result<bool, Unfit> {
+    if request.method != Method::TRACE && request.method != Method::OPTIONS {
+        return Ok(false);
+    }
+    let Some(value) = request.headers.get(MAX_FORWARDS) else { return Ok(false) };
+    let digits = value.to_str().ok().filter(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()));
+    // a number past u64 only says "very many"
+    match digits.ok_or(Unfit::MaxForwards)?.parse::<u64>() {
+        Ok(0) => return Ok(true),
+        Ok(n) => request.headers.insert(MAX_FORWARDS, HeaderValue::from(n - 1)),
+        Err(_) => None,
+    };
+    Ok(false)
+}
+
+/// A transfer coding besides chunked, which was not asked for with TE and cannot be undone here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a transfer coding other than chunked (RFC 9112 section 6.1)")]
+pub struct UnknownCoding;
+
+fn plain_chunks(headers: &HeaderMap) -> Result<(), UnknownCoding> {
+    if !headers.contains_key(TRANSFER_ENCODING) {
+        return Ok(());
+    }
+    let mut codings = tokens(headers, &TRANSFER_ENCODING);
+    let chunked = codings.next().is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
+    if chunked && codings.next().is_none() { Ok(()) } else { Err(UnknownCoding) }
+}
+
+/// The members of a list field, over all its lines. A value that is not text has none.
+fn tokens<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> + use<'h> {
+    let lines = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(str::trim).filter(|token| !token.is_empty())
+}
+
+/// `Upgrade` counts only where `Connection` names it. HTTP/2 by upgrade is gone (RFC 9113 section 3.1): hyper would not
+/// speak it, so it is not offered on.
+fn asks_upgrade(headers: &HeaderMap) -> bool {
+    headers.contains_key(UPGRADE)
+        && tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case("upgrade"))
+        && tokens(headers, &UPGRADE).any(|token| !token.eq_ignore_ascii_case("h2c"))
+}
+
+fn expectation(headers: &HeaderMap, version: Version) -> Result<bool, Unfit> {
+    let Some(value) = headers.get(EXPECT) else { return Ok(false) };
+    if version == Version::HTTP_10 {
+        return Ok(false);
+    }
+    let is_continue = value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    is_continue.then_some(true).ok_or(Unfit::Expectation)
+}
+
+fn remove_connection_fields(headers: &mut HeaderMap, upgrade: bool) {
+    if headers.contains_key(CONNECTION) {
+        let named: Vec<HeaderName> = tokens(headers, &CONNECTION).filter_map(named_by_connection).collect();
+        for name in named {
+            headers.remove(name);
+        }
+        headers.remove(CONNECTION);
+    }
+    headers.remove(&KEEP_ALIVE);
+    headers.remove(&PROXY_CONNECTION);
+    headers.remove(TRANSFER_ENCODING);
+    if !upgrade {
+        headers.remove(UPGRADE);
+    }
+}
+
+/// A field that a connection option names, unless it is an option only, is handled by itself, or says what the message
+/// is: a sender that names `Host` or `Content-Length` means to make the next hop read another message.
+fn named_by_connection(token: &str) -> Option<HeaderName> {
+    const KEPT: [&str; 6] = ["close", "keep-alive", "upgrade", "te", "host", "content-length"];
+    if KEPT.iter().any(|kept| token.eq_ignore_ascii_case(kept)) {
+        return None;
+    }
+    HeaderName::from_bytes(token.as_bytes()).ok()
+}
+
+/// HTTP/2 splits Cookie into crumbs for the sake of compression; everything else reads one field (RFC 9113 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    if headers.get_all(COOKIE).iter().nth(1).is_none() {
+        return;
+    }
+    let crumbs: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if let Ok(whole) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
+        headers.insert(COOKIE, whole);
+    }
+}
+
+/// Equal lengths may repeat in what came (RFC 9112 section 6.3), not in what goes on. Different ones hyper has refused.
+fn one_content_length(headers: &mut HeaderMap) {
+    let Some(first) = headers.get(CONTENT_LENGTH) else { return };
+    let single = first.as_bytes().iter().all(u8::is_ascii_digit);
+    if single && headers.get_all(CONTENT_LENGTH).iter().nth(1).is_none() {
+        return;
+    }
+    let length = tokens(headers, &CONTENT_LENGTH).next().map(HeaderValue::from_str);
+    match length {
+        Some(Ok(value)) => headers.insert(CONTENT_LENGTH, value),
+        _ => headers.remove(CONTENT_LENGTH),
+    };
+}
+
+/// Whether the pseudonym of `via` is in the way that the request has come.
+fn has_passed(headers: &HeaderMap, via: &HeaderValue) -> bool {
+    let Some(own) = received_by(via.to_str().unwrap_or_default()) else { return false };
+    headers.contains_key(VIA) && tokens(headers, &VIA).any(|entry| received_by(entry) == Some(own))
+}
+
+/// `1.1 name (comment)` -> `name`
+fn received_by(entry: &str) -> Option<&str> {
+    entry.split_ascii_whitespace().nth(1)
+}
+
+fn with_protocol(via: &HeaderValue, protocol: &str) -> HeaderValue {
+    let own = via.to_str().ok().and_then(received_by).unwrap_or("weir");
+    HeaderValue::from_str(&format!("{protocol} {own}")).unwrap_or_else(|_| via.clone())
+}
+
+#[cfg(test)]
+#[path = "hop_by_hop_tests.rs"]
+mod tests;

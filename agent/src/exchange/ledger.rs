@@ -1,0 +1,164 @@
+//! The record of one exchange as it comes about: what is written at once, and what has to be kept until the end because
+//! only then it is known whether a filter changed it. Enters: heads, chunks and trailers as they pass; leaves: the
+//! finished [`Recording`]. Must not know tasks.
+
+use bytes::Bytes;
+use http::{HeaderMap, request, response};
+use weir_host::{Direction, Run};
+
+use super::capture::Capture;
+use crate::record::{Outcome, Recording, Side};
+
+pub(super) struct Ledger {
+    recording: Recording,
+    limit: usize,
+    /// by direction
+    bodies: [Passed; 2],
+    /// a response head was written: what there is of its body belongs to it
+    responded: bool,
+    /// the response is not the upstream's
+    local: bool,
+}
+
+/// What passed in one direction.
+#[derive(Default)]
+struct Passed {
+    received: Capture,
+    /// what went on in place of it; only where filters take part
+    sent: Option<Capture>,
+    received_trailers: Option<HeaderMap>,
+    /// the head of the side that filters made, or found, is written
+    both_heads: bool,
+}
+
+impl Ledger {
+    pub(super) fn new(recording: Recording, limit: usize) -> Self {
+        let passed = || Passed { received: Capture::new(limit), ..Passed::default() };
+        Ledger { recording, limit, bodies: [passed(), passed()], responded: false, local: false }
+    }
+
+    pub(super) fn recording(&mut self) -> &mut Recording {
+        &mut self.recording
+    }
+
+    /// The head as it goes up, where a filter changed it.
+    pub(super) fn filtered_request(&mut self, head: &request::Parts) {
+        self.bodies[Direction::Request as usize].both_heads = true;
+        self.recording.request_head(Side::Filtered, head);
+    }
+
+    /// The head as the client gets it, and as it was where a filter changed it.
+    pub(super) fn response(&mut self, head: &response::Parts, original: Option<&response::Parts>) {
+        self.responded = true;
+        self.recording.response_head(Side::Filtered, head);
+        if let Some(original) = original {
+            self.bodies[Direction::Response as usize].both_heads = true;
+            self.recording.response_head(Side::Original, original);
+        }
+    }
+
+    /// From here on what goes out in this direction may differ from what came in.
+    pub(super) fn may_change(&mut self, direction: Direction) {
+        self.bodies[direction as usize].sent = Some(Capture::new(self.limit));
+    }
+
+    /// A response made here takes the place of whatever had begun to arrive.
+    pub(super) fn begin_local_response(&mut self) {
+        self.local = true;
+        self.bodies[Direction::Response as usize] = Passed { received: Capture::new(self.limit), ..Passed::default() };
+    }
+
+    pub(super) fn received(&mut self, direction: Direction, chunk: &Bytes) {
+        self.bodies[direction as usize].received.chunk(chunk);
+    }
+
+    pub(super) fn sent(&mut self, direction: Direction, chunk: &Bytes) {
+        if let Some(sent) = &mut self.bodies[direction as usize].sent {
+            sent.chunk(chunk);
+        }
+    }
+
+    pub(super) fn received_trailers(&mut self, direction: Direction, trailers: &HeaderMap) {
+        if self.recording.is_on() {
+            self.bodies[direction as usize].received_trailers = Some(trailers.clone());
+        }
+    }
+
+    /// Bytes of a connection that was upgraded: counted, not kept.
+    pub(super) fn passed(&mut self, direction: Direction, bytes: u64) {
+        self.bodies[direction as usize].received.passed(bytes);
+    }
+
+    /// Bytes that came from one peer and that went to the other, but for those that a tunnel has counted itself.
+    pub(super) fn sizes(&self, direction: Direction) -> (u64, u64) {
+        let passed = &self.bodies[direction as usize];
+        let received = passed.received.chunks_size();
+        let sent = passed.sent.as_ref().map_or(received, Capture::chunks_size);
+        if direction == Direction::Response && self.local { (0, sent) } else { (received, sent) }
+    }
+
+    pub(super) fn finish(mut self, run: Option<&Run>, outcome: Outcome, error: Option<&str>) {
+        if self.recording.is_on() {
+            for receipt in run.into_iter().flat_map(Run::receipts) {
+                self.recording.receipt(&receipt);
+            }
+            self.request_body(run);
+            if self.responded {
+                self.response_body(run);
+            }
+        }
+        self.recording.finish(outcome, error);
+    }
+
+    fn request_body(&mut self, run: Option<&Run>) {
+        let passed = &self.bodies[Direction::Request as usize];
+        let (received, trailers) = (&passed.received, passed.received_trailers.as_ref());
+        write_request(&mut self.recording, Side::Original, received, trailers);
+        let Some(run) = run else { return };
+        let (sent, sent_trailers) = (passed.sent.as_ref(), run.exchange().request_trailers.as_ref());
+        let changed = sent.is_some_and(|sent| !sent.is_like(received)) || (sent.is_some() && sent_trailers != trailers);
+        if changed && !passed.both_heads {
+            self.recording.request_head(Side::Filtered, &run.exchange().request);
+        }
+        if changed || passed.both_heads {
+            write_request(&mut self.recording, Side::Filtered, sent.unwrap_or(received), sent_trailers.or(trailers));
+        }
+    }
+
+    fn response_body(&mut self, run: Option<&Run>) {
+        let passed = &self.bodies[Direction::Response as usize];
+        let (received, trailers) = (&passed.received, passed.received_trailers.as_ref());
+        let Some(run) = run else { return write_response(&mut self.recording, Side::Filtered, received, trailers) };
+        let sent = passed.sent.as_ref();
+        let sent_trailers = if sent.is_some() { run.exchange().response_trailers.as_ref() } else { trailers };
+        write_response(&mut self.recording, Side::Filtered, sent.unwrap_or(received), sent_trailers);
+        let changed = sent.is_some_and(|sent| !sent.is_like(received)) || sent_trailers != trailers;
+        if changed
+            && !passed.both_heads
+            && let Some(head) = &run.exchange().response
+        {
+            self.recording.response_head(Side::Original, head);
+        }
+        if changed || passed.both_heads {
+            write_response(&mut self.recording, Side::Original, received, trailers);
+        }
+    }
+}
+
+fn write_request(recording: &mut Recording, side: Side, body: &Capture, trailers: Option<&HeaderMap>) {
+    if body.size() != 0 {
+        recording.request_body(side, body.chunks(), body.size());
+    }
+    if let Some(trailers) = trailers {
+        recording.request_trailers(side, trailers);
+    }
+}
+
+fn write_response(recording: &mut Recording, side: Side, body: &Capture, trailers: Option<&HeaderMap>) {
+    if body.size() != 0 {
+        recording.response_body(side, body.chunks(), body.size());
+    }
+    if let Some(trailers) = trailers {
+        recording.response_trailers(side, trailers);
+    }
+}

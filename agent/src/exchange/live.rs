@@ -1,0 +1,211 @@
+//! What the parts of one exchange share while it lives: the run through the chain, the record that is being written,
+//! and why it has to stop, if it has to. Its parts are the future of the exchange, the request body on its way up and
+//! the reply on its way down; when the last lets go the exchange is over, and the filters and the record are told, once,
+//! whatever happened. Must not know sockets.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use http::header::ACCEPT;
+use http::{HeaderValue, Method, request};
+use uuid::Uuid;
+use weir_host::{Answer, Connection, Direction, DoneReason, LocalResponse, Run};
+
+use super::ledger::Ledger;
+use super::problem::{Blame, Problem};
+use crate::record::{Outcome, Side};
+use crate::stats::Way;
+use crate::worker::Worker;
+
+/// An exchange takes another course than to the upstream and back.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// A filter answers.
+    Respond(LocalResponse),
+    /// The agent answers, because it is the one that was asked.
+    Reply(LocalResponse),
+    /// The agent answers, because there is nothing better.
+    Problem(Problem),
+    /// Nobody does: the client sees its connection or its stream end.
+    Abort,
+}
+
+pub(super) struct Live {
+    pub(super) worker: Rc<Worker>,
+    pub(super) id: Uuid,
+    /// of the request as it came: what its reply may hold, and in which form an error is told
+    pub(super) method: Method,
+    pub(super) accept: Option<HeaderValue>,
+    entry: weir_host::Entry,
+    began: Instant,
+    /// none where no filter meets this exchange
+    run: RefCell<Option<Run>>,
+    rewrites_responses: Cell<bool>,
+    ledger: RefCell<Option<Ledger>>,
+    outcome: RefCell<Option<(Outcome, Option<String>)>>,
+    stopping: RefCell<Stopping>,
+    /// the last byte of the response is out
+    replied: Cell<bool>,
+}
+
+#[derive(Default)]
+struct Stopping {
+    stop: Option<Stop>,
+    waker: Option<Waker>,
+}
+
+impl Live {
+    /// The request head is there, as the client sent it.
+    pub(super) fn begin(worker: &Rc<Worker>, connection: &Connection, id: Uuid, request: &request::Parts) -> Rc<Self> {
+        let mut recording = worker.recorder.begin(id);
+        recording.connection(connection);
+        recording.request_head(Side::Original, request);
+        worker.shared.stats.exchange_began();
+        Rc::new(Live {
+            worker: Rc::clone(worker),
+            id,
+            method: request.method.clone(),
+            accept: request.headers.get(ACCEPT).cloned(),
+            entry: connection.entry,
+            began: Instant::now(),
+            run: RefCell::new(None),
+            rewrites_responses: Cell::new(false),
+            ledger: RefCell::new(Some(Ledger::new(recording, worker.recorder.body_limit()))),
+            outcome: RefCell::new(None),
+            stopping: RefCell::default(),
+            replied: Cell::new(false),
+        })
+    }
+
+    /// Filters meet this exchange.
+    pub(super) fn enter(&self, run: Run) {
+        self.run.replace(Some(run));
+    }
+
+    /// One of them may make the content of the response.
+    pub(super) fn set_rewrites_responses(&self, one_does: bool) {
+        self.rewrites_responses.set(one_does);
+    }
+
+    pub(super) fn has_run(&self) -> bool {
+        self.run.borrow().is_some()
+    }
+
+    pub(super) fn rewrites_responses(&self) -> bool {
+        self.rewrites_responses.get()
+    }
+
+    /// A guest may run meanwhile: nothing else of this exchange does.
+    pub(super) fn with_run<T>(&self, ask: impl FnOnce(&mut Run) -> T) -> Option<T> {
+        self.run.borrow_mut().as_mut().map(ask)
+    }
+
+    /// Writes into the record.
+    pub(super) fn record(&self, write: impl FnOnce(&mut Ledger)) {
+        if let Some(ledger) = &mut *self.ledger.borrow_mut() {
+            write(ledger);
+        }
+    }
+
+    pub(super) fn replied(&self) {
+        self.replied.set(true);
+    }
+
+    /// How it ends; the first cause counts, and what follows from it does not.
+    pub(super) fn ends(&self, outcome: Outcome, error: Option<String>) {
+        self.outcome.borrow_mut().get_or_insert((outcome, error));
+    }
+
+    pub(super) fn ends_by(&self, stop: &Stop) {
+        let problem = match stop {
+            Stop::Respond(_) => return self.ends(Outcome::FilterAnswered, None),
+            Stop::Reply(_) => return self.ends(Outcome::Complete, None),
+            Stop::Abort => return self.ends(Outcome::FilterAnswered, Some("a filter closed the exchange".to_owned())),
+            Stop::Problem(problem) => problem,
+        };
+        let outcome = match problem.blame {
+            Blame::Client if problem.kind == "request-body" => Outcome::ClientGone,
+            Blame::Client | Blame::Agent => Outcome::Refused,
+            Blame::Upstream => Outcome::UpstreamFailed,
+            Blame::Filter => Outcome::FilterFailed,
+        };
+        self.ends(outcome, Some(problem.detail.clone().into_owned()));
+    }
+
+    /// For a part that cannot answer by itself: the part that can, or that sends the reply, takes it up.
+    pub(super) fn stop(&self, stop: Stop) {
+        self.ends_by(&stop);
+        let mut stopping = self.stopping.borrow_mut();
+        stopping.stop.get_or_insert(stop);
+        if let Some(waker) = stopping.waker.take() {
+            waker.wake();
+        }
+    }
+
+    pub(super) fn poll_stop(&self, cx: &mut Context<'_>) -> Poll<Stop> {
+        let mut stopping = self.stopping.borrow_mut();
+        if let Some(stop) = stopping.stop.take() {
+            return Poll::Ready(stop);
+        }
+        if stopping.waker.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
+            stopping.waker = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        let (outcome, error) = match self.outcome.get_mut().take() {
+            Some(end) => end,
+            None if self.replied.get() => (Outcome::Complete, None),
+            None if self.worker.drain.has_begun() => (Outcome::ShutDown, None),
+            None => (Outcome::ClientGone, None),
+        };
+        let mut run = self.run.get_mut().take();
+        if let Some(run) = &mut run {
+            run.finish(done_reason(outcome));
+        }
+        let stats = &self.worker.shared.stats;
+        if let Some(ledger) = self.ledger.get_mut().take() {
+            let ways = [(Way::FromClient, Way::ToUpstream), (Way::FromUpstream, Way::ToClient)];
+            for (direction, (came, went)) in [Direction::Request, Direction::Response].into_iter().zip(ways) {
+                let (received, sent) = ledger.sizes(direction);
+                stats.bytes(came, received);
+                stats.bytes(went, sent);
+            }
+            ledger.finish(run.as_ref(), outcome, error.as_deref());
+        }
+        stats.exchange_ended(self.entry, outcome, self.began.elapsed());
+    }
+}
+
+impl From<Answer> for Stop {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Respond(response) => Stop::Respond(response),
+            Answer::Abort => Stop::Abort,
+            Answer::Failed(failure) => Stop::Problem(Problem::from(&failure)),
+        }
+    }
+}
+
+impl From<Problem> for Stop {
+    fn from(problem: Problem) -> Self {
+        Stop::Problem(problem)
+    }
+}
+
+/// What filters are told. They are not told of what was refused before they saw it.
+fn done_reason(outcome: Outcome) -> DoneReason {
+    match outcome {
+        Outcome::Complete | Outcome::Upgraded => DoneReason::Complete,
+        Outcome::ClientGone => DoneReason::ClientGone,
+        Outcome::UpstreamFailed | Outcome::Refused => DoneReason::UpstreamGone,
+        Outcome::FilterAnswered => DoneReason::FilterAnswered,
+        Outcome::FilterFailed => DoneReason::FilterFailed,
+        Outcome::ShutDown => DoneReason::ShutDown,
+    }
+}
