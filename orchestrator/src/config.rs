@@ -46,6 +46,9 @@ pub struct ServeArgs {
     /// Largest component that can be pushed [default: 67108864]
     #[arg(long, env = "WEIR_MAX_COMPONENT_BYTES", value_name = "BYTES")]
     pub max_component_bytes: Option<u64>,
+    /// Make a new admin token; the one before is worth nothing from then on
+    #[arg(long)]
+    pub new_token: bool,
     /// Exchanges that wait in memory for the disk; beyond it agents are slowed [default: 67108864]
     #[arg(long, env = "WEIR_MAX_QUEUED_BYTES", value_name = "BYTES")]
     pub max_queued_bytes: Option<u64>,
@@ -81,6 +84,8 @@ pub struct ServeConfig {
     pub database: PathBuf,
     /// More names for the certificate.
     pub names: Vec<String>,
+    /// Make a new admin token in place of the one before.
+    pub new_token: bool,
     /// What is kept.
     pub retention: Retention,
     /// What is taken.
@@ -180,13 +185,15 @@ impl ServeConfig {
             grpc,
             database,
             names,
+            new_token: args.new_token,
             retention: Retention {
                 age: Duration::from_secs(at_least("retention_hours", 1, hours)?.saturating_mul(3600)),
                 exchanges: at_least("retention_exchanges", 1, exchanges)?,
                 bytes: at_least("retention_bytes", 16 << 20, bytes)?,
             },
             limits: Limits {
-                component_bytes: at_least("max_component_bytes", 1 << 10, component)?.min(1 << 30),
+                component_bytes: at_least("max_component_bytes", 1 << 10, component)?
+                    .min(weir_artifact::MAX_COMPONENT_BYTES),
                 queued_bytes: at_least("max_queued_bytes", 1 << 20, queued)?,
             },
             data_dir,

@@ -2,8 +2,20 @@
 //! It never runs guest code; a component is looked at by parsing only.
 
 pub mod cli;
+mod clock;
+mod components;
 mod config;
+mod fleet;
+mod grpc;
+mod orchestrator;
+mod pki;
+mod rest;
 mod serve;
+mod store;
+mod telemetry;
+mod tokens;
 
 pub use config::{ConfigError, Limits, Retention, ServeArgs, ServeConfig, default_data_dir};
+pub use pki::PkiError;
 pub use serve::{ServeError, Server, serve};
+pub use store::StoreError;

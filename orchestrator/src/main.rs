@@ -1,3 +1,7 @@
-//! The `orchestrator` binary.
+//! The `orchestrator` binary: the server and the commands that speak to it.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    weir_orchestrator::cli::run()
+}

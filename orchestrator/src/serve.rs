@@ -1,20 +1,138 @@
-//! Starts and stops the server.
+//! Starts the server: directory, keys, database, tokens, listeners, in this order; and stops it, listeners first and
+//! the database last.
 
-use std::net::SocketAddr;
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    net::SocketAddr,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
-use crate::ServeConfig;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::Semaphore,
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
 
-/// Why the server does not start.
+use crate::{
+    Retention, ServeConfig, clock::now_us, fleet::Fleet, grpc, orchestrator::Orchestrator, pki::Pki, pki::PkiError,
+    rest, store::Store, store::StoreError, telemetry::Telemetry, tokens,
+};
+
+/// Between two looks at the retention bounds.
+const RETENTION: Duration = Duration::from_secs(60);
+/// Pushes in memory at a time.
+const PUSHES: usize = 2;
+/// Requests in progress may finish for so long after a signal.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Why the server does not start, or ended.
 #[derive(Debug, thiserror::Error)]
-pub enum ServeError {}
+pub enum ServeError {
+    /// The data directory cannot be used.
+    #[error("data directory {}: {error}", dir.display())]
+    DataDir {
+        /// As configured.
+        dir: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+    /// Another orchestrator has it.
+    #[error("data directory {}: another orchestrator is using it", .0.display())]
+    InUse(PathBuf),
+    /// The certificate authority cannot be used.
+    #[error(transparent)]
+    Pki(#[from] PkiError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An address cannot be listened on.
+    #[error("{listener} cannot listen on {address}: {error}")]
+    Bind {
+        /// REST or gRPC.
+        listener: &'static str,
+        /// As configured.
+        address: SocketAddr,
+        /// Why not.
+        error: io::Error,
+    },
+    /// Signals cannot be waited for.
+    #[error("signals: {0}")]
+    Signals(io::Error),
+}
 
 /// A running server.
-#[derive(Debug)]
 pub struct Server {
     /// Where REST listens.
     pub rest: SocketAddr,
     /// Where gRPC listens.
     pub grpc: SocketAddr,
+    /// Where the admin token was written, when it was made at this start.
+    pub new_token: Option<PathBuf>,
+    orchestrator: Arc<Orchestrator>,
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+    /// Holds the lock of the data directory.
+    _lock: File,
+}
+
+impl Server {
+    /// Starts and listens.
+    ///
+    /// # Errors
+    /// What keeps the server from starting.
+    pub async fn start(config: ServeConfig) -> Result<Self, ServeError> {
+        let dir = &config.data_dir;
+        let lock = claim(dir)?;
+        let pki = Pki::load_or_create(dir)?;
+        let identity = pki.server(&config.names)?;
+        let telemetry = Arc::new(Telemetry::new());
+        let store = Store::open(&config.database, config.limits, Arc::clone(&telemetry)).await?;
+        let (admin, new_token) = admin_token(&store, dir, config.new_token).await?;
+        let fleet = Arc::new(Fleet::default());
+        let (limits, pushing) = (config.limits, Semaphore::new(PUSHES));
+        let orchestrator = Arc::new(Orchestrator { store, fleet, pki, telemetry, limits, admin, pushing });
+
+        let (rest, rest_address) = bind("REST", config.rest).await?;
+        let (grpc, grpc_address) = bind("gRPC", config.grpc).await?;
+        let stop = CancellationToken::new();
+        let agents = grpc::serve(Arc::clone(&orchestrator), identity, grpc, stop.clone());
+        let people = rest::serve(Arc::clone(&orchestrator), rest, stop.clone());
+        let tasks = vec![
+            tokio::spawn(async move {
+                if let Err(error) = agents.await {
+                    tracing::error!(%error, "gRPC ended");
+                }
+            }),
+            tokio::spawn(async move {
+                if let Err(error) = people.await {
+                    tracing::error!(%error, "REST ended");
+                }
+            }),
+            tokio::spawn(retain(Arc::clone(&orchestrator), config.retention, stop.clone())),
+        ];
+        Ok(Self { rest: rest_address, grpc: grpc_address, new_token, orchestrator, stop, tasks, _lock: lock })
+    }
+
+    /// Takes nothing more, lets what is in progress finish, writes what was accepted.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        let finished = async {
+            for task in self.tasks {
+                // A task that panicked has been reported by the runtime.
+                let _ = task.await;
+            }
+        };
+        if tokio::time::timeout(GRACE, finished).await.is_err() {
+            tracing::warn!("requests were cut off: they took longer than {} s", GRACE.as_secs());
+        }
+        self.orchestrator.store.close().await;
+    }
 }
 
 /// Serves until SIGTERM or SIGINT. Prints one line on stdout when ready.
@@ -22,6 +140,72 @@ pub struct Server {
 /// # Errors
 /// What keeps the server from starting.
 pub async fn serve(config: ServeConfig) -> Result<(), ServeError> {
-    let _ = config;
+    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
+    let server = Server::start(config).await?;
+    let mut out = io::stdout().lock();
+    // Whoever closed stdout does not want to know.
+    if let Some(file) = &server.new_token {
+        let _ = writeln!(out, "admin token written to {}", file.display());
+    }
+    let _ = writeln!(out, "orchestrator ready: REST {}, gRPC {}", server.rest, server.grpc);
+    let _ = out.flush();
+    drop(out);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("shutting down");
+    server.stop().await;
     Ok(())
+}
+
+/// The directory, for its owner only, and for one server at a time.
+fn claim(dir: &Path) -> Result<File, ServeError> {
+    let fault = |error| ServeError::DataDir { dir: dir.to_owned(), error };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(fault)?;
+    let lock = File::create(dir.join("lock")).map_err(fault)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(fs::TryLockError::WouldBlock) => Err(ServeError::InUse(dir.to_owned())),
+        Err(fs::TryLockError::Error(error)) => Err(fault(error)),
+    }
+}
+
+/// Made at the first start; the file is the only place where it stands in full.
+async fn admin_token(store: &Store, dir: &Path, new: bool) -> Result<(tokens::TokenHash, Option<PathBuf>), ServeError> {
+    let known = store.admin_hash().await?;
+    if let Some(hash) = known.filter(|_| !new) {
+        return Ok((hash, None));
+    }
+    let token = tokens::admin();
+    let file = dir.join("token");
+    tokens::write(&file, &token).map_err(|error| ServeError::DataDir { dir: dir.to_owned(), error })?;
+    store.set_admin_hash(tokens::hash(&token), now_us()).await?;
+    Ok((tokens::hash(&token), Some(file)))
+}
+
+async fn bind(name: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let fault = |error| ServeError::Bind { listener: name, address, error };
+    let listener = TcpListener::bind(address).await.map_err(fault)?;
+    let actual = listener.local_addr().map_err(fault)?;
+    Ok((listener, actual))
+}
+
+async fn retain(orchestrator: Arc<Orchestrator>, keep: Retention, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(RETENTION);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = stop.cancelled() => return,
+        }
+        match orchestrator.store.retain(keep, now_us()).await {
+            Ok(0) => {}
+            Ok(count) => {
+                orchestrator.telemetry.deleted(count);
+                tracing::info!(count, "exchanges beyond the retention bounds were deleted");
+            }
+            Err(error) => tracing::error!(%error, "old exchanges cannot be deleted"),
+        }
+    }
 }

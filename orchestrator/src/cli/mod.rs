@@ -1,1 +1,75 @@
-//! The command line. Client commands speak REST only.
+//! The command line. Arguments come in; answers go to stdout, errors to stderr, and the exit code is 0, 1 (refused or
+//! failed) or 2 (asked for wrongly). Apart from `serve`, a command knows the server by its REST only: what it can do,
+//! any program can do.
+
+mod agents;
+mod client;
+mod failure;
+mod filters;
+mod history;
+mod join_token;
+mod keys;
+mod output;
+mod person;
+mod publish;
+mod push;
+mod serve;
+mod traffic;
+mod units;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use failure::Failure;
+
+/// Holds a fleet of Weir agents together: signed filters out, traffic and metrics in
+#[derive(Debug, Parser)]
+#[command(name = "orchestrator", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Serve),
+    PushFilter(push::PushFilter),
+    Filters(filters::Filters),
+    Agents(agents::Agents),
+    Traffic(traffic::Traffic),
+    Keys(keys::Keys),
+    JoinToken(join_token::JoinTokenArgs),
+}
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    match execute(std::env::args_os()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+/// The command line as clap knows it: help texts and completions come of it.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+fn execute(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
+    let cli = Cli::try_parse_from(arguments)?;
+    if let Command::Serve(serve) = cli.command {
+        return serve.run();
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Runtime)?;
+    runtime.block_on(async {
+        match cli.command {
+            Command::Serve(_) => Ok(()),
+            Command::PushFilter(push) => push.run().await,
+            Command::Filters(filters) => filters.run().await,
+            Command::Agents(agents) => agents.run().await,
+            Command::Traffic(traffic) => traffic.run().await,
+            Command::Keys(keys) => keys.run().await,
+            Command::JoinToken(join) => join.run().await,
+        }
+    })
+}

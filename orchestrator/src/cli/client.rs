@@ -1,0 +1,253 @@
+//! Asks the server over REST. Finds the server and the token; answers come out as values, problem documents as failures.
+
+use std::{fs, net::IpAddr, path::PathBuf, time::Duration};
+
+use clap::Args;
+use reqwest::{Client as Http, Method, Response, StatusCode, Url, redirect::Policy};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::failure::Failure;
+use crate::default_data_dir;
+
+/// What one page of a list holds at most.
+const PAGE: usize = 500;
+
+/// Where the server is and who asks.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Server")]
+pub(crate) struct Connect {
+    /// REST address of the orchestrator
+    #[arg(long, env = "WEIR_ORCHESTRATOR", value_name = "URL", default_value = "http://127.0.0.1:7080")]
+    orchestrator: Url,
+    /// Token [default: the file `token` in the data folder, for a server on this machine]
+    #[arg(long, env = "WEIR_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// The server's data folder, read for the token [default: ~/.local/share/weir/orchestrator]
+    #[arg(long, env = "WEIR_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+pub(crate) struct Client {
+    http: Http,
+    base: Url,
+    token: String,
+    /// For the message when it is not taken.
+    source_of_token: String,
+}
+
+/// A page of a list.
+#[derive(Deserialize)]
+pub(crate) struct Page {
+    pub(crate) items: Vec<Value>,
+    pub(crate) next: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Problem {
+    title: Option<String>,
+    detail: Option<String>,
+    errors: Vec<Value>,
+}
+
+impl Connect {
+    pub(crate) fn client(&self) -> Result<Client, Failure> {
+        let base = self.orchestrator.clone();
+        if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
+            return Err(Failure::Usage(format!(
+                "--orchestrator {base}: expected http://HOST:PORT or https://HOST:PORT"
+            )));
+        }
+        let (token, source_of_token) = self.token()?;
+        let http = Http::builder()
+            // Not through the proxy that these commands look after, and the token goes where it was meant to.
+            .no_proxy()
+            .redirect(Policy::none())
+            .connect_timeout(Duration::from_secs(5))
+            .timeout(Duration::from_secs(120))
+            .user_agent(concat!("weir-orchestrator/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| Failure::Unreachable { url: base.to_string(), reason: text_of(&error) })?;
+        Ok(Client { http, base, token, source_of_token })
+    }
+
+    fn token(&self) -> Result<(String, String), Failure> {
+        if let Some(token) = &self.token {
+            return Ok((token.trim().to_owned(), "--token or WEIR_TOKEN".to_owned()));
+        }
+        // The token of the server here is nothing to send to a server elsewhere, unless that is asked for.
+        let host = self.orchestrator.host_str().unwrap_or_default();
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        let here = address.map_or(host == "localhost", |address| address.is_loopback());
+        if self.data_dir.is_none() && !here {
+            return Err(Failure::NoToken(self.orchestrator.to_string()));
+        }
+        let path = self.data_dir.clone().unwrap_or_else(default_data_dir).join("token");
+        match fs::read_to_string(&path) {
+            Ok(token) => Ok((token.trim().to_owned(), path.display().to_string())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && self.data_dir.is_none() => {
+                // Perhaps no server ever ran here; what cannot be reached is the better thing to tell.
+                Ok((String::new(), format!("{}, which does not exist", path.display())))
+            }
+            Err(error) => Err(Failure::File { path, error }),
+        }
+    }
+}
+
+impl Client {
+    /// The value at a path under `/api/v1/`.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<T, Failure> {
+        let url = self.url(path, query)?;
+        let response = self.send(Method::GET, &url, None).await?;
+        read(&format!("GET {}", url.path()), response).await
+    }
+
+    /// The same, none where there is nothing.
+    pub(crate) async fn find<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<Option<T>, Failure> {
+        match self.get(path, query).await {
+            Ok(found) => Ok(Some(found)),
+            Err(Failure::Problem { status: 404, .. }) => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// The bytes at a path, none where there are none.
+    pub(crate) async fn bytes(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Option<Vec<u8>>, Failure> {
+        let url = self.url(path, query)?;
+        match self.send(Method::GET, &url, None).await {
+            Ok(response) => match response.bytes().await {
+                Ok(bytes) => Ok(Some(bytes.to_vec())),
+                Err(error) => Err(self.unreachable(&error)),
+            },
+            Err(Failure::Problem { status: 404, .. }) => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// The first `limit` items of a list, page after page.
+    pub(crate) async fn list(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+        limit: usize,
+    ) -> Result<Vec<Value>, Failure> {
+        let mut items = Vec::new();
+        let mut cursor: Option<String> = None;
+        while items.len() < limit {
+            let page_size = (limit - items.len()).min(PAGE).to_string();
+            let mut query = query.to_vec();
+            query.push(("limit", &page_size));
+            if let Some(cursor) = &cursor {
+                query.push(("cursor", cursor));
+            }
+            let page: Page = self.get(path, &query).await?;
+            items.extend(page.items);
+            match page.next {
+                Some(next) if Some(&next) != cursor.as_ref() => cursor = Some(next),
+                _ => break,
+            }
+        }
+        items.truncate(limit);
+        Ok(items)
+    }
+
+    /// Posts JSON.
+    pub(crate) async fn post<T: DeserializeOwned>(&self, path: &[&str], body: &Value) -> Result<T, Failure> {
+        let url = self.url(path, &[])?;
+        let response = self.send(Method::POST, &url, Some(body)).await?;
+        read(&format!("POST {}", url.path()), response).await
+    }
+
+    fn url(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Url, Failure> {
+        let mut url = self.base.clone();
+        url.path_segments_mut()
+            .map_err(|()| Failure::Usage(format!("--orchestrator {} cannot carry a path", self.base)))?
+            .pop_if_empty()
+            .extend(["api", "v1"])
+            .extend(path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        Ok(url)
+    }
+
+    async fn send(&self, method: Method, url: &Url, body: Option<&Value>) -> Result<Response, Failure> {
+        let mut request = self.http.request(method, url.clone()).bearer_auth(&self.token);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            return Err(Failure::Unauthorized {
+                url: self.base.to_string(),
+                source_of_token: self.source_of_token.clone(),
+            });
+        }
+        let text = response.text().await.unwrap_or_default();
+        Err(Failure::Problem { status: status.as_u16(), text: problem_text(status, &text) })
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> Failure {
+        Failure::Unreachable { url: self.base.to_string(), reason: text_of(error) }
+    }
+}
+
+async fn read<T: DeserializeOwned>(asked: &str, response: Response) -> Result<T, Failure> {
+    let fault = |reason: String| Failure::Answer { asked: asked.to_owned(), reason };
+    let bytes = response.bytes().await.map_err(|error| fault(text_of(&error)))?;
+    serde_json::from_slice(&bytes).map_err(|error| fault(error.to_string()))
+}
+
+/// `title: detail` of a problem document (RFC 9457), else the first of what came.
+fn problem_text(status: StatusCode, body: &str) -> String {
+    let problem: Problem = serde_json::from_str(body).unwrap_or_default();
+    let mut text = match (problem.title, problem.detail) {
+        (Some(title), Some(detail)) if !detail.starts_with(&title) => format!("{title}: {detail}"),
+        (_, Some(text)) | (Some(text), None) => text,
+        (None, None) if body.trim().is_empty() => status.canonical_reason().unwrap_or("no reason given").to_owned(),
+        (None, None) => body.trim().chars().take(200).collect(),
+    };
+    for error in problem.errors {
+        let pointer = error["pointer"].as_str().unwrap_or_default();
+        let detail = error["detail"].as_str().or_else(|| error["message"].as_str()).unwrap_or_default();
+        text.push_str(&format!("\n  {pointer}: {detail}"));
+    }
+    text
+}
+
+/// An error with its causes: reqwest's own text leaves out the one that matters.
+fn text_of(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(body: &str, expect: &str) {
+        assert_eq!(problem_text(StatusCode::CONFLICT, body), expect);
+    }
+
+    #[test]
+    fn problems_read_well() {
+        check(r#"{"title":"Conflict","detail":"version 1 is not above 2"}"#, "Conflict: version 1 is not above 2");
+        check(r#"{"title":"Conflict","detail":"Conflict with 2"}"#, "Conflict with 2");
+        check(r#"{"title":"Conflict"}"#, "Conflict");
+        check(r#"{"detail":"d","errors":[{"pointer":"/a","detail":"b"}]}"#, "d\n  /a: b");
+        check("", "Conflict");
+        check("gone wrong", "gone wrong");
+    }
+}

@@ -1,0 +1,266 @@
+//! `orchestrator filters`: what runs where, and the signed statements that take back: rollback and removal.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use weir_artifact::{GroupName, Name, Publication, Removal, Statement};
+
+use super::{
+    client::Connect,
+    failure::Failure,
+    history::{History, Past},
+    keys::KeyDir,
+    output::{self, Column, Format},
+    person,
+    publish::{self, Posted, Sending, Waiting},
+    units,
+};
+
+/// List, show, roll back and remove filters
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Filters {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    list: List,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Every filter, one line for each group
+    List(List),
+    /// One filter: settings, versions, what each agent made of it
+    Show {
+        name: Name,
+        #[arg(long, value_name = "GROUP", default_value_t)]
+        group: GroupName,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+        #[command(flatten)]
+        connect: Connect,
+    },
+    /// Sign an earlier version anew and have agents run it with the settings it had
+    Rollback {
+        name: Name,
+        /// [default: the version below the one that runs now]
+        #[arg(long, value_name = "VERSION")]
+        to: Option<u64>,
+        /// How long agents may take it up
+        #[arg(long, value_name = "DURATION", default_value = "365d", value_parser = units::duration)]
+        expires_in: Duration,
+        #[command(flatten)]
+        signing: Signing,
+    },
+    /// Sign that agents are to run it no more
+    Remove {
+        name: Name,
+        #[command(flatten)]
+        signing: Signing,
+    },
+}
+
+#[derive(Debug, Args)]
+struct List {
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    #[command(flatten)]
+    connect: Connect,
+}
+
+#[derive(Debug, Args)]
+struct Signing {
+    #[arg(long, value_name = "GROUP", default_value_t)]
+    group: GroupName,
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    #[command(flatten)]
+    waiting: Waiting,
+    #[command(flatten)]
+    dir: KeyDir,
+    #[command(flatten)]
+    connect: Connect,
+}
+
+/// A line of the list.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Row {
+    name: String,
+    group: String,
+    version: u64,
+    digest: String,
+    #[serde(rename = "match")]
+    matching: String,
+    priority: i64,
+    on_failure: String,
+    published: String,
+    state: String,
+    agents: Vec<Agent>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Agent {
+    agent: String,
+    name: String,
+    version: u64,
+    active: bool,
+    phase: Option<String>,
+    reason: Option<String>,
+}
+
+impl Filters {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        match self.command.unwrap_or(Command::List(self.list)) {
+            Command::List(list) => list.run().await,
+            Command::Show { name, group, format, connect } => show(&name, &group, format, &connect).await,
+            Command::Rollback { name, to, expires_in, signing } => signing.rollback(name, to, expires_in).await,
+            Command::Remove { name, signing } => signing.remove(name).await,
+        }
+    }
+}
+
+impl List {
+    async fn run(self) -> Result<(), Failure> {
+        let items = self.connect.client()?.list(&["filters"], &[], usize::MAX).await?;
+        if self.format == Format::Json {
+            return Ok(output::json(&items)?);
+        }
+        let rows = items.into_iter().map(|item| row(item).map(Row::cells)).collect::<Result<Vec<_>, _>>()?;
+        let columns = [
+            Column::Text("NAME"),
+            Column::Text("GROUP"),
+            Column::Number("VERSION"),
+            Column::Text("STATE"),
+            Column::Text("AGENTS"),
+            Column::Number("PRIORITY"),
+            Column::Text("ON FAILURE"),
+            Column::Long("MATCH"),
+            Column::Text("PUBLISHED"),
+        ];
+        Ok(output::say(output::table(columns, rows))?)
+    }
+}
+
+fn row<T: serde::de::DeserializeOwned>(item: Value) -> Result<T, Failure> {
+    serde_json::from_value(item)
+        .map_err(|error| Failure::Answer { asked: "GET /api/v1/filters".to_owned(), reason: error.to_string() })
+}
+
+impl Row {
+    fn cells(self) -> [String; 9] {
+        let active = self.agents.iter().filter(|agent| agent.active && agent.version == self.version).count();
+        let agents = if self.agents.is_empty() { "-".to_owned() } else { format!("{active}/{}", self.agents.len()) };
+        [
+            person::line(&self.name),
+            person::line(&self.group),
+            self.version.to_string(),
+            person::or_dash(&self.state),
+            agents,
+            self.priority.to_string(),
+            person::or_dash(&self.on_failure),
+            person::or_dash(&self.matching),
+            units::short_time(&self.published),
+        ]
+    }
+}
+
+async fn show(name: &Name, group: &GroupName, format: Format, connect: &Connect) -> Result<(), Failure> {
+    let found: Option<Value> =
+        connect.client()?.find(&["filters", name.as_str()], &[("group", group.as_str())]).await?;
+    let shown = found.ok_or_else(|| Failure::Refused(format!("group {group} has no filter {name}")))?;
+    if format == Format::Json {
+        return Ok(output::json(&shown)?);
+    }
+    let versions: Vec<Row> =
+        shown["versions"].as_array().into_iter().flatten().cloned().map(row).collect::<Result<_, _>>()?;
+    for field in ["match", "priority", "on_failure", "isolation", "config", "grants", "limits", "key_id", "expires"] {
+        let value = match &shown[field] {
+            Value::Null => "-".to_owned(),
+            Value::String(text) => person::or_dash(text),
+            other => person::line(&other.to_string()),
+        };
+        output::say(format!("{field:<11} {value}"))?;
+    }
+    let row: Row = row(shown)?;
+    output::say(format!("{:<11} {}\n", "digest", person::or_dash(&row.digest)))?;
+    let agents = row.agents.iter().map(|agent| {
+        let state = if agent.active { "active" } else { "refused" };
+        let reason = [agent.phase.as_deref(), agent.reason.as_deref()];
+        let reason: Vec<&str> = reason.into_iter().flatten().filter(|text| !text.is_empty()).collect();
+        let name = if agent.name.is_empty() { &agent.agent } else { &agent.name };
+        [person::line(name), agent.version.to_string(), state.to_owned(), person::or_dash(&reason.join(": "))]
+    });
+    let columns = [Column::Text("AGENT"), Column::Number("VERSION"), Column::Text("STATE"), Column::Long("REASON")];
+    output::say(output::table(columns, agents.collect()))?;
+    output::say("")?;
+    let versions = versions.into_iter().map(|version| {
+        [version.version.to_string(), units::short_time(&version.published), person::or_dash(&version.digest)]
+    });
+    let columns = [Column::Number("VERSION"), Column::Text("PUBLISHED"), Column::Long("DIGEST")];
+    Ok(output::say(output::table(columns, versions.collect()))?)
+}
+
+impl Signing {
+    async fn history(&self, name: &Name) -> Result<History, Failure> {
+        let history = History::ask(&self.connect.client()?, name, &self.group, &self.dir.trusted()?).await?;
+        if history.newest().is_none() {
+            return Err(Failure::Refused(format!("group {} has no filter {name}", self.group)));
+        }
+        Ok(history)
+    }
+
+    async fn rollback(self, name: Name, to: Option<u64>, expires_in: Duration) -> Result<(), Failure> {
+        let history = self.history(&name).await?;
+        let now = history.newest().map_or(0, |past| past.version);
+        let below = if history.active { history.version_below(now) } else { Some(now) };
+        let to = to.or(below).ok_or_else(|| Failure::Refused(format!("{name} {now} has no version below it")))?;
+        let past = history.of_version(to).ok_or_else(|| Failure::Refused(format!("{name} has no version {to}")))?;
+        let Past { publication: Some(publication), .. } = past else {
+            return Err(Failure::Refused(format!(
+                "{name} {to} was signed by key {}, which the key folder does not know: put that publisher's .pub file \
+                 there to vouch for it",
+                past.key_id
+            )));
+        };
+        let publication = Publication {
+            rollback: true,
+            sequence: history.next_sequence(),
+            expires: units::now().saturating_add(expires_in.as_secs()),
+            ..publication.clone()
+        };
+        let group = self.group.clone();
+        let statement = Statement::Publish(Box::new(publication));
+        self.send(&statement, move |posted| {
+            format!("rolled {name} back from {now} to {to} in group {group}, revision {}", posted.revision)
+        })
+        .await
+    }
+
+    async fn remove(self, name: Name) -> Result<(), Failure> {
+        let history = self.history(&name).await?;
+        if !history.active {
+            return Err(Failure::Refused(format!("{name} is removed from group {} already", self.group)));
+        }
+        let group = self.group.clone();
+        let sequence = history.next_sequence();
+        let statement = Statement::Remove(Removal { name: name.clone(), group: group.clone(), sequence });
+        self.send(&statement, move |posted| format!("removed {name} from group {group}, revision {}", posted.revision))
+            .await
+    }
+
+    async fn send(self, statement: &Statement, announce: impl FnOnce(&Posted) -> String) -> Result<(), Failure> {
+        let key = self.dir.secret()?;
+        let client = self.connect.client()?;
+        let tell = self.format == Format::Table;
+        let sending = Sending { client: &client, key: &key, statement, component: None, waiting: &self.waiting, tell };
+        let (posted, answers) = sending.send(announce).await?;
+        if !tell {
+            output::json(&json!({"revision": posted.revision, "agents": answers}))?;
+        }
+        publish::verdict(&answers)
+    }
+}

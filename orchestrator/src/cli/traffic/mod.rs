@@ -1,0 +1,148 @@
+//! `orchestrator traffic`: recorded exchanges as a table, as JSON, as HAR; as they come; one of them in full.
+
+mod detail;
+mod follow;
+mod har;
+mod show;
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
+use weir_query::Query;
+
+use super::{
+    client::Connect,
+    failure::Failure,
+    output::{self, Column},
+    person, units,
+};
+
+/// Search recorded exchanges
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Traffic {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    search: Search,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// One exchange in full: heads, bodies, what each filter did
+    Show {
+        /// Its id, or the last characters of it
+        id: String,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+        #[command(flatten)]
+        connect: Connect,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Search {
+    /// Such as 'host:*.example.com status:5xx -method:GET'; quote it for the shell
+    #[arg(allow_hyphen_values = true)]
+    query: Option<String>,
+    /// Go on as exchanges come
+    #[arg(long, short)]
+    follow: bool,
+    /// At most so many, the newest
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 50)]
+    limit: usize,
+    /// With --follow, json is one object per line
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    #[command(flatten)]
+    connect: Connect,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Format {
+    /// For people
+    #[default]
+    Table,
+    /// For programs: what REST answers
+    Json,
+    /// HTTP Archive 1.2, bodies included as far as they were captured
+    Har,
+}
+
+/// A line of the list.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Row {
+    id: String,
+    started: String,
+    duration_us: u64,
+    method: String,
+    url: String,
+    status: Option<u16>,
+    response_bytes: u64,
+    filters: Vec<String>,
+}
+
+impl Traffic {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        match self.command {
+            None => self.search.run().await,
+            Some(Command::Show { id, format, connect }) => show::show(&connect.client()?, &id, format).await,
+        }
+    }
+}
+
+impl Search {
+    async fn run(self) -> Result<(), Failure> {
+        let query = self.query.as_deref().unwrap_or_default();
+        // The server would say the same; this saves the way and keeps the exit code of a usage error.
+        Query::parse(query).map_err(|error| Failure::Usage(error.to_string()))?;
+        if self.follow && self.format == Format::Har {
+            return Err(Failure::Usage("--follow goes with table and json: a HAR file has an end".to_owned()));
+        }
+        let client = self.connect.client()?;
+        if self.follow {
+            return follow::follow(&client, query, self.limit, self.format).await;
+        }
+        let items = client.list(&["exchanges"], &[("query", query)], self.limit).await?;
+        match self.format {
+            Format::Json => Ok(output::json(&items)?),
+            Format::Har => Ok(output::json(&har::archive(&client, &items).await?)?),
+            Format::Table => {
+                let rows = items.into_iter().map(|item| parsed(item).map(Row::cells)).collect::<Result<Vec<_>, _>>()?;
+                Ok(output::say(output::table(COLUMNS, rows))?)
+            }
+        }
+    }
+}
+
+const COLUMNS: [Column; 8] = [
+    Column::Text("ID"),
+    Column::Text("UTC"),
+    Column::Text("METHOD"),
+    Column::Text("STATUS"),
+    Column::Number("SIZE"),
+    Column::Number("TOOK"),
+    Column::Long("URL"),
+    Column::Long("FILTERS"),
+];
+
+impl Row {
+    fn cells(self) -> [String; 8] {
+        [
+            person::line(person::short_id(&self.id)),
+            units::short_time(&self.started),
+            person::line(&self.method),
+            self.status.map_or_else(|| "-".to_owned(), |status| status.to_string()),
+            if self.status.is_some() { units::size(self.response_bytes) } else { "-".to_owned() },
+            units::took(self.duration_us),
+            person::line(&self.url),
+            person::or_dash(&self.filters.join(" ")),
+        ]
+    }
+}
+
+fn parsed<T: DeserializeOwned>(item: Value) -> Result<T, Failure> {
+    serde_json::from_value(item)
+        .map_err(|error| Failure::Answer { asked: "GET /api/v1/exchanges".to_owned(), reason: error.to_string() })
+}

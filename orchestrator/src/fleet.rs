@@ -1,0 +1,113 @@
+//! Which agents are connected now, and the news that their desired state changed. In memory: a restart begins with
+//! nobody connected.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
+use weir_proto::v1::Heartbeat;
+
+/// How often agents are asked to send a heartbeat.
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(5);
+/// An agent that was silent for so long is taken for gone though its stream is open.
+pub(crate) const SILENCE: Duration = Duration::from_secs(16);
+
+#[derive(Default)]
+pub(crate) struct Fleet {
+    connected: Mutex<HashMap<i64, Presence>>,
+    /// Counts statements accepted since the start: a change means look again.
+    news: watch::Sender<u64>,
+}
+
+struct Presence {
+    stream: u64,
+    leave: Arc<Notify>,
+    heard: Instant,
+    last: Option<Heartbeat>,
+}
+
+/// One control stream's place in the fleet; leaves it when dropped.
+pub(crate) struct Membership {
+    fleet: Arc<Fleet>,
+    agent: i64,
+    stream: u64,
+    leave: Arc<Notify>,
+}
+
+impl Fleet {
+    /// The agent is here. An older stream of the same agent is told to end: its connection died without a word.
+    pub(crate) fn enter(self: &Arc<Self>, agent: i64) -> Membership {
+        let leave = Arc::new(Notify::new());
+        let mut connected = self.connected.lock();
+        let stream = connected.get(&agent).map_or(1, |before| before.stream + 1);
+        let presence = Presence { stream, leave: Arc::clone(&leave), heard: Instant::now(), last: None };
+        if let Some(before) = connected.insert(agent, presence) {
+            before.leave.notify_one();
+        }
+        drop(connected);
+        Membership { fleet: Arc::clone(self), agent, stream, leave }
+    }
+
+    /// A statement was accepted.
+    pub(crate) fn announce(&self) {
+        self.news.send_modify(|count| *count += 1);
+    }
+
+    pub(crate) fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
+    }
+
+    /// Is the agent connected and heard of lately; and its last heartbeat with its age.
+    pub(crate) fn presence(&self, agent: i64) -> Option<(Duration, Option<Heartbeat>)> {
+        let connected = self.connected.lock();
+        let presence = connected.get(&agent)?;
+        let age = presence.heard.elapsed();
+        (age < SILENCE).then_some((age, presence.last))
+    }
+}
+
+impl Membership {
+    /// Something came from the agent.
+    pub(crate) fn heard(&self, heartbeat: Option<Heartbeat>) {
+        if let Some(presence) = self.fleet.connected.lock().get_mut(&self.agent)
+            && presence.stream == self.stream
+        {
+            presence.heard = Instant::now();
+            presence.last = heartbeat.or(presence.last);
+        }
+    }
+
+    /// A newer stream of the same agent took over.
+    pub(crate) async fn superseded(&self) {
+        self.leave.notified().await;
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        let mut connected = self.fleet.connected.lock();
+        if connected.get(&self.agent).is_some_and(|presence| presence.stream == self.stream) {
+            connected.remove(&self.agent);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_newest_stream_of_an_agent_counts() {
+        let fleet = Arc::new(Fleet::default());
+        let first = fleet.enter(7);
+        let second = fleet.enter(7);
+        first.superseded().await;
+        drop(first);
+        assert!(fleet.presence(7).is_some());
+        drop(second);
+        assert!(fleet.presence(7).is_none());
+    }
+}

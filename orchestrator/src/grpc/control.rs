@@ -1,0 +1,205 @@
+//! One stream per agent: it says hello, is told what to run, again at each change, and answers what became of it.
+
+use std::time::Duration;
+
+use prost::bytes::Bytes;
+use tokio::{sync::mpsc, time::Instant};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+use weir_artifact::Digest;
+use weir_proto::v1::{
+    AgentMessage, Applied, ComponentChunk, DesiredState, FetchRequest, FilterOutcome, Hello, OrchestratorMessage,
+    Settings, agent_message, control_server::Control, orchestrator_message,
+};
+
+use super::{Answers, Service, bounded, unavailable};
+use crate::{
+    clock::now_us,
+    fleet::{HEARTBEAT, Membership},
+    store::{Agent, Outcome},
+};
+
+const CHUNK: usize = 256 << 10;
+/// An agent that connects says hello within this time.
+const GREETING: Duration = Duration::from_secs(10);
+/// Between two notes of `last_seen` on disk.
+const SEEN: Duration = Duration::from_secs(60);
+const METRICS_INTERVAL_S: u32 = 5;
+/// Filters an agent can answer for at a time.
+const MAX_OUTCOMES: usize = 1000;
+
+#[tonic::async_trait]
+impl Control for Service {
+    type SyncStream = Answers<OrchestratorMessage>;
+
+    async fn sync(&self, request: Request<Streaming<AgentMessage>>) -> Result<Response<Self::SyncStream>, Status> {
+        let agent = self.caller(&request).await?;
+        let (answers, out) = mpsc::channel(8);
+        let service = self.clone();
+        let messages = request.into_inner();
+        tokio::spawn(async move {
+            let id = agent.id;
+            if let Err(status) = service.follow(&agent, messages, &answers).await {
+                tracing::info!(agent = %id, reason = status.message(), "control stream ended");
+                // Nobody may be there to hear it.
+                let _ = answers.send(Err(status)).await;
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(out))))
+    }
+
+    type FetchStream = Answers<ComponentChunk>;
+
+    async fn fetch(&self, request: Request<FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {
+        let agent = self.caller(&request).await?;
+        let digest = request
+            .into_inner()
+            .digest
+            .parse::<Digest>()
+            .map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let found = self.orchestrator.store.component(&digest, Some(&agent.group)).await;
+        // What another group may see looks the same as what is not there.
+        let bytes = found
+            .map_err(|error| unavailable(&error))?
+            .ok_or_else(|| Status::not_found(format!("no component {digest} for group `{}`", agent.group)))?;
+        Ok(Response::new(Box::pin(tokio_stream::iter(chunks(bytes)))))
+    }
+}
+
+fn chunks(mut bytes: Bytes) -> impl Iterator<Item = Result<ComponentChunk, Status>> {
+    let total = bytes.len() as u64;
+    std::iter::from_fn(move || {
+        if bytes.is_empty() {
+            return None;
+        }
+        let data = bytes.split_to(bytes.len().min(CHUNK));
+        Some(Ok(ComponentChunk { data, total }))
+    })
+}
+
+type Out = mpsc::Sender<Result<OrchestratorMessage, Status>>;
+
+impl Service {
+    /// Until the agent goes, its newer stream takes over, or the server stops.
+    async fn follow(&self, agent: &Agent, mut messages: Streaming<AgentMessage>, out: &Out) -> Result<(), Status> {
+        let hello = tokio::time::timeout(GREETING, messages.message()).await;
+        let hello = hello.map_err(|_| Status::deadline_exceeded("no hello"))??;
+        let Some(AgentMessage { message: Some(agent_message::Message::Hello(hello)) }) = hello else {
+            return Err(Status::invalid_argument("the first message has to be hello"));
+        };
+        let hello = Hello {
+            name: bounded(&hello.name, 255),
+            version: bounded(&hello.version, 64),
+            listen: bounded(&hello.listen, 255),
+            admin: bounded(&hello.admin, 255),
+            ..hello
+        };
+        let mut news = self.orchestrator.fleet.news();
+        let member = self.orchestrator.fleet.enter(agent.number);
+        let greeted = self.orchestrator.store.agent_connected(agent.number, &hello, now_us()).await;
+        greeted.map_err(|error| unavailable(&error))?;
+        tracing::info!(agent = %agent.id, name = hello.name, revision = hello.revision, "agent connected");
+        self.orchestrator.telemetry.agent_connected();
+        let ended = self.converse(agent, &mut messages, out, &member, &mut news).await;
+        self.orchestrator.telemetry.agent_disconnected();
+        if let Err(error) = self.orchestrator.store.agent_seen(agent.number, now_us()).await {
+            tracing::debug!(%error, "last seen is not noted");
+        }
+        ended
+    }
+
+    async fn converse(
+        &self,
+        agent: &Agent,
+        messages: &mut Streaming<AgentMessage>,
+        out: &Out,
+        member: &Membership,
+        news: &mut tokio::sync::watch::Receiver<u64>,
+    ) -> Result<(), Status> {
+        let heartbeat_interval_s = u32::try_from(HEARTBEAT.as_secs()).unwrap_or(u32::MAX);
+        let settings = Settings { metrics_interval_s: METRICS_INTERVAL_S, heartbeat_interval_s };
+        say(out, orchestrator_message::Message::Settings(settings)).await?;
+        let mut sent = None;
+        self.tell_state(agent, out, &mut sent).await?;
+        let mut noted = Instant::now();
+        loop {
+            tokio::select! {
+                message = messages.message() => {
+                    let Some(message) = message? else { return Ok(()) };
+                    self.hear(agent, message, member).await?;
+                    if noted.elapsed() > SEEN {
+                        noted = Instant::now();
+                        let seen = self.orchestrator.store.agent_seen(agent.number, now_us()).await;
+                        seen.map_err(|error| unavailable(&error))?;
+                    }
+                }
+                changed = news.changed() => {
+                    changed.map_err(|_| Status::unavailable("the orchestrator is shutting down"))?;
+                    self.tell_state(agent, out, &mut sent).await?;
+                }
+                () = member.superseded() => return Err(Status::aborted("a newer stream of this agent took over")),
+                () = self.stop.cancelled() => return Err(Status::unavailable("the orchestrator is shutting down")),
+                () = out.closed() => return Ok(()),
+            }
+        }
+    }
+
+    /// The state of the agent's group, unless it is the one that was sent last.
+    async fn tell_state(&self, agent: &Agent, out: &Out, sent: &mut Option<u64>) -> Result<(), Status> {
+        let state: DesiredState =
+            self.orchestrator.store.desired_state(&agent.group).await.map_err(|error| unavailable(&error))?;
+        if *sent == Some(state.revision) {
+            return Ok(());
+        }
+        *sent = Some(state.revision);
+        say(out, orchestrator_message::Message::State(state)).await
+    }
+
+    async fn hear(&self, agent: &Agent, message: AgentMessage, member: &Membership) -> Result<(), Status> {
+        match message.message {
+            Some(agent_message::Message::Heartbeat(heartbeat)) => {
+                member.heard(Some(heartbeat));
+                Ok(())
+            }
+            Some(agent_message::Message::Applied(applied)) => {
+                member.heard(None);
+                self.note_applied(agent, applied).await
+            }
+            Some(agent_message::Message::Hello(_)) => Err(Status::invalid_argument("hello was said before")),
+            // A message of a later version.
+            None => Ok(()),
+        }
+    }
+
+    async fn note_applied(&self, agent: &Agent, applied: Applied) -> Result<(), Status> {
+        if applied.filters.len() > MAX_OUTCOMES {
+            return Err(Status::invalid_argument(format!("more than {MAX_OUTCOMES} outcomes")));
+        }
+        let outcomes: Vec<Outcome> = applied.filters.into_iter().map(outcome).collect();
+        for outcome in outcomes.iter().filter(|outcome| !outcome.phase.is_empty()) {
+            tracing::warn!(
+                agent = %agent.id, filter = outcome.name, version = outcome.version, phase = outcome.phase,
+                reason = outcome.reason, "the agent does not run the newest statement"
+            );
+        }
+        let store = &self.orchestrator.store;
+        let stored = store.applied(agent.number, applied.revision, applied.took_us, &outcomes, now_us()).await;
+        stored.map_err(|error| unavailable(&error))
+    }
+}
+
+fn outcome(outcome: FilterOutcome) -> Outcome {
+    Outcome {
+        name: bounded(&outcome.name, 64),
+        version: outcome.version,
+        digest: bounded(&outcome.digest, 80),
+        active: outcome.active,
+        phase: bounded(&outcome.phase, 64),
+        reason: bounded(&outcome.reason, 4 << 10),
+    }
+}
+
+async fn say(out: &Out, message: orchestrator_message::Message) -> Result<(), Status> {
+    let sent = out.send(Ok(OrchestratorMessage { message: Some(message) })).await;
+    sent.map_err(|_| Status::cancelled("the agent went away"))
+}

@@ -1,0 +1,52 @@
+//! System metrics come in by the batch and are answered when they are stored.
+
+use tokio_stream::StreamExt as _;
+use tonic::{Request, Response, Status, Streaming};
+use weir_proto::v1::{MetricsAck, MetricsBatch, SystemMetrics, metrics_server::Metrics};
+
+use super::{Answers, Service, bounded, unavailable};
+
+/// Of one batch, and of the parts of one sample.
+const MOST: usize = 1000;
+const LAST_US: u64 = 253_402_300_799_000_000;
+
+#[tonic::async_trait]
+impl Metrics for Service {
+    type ReportStream = Answers<MetricsAck>;
+
+    async fn report(&self, request: Request<Streaming<MetricsBatch>>) -> Result<Response<Self::ReportStream>, Status> {
+        let agent = self.caller(&request).await?;
+        let service = self.clone();
+        let acks = request.into_inner().then(move |batch| {
+            let service = service.clone();
+            let agent = agent.number;
+            async move {
+                let samples: Vec<_> = batch?.samples.into_iter().map(checked).collect::<Result<_, _>>()?;
+                if samples.len() > MOST {
+                    return Err(Status::invalid_argument(format!("more than {MOST} samples in a batch")));
+                }
+                let stored = service.orchestrator.store.add_metrics(agent, &samples).await;
+                stored.map_err(|error| unavailable(&error))?;
+                Ok(MetricsAck { stored: samples.len() as u64 })
+            }
+        });
+        let stopped = self.stop.clone().cancelled_owned();
+        Ok(Response::new(Box::pin(futures_util::StreamExt::take_until(acks, stopped))))
+    }
+}
+
+/// Within what can be kept and shown: JSON knows neither NaN nor infinity.
+fn checked(mut sample: SystemMetrics) -> Result<SystemMetrics, Status> {
+    if sample.at_us > LAST_US || sample.networks.len() > MOST || sample.disks.len() > MOST {
+        return Err(Status::invalid_argument("a sample is beyond its bounds"));
+    }
+    let finite = |number: f64| if number.is_finite() { number } else { 0.0 };
+    sample.cpu_percent = finite(sample.cpu_percent);
+    sample.load_1m = finite(sample.load_1m);
+    if let Some(process) = &mut sample.process {
+        process.cpu_percent = finite(process.cpu_percent);
+    }
+    sample.networks.iter_mut().for_each(|network| network.name = bounded(&network.name, 255));
+    sample.disks.iter_mut().for_each(|disk| disk.mount = bounded(&disk.mount, 255));
+    Ok(sample)
+}

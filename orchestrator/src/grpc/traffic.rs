@@ -1,0 +1,100 @@
+//! Recorded exchanges come in by the batch; each batch is answered when it is on disk, in order. Several may be on
+//! their way, so that the disk's delay is not paid per batch.
+
+use prost::Message as _;
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
+use tonic::{Request, Response, Status, Streaming};
+use weir_proto::v1::{TrafficAck, TrafficBatch, traffic_server::Traffic};
+
+use super::{Answers, Service, unavailable};
+use crate::store::{Agent, Row, StoreError, Written, prepare};
+
+/// Batches of one agent that wait for the disk.
+const IN_FLIGHT: usize = 8;
+/// Fast, and small exchanges gain as much by it as by the slow levels.
+const LEVEL: i32 = 1;
+/// More work than this leaves the I/O threads.
+const INLINE_BYTES: usize = 64 << 10;
+
+type Pending = Result<(u64, u64, oneshot::Receiver<Result<Written, StoreError>>), Status>;
+
+#[tonic::async_trait]
+impl Traffic for Service {
+    type RecordStream = Answers<TrafficAck>;
+
+    async fn record(&self, request: Request<Streaming<TrafficBatch>>) -> Result<Response<Self::RecordStream>, Status> {
+        let agent = self.caller(&request).await?;
+        let (pending, acks) = mpsc::channel(IN_FLIGHT);
+        let service = self.clone();
+        let batches = request.into_inner();
+        tokio::spawn(async move {
+            if let Err(status) = service.take(&agent, batches, &pending).await {
+                let _ = pending.send(Err(status)).await;
+            }
+        });
+        let telemetry = std::sync::Arc::clone(&self.orchestrator.telemetry);
+        let acks = ReceiverStream::new(acks).then(move |pending: Pending| {
+            let telemetry = std::sync::Arc::clone(&telemetry);
+            async move {
+                let (batch, count, written) = pending?;
+                let written = written.await.unwrap_or(Err(StoreError::Closed)).map_err(|error| unavailable(&error))?;
+                telemetry.recorded(written.new, count.saturating_sub(written.new));
+                Ok(TrafficAck { batch })
+            }
+        });
+        Ok(Response::new(Box::pin(acks)))
+    }
+}
+
+impl Service {
+    async fn take(
+        &self,
+        agent: &Agent,
+        mut batches: Streaming<TrafficBatch>,
+        pending: &mpsc::Sender<Pending>,
+    ) -> Result<(), Status> {
+        loop {
+            let batch = tokio::select! {
+                batch = batches.message() => batch?,
+                () = self.stop.cancelled() => return Err(Status::unavailable("the orchestrator is shutting down")),
+                () = pending.closed() => return Ok(()),
+            };
+            let Some(batch) = batch else { return Ok(()) };
+            let number = batch.batch;
+            self.orchestrator.telemetry.dropped(&agent.id.to_string(), batch.dropped);
+            let rows = self.rows(agent, batch).await?;
+            let count = rows.len() as u64;
+            let (done, written) = oneshot::channel();
+            // In its order before it is written; the channel's bound is the number in flight.
+            if pending.send(Ok((number, count, written))).await.is_err() {
+                return Ok(());
+            }
+            let orchestrator = std::sync::Arc::clone(&self.orchestrator);
+            let accepted = orchestrator.store.accept(rows, done).await;
+            accepted.map_err(|error| unavailable(&error))?;
+        }
+    }
+
+    /// What is no exchange is counted and left out: sent again it would be no better, and the rest would never come.
+    async fn rows(&self, agent: &Agent, batch: TrafficBatch) -> Result<Vec<Row>, Status> {
+        let service = self.clone();
+        let agent = agent.clone();
+        let small = batch.encoded_len() < INLINE_BYTES;
+        let work = move || {
+            let mut packer = zstd::bulk::Compressor::new(LEVEL).ok();
+            let mut rows = Vec::with_capacity(batch.exchanges.len());
+            for exchange in &batch.exchanges {
+                match prepare(agent.number, exchange, packer.as_mut()) {
+                    Ok(row) => rows.push(row),
+                    Err(reason) => service.orchestrator.telemetry.refused(&agent.id.to_string(), &reason),
+                }
+            }
+            rows
+        };
+        if small {
+            return Ok(work());
+        }
+        tokio::task::spawn_blocking(work).await.map_err(|_| Status::internal("the batch could not be read"))
+    }
+}

@@ -1,0 +1,19 @@
+//! What gRPC and REST both stand on.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use crate::{Limits, fleet::Fleet, pki::Pki, store::Store, telemetry::Telemetry, tokens::TokenHash};
+
+/// One server's parts.
+pub(crate) struct Orchestrator {
+    pub(crate) store: Store,
+    pub(crate) fleet: Arc<Fleet>,
+    pub(crate) pki: Pki,
+    pub(crate) telemetry: Arc<Telemetry>,
+    pub(crate) limits: Limits,
+    pub(crate) admin: TokenHash,
+    /// Turns of pushes, whose bodies are large.
+    pub(crate) pushing: Semaphore,
+}

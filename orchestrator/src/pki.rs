@@ -1,0 +1,183 @@
+//! The orchestrator's own certificate authority: made once, it signs the server's certificate at each start and one
+//! certificate for each agent that joins. Of a request it takes the key alone; every name is decided here.
+
+use std::{
+    fs, io,
+    io::Write as _,
+    net::IpAddr,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SerialNumber,
+};
+use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer, pem::PemObject as _};
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+/// Of the CA and of the server's certificate, which is made anew at each start.
+const LONG: Duration = Duration::days(10 * 365);
+/// Of an agent's certificate.
+const AGENT: Duration = Duration::days(365);
+/// Clocks differ.
+const SKEW: Duration = Duration::hours(1);
+
+/// The operator's data directory, or an agent's request, is at fault.
+#[derive(Debug, thiserror::Error)]
+pub enum PkiError {
+    /// A file cannot be read or written.
+    #[error("{}: {error}", file.display())]
+    File {
+        /// Of the data directory.
+        file: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+    /// The files are not what was written.
+    #[error("{}: {reason}", file.display())]
+    Damaged {
+        /// Of the data directory.
+        file: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The agent's request cannot be signed.
+    #[error("the certificate request cannot be signed: {0}")]
+    Request(String),
+    /// A certificate could not be made.
+    #[error("a certificate could not be made: {0}")]
+    Making(#[from] rcgen::Error),
+}
+
+/// The authority and its key.
+pub(crate) struct Pki {
+    issuer: Issuer<'static, KeyPair>,
+    certificate: CertificateDer<'static>,
+    pem: String,
+}
+
+/// What the gRPC listener shows, PEM.
+pub(crate) struct ServerIdentity {
+    pub(crate) chain: String,
+    pub(crate) key: String,
+}
+
+impl Pki {
+    /// Reads `ca.key` and `ca.pem`, or makes them.
+    pub(crate) fn load_or_create(dir: &Path) -> Result<Self, PkiError> {
+        let (key_file, file) = (dir.join("ca.key"), dir.join("ca.pem"));
+        let key = match fs::read_to_string(&key_file) {
+            Ok(text) => KeyPair::from_pem(&text)
+                .map_err(|error| PkiError::Damaged { file: key_file.clone(), reason: error.to_string() })?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if file.exists() {
+                    let reason = "it is there but ca.key is not: restore the key, or remove both and let every agent \
+                                  join again";
+                    return Err(PkiError::Damaged { file, reason: reason.to_owned() });
+                }
+                let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+                write(&key_file, &key.serialize_pem(), 0o600)?;
+                key
+            }
+            Err(error) => return Err(PkiError::File { file: key_file, error }),
+        };
+        let pem = match fs::read_to_string(&file) {
+            Ok(pem) => pem,
+            // Same name, same key: agents that pinned the one before trust this one as well.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let pem = authority().self_signed(&key)?.pem();
+                write(&file, &pem, 0o644)?;
+                pem
+            }
+            Err(error) => return Err(PkiError::File { file, error }),
+        };
+        let damaged = |reason: String| PkiError::Damaged { file: file.clone(), reason };
+        let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| damaged(error.to_string()))?;
+        if !certificate.windows(key.public_key_raw().len()).any(|window| window == key.public_key_raw()) {
+            return Err(damaged("it is not the certificate of ca.key".to_owned()));
+        }
+        let issuer = Issuer::from_ca_cert_der(&certificate, key).map_err(|error| damaged(error.to_string()))?;
+        Ok(Self { issuer, certificate, pem })
+    }
+
+    /// DER.
+    pub(crate) fn certificate(&self) -> &[u8] {
+        &self.certificate
+    }
+
+    /// PEM.
+    pub(crate) fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// A new key and certificate for the listener. It never touches the disk.
+    pub(crate) fn server(&self, names: &[String]) -> Result<ServerIdentity, PkiError> {
+        let mut all: Vec<String> =
+            [weir_proto::ORCHESTRATOR_NAME, "localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
+        all.extend(hostname());
+        all.extend_from_slice(names);
+        all.sort();
+        all.dedup();
+        let mut params = CertificateParams::new(all)?;
+        params.distinguished_name.push(DnType::CommonName, weir_proto::ORCHESTRATOR_NAME);
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        lasting(&mut params, LONG);
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let leaf = params.signed_by(&key, &self.issuer)?;
+        Ok(ServerIdentity { chain: format!("{}{}", leaf.pem(), self.pem), key: key.serialize_pem() })
+    }
+
+    /// A certificate for an agent's key, leaf first.
+    pub(crate) fn sign_agent(&self, id: Uuid, request: &[u8]) -> Result<Vec<Vec<u8>>, PkiError> {
+        let request = CertificateSigningRequestDer::from(request);
+        let request = CertificateSigningRequestParams::from_der(&request)
+            .map_err(|error| PkiError::Request(error.to_string()))?;
+        let mut params = CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, id.to_string());
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        lasting(&mut params, AGENT);
+        let leaf = params.signed_by(&request.public_key, &self.issuer)?;
+        Ok(vec![leaf.der().to_vec(), self.certificate.to_vec()])
+    }
+}
+
+fn authority() -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, "Weir orchestrator CA");
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    lasting(&mut params, LONG);
+    params
+}
+
+fn lasting(params: &mut CertificateParams, time: Duration) {
+    let now = OffsetDateTime::now_utc();
+    params.not_before = now - SKEW;
+    params.not_after = now + time;
+    // RFC 5280 section 4.1.2.2: positive and unique for this issuer.
+    params.serial_number = Some(SerialNumber::from_slice(Uuid::new_v4().as_bytes()));
+    params.use_authority_key_identifier_extension = true;
+}
+
+fn hostname() -> Option<String> {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    let name = name.trim();
+    let fits = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
+    (fits && !name.is_empty() && name.parse::<IpAddr>().is_err()).then(|| name.to_owned())
+}
+
+/// Whole or not at all, on disk before it is used.
+fn write(file: &Path, text: &str, mode: u32) -> Result<(), PkiError> {
+    let fault = |error| PkiError::File { file: file.to_owned(), error };
+    let new = file.with_extension("new");
+    let _ = fs::remove_file(&new);
+    let mut handle = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&new).map_err(fault)?;
+    handle.write_all(text.as_bytes()).and_then(|()| handle.sync_all()).map_err(fault)?;
+    fs::rename(&new, file).map_err(fault)
+}

@@ -1,0 +1,109 @@
+//! `/api/v1/agents`: who joined, who is there, and what runs where.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{Json, extract::State};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{List, input::Params, problem::Problem};
+use crate::{
+    clock::{now_us, rfc3339},
+    orchestrator::Orchestrator,
+};
+
+/// An agent that joined.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AgentItem {
+    #[schema(value_type = String, format = "uuid")]
+    id: Uuid,
+    /// Host name, for people.
+    name: String,
+    group: String,
+    /// `connected` or `disconnected`
+    state: &'static str,
+    joined: String,
+    last_seen: String,
+    version: String,
+    /// Where it takes clients.
+    listen: String,
+    admin: String,
+    /// Of the desired state that it answered for last.
+    revision: u64,
+    workers: u64,
+    filters: Vec<FilterOutcome>,
+    /// The last heartbeat of an agent that is connected.
+    activity: Option<Activity>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct FilterOutcome {
+    name: String,
+    version: u64,
+    digest: String,
+    active: bool,
+    /// Where it failed; empty when it did not.
+    phase: String,
+    reason: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Activity {
+    exchanges_total: u64,
+    exchanges_active: u32,
+    connections_active: u32,
+    recorder_dropped: u64,
+    spooled_bytes: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
+
+/// Every agent, in the order they joined.
+#[utoipa::path(get, path = "/api/v1/agents", tag = "agents", responses(
+    (status = 200, body = List<AgentItem>), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn list(
+    State(orchestrator): State<Arc<Orchestrator>>,
+    Params(Nothing {}): Params<Nothing>,
+) -> Result<Json<List<AgentItem>>, Problem> {
+    let mut filters: BTreeMap<i64, Vec<FilterOutcome>> = BTreeMap::new();
+    for (number, outcome) in orchestrator.store.outcomes().await? {
+        filters.entry(number).or_default().push(FilterOutcome {
+            name: outcome.name,
+            version: outcome.version,
+            digest: outcome.digest,
+            active: outcome.active,
+            phase: outcome.phase,
+            reason: outcome.reason,
+        });
+    }
+    let now = now_us();
+    let items = orchestrator.store.agents().await?.into_iter().map(|row| {
+        let presence = orchestrator.fleet.presence(row.agent.number);
+        let heard = presence.as_ref().map(|(age, _)| now.saturating_sub(u64::try_from(age.as_micros()).unwrap_or(0)));
+        AgentItem {
+            id: row.agent.id,
+            name: row.name,
+            group: row.agent.group,
+            state: if presence.is_some() { "connected" } else { "disconnected" },
+            joined: rfc3339(row.joined_us),
+            last_seen: rfc3339(row.last_seen_us.max(heard.unwrap_or(0))),
+            version: row.version,
+            listen: row.listen,
+            admin: row.admin,
+            revision: row.revision,
+            workers: row.workers,
+            filters: filters.remove(&row.agent.number).unwrap_or_default(),
+            activity: presence.and_then(|(_, heartbeat)| heartbeat).map(|heartbeat| Activity {
+                exchanges_total: heartbeat.exchanges_total,
+                exchanges_active: heartbeat.exchanges_active,
+                connections_active: heartbeat.connections_active,
+                recorder_dropped: heartbeat.recorder_dropped,
+                spooled_bytes: heartbeat.spooled_bytes,
+            }),
+        }
+    });
+    Ok(Json(List { items: items.collect(), next: None }))
+}

@@ -1,0 +1,270 @@
+//! `/api/v1/exchanges`: what was recorded, as a list and one by one.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+use weir_proto::v1;
+
+use super::{
+    List,
+    input::{Id, Paging, Params, cursor},
+    problem::Problem,
+};
+use crate::{clock::rfc3339, orchestrator::Orchestrator, store::Summary};
+
+/// Which exchanges.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Which {
+    /// In the query grammar, such as `host:*.example.com status:5xx -method:GET`
+    query: Option<String>,
+    /// 1 to 500, by default 100
+    limit: Option<usize>,
+    /// `next` of the page before
+    cursor: Option<String>,
+}
+
+/// An exchange in a listing.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ExchangeItem {
+    #[schema(value_type = String, format = "uuid")]
+    id: Uuid,
+    /// Id of the agent that carried it.
+    #[schema(value_type = String, format = "uuid")]
+    agent: Uuid,
+    agent_name: String,
+    /// RFC 3339 with microseconds.
+    started: String,
+    /// Microseconds from the first byte of the request head to the end of the response.
+    duration_us: u64,
+    /// Microseconds to the response head, 0 without one.
+    first_byte_us: u64,
+    method: String,
+    scheme: String,
+    authority: String,
+    /// The authority without its port.
+    host: String,
+    /// With the query. In a listing at most 8 KiB of it.
+    path: String,
+    url: String,
+    version: String,
+    status: Option<u16>,
+    request_bytes: u64,
+    response_bytes: u64,
+    content_type: String,
+    /// complete, client-gone, upstream-failed, filter-answered, filter-failed, refused, upgraded or shut-down
+    outcome: &'static str,
+    error: Option<String>,
+    /// Address of the client.
+    client: String,
+    /// Names of the filters it met.
+    filters: Vec<String>,
+}
+
+/// An exchange, whole but for the bodies.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ExchangeDetail {
+    #[serde(flatten)]
+    item: ExchangeItem,
+    connection: Option<Connection>,
+    /// As the client sent it.
+    request: Option<RequestMessage>,
+    /// As the upstream got it, where a filter changed it.
+    filtered_request: Option<RequestMessage>,
+    /// As the client got it.
+    response: Option<ResponseMessage>,
+    /// As the upstream sent it, where a filter changed it.
+    original_response: Option<ResponseMessage>,
+    upstream_address: Option<String>,
+    receipts: Vec<Receipt>,
+}
+
+/// How the client came in.
+#[derive(Debug, Serialize, ToSchema)]
+struct Connection {
+    client_address: String,
+    entry: String,
+    user: Option<String>,
+    tunnel_target: Option<String>,
+    server_name: Option<String>,
+    intercepted: bool,
+}
+
+/// Name and value; of the value, each byte is one character.
+type Fields = Vec<(String, String)>;
+
+#[derive(Debug, Serialize, ToSchema)]
+struct RequestMessage {
+    method: String,
+    url: String,
+    version: String,
+    #[schema(value_type = Vec<Vec<String>>)]
+    headers: Fields,
+    #[schema(value_type = Vec<Vec<String>>)]
+    trailers: Fields,
+    body: BodySize,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct ResponseMessage {
+    status: u32,
+    version: String,
+    #[schema(value_type = Vec<Vec<String>>)]
+    headers: Fields,
+    #[schema(value_type = Vec<Vec<String>>)]
+    trailers: Fields,
+    body: BodySize,
+}
+
+/// How much there was and how much was kept, bytes.
+#[derive(Debug, Default, Serialize, ToSchema)]
+struct BodySize {
+    size: u64,
+    captured: usize,
+}
+
+/// What one filter did.
+#[derive(Debug, Serialize, ToSchema)]
+struct Receipt {
+    name: String,
+    version: u64,
+    digest: String,
+    /// next, responded, aborted, failed or skipped
+    verdict: String,
+    error: Option<String>,
+    changed: bool,
+}
+
+/// Recorded exchanges, newest first. A page may hold fewer than `limit` and still have a `next`: the search stopped
+/// for the time it took.
+#[utoipa::path(get, path = "/api/v1/exchanges", tag = "exchanges", params(Which), responses(
+    (status = 200, body = List<ExchangeItem>), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn list(
+    State(orchestrator): State<Arc<Orchestrator>>,
+    Params(which): Params<Which>,
+) -> Result<Json<List<ExchangeItem>>, Problem> {
+    let query = weir_query::Query::parse(which.query.as_deref().unwrap_or_default());
+    let query = query.map_err(|error| Problem::bad_query(&error))?;
+    let paging = Paging { limit: which.limit, cursor: which.cursor };
+    let before = paging.place()?.map(Uuid::from_bytes);
+    let page = orchestrator.store.exchanges(&query, before, paging.limit()?).await?;
+    let next = page.next.map(|id| cursor(id.into_bytes()));
+    Ok(Json(List { items: page.items.into_iter().map(item).collect(), next }))
+}
+
+/// One exchange.
+#[utoipa::path(get, path = "/api/v1/exchanges/{id}", tag = "exchanges", params(("id" = String, Path,)), responses(
+    (status = 200, body = ExchangeDetail), (status = 404, body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn one(
+    State(orchestrator): State<Arc<Orchestrator>>,
+    Id(id): Id,
+) -> Result<Json<ExchangeDetail>, Problem> {
+    let found = orchestrator.store.exchange(id).await?;
+    let (summary, exchange) = found.ok_or_else(|| Problem::not_found(format!("there is no exchange {id}")))?;
+    Ok(Json(detail(summary, exchange)))
+}
+
+fn item(summary: Summary) -> ExchangeItem {
+    ExchangeItem {
+        id: summary.id,
+        agent: summary.agent,
+        agent_name: summary.agent_name,
+        started: rfc3339(summary.started_us),
+        duration_us: summary.duration_us,
+        first_byte_us: summary.first_byte_us,
+        url: url(&summary.scheme, &summary.authority, &summary.path),
+        method: summary.method,
+        scheme: summary.scheme,
+        authority: summary.authority,
+        host: summary.host,
+        path: summary.path,
+        version: summary.version,
+        status: summary.status,
+        request_bytes: summary.request_bytes,
+        response_bytes: summary.response_bytes,
+        content_type: summary.content_type,
+        outcome: summary.outcome,
+        error: some(summary.error),
+        client: summary.client,
+        filters: summary.filters,
+    }
+}
+
+fn detail(summary: Summary, exchange: v1::Exchange) -> ExchangeDetail {
+    let mut item = item(summary);
+    // The columns are cut, the message is not.
+    if let Some(request) = &exchange.request {
+        item.path.clone_from(&request.path);
+        item.url = url(&request.scheme, &request.authority, &request.path);
+    }
+    ExchangeDetail {
+        item,
+        connection: exchange.connection.map(|connection| Connection {
+            client_address: connection.client_address,
+            entry: connection.entry,
+            user: some(connection.user),
+            tunnel_target: some(connection.tunnel_target),
+            server_name: some(connection.server_name),
+            intercepted: connection.intercepted,
+        }),
+        request: exchange.request.map(request),
+        filtered_request: exchange.filtered_request.map(request),
+        response: exchange.response.map(response),
+        original_response: exchange.original_response.map(response),
+        upstream_address: some(exchange.upstream_address),
+        receipts: exchange.filters.into_iter().map(receipt).collect(),
+    }
+}
+
+fn request(request: v1::Request) -> RequestMessage {
+    RequestMessage {
+        url: url(&request.scheme, &request.authority, &request.path),
+        method: request.method,
+        version: request.version,
+        headers: fields(request.headers),
+        trailers: fields(request.trailers),
+        body: size(request.body),
+    }
+}
+
+fn response(response: v1::Response) -> ResponseMessage {
+    ResponseMessage {
+        status: response.status,
+        version: response.version,
+        headers: fields(response.headers),
+        trailers: fields(response.trailers),
+        body: size(response.body),
+    }
+}
+
+fn receipt(receipt: v1::Receipt) -> Receipt {
+    Receipt {
+        name: receipt.name,
+        version: receipt.version,
+        digest: receipt.digest,
+        verdict: receipt.verdict,
+        error: some(receipt.error),
+        changed: receipt.changed,
+    }
+}
+
+fn fields(fields: Vec<v1::Field>) -> Fields {
+    // RFC 9110 section 5.5: a value is bytes, of which only ASCII means anything to everybody.
+    fields.into_iter().map(|field| (field.name, field.value.iter().map(|byte| char::from(*byte)).collect())).collect()
+}
+
+fn size(body: Option<v1::Body>) -> BodySize {
+    body.map(|body| BodySize { size: body.size, captured: body.data.len() }).unwrap_or_default()
+}
+
+fn url(scheme: &str, authority: &str, path: &str) -> String {
+    if scheme.is_empty() { format!("{authority}{path}") } else { format!("{scheme}://{authority}{path}") }
+}
+
+fn some(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
+}

@@ -1,0 +1,217 @@
+//! `/api/v1/filters`: what is distributed, and what agents made of it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+use weir_artifact::{Capability, FailurePolicy, GroupName, Isolation, Name, Publication, Statement};
+
+use super::{List, input::Params, problem::Problem};
+use crate::{
+    clock::rfc3339,
+    orchestrator::Orchestrator,
+    store::{FilterRow, Outcome, StatementRow},
+};
+
+/// A filter of a group.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct FilterItem {
+    #[serde(flatten)]
+    publication: PublicationItem,
+    /// `active` or `removed`
+    state: &'static str,
+    /// What each agent of the group said last.
+    agents: Vec<AgentOutcome>,
+}
+
+/// What was signed, apart from the component.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PublicationItem {
+    #[schema(value_type = String)]
+    name: Name,
+    #[schema(value_type = String)]
+    group: GroupName,
+    version: u64,
+    /// Of the newest statement about the filter.
+    sequence: u64,
+    digest: String,
+    /// Of the component, bytes.
+    size: u64,
+    #[serde(rename = "match")]
+    matching: String,
+    priority: i32,
+    config: serde_json::Value,
+    #[schema(value_type = String)]
+    on_failure: FailurePolicy,
+    #[schema(value_type = String)]
+    isolation: Isolation,
+    #[schema(value_type = Object)]
+    limits: weir_artifact::Limits,
+    #[schema(value_type = Vec<String>)]
+    grants: BTreeSet<Capability>,
+    rollback: bool,
+    key_id: String,
+    /// From then on agents do not accept it anew.
+    expires: String,
+    published: String,
+}
+
+/// A filter with its history.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct FilterDetail {
+    #[serde(flatten)]
+    item: FilterItem,
+    /// Every publication, newest first.
+    versions: Vec<VersionItem>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct VersionItem {
+    #[serde(flatten)]
+    publication: PublicationItem,
+    /// The signed bytes, base64.
+    statement: String,
+    /// Ed25519, base64: whoever signs anew what is told here can see that it was a publisher's.
+    signature: String,
+}
+
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct AgentOutcome {
+    #[schema(value_type = String, format = "uuid")]
+    agent: Uuid,
+    /// Of the agent.
+    name: String,
+    version: u64,
+    digest: String,
+    active: bool,
+    /// Where it failed; empty when it did not.
+    phase: String,
+    reason: String,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct InGroup {
+    /// A group of agents; by default every group in a listing, `default` for one filter
+    group: Option<String>,
+}
+
+/// Filters of every group, or of one, by name.
+#[utoipa::path(get, path = "/api/v1/filters", tag = "filters", params(InGroup), responses(
+    (status = 200, body = List<FilterItem>), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn list(
+    State(orchestrator): State<Arc<Orchestrator>>,
+    Params(InGroup { group }): Params<InGroup>,
+) -> Result<Json<List<FilterItem>>, Problem> {
+    let group = group.map(|group| parse_group(&group)).transpose()?;
+    let rows = orchestrator.store.filters(group.as_ref(), None).await?;
+    let outcomes = Outcomes::load(&orchestrator).await?;
+    Ok(Json(List { items: rows.into_iter().map(|row| outcomes.item(row)).collect(), next: None }))
+}
+
+/// One filter and every publication of it.
+#[utoipa::path(get, path = "/api/v1/filters/{name}", tag = "filters", params(("name" = String, Path,), InGroup),
+    responses((status = 200, body = FilterDetail),
+    (status = 404, body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn one(
+    State(orchestrator): State<Arc<Orchestrator>>,
+    Path(name): Path<String>,
+    Params(InGroup { group }): Params<InGroup>,
+) -> Result<Json<FilterDetail>, Problem> {
+    let group = parse_group(group.as_deref().unwrap_or("default"))?;
+    let missing = || Problem::not_found(format!("there is no filter of this name in group `{group}`"));
+    let name: Name = name.parse().map_err(|_| missing())?;
+    let rows = orchestrator.store.filters(Some(&group), Some(&name)).await?;
+    let row = rows.into_iter().next().ok_or_else(missing)?;
+    let versions = orchestrator.store.publications(&group, &name).await?;
+    let outcomes = Outcomes::load(&orchestrator).await?;
+    Ok(Json(FilterDetail { item: outcomes.item(row), versions: versions.into_iter().filter_map(version).collect() }))
+}
+
+fn parse_group(text: &str) -> Result<GroupName, Problem> {
+    text.parse().map_err(|error: weir_artifact::NameError| Problem::bad_request(format!("group: {error}")))
+}
+
+/// By group and filter.
+struct Outcomes(BTreeMap<(String, String), Vec<AgentOutcome>>);
+
+impl Outcomes {
+    async fn load(orchestrator: &Orchestrator) -> Result<Self, Problem> {
+        let agents = orchestrator.store.agents().await?;
+        let agents: BTreeMap<i64, _> = agents.iter().map(|row| (row.agent.number, row)).collect();
+        let mut by_filter: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (number, outcome) in orchestrator.store.outcomes().await? {
+            let Some(row) = agents.get(&number) else { continue };
+            let key = (row.agent.group.clone(), outcome.name.clone());
+            by_filter.entry(key).or_default().push(agent_outcome(row.agent.id, &row.name, outcome));
+        }
+        Ok(Self(by_filter))
+    }
+
+    fn item(&self, row: FilterRow) -> FilterItem {
+        let key = (row.publication.group.to_string(), row.publication.name.to_string());
+        let mut publication = publication(row.publication, &row.published);
+        let state = match &row.removed {
+            None => "active",
+            Some(removal) => {
+                publication.sequence = removal.parsed.sequence();
+                "removed"
+            }
+        };
+        FilterItem { publication, state, agents: self.0.get(&key).cloned().unwrap_or_default() }
+    }
+}
+
+fn agent_outcome(agent: Uuid, name: &str, outcome: Outcome) -> AgentOutcome {
+    AgentOutcome {
+        agent,
+        name: name.to_owned(),
+        version: outcome.version,
+        digest: outcome.digest,
+        active: outcome.active,
+        phase: outcome.phase,
+        reason: outcome.reason,
+    }
+}
+
+fn version(row: StatementRow) -> Option<VersionItem> {
+    let Statement::Publish(published) = row.parsed.clone() else { return None };
+    Some(VersionItem {
+        publication: publication(*published, &row),
+        statement: STANDARD.encode(&row.statement),
+        signature: STANDARD.encode(&row.signature),
+    })
+}
+
+fn publication(publication: Publication, row: &StatementRow) -> PublicationItem {
+    PublicationItem {
+        name: publication.name,
+        group: publication.group,
+        version: publication.version,
+        sequence: publication.sequence,
+        digest: publication.digest.to_string(),
+        size: publication.size,
+        matching: publication.matching,
+        priority: publication.priority,
+        // It was parsed when it came in; the exact text is in the statement.
+        config: serde_json::from_str(&publication.config).unwrap_or_default(),
+        on_failure: publication.on_failure,
+        isolation: publication.isolation,
+        limits: publication.limits,
+        grants: publication.grants,
+        rollback: publication.rollback,
+        key_id: row.key_id.clone(),
+        expires: rfc3339(publication.expires.saturating_mul(1_000_000)),
+        published: rfc3339(row.received_us),
+    }
+}

@@ -1,0 +1,95 @@
+//! Query strings, path segments and JSON bodies, read so that whatever is wrong with them becomes a problem document.
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Path, Query, Request},
+    http::{header, request::Parts},
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, de::DeserializeOwned};
+use uuid::Uuid;
+
+use super::problem::Problem;
+
+const MOST: usize = 500;
+
+/// The query string; an unknown parameter is an error, or a slip in one would go unseen.
+pub(super) struct Params<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Query::<T>::from_request_parts(parts, state).await {
+            Ok(Query(params)) => Ok(Self(params)),
+            Err(error) => Err(Problem::bad_request(error.body_text())),
+        }
+    }
+}
+
+/// `{id}` of the path.
+pub(super) struct Id(pub(super) Uuid);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = Path::<String>::from_request_parts(parts, state).await;
+        let id = text.ok().and_then(|Path(text)| Uuid::try_parse(&text).ok());
+        id.map(Self).ok_or_else(|| Problem::not_found("an id is a UUID, such as 0199aa3c-7b1e-7c3a-9f00-0123456789ab"))
+    }
+}
+
+/// A JSON body.
+pub(super) struct Body<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+        let essence = kind.split(';').next().unwrap_or_default().trim();
+        if !essence.eq_ignore_ascii_case("application/json") {
+            return Err(Problem::unsupported_media_type());
+        }
+        let bytes = match Bytes::from_request(request, state).await {
+            Ok(bytes) => bytes,
+            Err(error) if error.status() == http::StatusCode::PAYLOAD_TOO_LARGE => {
+                return Err(Problem::too_large("the body is larger than any component may be"));
+            }
+            Err(error) => return Err(Problem::bad_request(error.body_text())),
+        };
+        serde_json::from_slice(&bytes).map(Self).map_err(|error| Problem::bad_request(format!("JSON: {error}")))
+    }
+}
+
+/// How much of a listing, from where on.
+#[derive(Debug, Deserialize)]
+pub(super) struct Paging {
+    pub(super) limit: Option<usize>,
+    pub(super) cursor: Option<String>,
+}
+
+impl Paging {
+    pub(super) fn limit(&self) -> Result<usize, Problem> {
+        match self.limit.unwrap_or(100) {
+            limit @ 1..=MOST => Ok(limit),
+            _ => Err(Problem::bad_request(format!("limit has to be 1 to {MOST}"))),
+        }
+    }
+
+    /// The 16 bytes that [`cursor`] wrote.
+    pub(super) fn place(&self) -> Result<Option<[u8; 16]>, Problem> {
+        let fault = || Problem::bad_request("this cursor is not one that a listing gave: use `next` as it came");
+        let read = |text: &String| {
+            let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| fault())?;
+            bytes.try_into().map_err(|_| fault())
+        };
+        self.cursor.as_ref().map(read).transpose()
+    }
+}
+
+/// A place in a listing, for `next`.
+pub(super) fn cursor(place: [u8; 16]) -> String {
+    URL_SAFE_NO_PAD.encode(place)
+}

@@ -1,0 +1,116 @@
+//! REST: one file per resource. JSON in and out, errors as RFC 9457 problem documents.
+
+mod agents;
+mod bodies;
+mod exchanges;
+mod filters;
+mod input;
+mod join_tokens;
+mod metrics;
+mod open;
+mod problem;
+mod push;
+
+use std::{io, sync::Arc};
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request, State},
+    http::{HeaderValue, header},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse as _, Response},
+    routing::{get, post},
+};
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
+
+use crate::{orchestrator::Orchestrator, tokens};
+
+use problem::Problem;
+
+/// Of a body that carries no component.
+const SMALL_BODY: usize = 64 << 10;
+
+/// Some of a list.
+#[derive(Debug, Serialize, ToSchema)]
+struct List<T> {
+    items: Vec<T>,
+    /// For `cursor`, to go on; null at the end.
+    next: Option<String>,
+}
+
+/// Serves people and programs until `stop`.
+pub(crate) async fn serve(
+    orchestrator: Arc<Orchestrator>,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    axum::serve(listener, router(orchestrator)).with_graceful_shutdown(stop.cancelled_owned()).await
+}
+
+fn router(orchestrator: Arc<Orchestrator>) -> Router {
+    // Base64 takes four bytes for three; the statement comes on top.
+    let largest = usize::try_from(orchestrator.limits.component_bytes).unwrap_or(usize::MAX) / 3 * 4 + (4 << 20);
+    let api = Router::new()
+        .route("/exchanges", get(exchanges::list))
+        .route("/exchanges/{id}", get(exchanges::one))
+        .route("/exchanges/{id}/request/body", get(bodies::request))
+        .route("/exchanges/{id}/response/body", get(bodies::response))
+        .route("/filters", get(filters::list).merge(post(push::push).layer(DefaultBodyLimit::max(largest))))
+        .route("/filters/{name}", get(filters::one))
+        .route("/agents", get(agents::list))
+        .route("/agents/{id}/metrics", get(metrics::of_agent))
+        .route("/metrics", get(metrics::list))
+        .route("/join-tokens", post(join_tokens::make))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(Arc::clone(&orchestrator), authorize));
+    Router::new()
+        .nest("/api/v1", api)
+        .route("/healthz", get(open::health))
+        .route("/readyz", get(open::ready))
+        .route("/metrics", get(open::prometheus))
+        .route("/openapi.json", get(open::openapi))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(SMALL_BODY))
+        .layer(from_fn_with_state(Arc::clone(&orchestrator), finish))
+        .with_state(orchestrator)
+}
+
+async fn not_found() -> Problem {
+    Problem::not_found("there is nothing at this address; /openapi.json has them all")
+}
+
+async fn method_not_allowed() -> Problem {
+    Problem::method_not_allowed()
+}
+
+/// Nothing of a request is looked at before its token.
+async fn authorize(State(orchestrator): State<Arc<Orchestrator>>, request: Request, next: Next) -> Response {
+    let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = given.and_then(|value| value.split_once(' ')).filter(|(kind, _)| kind.eq_ignore_ascii_case("bearer"));
+    match token {
+        Some((_, token)) if tokens::same(&tokens::hash(token), &orchestrator.admin) => next.run(request).await,
+        _ => Problem::unauthorized().into_response(),
+    }
+}
+
+/// What every response says, and its count.
+async fn finish(State(orchestrator): State<Arc<Orchestrator>>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    orchestrator.telemetry.request(response.status().as_u16());
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; sandbox"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

@@ -1,0 +1,69 @@
+//! What needs no token: health, readiness, the server's own metrics and the description of the interface.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{Http, HttpAuthScheme, SecurityScheme},
+};
+
+use super::{agents, bodies, exchanges, filters, join_tokens, metrics, problem::Problem, push};
+use crate::orchestrator::Orchestrator;
+
+/// The process runs.
+#[utoipa::path(get, path = "/healthz", tag = "server", security(()), responses((status = 200, body = String)))]
+pub(super) async fn health() -> &'static str {
+    "ok\n"
+}
+
+/// The database answers.
+#[utoipa::path(get, path = "/readyz", tag = "server", security(()), responses((status = 200, body = String),
+    (status = 503, body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn ready(State(orchestrator): State<Arc<Orchestrator>>) -> Result<&'static str, Problem> {
+    orchestrator.store.check().await?;
+    Ok("ready\n")
+}
+
+/// Prometheus metrics of the orchestrator.
+#[utoipa::path(get, path = "/metrics", tag = "server", security(()), responses((status = 200, body = String)))]
+pub(super) async fn prometheus(State(orchestrator): State<Arc<Orchestrator>>) -> Response {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], orchestrator.telemetry.text()).into_response()
+}
+
+/// This description.
+#[utoipa::path(get, path = "/openapi.json", tag = "server", security(()), responses((status = 200)))]
+pub(super) async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], document()).into_response()
+}
+
+/// The description, as it is served.
+pub(crate) fn document() -> String {
+    Interface::openapi().to_pretty_json().unwrap_or_default()
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Weir orchestrator", description = "Traffic, filters, agents and metrics of a fleet of Weir agents."),
+    paths(
+        exchanges::list, exchanges::one, bodies::request, bodies::response, filters::list, filters::one, push::push,
+        agents::list, metrics::list, metrics::of_agent, join_tokens::make, health, ready, prometheus, openapi,
+    ),
+    security(("token" = [])),
+    modifiers(&Token),
+)]
+struct Interface;
+
+struct Token;
+
+impl Modify for Token {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let components = openapi.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    }
+}

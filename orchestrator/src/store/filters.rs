@@ -1,0 +1,258 @@
+//! Signed statements and components. Every statement is kept as it was signed; the state of a group is the newest
+//! statement about each of its filters, and the revision of that state is the number of its newest statement.
+
+use prost::bytes::Bytes;
+use sqlx::{Row as _, Sqlite, Transaction, sqlite::SqliteRow};
+use weir_artifact::{
+    Digest, Envelope, GroupName, Mark, Name, Publication, Ratchet, Refusal, Signed, Statement, TrustedKey,
+};
+use weir_proto::v1::DesiredState;
+
+use super::{Store, StoreError, signed, unsigned};
+
+/// The state of a group is one message to its agents; this leaves room in it.
+const MAX_STATE_BYTES: i64 = (weir_proto::MAX_MESSAGE_BYTES - (1 << 20)) as i64;
+
+/// A statement with all that is stored of it.
+pub(crate) struct Publishing<'a> {
+    pub(crate) signed: &'a Signed,
+    pub(crate) envelope: &'a Envelope,
+    pub(crate) key: &'a TrustedKey,
+    /// Sent along; else one that is already here is meant.
+    pub(crate) component: Option<&'a [u8]>,
+    pub(crate) now_us: u64,
+}
+
+/// What became of a statement.
+#[derive(Debug)]
+pub(crate) enum Accepted {
+    /// It is the newest; the revision it makes.
+    New(u64),
+    /// The same statement came before.
+    Known(u64),
+    /// Agents would not admit it after the statements before it.
+    Refused(Refusal),
+    /// A removal of what is not there.
+    NoSuchFilter,
+    /// No component with this digest was ever sent.
+    NoSuchComponent,
+    /// The group's statements would not fit in one message.
+    TooMany,
+}
+
+/// One accepted statement.
+#[derive(Debug, Clone)]
+pub(crate) struct StatementRow {
+    pub(crate) statement: Vec<u8>,
+    pub(crate) signature: Vec<u8>,
+    pub(crate) parsed: Statement,
+    pub(crate) key_id: String,
+    pub(crate) received_us: u64,
+}
+
+/// A filter of a group: its newest publication and, where it was removed since, the removal.
+#[derive(Debug, Clone)]
+pub(crate) struct FilterRow {
+    pub(crate) publication: Publication,
+    pub(crate) published: StatementRow,
+    pub(crate) removed: Option<StatementRow>,
+}
+
+const COLUMNS: &str = "SELECT statement, key_id, received_us, signature FROM statements";
+
+impl Store {
+    /// Checks the order and stores, in one transaction.
+    pub(crate) async fn publish(&self, publishing: Publishing<'_>) -> Result<Accepted, StoreError> {
+        let Publishing { signed: statement, envelope, key, component, now_us } = publishing;
+        let mut transaction = self.begin().await?;
+        let known = sqlx::query("SELECT number FROM statements WHERE statement = ?")
+            .bind(envelope.statement.clone())
+            .fetch_optional(&mut *transaction)
+            .await?;
+        if let Some(row) = known {
+            return Ok(Accepted::Known(unsigned(row.try_get(0)?)));
+        }
+        let subject = statement.statement().subject();
+        let group = statement.statement().group();
+        let mut ratchet = Ratchet::default();
+        if let Some((group, name, _)) = subject {
+            let mark = mark(&mut transaction, group, name).await?;
+            if mark.is_none() && matches!(statement.statement(), Statement::Remove(_)) {
+                return Ok(Accepted::NoSuchFilter);
+            }
+            ratchet = Ratchet::restore(mark.map(|mark| (group.clone(), name.clone(), mark)));
+        }
+        // The very rules that agents go by.
+        if let Err(refusal) = ratchet.admit(statement, group, now_us / 1_000_000) {
+            return Ok(Accepted::Refused(refusal));
+        }
+        let (kind, version, mut digest) = match statement.statement() {
+            Statement::Publish(publication) => ("publish", Some(signed(publication.version)), None),
+            Statement::Remove(_) => ("remove", None, None),
+            Statement::Endorse(_) => ("endorse", None, None),
+        };
+        if let Statement::Publish(publication) = statement.statement() {
+            digest = Some(key_of(&publication.digest));
+            if let Some(bytes) = component {
+                sqlx::query("INSERT INTO components (digest, size, bytes) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+                    .bind(digest.clone())
+                    .bind(signed(bytes.len() as u64))
+                    .bind(bytes.to_vec())
+                    .execute(&mut *transaction)
+                    .await?;
+            } else {
+                let found = sqlx::query("SELECT 1 FROM components WHERE digest = ?").bind(digest.clone());
+                if found.fetch_optional(&mut *transaction).await?.is_none() {
+                    return Ok(Accepted::NoSuchComponent);
+                }
+            }
+        }
+        let number = sqlx::query(
+            "INSERT INTO statements (kind, grp, name, sequence, version, digest, statement, signature, key_id, \
+             public_key, received_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(kind)
+        .bind(group.as_str())
+        .bind(subject.map(|(_, name, _)| name.as_str().to_owned()))
+        .bind(signed(statement.statement().sequence()))
+        .bind(version)
+        .bind(digest)
+        .bind(envelope.statement.clone())
+        .bind(envelope.signature.clone())
+        .bind(envelope.key_id.as_str().to_owned())
+        .bind(key.to_text())
+        .bind(signed(now_us))
+        .execute(&mut *transaction)
+        .await?
+        .last_insert_rowid();
+        let size = sqlx::query(
+            "SELECT coalesce(sum(length(statement) + 256), 0) FROM statements s WHERE grp = ? AND \
+             NOT EXISTS (SELECT 1 FROM statements n WHERE n.grp = s.grp AND n.name = s.name AND n.sequence > s.sequence)",
+        )
+        .bind(group.as_str())
+        .fetch_one(&mut *transaction)
+        .await?;
+        if size.try_get::<i64, _>(0)? > MAX_STATE_BYTES {
+            return Ok(Accepted::TooMany);
+        }
+        transaction.commit().await?;
+        Ok(Accepted::New(unsigned(number)))
+    }
+
+    /// What the agents of a group should run.
+    pub(crate) async fn desired_state(&self, group: &str) -> Result<DesiredState, StoreError> {
+        let rows = sqlx::query(
+            "SELECT number, statement, signature, key_id FROM statements s WHERE grp = ? AND NOT \
+             EXISTS (SELECT 1 FROM statements n WHERE n.grp = s.grp AND n.name = s.name AND n.sequence > s.sequence) \
+             ORDER BY number",
+        )
+        .bind(group)
+        .fetch_all(&self.reads)
+        .await?;
+        let mut state = DesiredState::default();
+        for row in &rows {
+            state.revision = state.revision.max(unsigned(row.try_get(0)?));
+            state.statements.push(weir_proto::v1::Envelope {
+                statement: row.try_get::<Vec<u8>, _>(1)?.into(),
+                signature: row.try_get::<Vec<u8>, _>(2)?.into(),
+                key_id: row.try_get(3)?,
+            });
+        }
+        Ok(state)
+    }
+
+    /// A component, if a statement of this group (of any, without one) ever named it.
+    pub(crate) async fn component(&self, digest: &Digest, group: Option<&str>) -> Result<Option<Bytes>, StoreError> {
+        let row = sqlx::query(
+            "SELECT bytes FROM components c WHERE c.digest = ? AND (? IS NULL OR EXISTS (SELECT 1 FROM statements s \
+             WHERE s.digest = c.digest AND s.grp = ?))",
+        )
+        .bind(key_of(digest))
+        .bind(group)
+        .bind(group)
+        .fetch_optional(&self.reads)
+        .await?;
+        row.map(|row| Ok(Bytes::from(row.try_get::<Vec<u8>, _>(0)?))).transpose()
+    }
+
+    /// Filters of every group, or of one, or one filter of every group.
+    pub(crate) async fn filters(
+        &self,
+        group: Option<&GroupName>,
+        name: Option<&Name>,
+    ) -> Result<Vec<FilterRow>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT statement, key_id, received_us, signature FROM statements s WHERE kind IN ('publish', 'remove') AND \
+             (?1 IS NULL OR grp = ?1) AND (?2 IS NULL OR name = ?2) AND NOT EXISTS (SELECT 1 FROM statements n WHERE \
+             n.grp = s.grp AND n.name = s.name AND n.kind = s.kind AND n.sequence > s.sequence) ORDER BY name, grp, kind",
+        )
+        .bind(group.map(GroupName::as_str))
+        .bind(name.map(Name::as_str))
+        .fetch_all(&self.reads)
+        .await?;
+        let mut filters: Vec<FilterRow> = Vec::new();
+        for row in &rows {
+            let row = statement_row(row)?;
+            match &row.parsed {
+                Statement::Publish(publication) => {
+                    filters.push(FilterRow { publication: (**publication).clone(), published: row, removed: None });
+                }
+                // Its publication came just before: `publish` sorts before `remove`.
+                Statement::Remove(removal) => {
+                    if let Some(filter) = filters.last_mut()
+                        && (&filter.publication.name, &filter.publication.group) == (&removal.name, &removal.group)
+                        && filter.publication.sequence < removal.sequence
+                    {
+                        filter.removed = Some(row);
+                    }
+                }
+                Statement::Endorse(_) => {}
+            }
+        }
+        Ok(filters)
+    }
+
+    /// Every publication of a filter, newest first.
+    pub(crate) async fn publications(&self, group: &GroupName, name: &Name) -> Result<Vec<StatementRow>, StoreError> {
+        let sql = format!("{COLUMNS} WHERE grp = ? AND name = ? AND kind = 'publish' ORDER BY sequence DESC");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(group.as_str()).bind(name.as_str());
+        rows.fetch_all(&self.reads).await?.iter().map(statement_row).collect()
+    }
+}
+
+/// How far the statements about a filter have come.
+async fn mark(
+    transaction: &mut Transaction<'static, Sqlite>,
+    group: &GroupName,
+    name: &Name,
+) -> Result<Option<Mark>, StoreError> {
+    let newest = sqlx::query(
+        "SELECT sequence, statement, (SELECT coalesce(max(version), 0) FROM statements WHERE grp = ?1 AND name = ?2) \
+         FROM statements WHERE grp = ?1 AND name = ?2 ORDER BY sequence DESC LIMIT 1",
+    )
+    .bind(group.as_str())
+    .bind(name.as_str())
+    .fetch_optional(&mut **transaction)
+    .await?;
+    let mark = |row: SqliteRow| {
+        let statement: &[u8] = row.try_get(1)?;
+        let (sequence, version) = (unsigned(row.try_get(0)?), unsigned(row.try_get(2)?));
+        Ok(Mark { sequence, statement: Digest::of(statement), version })
+    };
+    newest.map(mark).transpose()
+}
+
+fn key_of(digest: &Digest) -> Vec<u8> {
+    digest.hex().into_bytes()
+}
+
+fn statement_row(row: &SqliteRow) -> Result<StatementRow, StoreError> {
+    let statement: Vec<u8> = row.try_get(0)?;
+    Ok(StatementRow {
+        parsed: Statement::parse(&statement).map_err(|_| StoreError::Damaged("a statement"))?,
+        statement,
+        key_id: row.try_get(1)?,
+        received_us: unsigned(row.try_get(2)?),
+        signature: row.try_get(3)?,
+    })
+}

@@ -1,0 +1,108 @@
+//! The server's own counters, as Prometheus reads them. Each event is counted in one place, here.
+
+use std::{
+    sync::atomic::{AtomicI64, AtomicU64},
+    time::Duration,
+};
+
+use prometheus_client::{
+    encoding::text::encode,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+
+use crate::store::StoreError;
+
+/// Counters and the text they are read as.
+pub(crate) struct Telemetry {
+    registry: Registry,
+    exchanges: Family<[(&'static str, &'static str); 1], Counter<u64, AtomicU64>>,
+    commits: Histogram,
+    commit_failures: Counter<u64, AtomicU64>,
+    agents: Gauge<i64, AtomicI64>,
+    requests: Family<[(&'static str, String); 1], Counter<u64, AtomicU64>>,
+    deleted: Counter<u64, AtomicU64>,
+}
+
+impl Telemetry {
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::with_prefix("weir_orchestrator");
+        // 0.5 ms to 16 s
+        let commits = Histogram::new((0..16).map(|power| 0.000_5 * f64::from(1 << power)));
+        let new = Self {
+            exchanges: Family::default(),
+            commits,
+            commit_failures: Counter::default(),
+            agents: Gauge::default(),
+            requests: Family::default(),
+            deleted: Counter::default(),
+            registry: Registry::default(),
+        };
+        registry.register(
+            "exchanges",
+            "Recorded exchanges: stored, repeated (delivered before), refused (not an exchange), dropped (agents could not keep)",
+            new.exchanges.clone(),
+        );
+        registry.register("commit_seconds", "Time of one transaction of exchanges", new.commits.clone());
+        registry.register("commit_failures", "Transactions of exchanges that failed", new.commit_failures.clone());
+        registry.register("agents_connected", "Agents with an open control stream", new.agents.clone());
+        registry.register("requests", "REST requests by status", new.requests.clone());
+        registry.register("exchanges_deleted", "Exchanges beyond the retention bounds", new.deleted.clone());
+        for kind in ["stored", "repeated", "refused", "dropped"] {
+            drop(new.exchanges.get_or_create(&[("kind", kind)]));
+        }
+        Self { registry, ..new }
+    }
+
+    /// One batch is answered for.
+    pub(crate) fn recorded(&self, stored: u64, repeated: u64) {
+        self.exchanges.get_or_create(&[("kind", "stored")]).inc_by(stored);
+        self.exchanges.get_or_create(&[("kind", "repeated")]).inc_by(repeated);
+    }
+
+    /// An agent sent something that is no exchange.
+    pub(crate) fn refused(&self, agent: &str, reason: &dyn std::error::Error) {
+        self.exchanges.get_or_create(&[("kind", "refused")]).inc();
+        tracing::warn!(agent, %reason, "the agent sent an exchange that cannot be stored");
+    }
+
+    /// An agent had to let go of exchanges.
+    pub(crate) fn dropped(&self, agent: &str, count: u64) {
+        if count > 0 {
+            self.exchanges.get_or_create(&[("kind", "dropped")]).inc_by(count);
+            tracing::warn!(agent, count, "the agent could not record every exchange");
+        }
+    }
+
+    /// One transaction ended.
+    pub(crate) fn committed<T>(&self, took: Duration, result: &Result<T, StoreError>) {
+        self.commits.observe(took.as_secs_f64());
+        if result.is_err() {
+            self.commit_failures.inc();
+        }
+    }
+
+    pub(crate) fn agent_connected(&self) {
+        self.agents.inc();
+    }
+
+    pub(crate) fn agent_disconnected(&self) {
+        self.agents.dec();
+    }
+
+    pub(crate) fn request(&self, status: u16) {
+        self.requests.get_or_create(&[("status", status.to_string())]).inc();
+    }
+
+    pub(crate) fn deleted(&self, count: u64) {
+        self.deleted.inc_by(count);
+    }
+
+    /// The OpenMetrics text.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
