@@ -134,7 +134,7 @@ async fn faults_in_hooks_end_their_exchange_by_policy_and_no_other() -> anyhow::
             assert_eq!(reply.status, 200, "after {name} others go on");
         }
     }
-    let failures = setup.agent.metric("weir_filter_failures_total", "").await?;
+    let failures = setup.agent.metric("weir_agent_filter_failures_total", "").await?;
     ensure!(failures >= 20.0, "failures are counted: {failures}");
     Ok(())
 }
@@ -159,7 +159,7 @@ async fn an_endless_log_is_limited_and_what_is_left_out_is_counted() -> anyhow::
     let written = setup.agent.process.log().matches("and another thing").count();
     // 100 lines a second, and the three hooks took less than a few seconds
     ensure!((1..=1000).contains(&written), "{written} lines were written");
-    let left_out = setup.agent.metric("weir_filter_log_lines_suppressed_total", "chatty").await?;
+    let left_out = setup.agent.metric("weir_agent_filter_log_suppressed_total", "chatty").await?;
     ensure!(left_out > 0.0, "lines left out are counted");
     Ok(())
 }

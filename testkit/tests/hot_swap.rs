@@ -65,7 +65,7 @@ async fn pushes_under_mixed_load_fail_no_request_and_leave_one_generation() -> a
     );
     ensure!(*slowest < Duration::from_secs(1), "a push took {slowest:?} to be active: {took:?}");
     let generations = eventually(PATIENCE, "old generations to end", || async {
-        let live = setup.agent.metric("weir_filter_generations", "stamp").await?;
+        let live = setup.agent.metric("weir_agent_filter_generations", "stamp").await?;
         Ok((live <= 1.0).then_some(live))
     })
     .await?;

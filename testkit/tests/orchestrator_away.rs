@@ -90,7 +90,7 @@ async fn every_exchange_is_stored_once_although_the_orchestrator_is_killed_again
     .await?;
     let twice: Vec<_> = all.iter().filter(|(_, count)| **count != 1).collect();
     ensure!(twice.is_empty(), "stored more than once: {twice:?}");
-    ensure!(setup.agent.metric("weir_recorder_dropped_total", "").await? == 0.0, "nothing was dropped");
+    ensure!(setup.agent.metric("weir_agent_recorder_dropped_total", "").await? == 0.0, "nothing was dropped");
     Ok(())
 }
 
@@ -123,7 +123,9 @@ async fn what_an_agent_spooled_survives_its_own_death() -> anyhow::Result<()> {
         assert_eq!(http.get(&setup.plain(&format!("/text/n{number}"))).await?.status, 200);
     }
     eventually(PATIENCE, "the spool to hold them", || async {
-        Ok((setup.agent.metric("weir_recorder_spooled_exchanges", "").await? >= 40.0).then_some(()))
+        let recorded = setup.agent.metric("weir_agent_recorder_recorded_total", "").await?;
+        let queued = setup.agent.metric("weir_agent_recorder_queued_bytes", "").await?;
+        Ok((recorded >= 40.0 && queued == 0.0).then_some(()))
     })
     .await?;
     setup.agent.process.kill().await?;
@@ -153,17 +155,17 @@ async fn a_full_spool_drops_and_counts_and_serves_on() -> anyhow::Result<()> {
         sent += 1;
     }
     let dropped = eventually(PATIENCE, "drops to be counted", || async {
-        let dropped = setup.agent.metric("weir_recorder_dropped_total", "").await?;
+        let dropped = setup.agent.metric("weir_agent_recorder_dropped_total", "").await?;
         Ok((dropped > 0.0).then_some(dropped))
     })
     .await?;
-    let bytes = setup.agent.metric("weir_recorder_spooled_bytes", "").await?;
+    let bytes = setup.agent.metric("weir_agent_spool_bytes", "").await?;
     ensure!(bytes <= f64::from(256 << 10), "{bytes} bytes are spooled");
     setup.orchestrator.restart().await?;
     setup.connected().await?;
     eventually(PATIENCE, "stored and dropped to make up all", || async {
         let stored = setup.orchestrator.list("/exchanges").await?.len();
-        let dropped = setup.agent.metric("weir_recorder_dropped_total", "").await?;
+        let dropped = setup.agent.metric("weir_agent_recorder_dropped_total", "").await?;
         ensure!(stored + dropped as usize == sent, "{stored} stored, {dropped} dropped of {sent}");
         Ok(Some(()))
     })

@@ -1,6 +1,7 @@
 //! `cargo xtask …`: everything that a person or CI does with this repository, without any tool but cargo. Each command
 //! sets up what it misses.
 
+mod bench;
 mod child;
 mod filters;
 mod setup;
@@ -23,6 +24,8 @@ enum Command {
     },
     /// Runs every test
     Test,
+    /// Prints the side-by-side table, with peers where they are installed
+    Bench(bench::Options),
     /// Swaps a filter 200 times under load and watches the agent's memory
     Soak {
         /// Swaps
@@ -36,6 +39,7 @@ fn main() -> anyhow::Result<()> {
         Command::Filters => filters::build().map(drop),
         Command::Up { once } => up::run(once),
         Command::Test => test::run(),
+        Command::Bench(options) => bench::run(&options),
         Command::Soak { swaps } => test::soak(swaps),
     }
 }

@@ -1,0 +1,117 @@
+//! Weir as a contender: one worker on CPU 0; alone with a folder of filters, or recording to an orchestrator on CPU 1.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::Context as _;
+
+use super::{
+    Contender,
+    site::{OTHER_CPU, PROXY_CPU, Site, pinned},
+};
+use crate::{child::Child, steps::output};
+
+/// What filters/headers does here: one field on each head.
+const HEADERS: &str = r#"{"request":{"set":{"x-bench":"on"}},"response":{"set":{"x-bench":"on"}}}"#;
+
+pub(super) fn plain(site: &Site) -> anyhow::Result<Vec<Contender>> {
+    Ok(vec![recording(site)?, copies(site, 1)?, copies(site, 0)?])
+}
+
+pub(super) fn intercepted(site: &Site) -> anyhow::Result<Vec<Contender>> {
+    plain(site)
+}
+
+/// Without an orchestrator, with so many copies of filters/headers.
+pub(super) fn copies(site: &Site, count: u32) -> anyhow::Result<Contender> {
+    let data = fresh(site, &format!("alone-{count}"))?;
+    let folder = data.join("filters");
+    fs::create_dir_all(&folder)?;
+    for copy in 0..count {
+        fs::copy(site.filters.join("headers.wasm"), folder.join(format!("headers-{copy}.wasm")))?;
+        fs::write(folder.join(format!("headers-{copy}.toml")), format!("config = '{HEADERS}'\n"))?;
+    }
+    let mut command = agent(site, &data);
+    command.arg("--filters").arg(&folder);
+    let name = format!("weir, {count} x headers, no recording");
+    contender(name, &data, &mut command, Vec::new())
+}
+
+/// With an orchestrator that stores every exchange, and filters/headers pushed to it.
+pub(super) fn recording(site: &Site) -> anyhow::Result<Contender> {
+    let data = fresh(site, "recording")?;
+    let mut command = pinned(OTHER_CPU, &site.bin.join("orchestrator"));
+    command.args(["serve", "--rest", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--data-dir"]).arg(data.join("server"));
+    let log = data.join("orchestrator.log");
+    let orchestrator = Child::start("orchestrator", &mut command, "orchestrator ready:", &log)?;
+    let token = fs::read_to_string(data.join("server/token")).context("the orchestrator's token")?;
+    let rest = format!("http://{}", orchestrator.address("REST")?);
+    let keys = data.join("keys");
+    let client = |arguments: &[&str]| {
+        let mut command = Command::new(site.bin.join("orchestrator"));
+        command.args(arguments).arg("--key-dir").arg(&keys);
+        output(command.env("WEIR_ORCHESTRATOR", &rest).env("WEIR_TOKEN", token.trim()))
+    };
+    client(&["keys", "generate"])?;
+    let join_token = client(&["join-token"])?;
+    let headers = site.filters.join("headers.wasm");
+    let headers = headers.to_str().context("a path in UTF-8")?;
+    client(&["push-filter", headers, "--name", "headers", "--config", HEADERS])?;
+    let mut command = agent(site, &data);
+    command.args(["--orchestrator", &format!("https://{}", orchestrator.address("gRPC")?)]);
+    command.args(["--join-token", join_token.trim()]);
+    let name = "weir, headers, recording".to_owned();
+    let contender = contender(name, &data, &mut command, vec![orchestrator])?;
+    let admin = contender.admin.clone().context("an admin address")?;
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !get(&admin, "/filters")?.contains("headers") {
+        anyhow::ensure!(std::time::Instant::now() < deadline, "the filter did not become active");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    Ok(contender)
+}
+
+fn fresh(site: &Site, name: &str) -> anyhow::Result<PathBuf> {
+    let data = site.dir.join(name);
+    let _ = fs::remove_dir_all(&data);
+    fs::create_dir_all(&data)?;
+    Ok(data)
+}
+
+fn agent(site: &Site, data: &Path) -> Command {
+    let mut command = pinned(PROXY_CPU, &site.bin.join("agent"));
+    command.args(["run", "--workers", "1", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data-dir"]);
+    command.arg(data.join("agent")).arg("--upstream-ca").arg(site.dir.join("root.pem"));
+    command
+}
+
+fn contender(name: String, data: &Path, command: &mut Command, others: Vec<Child>) -> anyhow::Result<Contender> {
+    let agent = Child::start("agent", command, "agent ready:", &data.join("agent.log"))?;
+    let (address, admin) = (agent.address("proxy")?, agent.address("admin")?);
+    let processes = std::iter::once(agent).chain(others).collect();
+    Ok(Contender { name, processes, address, reverse: false, ca: Some(data.join("agent/ca.pem")), admin: Some(admin) })
+}
+
+/// What the recorder lost or set aside.
+#[derive(Default)]
+pub(super) struct Counters {
+    pub(super) dropped: f64,
+    pub(super) spooled: f64,
+}
+
+pub(super) fn counters(contender: &Contender) -> anyhow::Result<Counters> {
+    let Some(admin) = &contender.admin else { return Ok(Counters::default()) };
+    let text = get(admin, "/metrics")?;
+    let value = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.and_then(|value| value.trim().parse().ok()).unwrap_or_default()
+    };
+    Ok(Counters { dropped: value("weir_agent_recorder_dropped_total"), spooled: value("weir_agent_spool_bytes") })
+}
+
+fn get(admin: &str, path: &str) -> anyhow::Result<String> {
+    output(Command::new("curl").args(["--silent", "--fail", "--noproxy", "*", &format!("http://{admin}{path}")]))
+}
