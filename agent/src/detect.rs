@@ -13,6 +13,9 @@ pub enum Protocol {
 /// No request line that is still undecided after so many bytes is one.
 pub const MAX_PEEK: usize = 16 << 10;
 
+/// The first byte of a ClientHello, and of no other protocol that is known here (RFC 8446 section 5.1).
+pub const TLS_HANDSHAKE: u8 = 0x16;
+
 /// RFC 9113 section 3.4.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -21,7 +24,7 @@ pub fn detect(bytes: &[u8]) -> Option<Protocol> {
     if bytes.is_empty() {
         return None;
     }
-    if bytes[0] == 0x16 {
+    if bytes[0] == TLS_HANDSHAKE {
         return tls(bytes);
     }
     if PREFACE.starts_with(bytes) {

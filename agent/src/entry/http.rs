@@ -14,6 +14,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 
 use super::connect::{self, Tunnel};
+use super::first_head;
 use crate::connection::Cx;
 use crate::drain::Member;
 use crate::exchange::{self, Abort, ReplyBody};
@@ -23,7 +24,8 @@ use crate::local::Local;
 /// Where a CONNECT leaves what comes after it.
 type Slot = Rc<Cell<Option<(OnUpgrade, Tunnel)>>>;
 
-pub async fn http1(cx: &Cx, io: Io) -> Option<(Io, Tunnel)> {
+pub async fn http1(cx: &Cx, mut io: Io) -> Option<(Io, Tunnel)> {
+    first_head::read(cx, &mut io).await?;
     let limits = &cx.worker.shared.config.client;
     let slot = Slot::default();
     let service = service_fn(|request: Request<Incoming>| {

@@ -6,7 +6,7 @@ use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, timeout_at};
 
 use crate::connection::Cx;
-use crate::detect::{MAX_PEEK, Protocol, detect};
+use crate::detect::{MAX_PEEK, Protocol, TLS_HANDSHAKE, detect};
 use crate::io::Io;
 use crate::tunnel::{self, First};
 
@@ -42,9 +42,9 @@ pub async fn peek(cx: &mut Cx, io: &mut Io) -> Option<Protocol> {
         read.reserve(1024);
         match timeout_at(deadline, io.read_buf(&mut read)).await {
             Ok(Ok(1..)) => {}
-            // It stopped in the middle of what might have become anything: a tunnel carries that too, and on the proxy
-            // port HTTP says what is wrong with it.
-            _ if !read.is_empty() => {
+            // It stopped in the middle of what might have become anything but TLS: a tunnel carries that too, and on the
+            // proxy port HTTP says what is wrong with it.
+            _ if read.first().is_some_and(|first| *first != TLS_HANDSHAKE) => {
                 io.unread(read.freeze());
                 return Some(Protocol::Other);
             }

@@ -1,0 +1,44 @@
+//! Draining: what is under way ends well, nothing new begins.
+
+use std::time::{Duration, Instant};
+
+use weir_testkit::client::Alpn;
+
+use crate::agent::Setup;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exchange_under_way_ends_before_the_agent_does() -> anyhow::Result<()> {
+    let mut setup = Setup::start(|_| {}).await?;
+    let authority = setup.tls();
+    let mut plain = setup.agent.client()?.forward().await?;
+    let mut http2 = setup.agent.client()?.intercepted(&authority, Alpn::Http2).await?;
+    let mut idle = setup.agent.client()?.forward().await?;
+    idle.get(&format!("http://{}/", setup.origin.plain())).await?;
+    let path = "bytes/20000?seed=1&chunked&by=1000&pace=10";
+    let request =
+        plain.request("GET", &format!("http://{}/{path}", setup.origin.plain()), weir_testkit::body::empty())?;
+    let response = plain.send(request).await?;
+    let request = http2.request("GET", &format!("https://{authority}/{path}"), weir_testkit::body::empty())?;
+    let response2 = http2.send(request).await?;
+    setup.agent.shared.shutdown.begin();
+    let (sum, _) = weir_testkit::body::check(response.into_body(), 1).await?;
+    let (sum2, _) = weir_testkit::body::check(response2.into_body(), 1).await?;
+    assert_eq!((sum, sum2), (20_000, 20_000));
+    let began = Instant::now();
+    tokio::task::spawn_blocking(move || setup.agent.join()).await?;
+    assert!(began.elapsed() < Duration::from_secs(4), "it did not wait for idle connections");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tunnel_is_given_until_the_deadline() -> anyhow::Result<()> {
+    use weir_testkit::raw::{Raw, RawOrigin, Script};
+    let mut setup = Setup::start(|config| config.drain = Duration::from_millis(200)).await?;
+    let origin = RawOrigin::start(Script::Greet(b"hello".to_vec())).await?;
+    let mut raw = Raw::over(setup.agent.client()?.tunnel(&origin.address().to_string()).await?);
+    raw.hear(5).await?;
+    setup.agent.shared.shutdown.begin();
+    tokio::task::spawn_blocking(move || setup.agent.join()).await?;
+    assert!(raw.hear_all().await?.is_empty());
+    Ok(())
+}
