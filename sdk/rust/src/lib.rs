@@ -73,6 +73,14 @@ pub use problem::{Problem, Problems};
 pub use subscription::{BodyMode, Subscription};
 pub use trailers::Trailers;
 
+/// Everything that most filters name: `use weir_sdk::prelude::*;`
+pub mod prelude {
+    pub use crate::{
+        Action, BodyMode, Chunk, ChunkAction, Done, DoneReason, Filter, HeaderError, Headers, HeadersMut,
+        LocalResponse, NoConfig, Problem, Problems, Request, Response, Subscription, Trailers, UpstreamError,
+    };
+}
+
 /// What [`export!`] expands to. Not for use by hand, and not stable.
 #[doc(hidden)]
 pub mod __private {
