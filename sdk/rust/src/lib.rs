@@ -103,3 +103,12 @@ macro_rules! export {
         };
     };
 }
+
+/// Code in pages of documentation is compiled, so that it stays true.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../../docs/filters/first-filter.md")]
+    struct FirstFilter;
+}
