@@ -102,4 +102,46 @@ impl Exchange {
             original_response: None,
         })
     }
+
+    /// Copies a head that is about to be changed, the first time.
+    pub(crate) fn keep_original(&mut self, direction: Direction) {
+        match direction {
+            Direction::Request if self.original_request.is_none() => {
+                self.original_request = Some(Box::new(self.request.clone()));
+            }
+            Direction::Response if self.original_response.is_none() => {
+                self.original_response = self.response.clone().map(Box::new);
+            }
+            _ => {}
+        }
+    }
+
+    /// The fields of a head, if it is there.
+    pub(crate) fn fields(&self, direction: Direction) -> Option<&HeaderMap> {
+        match direction {
+            Direction::Request => Some(&self.request.headers),
+            Direction::Response => self.response.as_ref().map(|head| &head.headers),
+        }
+    }
+
+    pub(crate) fn fields_mut(&mut self, direction: Direction) -> Option<&mut HeaderMap> {
+        match direction {
+            Direction::Request => Some(&mut self.request.headers),
+            Direction::Response => self.response.as_mut().map(|head| &mut head.headers),
+        }
+    }
+
+    pub(crate) fn trailers(&self, direction: Direction) -> Option<&HeaderMap> {
+        match direction {
+            Direction::Request => self.request_trailers.as_ref(),
+            Direction::Response => self.response_trailers.as_ref(),
+        }
+    }
+
+    pub(crate) fn set_trailers(&mut self, direction: Direction, trailers: Option<HeaderMap>) {
+        match direction {
+            Direction::Request => self.request_trailers = trailers,
+            Direction::Response => self.response_trailers = trailers,
+        }
+    }
 }

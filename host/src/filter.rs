@@ -1,21 +1,55 @@
 //! One generation of one filter.
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
 
-use weir_artifact::{Digest, Name, Publication};
+use weir_artifact::{Digest, FailurePolicy, Name, Publication};
 
-use crate::{FilterStats, Subscription};
+use crate::{
+    Failure, FailureKind, FilterStats, Host, LoadError, LoadFault, Subscription, bindings::FilterPre, breaker::Breaker,
+    generations::Generation, log_rate::LogRate, state::State,
+};
 
 /// One generation of one filter: compiled, linked and configured, but without state. Workers make instances of it.
-#[derive(Debug)]
 pub struct Filter {
+    host: Host,
+    generation: Generation,
     publication: Arc<Publication>,
+    linked: FilterPre<State>,
     subscription: OnceLock<Subscription>,
     stats: FilterStats,
+    log_rate: LogRate,
+    breaker: Breaker,
     fallback: Mutex<Option<Arc<Filter>>>,
 }
 
+/// Who serves a new exchange.
+pub(crate) enum Pick {
+    /// This generation.
+    This,
+    /// The one before: this one is broken.
+    Fallback(Arc<Filter>),
+    /// Nobody: the failure policy decides.
+    Nobody,
+}
+
 impl Filter {
+    pub(crate) fn new(host: Host, publication: Arc<Publication>, linked: FilterPre<State>) -> Arc<Self> {
+        Arc::new(Self {
+            generation: host.new_generation(&publication.name),
+            log_rate: LogRate::new(publication.limits.log_lines_per_second),
+            host,
+            publication,
+            linked,
+            subscription: OnceLock::new(),
+            stats: FilterStats::default(),
+            breaker: Breaker::new(),
+            fallback: Mutex::new(None),
+        })
+    }
+
     /// Its name.
     pub fn name(&self) -> &Name {
         &self.publication.name
@@ -46,13 +80,79 @@ impl Filter {
         &self.stats
     }
 
-    /// Names the generation that new exchanges meet while this one's breaker is open; only for the failure policy
-    /// `last-good`, else it does nothing. If `previous` is itself broken, what it falls back to is taken.
+    /// The breaker is open: it failed too often in a row, and new exchanges get what its failure policy says.
+    pub fn is_broken(&self) -> bool {
+        self.breaker.is_open()
+    }
+
+    /// Names the generation that new exchanges meet while this one is broken; only for the failure policy `last-good`,
+    /// else it does nothing. If `previous` is broken itself, what it falls back to is taken.
     #[must_use]
     pub fn with_fallback(self: Arc<Self>, previous: &Arc<Filter>) -> Arc<Self> {
-        if let Ok(mut fallback) = self.fallback.lock() {
-            *fallback = Some(Arc::clone(previous));
+        if self.publication.on_failure == FailurePolicy::LastGood {
+            // Taken out of the one before, whether used or not: else every generation would hold all before it.
+            let older = lock(&previous.fallback).take();
+            let good = if previous.is_broken() { older } else { Some(Arc::clone(previous)) };
+            *lock(&self.fallback) = good;
         }
         self
+    }
+
+    pub(crate) fn fallback(&self) -> Option<Arc<Filter>> {
+        lock(&self.fallback).clone()
+    }
+
+    /// Who serves a new exchange.
+    pub(crate) fn pick(&self) -> Pick {
+        if self.breaker.admits() {
+            return Pick::This;
+        }
+        if self.publication.on_failure != FailurePolicy::LastGood {
+            return Pick::Nobody;
+        }
+        self.fallback().filter(|fallback| fallback.breaker.admits()).map_or(Pick::Nobody, Pick::Fallback)
+    }
+
+    pub(crate) fn breaker(&self) -> &Breaker {
+        &self.breaker
+    }
+
+    pub(crate) fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Tells generations apart, of all filters.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.id()
+    }
+
+    pub(crate) fn linked(&self) -> &FilterPre<State> {
+        &self.linked
+    }
+
+    pub(crate) fn log_rate(&self) -> &LogRate {
+        &self.log_rate
+    }
+
+    pub(crate) fn subscribe(&self, subscription: Subscription) {
+        self.subscription.get_or_init(|| subscription);
+    }
+
+    pub(crate) fn failure(&self, phase: &'static str, kind: FailureKind, reason: String) -> Failure {
+        Failure { filter: self.name().clone(), version: self.version(), phase, kind, reason }
+    }
+
+    pub(crate) fn load_error(&self, fault: LoadFault) -> LoadError {
+        LoadError { filter: self.name().clone(), version: self.version(), fault }
+    }
+}
+
+fn lock(fallback: &Mutex<Option<Arc<Filter>>>) -> std::sync::MutexGuard<'_, Option<Arc<Filter>>> {
+    fallback.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Filter({} version {})", self.name(), self.version())
     }
 }

@@ -3,9 +3,22 @@
 use std::{path::PathBuf, sync::Arc};
 
 use uuid::Uuid;
+use wasmtime::{
+    Engine,
+    component::{Component, Linker},
+};
 use weir_artifact::{Artifact, Name};
 
-use crate::{Filter, LoadError, LoadFault};
+use crate::{
+    Filter, LoadError, LoadFault,
+    bindings::FilterPre,
+    clock, component,
+    engine::{self, Ticker},
+    generations::{Generation, Generations},
+    imports,
+    instance::Instance,
+    state::State,
+};
 
 /// How serious a log line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +73,15 @@ pub enum HostError {
 /// to clone.
 #[derive(Clone)]
 pub struct Host {
-    _config: Arc<HostConfig>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    engine: Engine,
+    linker: Linker<State>,
+    log: Arc<dyn LogSink>,
+    generations: Generations,
+    _ticker: Ticker,
 }
 
 impl Host {
@@ -69,7 +90,12 @@ impl Host {
     /// # Errors
     /// The machine or the cache folder does not allow it.
     pub fn new(config: HostConfig) -> Result<Self, HostError> {
-        Ok(Self { _config: Arc::new(config) })
+        clock::start();
+        let engine = engine::start(&config)?;
+        let linker = imports::linker(&engine).map_err(|error| HostError::Engine(format!("{error:#}")))?;
+        let ticker = Ticker::start(&engine)?;
+        let shared = Shared { engine, linker, log: config.log, generations: Generations::default(), _ticker: ticker };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Makes a filter of an artifact: parse, check world, imports and grants, compile, link, instantiate,
@@ -79,11 +105,45 @@ impl Host {
     /// What is wrong, with filter, phase and reason.
     pub fn load(&self, artifact: &Artifact) -> Result<Arc<Filter>, LoadError> {
         let publication = artifact.publication();
-        Err(LoadError { filter: publication.name.clone(), version: publication.version, fault: LoadFault::NotWasm })
+        self.try_load(artifact).map_err(|fault| LoadError {
+            filter: publication.name.clone(),
+            version: publication.version,
+            fault,
+        })
+    }
+
+    fn try_load(&self, artifact: &Artifact) -> Result<Arc<Filter>, LoadFault> {
+        let publication = artifact.publication();
+        component::check(artifact.component(), &publication.grants)?;
+        let component = Component::from_binary(self.engine(), artifact.component())
+            .map_err(|error| LoadFault::Compile(format!("{error:#}")))?;
+        let link = |error: wasmtime::Error| LoadFault::Link(format!("{error:#}"));
+        let linked = self.shared.linker.instantiate_pre(&component).map_err(link)?;
+        let linked = FilterPre::new(linked).map_err(link)?;
+        let filter = Filter::new(self.clone(), Arc::clone(publication), linked);
+        let mut instance = Instance::instantiate(&filter)?;
+        let problems = instance.validate()?;
+        if !problems.is_empty() {
+            return Err(LoadFault::Config { problems });
+        }
+        filter.subscribe(instance.configure()?);
+        Ok(filter)
     }
 
     /// Live generations by filter name: more than one while exchanges of an older one are in flight.
     pub fn generations(&self) -> Vec<(Name, u64)> {
-        Vec::new()
+        self.shared.generations.count()
+    }
+
+    pub(crate) fn new_generation(&self, name: &Name) -> Generation {
+        self.shared.generations.begin(name)
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.shared.engine
+    }
+
+    pub(crate) fn log(&self) -> &Arc<dyn LogSink> {
+        &self.shared.log
     }
 }

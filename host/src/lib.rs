@@ -5,18 +5,29 @@
 //! with a [`Run`]: heads and chunks go in, heads and chunks that are through the whole chain come out. No sockets, no
 //! HTTP codec, no clock but for limits: whoever drives a run does the I/O.
 #![deny(missing_docs)]
-#![allow(dead_code, reason = "signatures land before bodies")]
 
 mod answer;
+mod bindings;
+mod breaker;
 mod chain;
 mod clock;
+mod component;
+mod convert;
+mod decode;
+mod engine;
 mod exchange;
 mod failure;
 mod filter;
+mod generations;
 mod host;
+mod imports;
+mod instance;
 mod instances;
 mod load_error;
+mod log_rate;
+mod numbers;
 mod run;
+mod state;
 mod stats;
 mod subscription;
 

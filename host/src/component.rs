@@ -1,0 +1,105 @@
+//! Is this a filter at all? Decided by parsing, before anything is compiled.
+//!
+//! Bytes and grants go in; nothing, or the fault, comes out.
+
+use std::collections::BTreeSet;
+
+use wasmparser::{Encoding, Parser, Payload};
+use weir_artifact::Capability;
+
+use crate::LoadFault;
+
+/// Interfaces that make a component a filter.
+const EXPORTS: [&str; 2] = ["lifecycle", "events"];
+/// The interface that every filter may import.
+const HTTP: &str = "http";
+
+/// Checks form, world, imports and grants.
+pub(crate) fn check(bytes: &[u8], grants: &BTreeSet<Capability>) -> Result<(), LoadFault> {
+    let surface = Surface::parse(bytes)?;
+    for interface in EXPORTS {
+        require_export(&surface.exports, interface)?;
+    }
+    let mut unknown = Vec::new();
+    for import in &surface.imports {
+        let Some((interface, version)) = ours(import) else {
+            unknown.push(import.clone());
+            continue;
+        };
+        check_version(import, version)?;
+        let capability = Capability::ALL.into_iter().find(|capability| capability.interface() == interface);
+        match capability {
+            Some(capability) if !grants.contains(&capability) => {
+                let grant = interface.to_owned();
+                return Err(LoadFault::NotGranted { import: import.clone(), grant });
+            }
+            Some(_) => {}
+            None if interface == HTTP => {}
+            None => unknown.push(import.clone()),
+        }
+    }
+    if unknown.is_empty() { Ok(()) } else { Err(LoadFault::UnknownImport(unknown.join(", "))) }
+}
+
+/// Names on the outside of a component.
+#[derive(Default)]
+struct Surface {
+    imports: Vec<String>,
+    exports: Vec<String>,
+}
+
+impl Surface {
+    fn parse(bytes: &[u8]) -> Result<Self, LoadFault> {
+        if !bytes.starts_with(b"\0asm") {
+            return Err(LoadFault::NotWasm);
+        }
+        let malformed = |error: wasmparser::BinaryReaderError| LoadFault::Malformed(error.to_string());
+        let mut surface = Self::default();
+        let mut depth = 0_usize;
+        let mut outermost = true;
+        for payload in Parser::new(0).parse_all(bytes) {
+            match payload.map_err(malformed)? {
+                Payload::Version { encoding: Encoding::Module, .. } if outermost => return Err(LoadFault::CoreModule),
+                Payload::Version { .. } => outermost = false,
+                Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+                Payload::End(_) => depth = depth.saturating_sub(1),
+                Payload::ComponentImportSection(section) if depth == 0 => {
+                    for import in section {
+                        surface.imports.push(import.map_err(malformed)?.name.name.to_owned());
+                    }
+                }
+                Payload::ComponentExportSection(section) if depth == 0 => {
+                    for export in section {
+                        surface.exports.push(export.map_err(malformed)?.name.name.to_owned());
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(surface)
+    }
+}
+
+/// `weir:filter/http@0.1.0` -> (`http`, `0.1.0`).
+fn ours(name: &str) -> Option<(&str, &str)> {
+    let rest = name.strip_prefix(weir_wit::PACKAGE)?.strip_prefix('/')?;
+    Some(rest.split_once('@').unwrap_or((rest, "")))
+}
+
+/// Before 1.0, versions of the contract that differ in the last number only fit each other.
+fn check_version(name: &str, version: &str) -> Result<(), LoadFault> {
+    let series = |version: &str| version.rsplit_once('.').map(|(series, _)| series.to_owned());
+    if series(version) == series(weir_wit::VERSION) {
+        return Ok(());
+    }
+    let ours = format!("{}@{}", weir_wit::PACKAGE, weir_wit::VERSION);
+    Err(LoadFault::Version { found: name.to_owned(), ours })
+}
+
+fn require_export(exports: &[String], interface: &str) -> Result<(), LoadFault> {
+    let found = exports.iter().find_map(|name| ours(name).filter(|(of, _)| *of == interface).map(|(_, v)| (name, v)));
+    match found {
+        Some((name, version)) => check_version(name, version),
+        None => Err(LoadFault::MissingExport(format!("{}/{interface}@{}", weir_wit::PACKAGE, weir_wit::VERSION))),
+    }
+}

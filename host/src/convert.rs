@@ -1,0 +1,105 @@
+//! Between the contract's generated types and the host's own.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, StatusCode};
+
+use crate::{
+    BodyMode, Direction, DoneReason, LocalResponse, Subscription, UpstreamError,
+    bindings::{
+        exports::weir::filter::{
+            events::{DoneReason as GuestReason, UpstreamError as GuestUpstreamError},
+            lifecycle::Subscription as GuestSubscription,
+        },
+        weir::filter::http::{BodyMode as GuestMode, Direction as GuestDirection, LocalResponse as GuestResponse},
+    },
+    imports,
+};
+
+impl From<GuestDirection> for Direction {
+    fn from(direction: GuestDirection) -> Self {
+        match direction {
+            GuestDirection::Request => Self::Request,
+            GuestDirection::Response => Self::Response,
+        }
+    }
+}
+
+impl From<Direction> for GuestDirection {
+    fn from(direction: Direction) -> Self {
+        match direction {
+            Direction::Request => Self::Request,
+            Direction::Response => Self::Response,
+        }
+    }
+}
+
+impl From<GuestMode> for BodyMode {
+    fn from(mode: GuestMode) -> Self {
+        match mode {
+            GuestMode::None => Self::None,
+            GuestMode::Observe => Self::Observe,
+            GuestMode::Transform => Self::Transform,
+            GuestMode::Buffer => Self::Buffer,
+        }
+    }
+}
+
+impl From<DoneReason> for GuestReason {
+    fn from(reason: DoneReason) -> Self {
+        match reason {
+            DoneReason::Complete => Self::Complete,
+            DoneReason::ClientGone => Self::ClientGone,
+            DoneReason::UpstreamGone => Self::UpstreamGone,
+            DoneReason::FilterAnswered => Self::FilterAnswered,
+            DoneReason::FilterFailed => Self::FilterFailed,
+            DoneReason::ShutDown => Self::ShutDown,
+        }
+    }
+}
+
+impl From<&UpstreamError> for GuestUpstreamError {
+    fn from(error: &UpstreamError) -> Self {
+        match error {
+            UpstreamError::Refused => Self::Refused,
+            UpstreamError::Reset => Self::Reset,
+            UpstreamError::Timeout => Self::Timeout,
+            UpstreamError::Dns => Self::Dns,
+            UpstreamError::Tls(reason) => Self::Tls(reason.clone()),
+            UpstreamError::Protocol => Self::Protocol,
+            UpstreamError::TooLarge => Self::TooLarge,
+        }
+    }
+}
+
+impl Subscription {
+    /// As the guest asked, within its limit.
+    pub(crate) fn new(asked: GuestSubscription, buffer_bytes: u32) -> Self {
+        Self {
+            request_head: asked.request_head,
+            request_body: asked.request_body.into(),
+            request_trailers: asked.request_trailers,
+            response_head: asked.response_head,
+            response_body: asked.response_body.into(),
+            response_trailers: asked.response_trailers,
+            decoded: asked.decoded,
+            max_buffer: asked.max_buffer.min(buffer_bytes),
+        }
+    }
+}
+
+/// A guest's response, checked. Fields that the agent owns are left out: a guest that passes on what it got elsewhere
+/// is not wrong to have them.
+pub(crate) fn local_response(given: GuestResponse) -> Result<LocalResponse, String> {
+    let status = StatusCode::from_u16(given.status).ok().filter(|_| (200..600).contains(&given.status));
+    let status = status.ok_or_else(|| format!("it responds with status {}: 200 to 599 it may be", given.status))?;
+    let mut headers = HeaderMap::with_capacity(given.headers.len());
+    for (name, value) in given.headers {
+        let fault = || format!("it responds with a field that is not valid: {name:?}");
+        let field = HeaderName::from_bytes(name.as_bytes()).map_err(|_| fault())?;
+        let value = imports::parse_value(&value).map_err(|_| fault())?;
+        if !imports::is_owned(&field) {
+            headers.append(field, value);
+        }
+    }
+    Ok(LocalResponse { status, headers, body: Bytes::from(given.body) })
+}

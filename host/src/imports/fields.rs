@@ -1,0 +1,227 @@
+//! Header and trailer fields, in place (RFC 9110 section 5). Values are latin-1 strings: one character per byte.
+//!
+//! `Host` is a view of the request's authority; framing, hop-by-hop and proxy credential fields are the agent's own.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::control;
+use crate::{
+    Exchange,
+    bindings::weir::filter::http::{HeaderError, Part},
+    state::State,
+};
+
+/// All lines of a part together, each counted as HTTP/2 does (RFC 9113 section 10.5.1 less the overhead).
+const HEAD_BYTES: usize = 64 << 10;
+
+type Set = Result<(), HeaderError>;
+
+fn map(exchange: &Exchange, part: Part) -> Option<&HeaderMap> {
+    match part {
+        Part::Request => Some(&exchange.request.headers),
+        Part::Response => exchange.response.as_ref().map(|head| &head.headers),
+        Part::RequestTrailers => exchange.request_trailers.as_ref(),
+        Part::ResponseTrailers => exchange.response_trailers.as_ref(),
+    }
+}
+
+pub(super) fn first(exchange: &Exchange, part: Part, name: &str) -> Option<String> {
+    if is_host(part, name) {
+        return Some(control::authority(exchange).to_owned());
+    }
+    if is_hidden(name) {
+        return None;
+    }
+    map(exchange, part)?.get(name).map(latin1)
+}
+
+pub(super) fn values(exchange: &Exchange, part: Part, name: &str) -> Vec<String> {
+    if is_host(part, name) {
+        return vec![control::authority(exchange).to_owned()];
+    }
+    match map(exchange, part) {
+        Some(map) if !is_hidden(name) => map.get_all(name).iter().map(latin1).collect(),
+        _ => Vec::new(),
+    }
+}
+
+pub(super) fn all(exchange: &Exchange, part: Part) -> Vec<(String, String)> {
+    let Some(map) = map(exchange, part) else { return Vec::new() };
+    let mut lines = Vec::with_capacity(map.len() + 1);
+    if part == Part::Request {
+        lines.push(("host".to_owned(), control::authority(exchange).to_owned()));
+    }
+    let seen = map.iter().filter(|(name, _)| !is_host(part, name.as_str()) && !is_hidden(name.as_str()));
+    lines.extend(seen.map(|(name, value)| (name.as_str().to_owned(), latin1(value))));
+    lines
+}
+
+/// A field line as a guest wrote it.
+pub(super) fn parse(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), HeaderError> {
+    Ok((parse_name(name)?, parse_value(value)?))
+}
+
+pub(super) fn parse_name(name: &str) -> Result<HeaderName, HeaderError> {
+    HeaderName::from_bytes(name.as_bytes()).map_err(|_| HeaderError::InvalidSyntax)
+}
+
+pub(crate) fn parse_value(value: &str) -> Result<HeaderValue, HeaderError> {
+    let invalid = |_| HeaderError::InvalidSyntax;
+    // Whitespace around a value is not part of it (RFC 9110 section 5.5): another reader would see another value.
+    if value.starts_with([' ', '\t']) || value.ends_with([' ', '\t']) {
+        return Err(HeaderError::InvalidSyntax);
+    }
+    if value.is_ascii() {
+        return HeaderValue::from_str(value).map_err(invalid);
+    }
+    let bytes: Option<Vec<u8>> = value.chars().map(|c| u8::try_from(c).ok()).collect();
+    HeaderValue::from_bytes(&bytes.ok_or(HeaderError::InvalidSyntax)?).map_err(|_| HeaderError::InvalidSyntax)
+}
+
+pub(super) fn set(
+    state: &mut State,
+    of: u32,
+    part: Part,
+    (name, value): (HeaderName, HeaderValue),
+) -> wasmtime::Result<Set> {
+    if part == Part::Request && name == http::header::HOST {
+        return control::set_authority(state, of, latin1(&value));
+    }
+    edit(state, of, part, &name.clone(), value.len(), |map| {
+        map.insert(name, value);
+    })
+}
+
+pub(super) fn append(
+    state: &mut State,
+    of: u32,
+    part: Part,
+    (name, value): (HeaderName, HeaderValue),
+) -> wasmtime::Result<Set> {
+    edit(state, of, part, &name.clone(), value.len(), |map| {
+        map.append(name, value);
+    })
+}
+
+pub(super) fn remove(state: &mut State, of: u32, part: Part, name: &HeaderName) -> wasmtime::Result<Set> {
+    if let Err(error) = may_edit(state, of, part, name)? {
+        return Ok(Err(error));
+    }
+    let present = map(state.exchange(of)?, part).is_some_and(|map| map.contains_key(name));
+    let map = if present { map_mut(state, of, part)? } else { None };
+    if let Some(map) = map {
+        map.remove(name);
+    }
+    Ok(Ok(()))
+}
+
+fn edit(
+    state: &mut State,
+    of: u32,
+    part: Part,
+    name: &HeaderName,
+    value_len: usize,
+    make: impl FnOnce(&mut HeaderMap),
+) -> wasmtime::Result<Set> {
+    if let Err(error) = may_edit(state, of, part, name)? {
+        return Ok(Err(error));
+    }
+    let Some(present) = map(state.exchange(of)?, part) else { return Ok(Err(HeaderError::Absent)) };
+    if size(present) + name.as_str().len() + value_len > HEAD_BYTES {
+        return Ok(Err(HeaderError::TooLarge));
+    }
+    if let Some(map) = map_mut(state, of, part)? {
+        make(map);
+    }
+    Ok(Ok(()))
+}
+
+fn may_edit(state: &State, of: u32, part: Part, name: &HeaderName) -> wasmtime::Result<Set> {
+    let present = map(state.exchange(of)?, part).is_some();
+    Ok(if !present {
+        Err(HeaderError::Absent)
+    } else if is_owned(name) || *name == http::header::HOST {
+        Err(HeaderError::Forbidden)
+    } else if state.frozen.has(part) {
+        Err(HeaderError::Frozen)
+    } else {
+        Ok(())
+    })
+}
+
+/// The fields, to be changed: keeps the head as it came, once.
+fn map_mut(state: &mut State, of: u32, part: Part) -> wasmtime::Result<Option<&mut HeaderMap>> {
+    Ok(match part {
+        Part::Request => Some(&mut state.request_mut(of)?.headers),
+        Part::Response => state.response_mut(of)?.map(|head| &mut head.headers),
+        Part::RequestTrailers => {
+            state.changed = true;
+            state.exchange_mut(of)?.request_trailers.as_mut()
+        }
+        Part::ResponseTrailers => {
+            state.changed = true;
+            state.exchange_mut(of)?.response_trailers.as_mut()
+        }
+    })
+}
+
+fn size(map: &HeaderMap) -> usize {
+    map.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
+}
+
+fn is_host(part: Part, name: &str) -> bool {
+    part == Part::Request && name.eq_ignore_ascii_case("host")
+}
+
+/// Credentials for the agent, not for filters.
+fn is_hidden(name: &str) -> bool {
+    name.eq_ignore_ascii_case("proxy-authorization")
+}
+
+/// Framing, hop-by-hop (RFC 9110 section 7.6.1, RFC 9113 section 8.2.2) and proxy authentication fields.
+pub(crate) fn is_owned(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "transfer-encoding"
+            | "content-length"
+            | "te"
+            | "trailer"
+            | "upgrade"
+            | "http2-settings"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+    )
+}
+
+fn latin1(value: &HeaderValue) -> String {
+    match std::str::from_utf8(value.as_bytes()) {
+        Ok(text) if text.is_ascii() => text.to_owned(),
+        _ => value.as_bytes().iter().copied().map(char::from).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_one_character_per_byte() {
+        let value = parse_value("caf\u{e9} \u{ff}").unwrap();
+        assert_eq!(value.as_bytes(), b"caf\xe9 \xff");
+        assert_eq!(latin1(&value), "caf\u{e9} \u{ff}");
+        assert_eq!(latin1(&HeaderValue::from_bytes("é".as_bytes()).unwrap()), "\u{c3}\u{a9}");
+    }
+
+    #[test]
+    fn no_value_breaks_out_of_its_line() {
+        for bad in ["a\r\nb: c", "a\n", "\0", " a", "a\t", "\u{100}", "\u{7f}"] {
+            assert!(parse_value(bad).is_err(), "{bad:?}");
+        }
+        for bad in ["", ":authority", "a b", "a\r\n", "é", "a:"] {
+            assert!(parse_name(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! What guests may call: one file per interface of the contract.
+
+mod control;
+mod fields;
+mod http;
+mod log;
+
+use wasmtime::{Engine, component::Linker};
+
+pub(crate) use self::fields::{is_owned, parse_value};
+use crate::state::State;
+
+/// The linker that every filter is linked with. Whether a filter may import `log` was decided before.
+pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
+    let mut linker = Linker::new(engine);
+    http::add(&mut linker)?;
+    log::add(&mut linker)?;
+    Ok(linker)
+}
+
+fn interface(name: &str) -> String {
+    format!("{}/{name}@{}", weir_wit::PACKAGE, weir_wit::VERSION)
+}

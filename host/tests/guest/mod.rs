@@ -1,0 +1,278 @@
+//! Guests for tests: hooks in WebAssembly text, made into real components with the contract embedded. No toolchain is
+//! needed, and a guest can do wrong in ways that no compiler would let it.
+#![allow(dead_code, unreachable_pub, reason = "each test crate uses a part of this")]
+
+use std::fmt::Write as _;
+
+use weir_artifact::{Artifact, Capability, Digest, FailurePolicy, Isolation, Limits, Publication};
+use wit_component::{ComponentEncoder, StringEncoding};
+use wit_parser::Resolve;
+
+/// Body modes in the contract's order.
+pub const NONE: u8 = 0;
+pub const OBSERVE: u8 = 1;
+pub const TRANSFORM: u8 = 2;
+pub const BUFFER: u8 = 3;
+
+/// What the guest asks to see.
+#[derive(Clone, Copy, Default)]
+pub struct Wants {
+    pub request_head: bool,
+    pub request_body: u8,
+    pub request_trailers: bool,
+    pub response_head: bool,
+    pub response_body: u8,
+    pub response_trailers: bool,
+    pub decoded: bool,
+    pub max_buffer: u32,
+}
+
+/// A guest in the making. Each hook is the text of a function's body; what it can name:
+///
+/// locals `$of`, and by hook `$end`, `$origin`, `$ptr`, `$len`, `$reason`, `$a`, `$b` (scratch); answers `$next`
+/// (also `pass`), `$abort`, `$hold`, `$wait`, `$respond` (403), `$drop`, `$chunk-respond` (403), `$chunk-abort`,
+/// `$chunk-wait`; functions `$replace` (ptr, len), `$set` (of, part, name, value), `$status` and those of [`PRELUDE`].
+#[derive(Clone)]
+pub struct Guest {
+    pub wants: Wants,
+    pub request_head: String,
+    pub response_head: String,
+    pub body: String,
+    pub trailers: String,
+    pub upstream_error: String,
+    pub done: String,
+    pub start: String,
+    pub validate: String,
+    pub configure: String,
+    pub globals: String,
+    pub logs: bool,
+    pub pages: u32,
+    pub wit: String,
+    data: Vec<u8>,
+}
+
+const DATA: usize = 0x1000;
+
+impl Default for Guest {
+    fn default() -> Self {
+        let next = "global.get $next".to_owned();
+        Self {
+            wants: Wants::default(),
+            request_head: next.clone(),
+            response_head: next.clone(),
+            body: next.clone(),
+            trailers: next.clone(),
+            upstream_error: next,
+            done: String::new(),
+            start: String::new(),
+            validate: "i32.const 0x80".to_owned(),
+            configure: "i32.const 0xa0".to_owned(),
+            globals: String::new(),
+            logs: false,
+            pages: 1,
+            wit: weir_wit::FILTER_WIT.to_owned(),
+            data: Vec::new(),
+        }
+    }
+}
+
+impl Guest {
+    pub fn new(wants: Wants) -> Self {
+        Self { wants, ..Self::default() }
+    }
+
+    /// Puts text into the guest's memory: pushes its address and length.
+    pub fn text(&mut self, text: &str) -> String {
+        let at = DATA + self.data.len();
+        self.data.extend_from_slice(text.as_bytes());
+        format!("(i32.const {at}) (i32.const {})", text.len())
+    }
+
+    /// Sets a header field: drops the outcome.
+    pub fn set(&mut self, part: u8, name: &str, value: &str) -> String {
+        let (name, value) = (self.text(name), self.text(value));
+        format!("(drop (call $set (local.get $of) (i32.const {part}) {name} {value}))")
+    }
+
+    /// Appends a header field: drops the outcome.
+    pub fn append(&mut self, part: u8, name: &str, value: &str) -> String {
+        let (name, value) = (self.text(name), self.text(value));
+        format!("(call $append-header (local.get $of) (i32.const {part}) {name} {value} (i32.const 0x300))")
+    }
+
+    /// The core module.
+    pub fn core(&self) -> Vec<u8> {
+        let version = self.version();
+        let mut wat = String::from("(module\n");
+        for (name, params) in [
+            ("header", 5),
+            ("headers", 3),
+            ("header-values", 5),
+            ("set-header", 7),
+            ("append-header", 7),
+            ("remove-header", 5),
+            ("set-method", 4),
+            ("set-authority", 4),
+            ("set-path", 4),
+            ("set-status", 3),
+            ("status", 2),
+            ("authority", 2),
+            ("set-body-mode", 4),
+        ] {
+            let params = "i32 ".repeat(params);
+            writeln!(wat, "(import \"weir:filter/http@{version}\" \"{name}\" (func ${name} (param {params})))")
+                .unwrap();
+        }
+        if self.logs {
+            writeln!(wat, "(import \"weir:filter/log@{version}\" \"write\" (func $log (param i32 i32 i32)))").unwrap();
+        }
+        wat.push_str(PRELUDE);
+        writeln!(wat, "(memory (export \"memory\") {})", self.pages).unwrap();
+        writeln!(wat, "{}\n(func $start {})\n(start $start)", self.globals, self.start).unwrap();
+        let mut hook = |interface: &str, name: &str, params: &str, result: &str, body: &str| {
+            let export = format!("weir:filter/{interface}@{version}#{name}");
+            writeln!(wat, "(func (export \"{export}\") {params} {result} (local $a i32) (local $b i32) {body})")
+                .unwrap();
+            if !result.is_empty() {
+                let release = "(param i32) (global.set $heap (i32.const 0x4000))";
+                writeln!(wat, "(func (export \"cabi_post_{export}\") {release})").unwrap();
+            }
+        };
+        let (one, json) = ("(result i32)", "(param $ptr i32) (param $len i32)");
+        hook("lifecycle", "validate-config", json, one, &self.validate);
+        hook("lifecycle", "configure", json, one, &self.configure);
+        let head = "(param $of i32) (param $end i32)";
+        hook("events", "on-request-head", head, one, &self.request_head);
+        hook("events", "on-response-head", head, one, &self.response_head);
+        let body = "(param $of i32) (param $origin i32) (param $ptr i32) (param $len i32) (param $end i32)";
+        hook("events", "on-body", body, one, &self.body);
+        hook("events", "on-trailers", "(param $of i32) (param $origin i32)", one, &self.trailers);
+        let error = "(param $of i32) (param $error i32) (param $ptr i32) (param $len i32)";
+        hook("events", "on-upstream-error", error, one, &self.upstream_error);
+        hook("events", "on-done", "(param $of i32) (param $reason i32)", "", &self.done);
+        let w = self.wants;
+        let flag = u8::from;
+        let subscription = [
+            [0, 0, 0, 0],
+            [flag(w.request_head), w.request_body, flag(w.request_trailers), flag(w.response_head)],
+            [w.response_body, flag(w.response_trailers), flag(w.decoded), 0],
+            w.max_buffer.to_le_bytes(),
+        ];
+        writeln!(wat, "(data (i32.const 0xa0) \"{}\")", escape(subscription.as_flattened())).unwrap();
+        writeln!(wat, "(data (i32.const {DATA}) \"{}\"))", escape(&self.data)).unwrap();
+        wat::parse_str(&wat).unwrap_or_else(|error| panic!("{error}\n{wat}"))
+    }
+
+    /// The component.
+    pub fn component(&self) -> Vec<u8> {
+        encode(self.core(), &self.wit, "filter")
+    }
+
+    /// The component as an artifact called `name`.
+    pub fn artifact(&self, name: &str) -> Artifact {
+        self.publish(name, |_| {})
+    }
+
+    /// The component as an artifact, published in some other way.
+    pub fn publish(&self, name: &str, adjust: impl FnOnce(&mut Publication)) -> Artifact {
+        artifact(self.component(), name, adjust)
+    }
+
+    fn version(&self) -> &str {
+        let rest = self.wit.split_once("package weir:filter@").expect("the package has a version").1;
+        rest.split_once(';').expect("a statement ends").0
+    }
+}
+
+/// Wraps a core module as a component of a world.
+pub fn encode(mut core: Vec<u8>, wit: &str, world: &str) -> Vec<u8> {
+    let mut resolve = Resolve::default();
+    let package = resolve.push_str("test.wit", wit).expect("the contract parses");
+    let world = resolve.select_world(&[package], Some(world)).expect("the world is there");
+    wit_component::embed_component_metadata(&mut core, &resolve, world, StringEncoding::UTF8, false).unwrap();
+    ComponentEncoder::default().module(&core).unwrap().validate(true).encode().unwrap()
+}
+
+/// Any bytes as an artifact.
+pub fn artifact(component: Vec<u8>, name: &str, adjust: impl FnOnce(&mut Publication)) -> Artifact {
+    let mut publication = Publication {
+        name: name.parse().unwrap(),
+        version: 1,
+        group: weir_artifact::GroupName::default(),
+        sequence: 1,
+        rollback: false,
+        expires: u64::MAX,
+        digest: Digest::of(&component),
+        size: 0,
+        matching: String::new(),
+        priority: 0,
+        config: "{}".to_owned(),
+        on_failure: FailurePolicy::Closed,
+        isolation: Isolation::Shared,
+        limits: Limits::default(),
+        grants: [Capability::Log].into(),
+    };
+    adjust(&mut publication);
+    Artifact::from_trusted_file(publication, component).unwrap()
+}
+
+fn escape(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("\\{byte:02x}")).collect()
+}
+
+/// Memory below 0x4000: 0x80 an empty list of problems, 0xa0 the subscription, from 0x100 constant answers, 0x300 what
+/// hostcalls return, from 0x1000 texts. The heap begins at 0x4000 and is emptied after each call.
+const PRELUDE: &str = r#"
+(global $heap (mut i32) (i32.const 0x4000))
+(global $next i32 (i32.const 0x100))
+(global $abort i32 (i32.const 0x120))
+(global $hold i32 (i32.const 0x140))
+(global $wait i32 (i32.const 0x160))
+(global $respond i32 (i32.const 0x180))
+(global $drop i32 (i32.const 0x1a0))
+(global $chunk-respond i32 (i32.const 0x1c0))
+(global $chunk-abort i32 (i32.const 0x1e0))
+(global $chunk-wait i32 (i32.const 0x200))
+(data (i32.const 0x120) "\02")
+(data (i32.const 0x140) "\03")
+(data (i32.const 0x160) "\04")
+(data (i32.const 0x180) "\01\00\00\00\93\01\00\00\80\02\00\00\01\00\00\00\a0\02\00\00\06\00\00\00")
+(data (i32.const 0x1a0) "\02")
+(data (i32.const 0x1c0) "\03\00\00\00\93\01\00\00\80\02\00\00\01\00\00\00\a0\02\00\00\06\00\00\00")
+(data (i32.const 0x1e0) "\04")
+(data (i32.const 0x200) "\05")
+(data (i32.const 0x280) "\b0\02\00\00\08\00\00\00\b8\02\00\00\03\00\00\00")
+(data (i32.const 0x2a0) "denied")
+(data (i32.const 0x2b0) "x-filteryes")
+(func $alloc (param $len i32) (result i32) (local $at i32) (local $past i32)
+  (local.set $at (i32.and (i32.add (global.get $heap) (i32.const 15)) (i32.const -16)))
+  (global.set $heap (i32.add (local.get $at) (local.get $len)))
+  (local.set $past (i32.sub (global.get $heap) (i32.shl (memory.size) (i32.const 16))))
+  (if (i32.gt_s (local.get $past) (i32.const 0))
+    (then (if (i32.eq (i32.const -1)
+        (memory.grow (i32.add (i32.shr_u (local.get $past) (i32.const 16)) (i32.const 1))))
+      (then unreachable))))
+  (local.get $at))
+(func (export "cabi_realloc") (param $old i32) (param $had i32) (param i32) (param $len i32) (result i32)
+  (local $at i32)
+  (local.set $at (call $alloc (local.get $len)))
+  (memory.copy (local.get $at) (local.get $old)
+    (select (local.get $had) (local.get $len) (i32.lt_u (local.get $had) (local.get $len))))
+  (local.get $at))
+(func $replace (param $ptr i32) (param $len i32) (result i32)
+  (i32.store (i32.const 0x220) (i32.const 1))
+  (i32.store (i32.const 0x224) (local.get $ptr))
+  (i32.store (i32.const 0x228) (local.get $len))
+  (i32.const 0x220))
+;; 255 when it went well, else the error
+(func $outcome (result i32)
+  (select (i32.load8_u (i32.const 0x301)) (i32.const 255) (i32.load8_u (i32.const 0x300))))
+(func $set (param $of i32) (param $part i32) (param i32 i32 i32 i32) (result i32)
+  (call $set-header (local.get $of) (local.get $part) (local.get 2) (local.get 3) (local.get 4) (local.get 5)
+    (i32.const 0x300))
+  (call $outcome))
+;; whether a field is there; its value then lies at (0x304), (0x308)
+(func $has (param $of i32) (param $part i32) (param i32 i32) (result i32)
+  (call $header (local.get $of) (local.get $part) (local.get 2) (local.get 3) (i32.const 0x300))
+  (i32.load8_u (i32.const 0x300)))
+"#;
