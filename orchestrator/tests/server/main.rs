@@ -1,0 +1,16 @@
+//! The server as agents and people meet it: a real server on free ports, a real SQLite file, real TLS.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod component;
+mod config;
+mod durability;
+mod harness;
+mod hostile;
+mod join;
+mod metrics;
+mod openapi;
+mod publish;
+mod record;
+mod rest;
+mod search;
+mod sync;

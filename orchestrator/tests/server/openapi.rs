@@ -1,0 +1,26 @@
+//! The description of the interface is part of it: a change shows in `golden/openapi.json`. To accept one, run the test
+//! with `WEIR_UPDATE_GOLDEN=1`.
+
+use std::{fs, path::Path};
+
+use serde_json::Value;
+
+use crate::harness::Running;
+
+#[tokio::test]
+async fn the_description_is_the_golden_one() {
+    let running = Running::start().await;
+    let url = format!("{}/openapi.json", running.person.base);
+    let text = running.person.http.get(url).send().await.unwrap().text().await.unwrap();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/server/golden/openapi.json");
+    if std::env::var_os("WEIR_UPDATE_GOLDEN").is_some() {
+        fs::write(&golden, format!("{text}\n")).unwrap();
+    }
+    let expect = fs::read_to_string(&golden).unwrap();
+    assert_eq!(text.trim(), expect.trim(), "accept it with WEIR_UPDATE_GOLDEN=1");
+    let document: Value = serde_json::from_str(&text).unwrap();
+    for path in ["/api/v1/exchanges", "/api/v1/exchanges/{id}/response/body", "/api/v1/filters", "/api/v1/join-tokens"]
+    {
+        assert!(document["paths"][path].is_object(), "{path}");
+    }
+}
