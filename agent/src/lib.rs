@@ -4,9 +4,13 @@
 //! are the product. Everything a worker owns is `!Send`: one thread, one runtime, one listener, one upstream pool, one
 //! set of filter instances; workers share only [`worker::Shared`].
 
+pub mod admin;
+pub mod cli;
 pub mod config;
 pub mod connection;
+pub mod control;
 pub mod detect;
+pub mod disk;
 pub mod drain;
 pub mod entry;
 pub mod exchange;
@@ -14,8 +18,11 @@ pub mod filters;
 pub mod io;
 pub mod listener;
 pub mod local;
+mod logging;
+pub mod metrics;
 pub mod policy;
 pub mod record;
+pub mod start;
 pub mod stats;
 pub mod target;
 pub mod tls;

@@ -1,3 +1,16 @@
 //! The `agent` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+/// Chosen by measurement: half the system allocator's time on the data path, and memory that is given back.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    weir_agent::cli::main().unwrap_or_else(|error| {
+        for line in format!("{error:#}").lines() {
+            eprintln!("agent: {line}");
+        }
+        ExitCode::FAILURE
+    })
+}

@@ -84,7 +84,7 @@ pub(super) fn validate(settings: Settings) -> Result<Config, Vec<KeyFault>> {
     config.targets.allow = targets.allow.unwrap_or_default();
 
     let own = &mut config.capture;
-    check.size("capture.body_bytes", capture.body_bytes, 0..=4 << 20, &mut own.body_bytes);
+    check.size("capture.body_bytes", capture.body_bytes, 0..=1 << 20, &mut own.body_bytes);
     check.size("capture.queue_bytes", capture.queue_bytes, 64 << 10..=1 << 30, &mut own.queue_bytes);
     let mut spool = usize::try_from(own.spool_bytes).unwrap_or(usize::MAX);
     check.size("capture.spool_bytes", capture.spool_bytes, 0..=1 << 40, &mut spool);

@@ -16,7 +16,7 @@ use tokio::{
     sync::Notify,
     time::{Instant, timeout},
 };
-use weir_artifact::{Artifact, Name, StatementError};
+use weir_artifact::{Artifact, MAX_COMPONENT_BYTES, Name, StatementError};
 
 use super::{
     Source, sidecar,
@@ -25,8 +25,6 @@ use super::{
 };
 use crate::worker::Shared;
 
-/// Largest component, as over the wire.
-const MAX_BYTES: u64 = 64 << 20;
 /// Writers that are not done come again within this time.
 const QUIET: Duration = Duration::from_millis(60);
 /// A file that cannot be loaded may still be being written: for this long after its last change nobody is told.
@@ -39,7 +37,7 @@ const LOOK_ANYWAY: Duration = Duration::from_secs(2);
 pub enum FileError {
     #[error("{path}: {error}", path = .0.display(), error = .1)]
     Read(PathBuf, io::Error),
-    #[error("{path}: {0} bytes, more than {MAX_BYTES}", path = .1.display())]
+    #[error("{path}: {0} bytes, more than {MAX_COMPONENT_BYTES}", path = .1.display())]
     TooLarge(u64, PathBuf),
     #[error(transparent)]
     Sidecar(#[from] SidecarFault),
@@ -179,7 +177,7 @@ impl Folder {
             move |error| FileError::Read(path, error)
         };
         let size = fs::metadata(path).map_err(fault(path))?.len();
-        if size > MAX_BYTES {
+        if size > MAX_COMPONENT_BYTES {
             return Err(FileError::TooLarge(size, path.to_owned()));
         }
         let beside = path.with_extension("toml");

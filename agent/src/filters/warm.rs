@@ -21,14 +21,25 @@ pub enum Order {
 /// The way to every worker.
 #[derive(Default)]
 pub struct Orders {
-    workers: Mutex<Vec<mpsc::UnboundedSender<Order>>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    workers: Vec<mpsc::UnboundedSender<Order>>,
+    chain: Arc<Chain>,
 }
 
 impl Orders {
-    /// One more worker; it runs [`serve_orders`] on what comes out.
+    /// One more worker; it runs [`serve_orders`] on what comes out, first of all instances of what is active already.
     pub fn subscribe(&self) -> mpsc::UnboundedReceiver<Order> {
         let (sender, receiver) = mpsc::unbounded_channel();
-        self.workers.lock().push(sender);
+        let mut state = self.state.lock();
+        for filter in state.chain.filters() {
+            // they started once, when they were loaded; should one not start again, its first exchange says so
+            let _ = sender.send(Order::Warm(Arc::clone(filter), oneshot::channel().0));
+        }
+        state.workers.push(sender);
         receiver
     }
 
@@ -41,7 +52,7 @@ impl Orders {
             let (answer, wait) = oneshot::channel();
             worker.send(Order::Warm(Arc::clone(filter), answer)).is_ok().then_some(wait)
         };
-        let waits: Vec<_> = self.workers.lock().iter().filter_map(ask).collect();
+        let waits: Vec<_> = self.state.lock().workers.iter().filter_map(ask).collect();
         let deadline = tokio::time::Instant::now() + PATIENCE;
         for wait in waits {
             if let Ok(Ok(Err(error))) = tokio::time::timeout_at(deadline, wait).await {
@@ -53,7 +64,9 @@ impl Orders {
 
     /// Every worker lets go of instances of filters that are not in the chain.
     pub fn keep(&self, chain: &Arc<Chain>) {
-        self.workers.lock().retain(|worker| worker.send(Order::Keep(Arc::clone(chain))).is_ok());
+        let mut state = self.state.lock();
+        state.chain = Arc::clone(chain);
+        state.workers.retain(|worker| worker.send(Order::Keep(Arc::clone(chain))).is_ok());
     }
 }
 

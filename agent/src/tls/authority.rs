@@ -62,6 +62,11 @@ impl Authority {
         load(&certificate, &key)
     }
 
+    /// Where the certificate is that clients have to trust.
+    pub fn certificate_path(data_dir: &Path) -> PathBuf {
+        data_dir.join(CERTIFICATE)
+    }
+
     /// For clients to trust.
     pub fn pem(&self) -> &str {
         &self.pem

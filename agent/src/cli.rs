@@ -1,0 +1,82 @@
+//! The command line: what was typed enters, one of the commands and an exit code leave.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+use crate::{
+    config::{self, Config, Settings},
+    logging, start,
+};
+
+#[derive(Parser)]
+#[command(name = "agent", version, about = "Carries traffic and runs filters on it", max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Carry traffic until told to stop
+    Run(Options),
+    /// Say whether a configuration file can be used
+    Check {
+        /// The file
+        file: PathBuf,
+    },
+    /// Print the certificate that clients have to trust for interception; it is made if there is none
+    Ca {
+        /// Print where the certificate is instead
+        #[arg(long)]
+        path: bool,
+        #[command(flatten)]
+        options: Options,
+    },
+}
+
+#[derive(clap::Args)]
+struct Options {
+    /// Configuration file (TOML); a flag or a WEIR_AGENT_… variable wins over it
+    #[arg(long, env = "WEIR_AGENT_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// In words, for the operator.
+pub fn main() -> anyhow::Result<ExitCode> {
+    let matches = Cli::command().get_matches();
+    let Cli { command } = Cli::from_arg_matches(&matches)?;
+    let own = matches.subcommand().map(|(_, own)| own).unwrap_or(&matches);
+    match command {
+        Command::Run(options) => {
+            let config = options.load(own)?;
+            logging::start(&config.log)?;
+            start::run(config)?;
+        }
+        Command::Check { file } => {
+            config::check_file(&file)?;
+            println!("{} can be used", file.display());
+        }
+        Command::Ca { path, options } => {
+            let config = options.load(own)?;
+            let certificate = start::certificate(&config)?;
+            if path {
+                println!("{}", certificate.display());
+            } else {
+                print!("{}", std::fs::read_to_string(&certificate)?);
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Options {
+    fn load(self, matches: &clap::ArgMatches) -> Result<Config, config::ConfigFaults> {
+        config::load(self.settings, matches, self.config.as_deref())
+    }
+}

@@ -1,0 +1,165 @@
+//! What the agent last ran, on disk, so that it starts with it when no orchestrator answers. Signed statements enter as
+//! they came and leave as they came: whoever reads them verifies them again. The marks against going back are beside them.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use weir_artifact::{Envelope, GroupName, KeyId, Mark, Name, Ratchet};
+
+use crate::disk;
+
+const FORMAT: u32 = 1;
+
+/// What is kept.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Kept {
+    /// Of the desired state that was applied last.
+    pub revision: u64,
+    pub ratchet: Ratchet,
+    /// In the order made: a key vouched for by another must come after it.
+    pub endorsements: Vec<Endorsed>,
+    /// The publication that each filter runs by.
+    pub active: BTreeMap<Name, Envelope>,
+}
+
+/// A statement by which a key is trusted, and when that was (seconds since the Unix epoch): it may expire later.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Endorsed {
+    pub at: u64,
+    pub envelope: Envelope,
+}
+
+/// The file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LastGoodError {
+    #[error("{path}: {error}", path = .0.display(), error = .1)]
+    Disk(PathBuf, io::Error),
+    #[error("{path} is not what this agent wrote: {reason}", path = .0.display(), reason = .1)]
+    Malformed(PathBuf, String),
+}
+
+/// The place on disk.
+#[derive(Debug, Clone)]
+pub struct LastGood {
+    path: PathBuf,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    format: u32,
+    revision: u64,
+    marks: Vec<StoredMark>,
+    endorsements: Vec<StoredEndorsement>,
+    active: BTreeMap<Name, StoredEnvelope>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredMark {
+    group: GroupName,
+    name: Name,
+    #[serde(flatten)]
+    mark: Mark,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredEndorsement {
+    at: u64,
+    envelope: StoredEnvelope,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredEnvelope {
+    statement: Base64,
+    signature: Base64,
+    key_id: KeyId,
+}
+
+struct Base64(Vec<u8>);
+
+impl Serialize for Base64 {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&BASE64.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Base64 {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        BASE64.decode(String::deserialize(deserializer)?).map(Self).map_err(D::Error::custom)
+    }
+}
+
+impl From<&Envelope> for StoredEnvelope {
+    fn from(Envelope { statement, signature, key_id }: &Envelope) -> Self {
+        Self { statement: Base64(statement.clone()), signature: Base64(signature.clone()), key_id: key_id.clone() }
+    }
+}
+
+impl From<StoredEnvelope> for Envelope {
+    fn from(StoredEnvelope { statement, signature, key_id }: StoredEnvelope) -> Self {
+        Self { statement: statement.0, signature: signature.0, key_id }
+    }
+}
+
+impl LastGood {
+    /// In this folder, which has to be there.
+    pub fn new(folder: &Path) -> Self {
+        Self { path: folder.join("last-good.json") }
+    }
+
+    /// What was kept; `None` if nothing ever was.
+    ///
+    /// # Errors
+    /// There is something, but it cannot be used.
+    pub fn read(&self) -> Result<Option<Kept>, LastGoodError> {
+        let bytes = disk::read_if_there(&self.path).map_err(|error| LastGoodError::Disk(self.path.clone(), error))?;
+        let Some(bytes) = bytes else { return Ok(None) };
+        let malformed = |reason: String| LastGoodError::Malformed(self.path.clone(), reason);
+        let stored: Stored = serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
+        if stored.format != FORMAT {
+            return Err(malformed(format!("its format is {}, not {FORMAT}", stored.format)));
+        }
+        let marks = stored.marks.into_iter().map(|StoredMark { group, name, mark }| (group, name, mark));
+        Ok(Some(Kept {
+            revision: stored.revision,
+            ratchet: Ratchet::restore(marks),
+            endorsements: stored
+                .endorsements
+                .into_iter()
+                .map(|StoredEndorsement { at, envelope }| Endorsed { at, envelope: envelope.into() })
+                .collect(),
+            active: stored.active.into_iter().map(|(name, envelope)| (name, envelope.into())).collect(),
+        }))
+    }
+
+    /// Keeps this in place of what was kept.
+    ///
+    /// # Errors
+    /// Of the disk; what was kept still is.
+    pub fn write(&self, kept: &Kept) -> Result<(), LastGoodError> {
+        let mark = |(group, name, mark): (&GroupName, &Name, Mark)| StoredMark {
+            group: group.clone(),
+            name: name.clone(),
+            mark,
+        };
+        let stored = Stored {
+            format: FORMAT,
+            revision: kept.revision,
+            marks: kept.ratchet.marks().map(mark).collect(),
+            endorsements: kept
+                .endorsements
+                .iter()
+                .map(|Endorsed { at, envelope }| StoredEndorsement { at: *at, envelope: envelope.into() })
+                .collect(),
+            active: kept.active.iter().map(|(name, envelope)| (name.clone(), envelope.into())).collect(),
+        };
+        let bytes = serde_json::to_vec(&stored).expect("string keys only");
+        disk::write_atomic(&self.path, &bytes).map_err(|error| LastGoodError::Disk(self.path.clone(), error))
+    }
+}

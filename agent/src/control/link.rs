@@ -1,0 +1,132 @@
+//! Connections to the orchestrator: mTLS with the identity of this agent against the CA of its join token, and how long
+//! to wait before the next attempt. Must not know what is said over them.
+
+use std::time::Duration;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use rand::Rng as _;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Error};
+use weir_proto::ORCHESTRATOR_NAME;
+
+use super::Identity;
+
+const CONNECT: Duration = Duration::from_secs(5);
+/// A network that swallows everything is noticed within two of these.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// How to reach the orchestrator as this agent.
+#[derive(Clone)]
+pub struct Link {
+    endpoint: Endpoint,
+}
+
+impl Link {
+    /// `url` is `https://HOST:PORT`; whoever answers there must show a certificate of the CA in `identity`.
+    ///
+    /// # Errors
+    /// The URL or the identity is malformed.
+    pub fn new(url: &str, identity: &Identity) -> Result<Self, Error> {
+        let own = tonic::transport::Identity::from_pem(&identity.certificate_pem, identity.key_pem.as_bytes());
+        let tls = tls(&identity.ca_pem).identity(own);
+        Ok(Self { endpoint: endpoint(url)?.tls_config(tls)? })
+    }
+
+    /// Without TLS, so that a test can be the other side.
+    #[cfg(test)]
+    pub(crate) fn plain(url: &str) -> Result<Self, Error> {
+        Ok(Self { endpoint: endpoint(url)? })
+    }
+
+    /// One connection.
+    ///
+    /// # Errors
+    /// Nobody is there, or not the orchestrator.
+    pub async fn connect(&self) -> Result<Channel, Error> {
+        self.endpoint.connect().await
+    }
+}
+
+/// A connection for joining: no certificate of our own yet.
+pub(super) async fn connect_to_join(url: &str, ca_pem: &str) -> Result<Channel, Error> {
+    endpoint(url)?.tls_config(tls(ca_pem))?.connect().await
+}
+
+fn endpoint(url: &str) -> Result<Endpoint, Error> {
+    Ok(Endpoint::from_shared(url.to_owned())?
+        .connect_timeout(CONNECT)
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE)
+        .keep_alive_while_idle(true))
+}
+
+fn tls(ca_pem: &str) -> ClientTlsConfig {
+    ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca_pem)).domain_name(ORCHESTRATOR_NAME)
+}
+
+/// RFC 7468.
+pub(super) fn certificate_pem(der: &[u8]) -> String {
+    let base64 = BASE64.encode(der);
+    let lines: Vec<&str> = base64.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
+}
+
+/// The whole of an error: tonic's own text stops before the cause.
+pub(crate) fn explain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let more = error.to_string();
+        if !text.ends_with(&more) {
+            text = format!("{text}: {more}");
+        }
+        source = error.source();
+    }
+    text
+}
+
+/// Waits that grow from 0.2 s to 10 s, each with chance in it, so that a fleet does not come back all at once.
+#[derive(Debug, Default)]
+pub struct BackOff {
+    failures: u32,
+}
+
+impl BackOff {
+    const FIRST: Duration = Duration::from_millis(200);
+    const LONGEST: Duration = Duration::from_secs(10);
+
+    /// How long to wait after one more failure: half to all of twice what it was before.
+    pub fn wait(&mut self) -> Duration {
+        let most = Self::FIRST.saturating_mul(1 << self.failures.min(6)).min(Self::LONGEST);
+        self.failures += 1;
+        most.mul_f64(rand::rng().random_range(0.5..=1.0))
+    }
+
+    /// It worked: begin anew.
+    pub fn reset(&mut self) {
+        self.failures = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_to_their_bound_and_begin_anew() {
+        let mut back_off = BackOff::default();
+        let waits: Vec<Duration> = (0..40).map(|_| back_off.wait()).collect();
+        assert!(waits[0] >= BackOff::FIRST / 2 && waits[0] <= BackOff::FIRST);
+        assert!(waits[3] > waits[0]);
+        assert!(waits.iter().skip(10).all(|wait| (BackOff::LONGEST / 2..=BackOff::LONGEST).contains(wait)));
+        back_off.reset();
+        assert!(back_off.wait() <= BackOff::FIRST);
+    }
+
+    #[test]
+    fn a_certificate_survives_the_way_through_pem() {
+        use rustls_pki_types::{CertificateDer, pem::PemObject as _};
+        let der: Vec<u8> = (0..=255).cycle().take(700).collect();
+        assert_eq!(CertificateDer::from_pem_slice(certificate_pem(&der).as_bytes()).unwrap().as_ref(), der);
+    }
+}

@@ -1,0 +1,18 @@
+//! The agent's side of the orchestrator: joining it, and running the filters it hands out, after checking for itself
+//! that a publisher it trusts signed them. Traffic goes on whatever happens here.
+
+mod apply;
+mod components;
+mod join;
+mod last_good;
+mod link;
+mod stages;
+mod stream;
+
+pub use apply::{Applier, ApplierError};
+pub use components::{Components, FetchError};
+pub use join::{Identity, JoinError};
+pub use last_good::{Endorsed, Kept, LastGood, LastGoodError};
+pub(crate) use link::explain;
+pub use link::{BackOff, Link};
+pub use stream::{Control, Introduction, Settings};

@@ -1,0 +1,198 @@
+//! The conversation with the orchestrator: hello, heartbeats and answers go out, desired states and settings come in. It
+//! ends and begins anew as the network does; what is active goes on regardless.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{mpsc, watch},
+    time::{MissedTickBehavior, interval},
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
+use weir_proto::{
+    MAX_MESSAGE_BYTES,
+    v1::{
+        AgentMessage, Applied, DesiredState, Heartbeat, Hello, OrchestratorMessage, agent_message,
+        control_client::ControlClient, orchestrator_message,
+    },
+};
+
+use super::{Applier, BackOff, Link, link::explain};
+use crate::worker::Shared;
+
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// What the orchestrator may change while the agent runs.
+pub struct Settings {
+    pub metrics_interval: watch::Sender<Duration>,
+}
+
+/// What the agent says about itself.
+#[derive(Debug, Clone)]
+pub struct Introduction {
+    /// host name, for people
+    pub name: String,
+    pub listen: SocketAddr,
+    pub admin: SocketAddr,
+}
+
+/// The agent's end of `Control.Sync`.
+pub struct Control {
+    pub shared: Arc<Shared>,
+    pub link: Link,
+    pub introduction: Introduction,
+    pub settings: Settings,
+    /// Becomes true when a desired state has been applied.
+    pub applied: watch::Sender<bool>,
+}
+
+type State = Option<(DesiredState, Channel)>;
+
+impl Control {
+    /// For ever: connects, talks, and after each break waits a little longer.
+    pub async fn run(self, applier: Applier) {
+        let (states, incoming) = watch::channel::<State>(None);
+        let (answers, mut outgoing) = mpsc::channel(4);
+        let revision = watch::Sender::new(applier.revision());
+        let apply = apply_each(applier, incoming, answers, &revision, &self.applied);
+        let talk = async {
+            let mut back_off = BackOff::default();
+            loop {
+                let ended = self.talk(&states, &mut outgoing, &revision, &mut back_off).await;
+                let wait = back_off.wait();
+                tracing::warn!("the orchestrator is away ({ended}); next attempt in {wait:.1?}");
+                tokio::time::sleep(wait).await;
+            }
+        };
+        tokio::join!(apply, talk);
+    }
+
+    /// One conversation; why it ended.
+    async fn talk(
+        &self,
+        states: &watch::Sender<State>,
+        answers: &mut mpsc::Receiver<Applied>,
+        revision: &watch::Sender<u64>,
+        back_off: &mut BackOff,
+    ) -> String {
+        let channel = match self.link.connect().await {
+            Ok(channel) => channel,
+            Err(error) => return explain(&error),
+        };
+        let (say, messages) = mpsc::channel(16);
+        let hello = agent_message::Message::Hello(self.hello(*revision.borrow()));
+        if say.send(AgentMessage { message: Some(hello) }).await.is_err() {
+            return "the stream was not taken up".to_owned();
+        }
+        let mut client = ControlClient::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
+        let mut heard = match client.sync(ReceiverStream::new(messages)).await {
+            Ok(response) => response.into_inner(),
+            Err(status) => return explain(&status),
+        };
+        tracing::info!("connected to the orchestrator");
+        let mut beat = heartbeat(HEARTBEAT);
+        loop {
+            let message = tokio::select! {
+                message = heard.message() => match message {
+                    Ok(Some(OrchestratorMessage { message: Some(message) })) => {
+                        back_off.reset();
+                        if let Some(period) = self.hear(message, states, &channel) {
+                            beat = heartbeat(period);
+                        }
+                        continue;
+                    }
+                    // a newer orchestrator may say more than this agent understands
+                    Ok(Some(OrchestratorMessage { message: None })) => continue,
+                    Ok(None) => return "it ended the stream".to_owned(),
+                    Err(status) => return explain(&status),
+                },
+                Some(applied) = answers.recv() => agent_message::Message::Applied(applied),
+                _ = beat.tick() => agent_message::Message::Heartbeat(self.heartbeat(*revision.borrow())),
+            };
+            if say.send(AgentMessage { message: Some(message) }).await.is_err() {
+                return "it stopped listening".to_owned();
+            }
+        }
+    }
+
+    /// A new period for heartbeats, if there is one.
+    fn hear(
+        &self,
+        message: orchestrator_message::Message,
+        states: &watch::Sender<State>,
+        channel: &Channel,
+    ) -> Option<Duration> {
+        match message {
+            // a state that comes while another is applied takes the place of those that wait
+            orchestrator_message::Message::State(state) => {
+                states.send_replace(Some((state, channel.clone())));
+                None
+            }
+            orchestrator_message::Message::Settings(settings) => {
+                if settings.metrics_interval_s != 0 {
+                    let interval = Duration::from_secs(u64::from(settings.metrics_interval_s.min(3600)));
+                    self.settings.metrics_interval.send_if_modified(|own| std::mem::replace(own, interval) != interval);
+                }
+                let period = u64::from(settings.heartbeat_interval_s.min(3600));
+                (period != 0).then(|| Duration::from_secs(period))
+            }
+        }
+    }
+
+    fn hello(&self, revision: u64) -> Hello {
+        let Introduction { name, listen, admin } = &self.introduction;
+        Hello {
+            name: name.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            listen: listen.to_string(),
+            admin: admin.to_string(),
+            revision,
+            workers: u32::try_from(self.shared.config.workers).unwrap_or(u32::MAX),
+        }
+    }
+
+    fn heartbeat(&self, revision: u64) -> Heartbeat {
+        let Shared { stats, recorder, .. } = &*self.shared;
+        let count = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        Heartbeat {
+            revision,
+            exchanges_total: stats.exchanges_total(),
+            exchanges_active: count(stats.exchanges_active()),
+            connections_active: count(stats.connections_active()),
+            recorder_dropped: recorder.dropped(),
+            spooled_bytes: recorder.spool_bytes(),
+        }
+    }
+}
+
+fn heartbeat(period: Duration) -> tokio::time::Interval {
+    let mut beat = interval(period);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    beat
+}
+
+async fn apply_each(
+    mut applier: Applier,
+    mut states: watch::Receiver<State>,
+    answers: mpsc::Sender<Applied>,
+    revision: &watch::Sender<u64>,
+    is_applied: &watch::Sender<bool>,
+) {
+    while states.changed().await.is_ok() {
+        let Some((state, channel)) = states.borrow_and_update().clone() else { continue };
+        let applied = applier.apply(state, &channel).await;
+        tracing::info!(
+            "revision {} applied in {} ms, {} of {} statements refused",
+            applied.revision,
+            applied.took_us / 1000,
+            applied.filters.iter().filter(|outcome| !outcome.reason.is_empty()).count(),
+            applied.filters.len()
+        );
+        revision.send_replace(applier.revision());
+        is_applied.send_replace(true);
+        // with nobody connected the answer waits; the orchestrator sends the state again to whoever connects
+        if answers.try_send(applied).is_err() {
+            tracing::debug!("an answer to the orchestrator was dropped: it is away");
+        }
+    }
+}

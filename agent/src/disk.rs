@@ -1,0 +1,67 @@
+//! Files that must be whole or not there at all, and that only their owner may read. Bytes enter, a durable file leaves.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::Path,
+};
+
+/// Writes a file of mode 0600 so that after a crash at any moment there is either the old content or the new.
+///
+/// # Errors
+/// Of the file system; the old content is still there.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let temporary = folder.join(name);
+    // left by a crash: its mode may not be ours
+    let _ = fs::remove_file(&temporary);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
+    File::open(folder)?.sync_all()
+}
+
+/// Makes a folder, and those above it, that only its owner may enter.
+///
+/// # Errors
+/// Of the file system.
+pub fn private_folder(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// The file's content; `None` when there is no such file.
+///
+/// # Errors
+/// Of the file system.
+pub fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_write_replaces_the_whole_and_is_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/b/state");
+        private_folder(path.parent().unwrap()).unwrap();
+        assert_eq!(read_if_there(&path).unwrap(), None);
+        write_atomic(&path, b"long old content").unwrap();
+        fs::write(path.with_file_name("state.new"), b"left by a crash").unwrap();
+        write_atomic(&path, b"new").unwrap();
+        assert_eq!(read_if_there(&path).unwrap().unwrap(), b"new");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,102 @@
+//! The stream of samples. While the orchestrator is away the last hour of them is kept and told when it is back.
+
+use std::{collections::VecDeque, time::Duration};
+
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep, sleep_until, timeout},
+};
+use tokio_stream::wrappers::ReceiverStream;
+use weir_proto::v1::{MetricsBatch, SystemMetrics, metrics_client::MetricsClient};
+
+use super::sample::Sampler;
+use crate::{
+    config::MetricsConfig,
+    control::{BackOff, Link, explain},
+};
+
+/// An hour at the default interval.
+const KEPT: usize = 720;
+/// Samples in one message.
+const BATCH: usize = 120;
+/// For one acknowledgement.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// For ever: looks at the machine at each interval (which may change meanwhile) and reports.
+pub async fn report(config: MetricsConfig, link: Link, mut interval: watch::Receiver<Duration>) {
+    let kept = watch::Sender::new(VecDeque::new());
+    let look = async {
+        let mut sampler = Some(Sampler::new(&config));
+        let mut last = Instant::now();
+        loop {
+            let next = last + *interval.borrow_and_update();
+            tokio::select! {
+                () = sleep_until(next) => {}
+                Ok(()) = interval.changed() => continue,
+            }
+            last = Instant::now();
+            // off this thread: the kernel may take its time over a disk
+            let Some(mut own) = sampler.take() else { return };
+            let Ok((own, sample)) = tokio::task::spawn_blocking(move || {
+                let sample = own.sample();
+                (own, sample)
+            })
+            .await
+            else {
+                return tracing::error!("system metrics ended abnormally");
+            };
+            sampler = Some(own);
+            kept.send_modify(|kept: &mut VecDeque<SystemMetrics>| {
+                if kept.len() == KEPT {
+                    kept.pop_front();
+                }
+                kept.push_back(sample);
+            });
+        }
+    };
+    let tell = async {
+        let mut back_off = BackOff::default();
+        loop {
+            let reason = tell(&link, &kept, &mut back_off).await;
+            let wait = back_off.wait();
+            tracing::debug!("system metrics wait: the orchestrator is away ({reason}); next attempt in {wait:.1?}");
+            sleep(wait).await;
+        }
+    };
+    tokio::join!(look, tell);
+}
+
+/// One stream, one batch in flight; why it ended.
+async fn tell(link: &Link, kept: &watch::Sender<VecDeque<SystemMetrics>>, back_off: &mut BackOff) -> String {
+    let channel = match link.connect().await {
+        Ok(channel) => channel,
+        Err(error) => return explain(&error),
+    };
+    let (say, batches) = mpsc::channel(1);
+    let mut acks = match MetricsClient::new(channel).report(ReceiverStream::new(batches)).await {
+        Ok(response) => response.into_inner(),
+        Err(status) => return explain(&status),
+    };
+    let mut waiting = kept.subscribe();
+    loop {
+        let samples: Vec<_> = match waiting.wait_for(|kept| !kept.is_empty()).await {
+            Ok(kept) => kept.iter().take(BATCH).cloned().collect(),
+            Err(_) => return "the agent stops".to_owned(),
+        };
+        let Some(last) = samples.last().map(|sample| sample.at_us) else { continue };
+        if say.send(MetricsBatch { samples }).await.is_err() {
+            return "it stopped listening".to_owned();
+        }
+        match timeout(PATIENCE, acks.message()).await {
+            Ok(Ok(Some(_))) => {}
+            Ok(Ok(None)) => return "it ended the stream".to_owned(),
+            Ok(Err(status)) => return explain(&status),
+            Err(_) => return "it did not acknowledge".to_owned(),
+        }
+        back_off.reset();
+        kept.send_if_modified(|kept| {
+            while kept.pop_front_if(|sample| sample.at_us <= last).is_some() {}
+            false
+        });
+    }
+}

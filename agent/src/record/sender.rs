@@ -1,0 +1,272 @@
+//! The thread that gets records to the orchestrator. Comes round to the workers' queues, sends batches, keeps each until
+//! it is acknowledged, and spools to disk what cannot be sent now. Nothing here is ever waited for by an exchange.
+
+use std::{
+    collections::VecDeque,
+    future::pending,
+    io,
+    path::PathBuf,
+    pin::Pin,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use tokio::{
+    sync::oneshot,
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout_at},
+};
+
+use super::{
+    Recorder, batch,
+    sink::Sink,
+    spool::{Frame, Position, Spool},
+};
+use crate::{
+    control::{BackOff, Link},
+    worker::Shared,
+};
+
+const ROUND: Duration = Duration::from_millis(25);
+/// For acknowledgements still on their way when the agent stops.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Runs until told to stop.
+pub struct Sender {
+    thread: std::thread::JoinHandle<()>,
+    stop: oneshot::Sender<()>,
+}
+
+impl Sender {
+    /// Starts the thread. What an earlier run left in the spool at `folder` is sent first.
+    ///
+    /// # Errors
+    /// The spool cannot be used or the thread not started.
+    pub fn start(shared: Arc<Shared>, link: Link, folder: PathBuf) -> io::Result<Self> {
+        let capture = &shared.config.capture;
+        let mut state = State {
+            spool: Spool::open(folder, capture.spool_bytes)?,
+            window: VecDeque::new(),
+            window_bytes: 0,
+            window_bound: capture.queue_bytes,
+            next_number: 1,
+            untold: 0,
+            sink: None,
+            shared,
+        };
+        state.publish();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::Builder::new()
+            .name("recorder".to_owned())
+            .spawn(move || runtime.block_on(state.run(link, stopped)))?;
+        Ok(Self { thread, stop })
+    }
+
+    /// Takes the last records, waits a moment for acknowledgements, spools the rest. To be called when no worker runs
+    /// any more. Blocks.
+    pub fn stop(self) {
+        let _ = self.stop.send(());
+        if self.thread.join().is_err() {
+            tracing::error!("the recorder ended abnormally");
+        }
+    }
+}
+
+/// A batch that is sent, or about to be, and not acknowledged.
+struct Unacknowledged {
+    number: u64,
+    frame: Frame,
+    /// where it stays on disk until then
+    spooled: Option<Position>,
+}
+
+struct State {
+    shared: Arc<Shared>,
+    spool: Spool,
+    window: VecDeque<Unacknowledged>,
+    window_bytes: usize,
+    window_bound: usize,
+    next_number: u64,
+    /// lost exchanges that no batch has told of
+    untold: u64,
+    sink: Option<Sink>,
+}
+
+type Opening = Pin<Box<dyn Future<Output = Result<Sink, String>>>>;
+
+impl State {
+    async fn run(mut self, link: Link, mut stopped: oneshot::Receiver<()>) {
+        let mut rounds = interval(ROUND);
+        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut back_off = BackOff::default();
+        let mut opening: Option<Opening> = Some(Box::pin(Sink::open(link.clone())));
+        loop {
+            tokio::select! {
+                _ = &mut stopped => break,
+                _ = rounds.tick() => self.collect(),
+                opened = done(&mut opening) => {
+                    opening = None;
+                    match opened {
+                        Ok(sink) => self.connected(sink),
+                        Err(reason) => opening = Some(later(&link, &reason, back_off.wait())),
+                    }
+                }
+                acknowledged = next_ack(&mut self.sink) => match acknowledged {
+                    Ok(number) => {
+                        back_off.reset();
+                        self.acknowledge(number);
+                    }
+                    Err(reason) => {
+                        self.sink = None;
+                        opening = Some(later(&link, &reason, back_off.wait()));
+                    }
+                },
+            }
+        }
+        self.end().await;
+    }
+
+    fn recorder(&self) -> &Recorder {
+        &self.shared.recorder
+    }
+
+    /// One round of the workers' queues.
+    fn collect(&mut self) {
+        let (mut queued, mut dropped) = (Vec::new(), std::mem::take(&mut self.untold));
+        self.shared.recorder.drain(|filled| {
+            if queued.is_empty() {
+                queued = filled.bytes;
+            } else {
+                queued.extend_from_slice(&filled.bytes);
+            }
+            dropped += filled.dropped;
+        });
+        // what is only a number waits for company while nobody is there to hear it
+        if queued.is_empty() && self.sink.is_none() {
+            self.untold = dropped;
+            return;
+        }
+        for frame in batch::cut(queued, dropped) {
+            self.offer(frame);
+        }
+        self.pump();
+    }
+
+    /// Straight to the orchestrator if it keeps up and nothing older waits, else to disk.
+    fn offer(&mut self, frame: Frame) {
+        if self.sink.is_some() && !self.spool.has_unread() && self.has_room() {
+            self.send(frame, None);
+        } else if let Err(error) = self.spool.append(&frame) {
+            self.lose(u64::from(frame.exchanges), &format!("the spool: {error}"));
+        }
+    }
+
+    /// Sends on from the spool, as far as the window allows.
+    fn pump(&mut self) {
+        while self.sink.is_some() && self.has_room() {
+            match self.spool.next() {
+                Ok(Some((position, frame))) => self.send(frame, Some(position)),
+                Ok(None) => break,
+                Err(error) => tracing::error!("the spool: {error}"),
+            }
+        }
+        let lost = self.spool.take_lost();
+        if lost != 0 {
+            self.lose(lost, "the spool is full");
+        }
+        self.publish();
+    }
+
+    fn has_room(&self) -> bool {
+        self.window_bytes < self.window_bound
+    }
+
+    fn send(&mut self, frame: Frame, spooled: Option<Position>) {
+        let number = self.next_number;
+        self.next_number += 1;
+        self.window_bytes += frame.payload.len();
+        if let Some(sink) = &self.sink {
+            sink.send(number, frame.payload.clone());
+        }
+        self.window.push_back(Unacknowledged { number, frame, spooled });
+    }
+
+    fn connected(&mut self, sink: Sink) {
+        for batch in &self.window {
+            sink.send(batch.number, batch.frame.payload.clone());
+        }
+        self.sink = Some(sink);
+        self.pump();
+    }
+
+    fn acknowledge(&mut self, number: u64) {
+        while let Some(batch) = self.window.pop_front_if(|batch| batch.number <= number) {
+            self.window_bytes -= batch.frame.payload.len();
+            self.recorder().counts.delivered.fetch_add(u64::from(batch.frame.exchanges), Relaxed);
+            if let Some(position) = batch.spooled
+                && let Err(error) = self.spool.acknowledge(position)
+            {
+                tracing::error!("the spool: {error}");
+            }
+        }
+        self.pump();
+    }
+
+    fn lose(&mut self, exchanges: u64, why: &str) {
+        if self.untold == 0 {
+            tracing::warn!("{exchanges} exchanges are lost to the record: {why}");
+        }
+        self.untold += exchanges;
+        self.recorder().counts.dropped.fetch_add(exchanges, Relaxed);
+    }
+
+    fn publish(&mut self) {
+        let counts = &self.shared.recorder.counts;
+        counts.unacknowledged_bytes.store(self.window_bytes as u64, Relaxed);
+        counts.spool_bytes.store(self.spool.bytes(), Relaxed);
+    }
+
+    async fn end(mut self) {
+        self.collect();
+        let deadline = Instant::now() + LAST_WORDS;
+        while self.sink.is_some() && (!self.window.is_empty() || self.spool.has_unread()) {
+            match timeout_at(deadline, next_ack(&mut self.sink)).await {
+                Ok(Ok(number)) => self.acknowledge(number),
+                Ok(Err(_)) | Err(_) => break,
+            }
+        }
+        let unsent: Vec<Frame> =
+            self.window.drain(..).filter(|batch| batch.spooled.is_none()).map(|batch| batch.frame).collect();
+        let kept = self.spool.prepend(&unsent).and_then(|()| self.spool.sync());
+        if let Err(error) = kept {
+            tracing::error!("what was not acknowledged is lost to the record: the spool: {error}");
+        }
+        let (spooled, lost) = (self.spool.bytes(), self.spool.take_lost());
+        if spooled != 0 || lost != 0 {
+            tracing::info!("{spooled} bytes of records wait on disk, {lost} exchanges are lost to the record");
+        }
+    }
+}
+
+async fn done(opening: &mut Option<Opening>) -> Result<Sink, String> {
+    match opening {
+        Some(opening) => opening.await,
+        None => pending().await,
+    }
+}
+
+async fn next_ack(sink: &mut Option<Sink>) -> Result<u64, String> {
+    match sink {
+        Some(sink) => sink.acknowledged().await,
+        None => pending().await,
+    }
+}
+
+fn later(link: &Link, reason: &str, wait: Duration) -> Opening {
+    tracing::debug!("records wait on disk: the orchestrator is away ({reason}); next attempt in {wait:.1?}");
+    let link = link.clone();
+    Box::pin(async move {
+        sleep(wait).await;
+        Sink::open(link).await
+    })
+}

@@ -1,0 +1,209 @@
+//! An agent from its configuration to its end: everything is made here, in the order in which it is needed, and taken
+//! down in the other. The only place that knows all parts.
+
+use std::{
+    io::Write as _,
+    net::{SocketAddr, TcpListener as StdListener},
+    path::PathBuf,
+    sync::Arc,
+    thread::JoinHandle,
+};
+
+use anyhow::Context as _;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+    time::sleep,
+};
+use weir_host::{Host, HostConfig};
+
+use crate::{
+    admin,
+    config::{Config, OrchestratorConfig},
+    control::{Applier, BackOff, Control, Identity, Introduction, Link, Settings},
+    disk,
+    filters::{FilterLog, Folder},
+    listener, metrics,
+    record::{Recorder, Sender},
+    tls::Authority,
+    worker::{self, Shared},
+};
+
+/// Where the certificate is that clients have to trust; it is made if there is none.
+///
+/// # Errors
+/// Of the data dir.
+pub fn certificate(config: &Config) -> anyhow::Result<PathBuf> {
+    Authority::load_or_create(&config.data_dir)?;
+    Ok(Authority::certificate_path(&config.data_dir))
+}
+
+/// Carries traffic until a signal says to stop.
+///
+/// # Errors
+/// The agent cannot start.
+pub fn run(config: Config) -> anyhow::Result<()> {
+    // several libraries ask for the process-wide one
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let data_dir = &config.data_dir;
+    disk::private_folder(data_dir).with_context(|| format!("the data dir {}", data_dir.display()))?;
+    let (listeners, proxy) =
+        listener::bind(config.listen, config.workers).with_context(|| format!("listen {}", config.listen))?;
+    let admin = StdListener::bind(config.admin).with_context(|| format!("admin {}", config.admin))?;
+    admin.set_nonblocking(true)?;
+    let addresses = Addresses { proxy, admin: admin.local_addr()? };
+    let host = Host::new(HostConfig {
+        cache_dir: Some(data_dir.join("cache")),
+        workers: config.workers,
+        log: Arc::new(FilterLog),
+    })?;
+    let recorder = match &config.orchestrator {
+        Some(_) => Recorder::new(config.workers, &config.capture),
+        None => Recorder::off(),
+    };
+    let shared = Arc::new(Shared::new(config, host, recorder, addresses.proxy, addresses.admin)?);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let ended = runtime.block_on(serve(shared, listeners, admin, addresses));
+    // a compilation that is under way is not waited for
+    runtime.shutdown_background();
+    ended
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Addresses {
+    proxy: SocketAddr,
+    admin: SocketAddr,
+}
+
+async fn serve(
+    shared: Arc<Shared>,
+    listeners: Vec<StdListener>,
+    admin: StdListener,
+    addresses: Addresses,
+) -> anyhow::Result<()> {
+    let mut stop = Stop::new()?;
+    let (ready, is_ready) = watch::channel(false);
+    tokio::spawn(admin::serve(TcpListener::from_std(admin)?, Arc::clone(&shared), is_ready));
+    let sender = tokio::select! {
+        // clients wait in the listeners' backlog: none is served without the filters that should be there
+        prepared = prepare(&shared, addresses) => prepared?,
+        () = stop.asked() => return Ok(()),
+    };
+    let spawn = |(number, listener)| worker::spawn(Arc::clone(&shared), number, listener);
+    let workers: Vec<JoinHandle<()>> = listeners.into_iter().enumerate().map(spawn).collect::<Result<_, _>>()?;
+    ready.send_replace(true);
+    // whoever started the agent may have stopped listening, which is no reason not to work
+    let _ = writeln!(std::io::stdout(), "agent ready: proxy {}, admin {}", addresses.proxy, addresses.admin);
+
+    stop.asked().await;
+    tracing::info!("stopping: exchanges in flight have {:?}", shared.config.drain);
+    shared.shutdown.begin();
+    let drained =
+        tokio::task::spawn_blocking(move || workers.into_iter().map(JoinHandle::join).filter(Result::is_err).count());
+    tokio::select! {
+        crashed = drained => {
+            let crashed = crashed?;
+            anyhow::ensure!(crashed == 0, "{crashed} workers ended abnormally");
+        }
+        () = stop.asked() => tracing::warn!("told to stop again: exchanges in flight are cut off"),
+    }
+    if let Some(sender) = sender {
+        tokio::task::spawn_blocking(|| sender.stop()).await?;
+    }
+    Ok(())
+}
+
+/// Everything that has to be there before the first client is served: the filters of the folder, and those of the
+/// orchestrator or, without it, of the last run.
+async fn prepare(shared: &Arc<Shared>, addresses: Addresses) -> anyhow::Result<Option<Sender>> {
+    let sender = match &shared.config.orchestrator {
+        Some(orchestrator) => Some(follow_orchestrator(shared, orchestrator, addresses).await?),
+        None => None,
+    };
+    if let Some(dir) = &shared.config.filters {
+        let folder = Folder::open(dir.clone(), Arc::clone(shared)).await?;
+        tokio::spawn(folder.follow());
+    }
+    Ok(sender)
+}
+
+async fn follow_orchestrator(
+    shared: &Arc<Shared>,
+    orchestrator: &OrchestratorConfig,
+    addresses: Addresses,
+) -> anyhow::Result<Sender> {
+    let config = &shared.config;
+    let name = sysinfo::System::host_name().unwrap_or_else(|| "agent".to_owned());
+    let identity = identity(config, orchestrator, &name).await?;
+    let link = Link::new(&orchestrator.url, &identity)?;
+    let keys = config.trust_keys.iter().cloned().chain(identity.publishers.clone());
+    let mut applier = Applier::open(Arc::clone(shared), identity.group.clone(), keys, &config.data_dir)?;
+    let restored = applier.restore().await;
+
+    let (metrics_interval, interval) = watch::channel(config.metrics.interval);
+    let applied = watch::Sender::new(restored);
+    let mut is_applied = applied.subscribe();
+    let control = Control {
+        shared: Arc::clone(shared),
+        link: link.clone(),
+        introduction: Introduction { name, listen: addresses.proxy, admin: addresses.admin },
+        settings: Settings { metrics_interval },
+        applied,
+    };
+    tokio::spawn(control.run(applier));
+    tokio::spawn(metrics::report(config.metrics.clone(), link.clone(), interval));
+    let sender = Sender::start(Arc::clone(shared), link, config.data_dir.join("spool")).context("the spool")?;
+    if !restored {
+        tracing::info!("waiting for the orchestrator: no client is served before its filters are known");
+    }
+    is_applied.wait_for(|applied| *applied).await?;
+    Ok(sender)
+}
+
+/// The identity of an earlier run, else a new one for the join token, however long the orchestrator is away.
+async fn identity(config: &Config, orchestrator: &OrchestratorConfig, name: &str) -> anyhow::Result<Identity> {
+    let folder = Identity::folder(&config.data_dir);
+    if let Some(identity) = Identity::load(&folder)? {
+        if orchestrator.join_token.is_some() {
+            tracing::info!("joined before as agent {}: the join token is not used", identity.agent_id);
+        }
+        return Ok(identity);
+    }
+    let token =
+        orchestrator.join_token.as_ref().ok_or_else(|| crate::control::JoinError::NoToken(orchestrator.url.clone()))?;
+    let mut back_off = BackOff::default();
+    loop {
+        match Identity::join(&folder, &orchestrator.url, token, name).await {
+            Ok(identity) => {
+                tracing::info!("joined {} as agent {}, group {}", orchestrator.url, identity.agent_id, identity.group);
+                return Ok(identity);
+            }
+            Err(error) if error.is_passing() => {
+                let wait = back_off.wait();
+                tracing::warn!("{error}; next attempt in {wait:.1?}");
+                sleep(wait).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// SIGTERM or SIGINT.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
