@@ -1,6 +1,6 @@
 //! Guests for tests: hooks in WebAssembly text, made into real components with the contract embedded. No toolchain is
 //! needed, and a guest can do wrong in ways that no compiler would let it.
-#![allow(dead_code, unreachable_pub, reason = "each test crate uses a part of this")]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::panic, reason = "shared by tests and the benchmark")]
 
 use std::fmt::Write as _;
 
@@ -45,10 +45,11 @@ pub struct Guest {
     pub validate: String,
     pub configure: String,
     pub globals: String,
+    pub imports: String,
     pub logs: bool,
     pub pages: u32,
     pub wit: String,
-    data: Vec<u8>,
+    pub data: Vec<u8>,
 }
 
 const DATA: usize = 0x1000;
@@ -68,6 +69,7 @@ impl Default for Guest {
             validate: "i32.const 0x80".to_owned(),
             configure: "i32.const 0xa0".to_owned(),
             globals: String::new(),
+            imports: String::new(),
             logs: false,
             pages: 1,
             wit: weir_wit::FILTER_WIT.to_owned(),
@@ -100,6 +102,20 @@ impl Guest {
         format!("(call $append-header (local.get $of) (i32.const {part}) {name} {value} (i32.const 0x300))")
     }
 
+    /// Sets a header field and notes the outcome in `x-outcome` of another part.
+    pub fn try_set(&mut self, part: u8, name: &str, value: &str, note: u8) -> String {
+        let (name, value) = (self.text(name), self.text(value));
+        let set = format!("(call $set (local.get $of) (i32.const {part}) {name} {value})");
+        format!("(call $note (local.get $of) (i32.const {note}) {set})")
+    }
+
+    /// Calls `set-method`, `set-path`, `set-authority` with a text and notes the outcome in the request.
+    pub fn try_control(&mut self, function: &str, value: &str) -> String {
+        let value = self.text(value);
+        let call = format!("(call ${function} (local.get $of) {value} (i32.const 0x300))");
+        format!("{call} (call $note (local.get $of) (i32.const 0) (call $outcome))")
+    }
+
     /// The core module.
     pub fn core(&self) -> Vec<u8> {
         let version = self.version();
@@ -126,6 +142,7 @@ impl Guest {
         if self.logs {
             writeln!(wat, "(import \"weir:filter/log@{version}\" \"write\" (func $log (param i32 i32 i32)))").unwrap();
         }
+        wat.push_str(&self.imports);
         wat.push_str(PRELUDE);
         writeln!(wat, "(memory (export \"memory\") {})", self.pages).unwrap();
         writeln!(wat, "{}\n(func $start {})\n(start $start)", self.globals, self.start).unwrap();
@@ -244,6 +261,7 @@ const PRELUDE: &str = r#"
 (data (i32.const 0x280) "\b0\02\00\00\08\00\00\00\b8\02\00\00\03\00\00\00")
 (data (i32.const 0x2a0) "denied")
 (data (i32.const 0x2b0) "x-filteryes")
+(data (i32.const 0x2c0) "x-outcome")
 (func $alloc (param $len i32) (result i32) (local $at i32) (local $past i32)
   (local.set $at (i32.and (i32.add (global.get $heap) (i32.const 15)) (i32.const -16)))
   (global.set $heap (i32.add (local.get $at) (local.get $len)))
@@ -267,6 +285,23 @@ const PRELUDE: &str = r#"
 ;; 255 when it went well, else the error
 (func $outcome (result i32)
   (select (i32.load8_u (i32.const 0x301)) (i32.const 255) (i32.load8_u (i32.const 0x300))))
+;; appends x-outcome with the outcome as a letter: k for ok, else f(orbidden), i(nvalid), t(oo large), z (frozen), a(bsent)
+(func $note (param $of i32) (param $part i32) (param $outcome i32)
+  (i32.store (i32.const 0x2d0) (i32.const 0x7a746966))
+  (i32.store8 (i32.const 0x2d4) (i32.const 97))
+  (i32.store8 (i32.const 0x2d8) (select (i32.const 107) (i32.load8_u (i32.add (i32.const 0x2d0) (local.get $outcome)))
+    (i32.eq (local.get $outcome) (i32.const 255))))
+  (call $append-header (local.get $of) (local.get $part) (i32.const 0x2c0) (i32.const 9) (i32.const 0x2d8)
+    (i32.const 1) (i32.const 0x310)))
+;; every byte with its case bit turned, in place
+(func $flip (param $ptr i32) (param $len i32) (result i32) (local $at i32)
+  (local.set $at (local.get $ptr))
+  (block $done (loop $next
+    (br_if $done (i32.eq (local.get $at) (i32.add (local.get $ptr) (local.get $len))))
+    (i32.store8 (local.get $at) (i32.xor (i32.load8_u (local.get $at)) (i32.const 0x20)))
+    (local.set $at (i32.add (local.get $at) (i32.const 1)))
+    (br $next)))
+  (call $replace (local.get $ptr) (local.get $len)))
 (func $set (param $of i32) (param $part i32) (param i32 i32 i32 i32) (result i32)
   (call $set-header (local.get $of) (local.get $part) (local.get 2) (local.get 3) (local.get 4) (local.get 5)
     (i32.const 0x300))

@@ -1,5 +1,5 @@
 //! What tests of runs share: a host that remembers log lines, exchanges, and the agent's part of driving a run.
-#![allow(dead_code, unreachable_pub, reason = "each test crate uses a part of this")]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::panic, reason = "shared by tests and the benchmark")]
 
 use std::{
     rc::Rc,
@@ -33,8 +33,8 @@ pub fn host_with(lines: &Arc<Lines>) -> Host {
 }
 
 /// A worker with a chain of these filters.
-pub fn worker(host: &Host, filters: &[Arc<Filter>]) -> (Rc<Instances>, Arc<Chain>) {
-    (Instances::new(host), Arc::new(Chain::new(filters.to_vec())))
+pub fn worker(host: &Host, filters: impl IntoIterator<Item = Arc<Filter>>) -> (Rc<Instances>, Arc<Chain>) {
+    (Instances::new(host), Arc::new(Chain::new(filters.into_iter().collect())))
 }
 
 pub fn exchange() -> Box<Exchange> {

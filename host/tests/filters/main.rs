@@ -1,0 +1,11 @@
+//! Filters as the agent runs them: real components, compiled and driven through the public interface.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects")]
+
+mod bodies;
+mod contain;
+mod decoded;
+mod guest;
+mod heads;
+mod lifetimes;
+mod load;
+mod support;
