@@ -1,0 +1,10 @@
+//! One exchange over real sockets: what the client says, what the upstream hears, what the client gets.
+
+#[path = "../data_path/agent.rs"]
+#[allow(dead_code, reason = "each test crate uses a part of this")]
+mod agent;
+
+mod bodies;
+mod failures;
+mod heads;
+mod waiting;
