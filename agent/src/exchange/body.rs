@@ -8,13 +8,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use weir_host::{Direction, Length, Progress, Run};
 
 use super::expect::Gate;
 use super::idle::Idle;
+use super::linger;
 use super::live::{Live, Stop};
 use super::problem::Problem;
 use crate::record::Outcome;
@@ -61,6 +62,8 @@ pub struct BodyStream {
     remaining: Option<u64>,
     idle: Idle,
     gate: Option<Gate>,
+    /// what nobody wants of it is read all the same
+    lingers: bool,
 }
 
 impl BodyStream {
@@ -78,7 +81,17 @@ impl BodyStream {
             done: ended,
             idle: Idle::new(limit),
             gate: None,
+            lingers: false,
         }
+    }
+
+    /// A request's. A client that is answered before it has sent its whole body goes on sending for a while, and over
+    /// HTTP/1 closing on it then would reset the connection and may lose the answer (RFC 9112 section 9.6).
+    pub(super) fn of_client(live: &Rc<Live>, body: Incoming, version: Version) -> Self {
+        let limit = live.worker.shared.config.client.body_idle;
+        let mut stream = BodyStream::new(live, Direction::Request, Source::Client(body), limit);
+        stream.lingers = version != Version::HTTP_2;
+        stream
     }
 
     /// The chain takes part in the body, at least as long as its head is held back.
@@ -178,7 +191,8 @@ impl BodyStream {
         }
     }
 
-    fn breaks(&self, broken: Broken) -> Broken {
+    fn breaks(&mut self, broken: Broken) -> Broken {
+        self.lingers = false;
         let outcome = match self.direction {
             Direction::Request => Outcome::ClientGone,
             Direction::Response => Outcome::UpstreamFailed,
@@ -307,8 +321,18 @@ impl Body for BodyStream {
     }
 }
 
+impl Drop for BodyStream {
+    fn drop(&mut self) {
+        let unread = !self.done && !self.ended && self.gate.is_none();
+        // once the agent stops there may be no runtime to read on
+        if self.lingers && unread && !self.live.worker.drain.has_begun() {
+            linger::discard(std::mem::replace(&mut self.source, Source::Local(None)));
+        }
+    }
+}
+
 impl Source {
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+    pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         match self {
             Source::Client(body) => Pin::new(body).poll_frame(cx).map_err(Broken::Client),
             Source::Upstream(body) => Pin::new(body).poll_frame(cx).map_err(Broken::Upstream),

@@ -10,6 +10,7 @@ mod expect;
 mod hop_by_hop;
 mod idle;
 mod ledger;
+mod linger;
 mod live;
 mod problem;
 mod reply;
@@ -29,6 +30,7 @@ use hyper::body::Incoming;
 use uuid::{ContextV7, Timestamp, Uuid};
 use weir_host::{Connection, Progress};
 
+use self::body::BodyStream;
 use self::live::{Live, Stop};
 pub use self::problem::{Blame, Problem};
 pub use self::reply::reply;
@@ -53,6 +55,7 @@ pub async fn serve(
     let (mut head, body) = request.into_parts();
     let placed = resolve::resolve(&mut head, origin);
     let live = Live::begin(worker, connection, new_id(), &head);
+    let body = BodyStream::of_client(&live, body, head.version);
     let reply = async {
         let mut target = placed.map_err(Problem::from)?;
         let request = request::prepare(&live, connection, &mut target, head, body).await?;

@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use http::header::{EXPECT, HeaderValue, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, Request, Version, request};
-use hyper::body::Incoming;
 use weir_host::{BodyMode, Connection, Direction, Exchange, Filter, Progress, Run};
 
-use super::body::{BodyStream, Source};
+use super::body::BodyStream;
 use super::expect::Gate;
 use super::hop_by_hop::{Asked, add_via, connection_options, is_final_recipient, strip_request};
 use super::live::{Live, Stop};
@@ -25,15 +24,13 @@ pub(super) async fn prepare(
     connection: &Arc<Connection>,
     target: &mut Target,
     mut head: request::Parts,
-    body: Incoming,
+    mut body: BodyStream,
 ) -> Result<Request<Outgoing>, Stop> {
     let worker = &live.worker;
     let asked = strip_request(&mut head, &worker.shared.via).map_err(Problem::from)?;
     if is_final_recipient(&mut head).map_err(Problem::from)? {
         return Err(Stop::Reply(final_recipient(&head)));
     }
-    let mut body =
-        BodyStream::new(live, Direction::Request, Source::Client(body), worker.shared.config.client.body_idle);
     let mut was_held = false;
     if let Some(run) = enter(live, connection, &mut head) {
         (head, was_held) = through_filters(live, run, target, &mut body).await?;

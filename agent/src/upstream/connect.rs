@@ -11,6 +11,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::UpstreamFailure;
 use super::dial::{Dialed, dial};
+use super::hearing::Hearing;
 use super::outgoing::Upward;
 use super::pool::{Alpn, Connection};
 use super::resolve::Resolver;
@@ -70,7 +71,7 @@ impl Connector {
             .preserve_header_case(true)
             .max_headers(self.config.headers)
             .max_buf_size(self.config.head_bytes.max(8 << 10))
-            .handshake(TokioIo::new(stream))
+            .handshake(TokioIo::new(Hearing::new(stream)))
             .await
             .map_err(|error| UpstreamFailure::of(&error, address, false))?;
         tokio::task::spawn_local(async move {

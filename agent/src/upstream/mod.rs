@@ -5,6 +5,7 @@ mod connect;
 mod dial;
 mod failure;
 mod head;
+mod hearing;
 mod mirror;
 mod outgoing;
 mod pool;

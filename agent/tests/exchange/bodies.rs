@@ -11,7 +11,9 @@ async fn connect(setup: &Setup, http2: Option<bool>) -> anyhow::Result<(Http, St
     let client = setup.agent.client()?;
     Ok(match http2 {
         None => (client.forward().await?, format!("http://{}", setup.origin.plain())),
-        Some(false) => (client.intercepted(&setup.tls_http1(), Alpn::Http1).await?, format!("https://{}", setup.tls_http1())),
+        Some(false) => {
+            (client.intercepted(&setup.tls_http1(), Alpn::Http1).await?, format!("https://{}", setup.tls_http1()))
+        }
         Some(true) => (client.intercepted(&setup.tls(), Alpn::Http2).await?, format!("https://{}", setup.tls())),
     })
 }
@@ -51,17 +53,18 @@ async fn a_get_may_have_a_body() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What goes up by `/echo`, and what comes down by `/bytes`.
 #[derive(Clone, Debug)]
-struct Case {
-    http2: Option<bool>,
-    size: u64,
-    by: usize,
-    sized: bool,
-    down: u64,
-    down_chunked: bool,
+pub(crate) struct Case {
+    pub(crate) http2: Option<bool>,
+    pub(crate) size: u64,
+    pub(crate) by: usize,
+    pub(crate) sized: bool,
+    pub(crate) down: u64,
+    pub(crate) down_chunked: bool,
 }
 
-fn case() -> impl Strategy<Value = Case> {
+pub(crate) fn case() -> impl Strategy<Value = Case> {
     let size = prop_oneof![Just(0), 1..100u64, 16_000..17_000u64, 0..300_000u64];
     let fields = (prop_oneof![Just(None), Just(Some(false)), Just(Some(true))], size.clone(), 1..70_000usize);
     (fields, any::<bool>(), size, any::<bool>()).prop_map(|((http2, size, by), sized, down, down_chunked)| {
@@ -70,24 +73,28 @@ fn case() -> impl Strategy<Value = Case> {
     })
 }
 
+/// How many right bytes came back, and came down.
+pub(crate) async fn pass(setup: &Setup, case: &Case) -> anyhow::Result<(u64, u64)> {
+    let (mut http, base) = connect(setup, case.http2).await?;
+    let mut pattern = Pattern::new(9, case.size).by(case.by);
+    if !case.sized {
+        pattern = pattern.chunked();
+    }
+    let up = echo(&mut http, &base, "POST", pattern, 9).await?;
+    let chunked = if case.down_chunked { "&chunked" } else { "" };
+    let url = format!("{base}/bytes/{}?seed=3&by={}{chunked}", case.down, case.by);
+    let request = http.request("GET", &url, body::empty())?;
+    let down = body::check(http.send(request).await?.into_body(), 3).await?.0;
+    Ok((up, down))
+}
+
 #[test]
 fn small_bodies_pass_whatever_their_framing() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let setup = runtime.block_on(Setup::start(|_| {})).unwrap();
     let config = ProptestConfig { cases: 120, ..ProptestConfig::default() };
     proptest!(config, |(case in case())| {
-        let passed = runtime.block_on(async {
-            let (mut http, base) = connect(&setup, case.http2).await?;
-            let mut pattern = Pattern::new(9, case.size).by(case.by);
-            if !case.sized {
-                pattern = pattern.chunked();
-            }
-            let up = echo(&mut http, &base, "POST", pattern, 9).await?;
-            let chunked = if case.down_chunked { "&chunked" } else { "" };
-            let reply = http.request("GET", &format!("{base}/bytes/{}?seed=3&by={}{chunked}", case.down, case.by), body::empty())?;
-            let down = body::check(http.send(reply).await?.into_body(), 3).await?.0;
-            anyhow::Ok((up, down))
-        });
+        let passed = runtime.block_on(pass(&setup, &case));
         prop_assert_eq!(passed.map_err(|error| TestCaseError::fail(format!("{error:#}")))?, (case.size, case.down));
     });
 }

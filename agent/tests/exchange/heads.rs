@@ -28,7 +28,11 @@ async fn fields_of_a_hop_end_there_and_the_way_is_told() -> anyhow::Result<()> {
     client.say(request).await?;
     let response = client.response().await?;
     assert!(response.head.starts_with("HTTP/1.1 200 Fine\r\n"), "{}", response.head);
-    assert!(response.head.contains("X-Goes-On: 2\r\n") && response.head.contains("via: 1.1 weir-"), "{}", response.head);
+    assert!(
+        response.head.contains("X-Goes-On: 2\r\n") && response.head.contains("via: 1.1 weir-"),
+        "{}",
+        response.head
+    );
     for gone in ["X-Hop", "Keep-Alive:", "Proxy-Authenticate", "close"] {
         assert!(!response.head.contains(gone), "{gone} in {}", response.head);
     }

@@ -4,7 +4,12 @@
 #[allow(dead_code, reason = "each test crate uses a part of this")]
 mod agent;
 
+#[path = "../../../host/tests/guest/mod.rs"]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "clippy takes only test functions for tests")]
+mod guest;
+
 mod bodies;
 mod failures;
+mod filters;
 mod heads;
 mod waiting;

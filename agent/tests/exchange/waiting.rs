@@ -2,10 +2,10 @@
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use weir_testkit::client::Alpn;
 use weir_testkit::raw::{Raw, RawOrigin, Script};
 use weir_testkit::wait::{PATIENCE, eventually, within};
 use weir_testkit::websocket::WebSocket;
-use weir_testkit::client::Alpn;
 
 use crate::agent::Setup;
 
@@ -93,7 +93,8 @@ async fn one_side_of_an_upgraded_connection_may_end_before_the_other() -> anyhow
     let origin = TcpListener::bind("127.0.0.1:0").await?;
     let address = origin.local_addr()?;
     let mut client = setup.agent.client()?.dial().await?;
-    let request = format!("GET http://{address}/ HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n");
+    let request =
+        format!("GET http://{address}/ HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n");
     client.write_all(request.as_bytes()).await?;
     let (mut upstream, _) = within(PATIENCE, "the agent's connection", origin.accept()).await??;
     let mut heard = Vec::new();
