@@ -11,6 +11,7 @@ pub mod client;
 pub mod component;
 pub mod curl;
 pub mod debian;
+pub mod golden;
 pub mod load;
 pub mod orchestrator;
 pub mod origin;

@@ -1,6 +1,6 @@
 //! Answers requests for listed hosts, paths and methods itself. In: heads. Out: a refusal, or nothing at all.
 //!
-//! Access is decided here, so each source that names a host is asked (CONNECT target, TLS server name, authority, Host),
+//! Access is decided here, so each source that names a host is asked (CONNECT target, TLS server name, authority),
 //! and host and path are compared in the form that the upstream will understand, not in the one that was typed.
 #![forbid(unsafe_code)]
 

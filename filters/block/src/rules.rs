@@ -140,10 +140,11 @@ impl Facts {
     }
 }
 
-/// Where the exchange goes, and where the client said that it would go: they may differ.
+/// Where the exchange goes, and where the client said that it would go: they may differ. `Host` need not be asked: the
+/// agent sends the authority there, whatever the client wrote.
 fn hosts(request: &Request) -> Vec<String> {
     let connection = request.connection();
-    let mut hosts: Vec<String> = Vec::with_capacity(4);
+    let mut hosts: Vec<String> = Vec::with_capacity(3);
     let mut add = |authority: &str| {
         let host = host::normal(authority);
         if !hosts.iter().any(|known| *known == host) {
@@ -151,7 +152,6 @@ fn hosts(request: &Request) -> Vec<String> {
         }
     };
     add(&request.authority());
-    request.headers().get_all("host").iter().for_each(|host| add(host));
     connection.tunnel_target.as_deref().map(&mut add);
     connection.server_name.as_deref().map(&mut add);
     hosts

@@ -12,7 +12,7 @@ pub enum Action {
     /// Close without an answer: the connection on HTTP/1, the stream on HTTP/2.
     Abort,
     /// Keep this head back until its body ended or [`Subscription::max_buffer`](crate::Subscription::max_buffer) bytes
-    /// came, so that body hooks may still change it.
+    /// came, so that body hooks may still change it. Only where there is a body to come.
     HoldForBody,
 }
 
@@ -22,12 +22,12 @@ impl From<LocalResponse> for Action {
     }
 }
 
-/// Answer of a hook that sees a chunk of a body, or trailers.
+/// Answer of a hook that sees a chunk of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChunkAction {
     /// As it is: the agent sends its own copy, nothing leaves the guest.
     Pass,
-    /// These bytes in its place. After trailers: sent before them.
+    /// These bytes in its place.
     Replace(Vec<u8>),
     /// Nothing in its place.
     Drop,
@@ -39,6 +39,23 @@ pub enum ChunkAction {
 }
 
 impl From<LocalResponse> for ChunkAction {
+    fn from(response: LocalResponse) -> Self {
+        Self::Respond(response)
+    }
+}
+
+/// Answer of a hook that sees trailers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TrailersAction {
+    /// Go on.
+    Next,
+    /// As [`ChunkAction::Respond`].
+    Respond(LocalResponse),
+    /// Close without an answer.
+    Abort,
+}
+
+impl From<LocalResponse> for TrailersAction {
     fn from(response: LocalResponse) -> Self {
         Self::Respond(response)
     }

@@ -2,8 +2,8 @@
 //! `imports/wasm.rs` do the SDK's types meet the generated ones.
 
 use crate::{
-    Action, BodyMode, Chunk, ChunkAction, DoneReason, Filter, LocalResponse, Subscription, UpstreamError,
-    exchange::Direction, guest::Guest,
+    Action, BodyMode, Chunk, ChunkAction, DoneReason, Filter, LocalResponse, Subscription, TrailersAction,
+    UpstreamError, exchange::Direction, guest::Guest,
 };
 
 #[allow(
@@ -71,7 +71,7 @@ impl<C: Component> events::Guest for C {
     }
 
     fn on_trailers(of: u32, origin: http::Direction) -> events::ChunkAction {
-        chunk_action(C::with(|guest| guest.trailers(of, direction(origin))))
+        trailers_action(C::with(|guest| guest.trailers(of, direction(origin))))
     }
 
     fn on_upstream_error(of: u32, error: events::UpstreamError) -> events::Action {
@@ -115,6 +115,14 @@ fn chunk_action(action: ChunkAction) -> events::ChunkAction {
         ChunkAction::Drop => events::ChunkAction::DropChunk,
         ChunkAction::Respond(response) => events::ChunkAction::Respond(local_response(response)),
         ChunkAction::Abort => events::ChunkAction::Abort,
+    }
+}
+
+fn trailers_action(action: TrailersAction) -> events::ChunkAction {
+    match action {
+        TrailersAction::Next => events::ChunkAction::Pass,
+        TrailersAction::Respond(response) => events::ChunkAction::Respond(local_response(response)),
+        TrailersAction::Abort => events::ChunkAction::Abort,
     }
 }
 

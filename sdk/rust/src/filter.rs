@@ -2,7 +2,10 @@
 
 use serde::de::DeserializeOwned;
 
-use crate::{Action, Chunk, ChunkAction, Done, Problems, Request, Response, Subscription, Trailers, UpstreamError};
+use crate::{
+    Action, Chunk, ChunkAction, Done, Problems, Request, Response, Subscription, Trailers, TrailersAction,
+    UpstreamError,
+};
 
 /// A filter: built once from its configuration, then shared by every exchange of its instance.
 ///
@@ -38,8 +41,8 @@ pub trait Filter: Sized + 'static {
     }
 
     /// A request's trailers came, after its last chunk.
-    fn request_trailers(&self, trailers: &mut Trailers, state: &mut Self::State) -> ChunkAction {
-        ChunkAction::Pass
+    fn request_trailers(&self, trailers: &mut Trailers, state: &mut Self::State) -> TrailersAction {
+        TrailersAction::Next
     }
 
     /// The head of a response came.
@@ -53,11 +56,12 @@ pub trait Filter: Sized + 'static {
     }
 
     /// A response's trailers came, after its last chunk.
-    fn response_trailers(&self, trailers: &mut Trailers, state: &mut Self::State) -> ChunkAction {
-        ChunkAction::Pass
+    fn response_trailers(&self, trailers: &mut Trailers, state: &mut Self::State) -> TrailersAction {
+        TrailersAction::Next
     }
 
     /// No response came. [`Action::Respond`] answers in its place; [`Action::Next`] leaves the agent's own error response.
+    /// There is no body to hold for.
     fn upstream_error(&self, request: &Request, error: UpstreamError, state: &mut Self::State) -> Action {
         Action::Next
     }

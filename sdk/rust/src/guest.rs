@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     Action, Chunk, ChunkAction, Done, DoneReason, Filter, Problem, Request, Response, Subscription, Trailers,
-    UpstreamError, config, exchange::Direction, headers::Part,
+    TrailersAction, UpstreamError, config, exchange::Direction, headers::Part,
 };
 
 /// One instance of a filter. Hooks before `configure` do nothing; the agent calls none.
@@ -57,8 +57,8 @@ impl<F: Filter> Guest<F> {
         })
     }
 
-    pub(crate) fn trailers(&self, number: u32, direction: Direction) -> ChunkAction {
-        self.hook(number, ChunkAction::Pass, |filter, state| match direction {
+    pub(crate) fn trailers(&self, number: u32, direction: Direction) -> TrailersAction {
+        self.hook(number, TrailersAction::Next, |filter, state| match direction {
             Direction::Request => filter.request_trailers(&mut Trailers::new(number, Part::RequestTrailers), state),
             Direction::Response => filter.response_trailers(&mut Trailers::new(number, Part::ResponseTrailers), state),
         })

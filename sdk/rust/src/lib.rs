@@ -61,7 +61,7 @@ mod component;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 
-pub use action::{Action, ChunkAction};
+pub use action::{Action, ChunkAction, TrailersAction};
 pub use chunk::Chunk;
 pub use config::NoConfig;
 pub use connection::{Connection, Entry};
@@ -77,7 +77,8 @@ pub use trailers::Trailers;
 pub mod prelude {
     pub use crate::{
         Action, BodyMode, Chunk, ChunkAction, Done, DoneReason, Filter, HeaderError, Headers, HeadersMut,
-        LocalResponse, NoConfig, Problem, Problems, Request, Response, Subscription, Trailers, UpstreamError,
+        LocalResponse, NoConfig, Problem, Problems, Request, Response, Subscription, Trailers, TrailersAction,
+        UpstreamError,
     };
 }
 

@@ -30,6 +30,9 @@ pub(crate) fn method(of: u32) -> String {
 pub(crate) fn set_method(of: u32, value: &str) -> Changed {
     live::change_request(of, |exchange| {
         syntax(is_token(value))?;
+        if value == "CONNECT" {
+            return Err(HeaderError::Forbidden);
+        }
         exchange.line.method = value.to_owned();
         Ok(())
     })
@@ -80,32 +83,46 @@ pub(crate) fn set_status(of: u32, value: u16) -> Changed {
 }
 
 pub(crate) fn header(of: u32, part: Part, name: &str) -> Option<String> {
-    live::read(of, |exchange| exchange.head(part)?.first(name).map(str::to_owned))
+    header_values(of, part, name).into_iter().next()
 }
 
 pub(crate) fn header_values(of: u32, part: Part, name: &str) -> Vec<String> {
+    if is_host(part, name) {
+        return vec![authority(of)];
+    }
+    if is_hidden(name) {
+        return Vec::new();
+    }
     let values = |head: &Head| head.values(name).map(str::to_owned).collect();
     live::read(of, |exchange| exchange.head(part).map(values).unwrap_or_default())
 }
 
 pub(crate) fn headers(of: u32, part: Part) -> Vec<(String, String)> {
-    live::read(of, |exchange| exchange.head(part).map(|head| head.0.clone()).unwrap_or_default())
+    let host = (part == Part::Request).then(|| ("host".to_owned(), authority(of)));
+    live::read(of, |exchange| {
+        let Some(head) = exchange.head(part) else { return Vec::new() };
+        let seen = head.0.iter().filter(|(name, _)| !is_host(part, name) && !is_hidden(name));
+        host.into_iter().chain(seen.cloned()).collect()
+    })
 }
 
 pub(crate) fn set_header(of: u32, part: Part, name: &str, value: &str) -> Changed {
-    changeable(name)?;
+    if is_host(part, name) {
+        return set_authority(of, value);
+    }
+    changeable(part, name)?;
     syntax(is_value(value))?;
     live::change_head(of, part, |head| head.set(name, value))
 }
 
 pub(crate) fn append_header(of: u32, part: Part, name: &str, value: &str) -> Changed {
-    changeable(name)?;
+    changeable(part, name)?;
     syntax(is_value(value))?;
     live::change_head(of, part, |head| head.append(name, value))
 }
 
 pub(crate) fn remove_header(of: u32, part: Part, name: &str) -> Changed {
-    changeable(name)?;
+    changeable(part, name)?;
     live::change_head(of, part, |head| head.remove(name))
 }
 
@@ -121,22 +138,33 @@ fn syntax(is_good: bool) -> Changed {
     if is_good { Ok(()) } else { Err(HeaderError::InvalidSyntax) }
 }
 
-/// Fields that the agent owns: framing, hop-by-hop (RFC 9110 section 7.6.1), and `Host`, which follows the authority.
-fn changeable(name: &str) -> Changed {
+/// Fields that the agent owns: framing, hop-by-hop (RFC 9110 section 7.6.1), and `Host`, which is the authority's.
+fn changeable(part: Part, name: &str) -> Changed {
     syntax(is_token(name))?;
-    const OWNED: [&str; 10] = [
+    const OWNED: [&str; 11] = [
         "connection",
         "content-length",
-        "host",
+        "http2-settings",
         "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
         "proxy-connection",
         "te",
         "trailer",
         "transfer-encoding",
         "upgrade",
-        "proxy-authorization",
     ];
-    if OWNED.contains(&name.to_ascii_lowercase().as_str()) { Err(HeaderError::Forbidden) } else { Ok(()) }
+    let is_owned = OWNED.contains(&name.to_ascii_lowercase().as_str()) || is_host(part, name);
+    if is_owned { Err(HeaderError::Forbidden) } else { Ok(()) }
+}
+
+fn is_host(part: Part, name: &str) -> bool {
+    part == Part::Request && name.eq_ignore_ascii_case("host")
+}
+
+/// Credentials for the agent, not for filters.
+fn is_hidden(name: &str) -> bool {
+    name.eq_ignore_ascii_case("proxy-authorization")
 }
 
 fn is_token(text: &str) -> bool {
@@ -145,5 +173,6 @@ fn is_token(text: &str) -> bool {
 }
 
 fn is_value(text: &str) -> bool {
-    text.chars().all(|c| c == '\t' || (c as u32 <= 0xff && c as u32 >= 0x20 && c != '\x7f'))
+    let is_trimmed = !text.starts_with([' ', '\t']) && !text.ends_with([' ', '\t']);
+    is_trimmed && text.chars().all(|c| c == '\t' || (c as u32 <= 0xff && c as u32 >= 0x20 && c != '\x7f'))
 }

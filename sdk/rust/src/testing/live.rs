@@ -48,8 +48,10 @@ pub(crate) struct Live {
     pub(crate) open: Vec<Part>,
     /// The direction whose head hook runs.
     pub(crate) in_head: Option<Direction>,
-    pub(crate) request_mode: BodyMode,
-    pub(crate) response_mode: BodyMode,
+    /// What was subscribed.
+    pub(crate) asked: [BodyMode; 2],
+    /// What is left of it.
+    pub(crate) modes: [BodyMode; 2],
 }
 
 impl Live {
@@ -136,15 +138,12 @@ pub(crate) fn set_body_mode(of: u32, direction: Direction, mode: BodyMode) -> Re
         if live.in_head != Some(direction) {
             return Err(HeaderError::Frozen);
         }
-        let current = match direction {
-            Direction::Request => &mut live.request_mode,
-            Direction::Response => &mut live.response_mode,
-        };
-        let is_less = mode == *current || mode == BodyMode::None || (mode == BodyMode::Observe && *current > mode);
+        let asked = live.asked[direction as usize];
+        let is_less = mode == asked || mode == BodyMode::None || (mode == BodyMode::Observe && asked > mode);
         if !is_less {
             return Err(HeaderError::Forbidden);
         }
-        *current = mode;
+        live.modes[direction as usize] = mode;
         Ok(())
     })
 }

@@ -7,8 +7,8 @@ use super::{
     live::{self, Head, Live},
 };
 use crate::{
-    Action, BodyMode, Chunk, ChunkAction, Connection, DoneReason, Entry, Filter, LocalResponse, UpstreamError,
-    exchange::Direction, headers::Part,
+    Action, BodyMode, Chunk, ChunkAction, Connection, DoneReason, Entry, Filter, LocalResponse, TrailersAction,
+    UpstreamError, exchange::Direction, headers::Part,
 };
 
 pub(super) struct Passage<'a, F: Filter> {
@@ -39,8 +39,8 @@ impl<'a, F: Filter> Passage<'a, F> {
             response_trailers: None,
             open: Vec::new(),
             in_head: None,
-            request_mode: tested.subscription.request_body,
-            response_mode: tested.subscription.response_body,
+            asked: [tested.subscription.request_body, tested.subscription.response_body],
+            modes: [tested.subscription.request_body, tested.subscription.response_body],
         };
         Self { tested, number, live: Some(live), exchange, reason: None }
     }
@@ -119,30 +119,33 @@ impl<'a, F: Filter> Passage<'a, F> {
             }
         }
         let open = if held { &[part][..] } else { &[] };
-        let mut out = self.body(direction, body, open)?;
+        let out = if is_empty { body } else { self.body(direction, body, open)? };
         if trailers && tail {
             let mut open = open.to_vec();
             open.push(trailer_part);
             let action = self.hook(&open, None, |guest, number| guest.trailers(number, direction));
             match action {
-                ChunkAction::Pass | ChunkAction::Drop => {}
-                ChunkAction::Replace(bytes) => out.push(bytes),
-                ChunkAction::Respond(response) => return Err(respond(response)),
-                ChunkAction::Abort => return Err(End::Abort),
+                TrailersAction::Next => {}
+                TrailersAction::Respond(response) if direction == Direction::Request || held => {
+                    return Err(respond(response));
+                }
+                // The response's head is at the client already.
+                TrailersAction::Respond(_) | TrailersAction::Abort => return Err(End::Abort),
             }
         }
         Ok(out)
     }
 
     fn body(&mut self, direction: Direction, body: Vec<Vec<u8>>, open: &[Part]) -> Result<Vec<Vec<u8>>, End> {
-        let mode = match direction {
-            Direction::Request => self.live().request_mode,
-            Direction::Response => self.live().response_mode,
-        };
+        let mode = self.live().modes[direction as usize];
         let chunks = match mode {
             BodyMode::None => return Ok(body),
-            _ if body.is_empty() => return Ok(body),
-            BodyMode::Observe | BodyMode::Transform => body,
+            BodyMode::Observe | BodyMode::Transform => {
+                // The agent knows that a body ends when it has ended: the end comes alone.
+                let mut chunks: Vec<_> = body.into_iter().filter(|chunk| !chunk.is_empty()).collect();
+                chunks.push(Vec::new());
+                chunks
+            }
             BodyMode::Buffer => {
                 let whole = body.concat();
                 if whole.len() > self.tested.subscription.max_buffer as usize {
@@ -157,6 +160,7 @@ impl<'a, F: Filter> Passage<'a, F> {
             let chunk = Chunk { bytes: bytes.clone(), end_of_stream: index == last };
             let action = self.hook(open, None, |guest, number| guest.body(number, direction, chunk));
             match action {
+                ChunkAction::Pass if bytes.is_empty() => {}
                 ChunkAction::Pass => out.push(bytes),
                 ChunkAction::Replace(_) | ChunkAction::Drop if mode == BodyMode::Observe => {
                     return Err(End::Fail("a filter that observes may not change the body".to_owned()));
@@ -184,7 +188,8 @@ impl<'a, F: Filter> Passage<'a, F> {
             tls => UpstreamError::Tls(tls.strip_prefix("tls ").unwrap_or(tls).to_owned()),
         };
         match self.hook(&[], None, |guest, number| guest.upstream_error(number, error)) {
-            Action::Next | Action::HoldForBody => Ok(()),
+            Action::Next => Ok(()),
+            Action::HoldForBody => Err(End::Fail("there is no body to hold for".to_owned())),
             Action::Respond(response) => Err(respond(response)),
             Action::Abort => Err(End::Abort),
         }

@@ -1,0 +1,44 @@
+//! Every golden case of every filter, in wasm: what runs in production gives what the filter's own tests saw.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use weir_testkit::{binaries, golden::Golden};
+
+/// Crates with cases in `filters/` and `examples/`.
+fn filters() -> anyhow::Result<Vec<(String, PathBuf)>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut found = Vec::new();
+    for folder in ["filters", "examples"] {
+        for entry in fs::read_dir(root.join(folder))? {
+            let entry = entry?;
+            let cases = entry.path().join("cases");
+            if cases.is_dir() {
+                found.push((entry.file_name().to_string_lossy().into_owned(), cases));
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+#[test]
+fn every_case_holds_in_wasm() -> anyhow::Result<()> {
+    let cache = tempfile::tempdir()?;
+    let golden = Golden::new(&cache.path().join("compiled"))?;
+    let (mut count, mut failures) = (0, String::new());
+    for (filter, cases) in filters()? {
+        let component = fs::read(binaries::filter(&filter)?)?;
+        for (name, case) in weir_golden::folder(&cases)? {
+            count += 1;
+            if let Err(mismatch) = case.check(&golden.run(&filter, &component, &case)?) {
+                failures.push_str(&format!("\n{filter}/{name}: {}\n{mismatch}", case.title));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{failures}");
+    assert!(count > 20, "only {count} cases were found");
+    Ok(())
+}
