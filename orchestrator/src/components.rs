@@ -13,7 +13,7 @@ const EXPORTS: [&str; 2] = ["lifecycle", "events"];
 /// Whoever built or published the component is to blame.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ComponentRefusal {
-    #[error("it has {0} bytes, more than {1}")]
+    #[error("it has {0} bytes, more than {most}", most = mebibytes(*.1))]
     TooLarge(u64, u64),
     #[error("it is not WebAssembly: it does not begin with the magic bytes `\\0asm`")]
     NotWasm,
@@ -65,6 +65,10 @@ pub(crate) fn needs(bytes: &[u8], most: u64) -> Result<BTreeSet<Capability>, Com
     let needs = check_world(bytes)?;
     Validator::new().validate_all(bytes).map_err(|error| ComponentRefusal::Invalid(error.to_string()))?;
     Ok(needs)
+}
+
+fn mebibytes(bytes: u64) -> String {
+    if bytes.is_multiple_of(1 << 20) { format!("{} MiB", bytes >> 20) } else { bytes.to_string() }
 }
 
 fn check_world(bytes: &[u8]) -> Result<BTreeSet<Capability>, ComponentRefusal> {

@@ -13,6 +13,7 @@ use super::{
 /// List the agents
 #[derive(Debug, Args)]
 pub(crate) struct Agents {
+    /// Form of the answer
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     #[command(flatten)]
@@ -34,7 +35,7 @@ struct Row {
 
 impl Agents {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let items = self.connect.client()?.list(&["agents"], &[], usize::MAX).await?;
+        let items = self.connect.client()?.all(&["agents"]).await?;
         if self.format == Format::Json {
             return Ok(output::json(&items)?);
         }

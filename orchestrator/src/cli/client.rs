@@ -129,7 +129,20 @@ impl Client {
         }
     }
 
-    /// The first `limit` items of a list, page after page.
+    /// Every item of a short list.
+    pub(crate) async fn all(&self, path: &[&str]) -> Result<Vec<Value>, Failure> {
+        let page: Page = self.get(path, &[]).await?;
+        let mut items = page.items;
+        let mut next = page.next;
+        while let Some(cursor) = next.take() {
+            let page: Page = self.get(path, &[("cursor", &cursor)]).await?;
+            items.extend(page.items);
+            next = page.next.filter(|next| *next != cursor);
+        }
+        Ok(items)
+    }
+
+    /// The first `limit` items of a long list, page after page.
     pub(crate) async fn list(
         &self,
         path: &[&str],

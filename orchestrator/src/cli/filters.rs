@@ -37,6 +37,7 @@ enum Command {
         name: Name,
         #[arg(long, value_name = "GROUP", default_value_t)]
         group: GroupName,
+        /// Form of the answer
         #[arg(long, value_enum, default_value_t)]
         format: Format,
         #[command(flatten)]
@@ -45,7 +46,7 @@ enum Command {
     /// Sign an earlier version anew and have agents run it with the settings it had
     Rollback {
         name: Name,
-        /// [default: the version below the one that runs now]
+        /// Version to go back to [default: the one below the one that runs now]
         #[arg(long, value_name = "VERSION")]
         to: Option<u64>,
         /// How long agents may take it up
@@ -64,6 +65,7 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct List {
+    /// Form of the answer
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     #[command(flatten)]
@@ -74,6 +76,7 @@ struct List {
 struct Signing {
     #[arg(long, value_name = "GROUP", default_value_t)]
     group: GroupName,
+    /// Form of the answer
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     #[command(flatten)]
@@ -125,7 +128,7 @@ impl Filters {
 
 impl List {
     async fn run(self) -> Result<(), Failure> {
-        let items = self.connect.client()?.list(&["filters"], &[], usize::MAX).await?;
+        let items = self.connect.client()?.all(&["filters"]).await?;
         if self.format == Format::Json {
             return Ok(output::json(&items)?);
         }

@@ -50,6 +50,7 @@ enum Command {
     List {
         #[command(flatten)]
         dir: KeyDir,
+        /// Form of the answer
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },

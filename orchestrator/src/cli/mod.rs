@@ -25,7 +25,7 @@ use failure::Failure;
 
 /// Holds a fleet of Weir agents together: signed filters out, traffic and metrics in
 #[derive(Debug, Parser)]
-#[command(name = "orchestrator", version, max_term_width = 100)]
+#[command(name = "orchestrator", version)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -17,7 +17,7 @@ pub(crate) enum Format {
     /// For people
     #[default]
     Table,
-    /// For programs: an array of what REST answers
+    /// For programs: what REST answers; a listing is an array
     Json,
 }
 

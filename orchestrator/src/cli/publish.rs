@@ -247,7 +247,7 @@ async fn connected(client: &Client, group: &GroupName) -> Result<Vec<Agent>, Fai
 }
 
 async fn agents(client: &Client, group: &GroupName) -> Result<Vec<Agent>, Failure> {
-    let items = client.list(&["agents"], &[], usize::MAX).await?;
+    let items = client.all(&["agents"]).await?;
     let mut agents = Vec::with_capacity(items.len());
     for item in items {
         let agent: Agent = serde_json::from_value(item)

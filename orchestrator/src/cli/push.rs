@@ -19,20 +19,21 @@ use super::{
     publish::{self, Sending, Waiting},
     units,
 };
-use crate::components;
+use crate::components::{self, ComponentRefusal};
 
 /// Sign a filter here and have every agent of a group run it
 ///
-/// What is not given is taken over from the version that runs now, if a key of the key folder signed that one; else it
-/// has its default.
+/// What is not given is taken over from the version that runs now, if a key of the key folder signed
+/// that one; else it has its default.
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct PushFilter {
     /// The component
     file: PathBuf,
     /// Name of the filter [default: the file's name]
     #[arg(long, value_name = "NAME")]
     name: Option<Name>,
-    /// [default: one more than the newest]
+    /// Version, above every one before [default: one more than the newest]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     version: Option<u64>,
     /// Group of agents
@@ -65,6 +66,7 @@ pub(crate) struct PushFilter {
     /// Start from the defaults, not from the settings of the version that runs now
     #[arg(long)]
     fresh: bool,
+    /// Form of the answer
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     #[command(flatten)]
@@ -89,13 +91,9 @@ fn word<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Failure> {
 impl PushFilter {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let name = self.name()?;
-        let bytes = self.read()?;
+        let bytes = self.read(&name)?;
         // The server looks again, by the same rules.
-        let needs = components::needs(&bytes, MAX_COMPONENT_BYTES).map_err(|refusal| Failure::Filter {
-            name: name.to_string(),
-            phase: refusal.phase(),
-            reason: format!("{}: {refusal}", self.file.display()),
-        })?;
+        let needs = components::needs(&bytes, MAX_COMPONENT_BYTES).map_err(|refusal| self.refused(&name, &refusal))?;
         let key = self.dir.secret()?;
         let client = self.connect.client()?;
         let history = History::ask(&client, &name, &self.group, &self.dir.trusted()?).await?;
@@ -131,11 +129,20 @@ impl PushFilter {
         stem.parse().map_err(|error| Failure::Usage(format!("{error}; give one with --name")))
     }
 
-    fn read(&self) -> Result<Vec<u8>, Failure> {
+    fn refused(&self, name: &Name, refusal: &ComponentRefusal) -> Failure {
+        let reason = format!("{}: {refusal}", self.file.display());
+        Failure::Filter { name: name.to_string(), phase: refusal.phase(), reason }
+    }
+
+    fn read(&self, name: &Name) -> Result<Vec<u8>, Failure> {
         let fault = |error| Failure::File { path: self.file.clone(), error };
-        let mut bytes = Vec::new();
-        // One more than is allowed, so that what is too large is told as that.
         let file = fs::File::open(&self.file).map_err(fault)?;
+        let size = file.metadata().map_err(fault)?.len();
+        if size > MAX_COMPONENT_BYTES {
+            return Err(self.refused(name, &ComponentRefusal::TooLarge(size, MAX_COMPONENT_BYTES)));
+        }
+        let mut bytes = Vec::new();
+        // It may grow meanwhile, or be no file at all.
         file.take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut bytes).map_err(fault)?;
         Ok(bytes)
     }

@@ -33,6 +33,7 @@ enum Command {
     Show {
         /// Its id, or the last characters of it
         id: String,
+        /// Form of the answer
         #[arg(long, value_enum, default_value_t)]
         format: Format,
         #[command(flatten)]
@@ -51,7 +52,7 @@ struct Search {
     /// At most so many, the newest
     #[arg(long, short = 'n', value_name = "N", default_value_t = 50)]
     limit: usize,
-    /// With --follow, json is one object per line
+    /// Form of the answer; with --follow, json is one object per line
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     #[command(flatten)]
@@ -63,7 +64,7 @@ enum Format {
     /// For people
     #[default]
     Table,
-    /// For programs: what REST answers
+    /// For programs: what REST answers; a listing is an array
     Json,
     /// HTTP Archive 1.2, bodies included as far as they were captured
     Har,

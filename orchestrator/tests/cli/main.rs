@@ -1,0 +1,12 @@
+//! The commands, as a person runs them: the real binary against the real server. Agents are played by the protocol's own
+//! client, so that they answer what a test wants.
+#![cfg(test)]
+
+mod agent;
+mod component;
+mod filters;
+mod help;
+mod keys;
+mod push;
+mod server;
+mod traffic;

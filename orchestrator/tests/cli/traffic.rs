@@ -1,0 +1,175 @@
+//! traffic: search, one in full, as HAR, as it comes.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::Stdio,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use serde_json::{Value, json};
+use uuid::{NoContext, Timestamp, Uuid};
+use weir_proto::v1::{Body, Connection, Exchange, Field, Outcome, Receipt, Request, Response};
+
+use crate::{
+    agent::{Agent, content},
+    server::Server,
+};
+
+fn field(name: &str, value: &'static str) -> Field {
+    Field { name: name.to_owned(), value: value.as_bytes().into() }
+}
+
+fn body(data: &'static [u8], size: u64) -> Option<Body> {
+    Some(Body { data: data.into(), size })
+}
+
+/// The `number`th of this second.
+fn exchange(number: u64, host: &str, path: &str, status: u32) -> Exchange {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_millis(number);
+    let id = Uuid::new_v7(Timestamp::from_unix(NoContext, now.as_secs(), now.subsec_nanos()));
+    Exchange {
+        id: id.into_bytes().to_vec().into(),
+        started_us: u64::try_from(now.as_micros()).unwrap(),
+        duration_us: 2_500,
+        first_byte_us: 2_000,
+        connection: Some(Connection {
+            client_address: "192.0.2.7:51034".to_owned(),
+            entry: "connect".to_owned(),
+            tunnel_target: format!("{host}:443"),
+            server_name: host.to_owned(),
+            intercepted: true,
+            ..Connection::default()
+        }),
+        request: Some(Request {
+            method: "POST".to_owned(),
+            scheme: "https".to_owned(),
+            authority: host.to_owned(),
+            path: path.to_owned(),
+            version: "HTTP/1.1".to_owned(),
+            headers: vec![field("Content-Type", "text/plain"), field("Cookie", "a=1")],
+            body: body(b"said \x1b[2J", 9),
+            trailers: vec![],
+        }),
+        response: Some(Response {
+            status,
+            version: "HTTP/1.1".to_owned(),
+            headers: vec![field("content-type", "application/octet-stream")],
+            body: body(b"\xff\xfe\0", 2_000_000),
+            trailers: vec![],
+        }),
+        upstream_address: "198.51.100.4:443".to_owned(),
+        filters: vec![Receipt {
+            name: "block".to_owned(),
+            version: 3,
+            verdict: "next".to_owned(),
+            changed: true,
+            ..Receipt::default()
+        }],
+        outcome: Outcome::Complete.into(),
+        ..Exchange::default()
+    }
+}
+
+/// A server with three exchanges, the last to fail.
+fn recorded() -> (Server, Agent) {
+    let server = Server::with_key();
+    let agent = Agent::join(&server, "edge-1", content);
+    let mut failed = exchange(3, "down.example.com", "/", 502);
+    failed.outcome = Outcome::UpstreamFailed.into();
+    failed.error = "connection refused".to_owned();
+    let long = format!("/{}?q=1", "long/".repeat(60));
+    agent.record(vec![exchange(1, "a.example.com", "/x?b=c", 200), exchange(2, "b.example.com", &long, 404), failed]);
+    (server, agent)
+}
+
+#[test]
+fn searched_for_people_and_programs() {
+    let (server, _agent) = recorded();
+    let table = server.run(&["traffic"]).ok();
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(lines.len(), 4, "{table}");
+    assert!(lines.iter().all(|line| line.chars().count() <= 100), "{table}");
+    assert!(lines[1].contains("https://down.example.com/"), "newest first: {table}");
+    assert!(lines[2].contains("long/l…"), "{table}");
+    assert!(lines[3].contains("POST    200     2.0 MB  2.5 ms"), "{table}");
+    let found = |query: &str| server.run(&["traffic", query, "--format", "json"]).json().as_array().unwrap().len();
+    assert_eq!(found("status:4xx or error:*refused*"), 2);
+    assert_eq!(found("-method:POST"), 0);
+    assert_eq!(found("host:*.example.com filter:block -status:200"), 2);
+    assert_eq!(server.run(&["traffic", "--limit", "1", "--format", "json"]).json().as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn one_is_shown_by_the_end_of_its_id() {
+    let (server, _agent) = recorded();
+    let table = server.run(&["traffic", "host:a.example.com"]).ok();
+    let id = table.lines().nth(1).unwrap().split(' ').next().unwrap();
+    assert_eq!(id.len(), 8, "{table}");
+    let shown = server.run(&["traffic", "show", id]).ok();
+    for part in [
+        "outcome   complete\n",
+        "client    192.0.2.7:51034 by connect, tunnel to a.example.com:443, TLS name a.example.com, intercepted\n",
+        "upstream  198.51.100.4:443\n",
+        "filter    block 3: next, changed it\n",
+        "\nPOST https://a.example.com/x?b=c HTTP/1.1\nContent-Type: text/plain\nCookie: a=1\n\nsaid \\u{1b}[2J\n",
+        "\nHTTP/1.1 200 OK\ncontent-type: application/octet-stream\n\n(not text)\n(3 B of 2.0 MB captured)\n",
+    ] {
+        assert!(shown.contains(part), "{part:?} in\n{shown}");
+    }
+    let whole = server.run(&["traffic", "show", id, "--format", "json"]).json();
+    assert_eq!(whole["request"]["url"], "https://a.example.com/x?b=c");
+    server.run(&["traffic", "show", "0123456789ab"]).fails(1, "no exchange's id ends with 0123456789ab");
+    server.run(&["traffic", "show", "x"]).fails(2, "is no id of an exchange");
+}
+
+#[test]
+fn as_an_http_archive() {
+    let (server, _agent) = recorded();
+    let har = server.run(&["traffic", "--format", "har"]).json();
+    let log = &har["log"];
+    assert_eq!((&log["version"], &log["creator"]["name"]), (&json!("1.2"), &json!("Weir")));
+    let entries = log["entries"].as_array().unwrap();
+    let urls: Vec<&str> = entries.iter().filter_map(|entry| entry["request"]["url"].as_str()).collect();
+    assert_eq!((urls.len(), urls[0], urls[2]), (3, "https://a.example.com/x?b=c", "https://down.example.com/"));
+    let first = &entries[0];
+    assert_eq!(first["request"]["queryString"], json!([{"name": "b", "value": "c"}]));
+    assert_eq!(first["request"]["postData"]["text"], "said \u{1b}[2J");
+    let content = &first["response"]["content"];
+    assert_eq!((&content["text"], &content["encoding"]), (&json!("//4A"), &json!("base64")));
+    assert_eq!((&content["size"], &first["response"]["bodySize"]), (&json!(2_000_000), &json!(2_000_000)));
+    assert_eq!(first["serverIPAddress"], "198.51.100.4");
+    assert_eq!(entries[2]["_error"], "connection refused");
+}
+
+#[test]
+fn followed_as_they_come() {
+    let (server, agent) = recorded();
+    let mut child = server
+        .command(&["traffic", "status:2xx", "--follow", "--format", "json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
+    assert_eq!(next()["host"], "a.example.com", "what was there");
+    agent.record(vec![exchange(10, "late.example.com", "/", 204), exchange(11, "other.example.com", "/", 500)]);
+    assert_eq!(next()["host"], "late.example.com");
+    // One that began before those already told: it ended later.
+    agent.record(vec![exchange(0, "slow.example.com", "/", 200)]);
+    assert_eq!(next()["host"], "slow.example.com");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_reader_that_has_enough_is_no_failure() {
+    let (server, _agent) = recorded();
+    let mut child =
+        server.command(&["traffic", "--follow"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Like `| head -1`: the pipe is closed after the first line; the next line told finds that out.
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    assert!(first.starts_with("ID "), "{first}");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()), (Some(0), ""));
+}
