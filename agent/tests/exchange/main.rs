@@ -4,7 +4,7 @@
 #[allow(dead_code, reason = "each test crate uses a part of this")]
 mod agent;
 
-#[path = "../../../host/tests/guest/mod.rs"]
+#[path = "../../../host/tests/filters/guest.rs"]
 #[allow(clippy::unwrap_used, clippy::panic, reason = "clippy takes only test functions for tests")]
 mod guest;
 
