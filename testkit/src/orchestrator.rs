@@ -143,10 +143,11 @@ impl Orchestrator {
         let (mut items, mut cursor) = (Vec::new(), String::new());
         loop {
             let joint = if path.contains('?') { '&' } else { '?' };
-            let page = self.get(&format!("{path}{joint}limit=500{cursor}")).await?;
+            let page =
+                self.get(&if cursor.is_empty() { path.to_owned() } else { format!("{path}{joint}{cursor}") }).await?;
             items.extend(page["items"].as_array().context("items")?.iter().cloned());
             match page["next"].as_str() {
-                Some(next) => cursor = format!("&cursor={next}"),
+                Some(next) => cursor = format!("cursor={next}"),
                 None => return Ok(items),
             }
         }

@@ -71,7 +71,9 @@ async fn wrong_configuration_is_refused_with_its_place_and_the_old_version_runs_
     let stamp = filter("stamp")?;
     setup.orchestrator.push(&stamp, &["--name", "stamp", "--config", r#"{"stamp":1}"#]).await?;
     setup.agent.active("stamp", 1).await?;
-    setup.orchestrator.push(&stamp, &["--name", "stamp", "--config", r#"{"stamp":"two"}"#]).await?;
+    let wrong = ["--name", "stamp", "--config", r#"{"stamp":"two"}"#];
+    let told = setup.orchestrator.try_push(&stamp, &wrong).await?.refusal()?;
+    ensure!(told.contains("configure"), "whoever pushes is told what agents say: {told}");
     let reason = setup.refused("stamp", "configure").await?;
     ensure!(reason.contains("/stamp"), "no pointer to the field: {reason}");
     let reply = setup.client()?.forward().await?.get(&setup.plain("/text/a")).await?;
@@ -86,7 +88,7 @@ async fn faults_at_start_are_refused_by_agents_with_phase_and_reason() -> anyhow
     for fault in ["panic", "trap", "loop", "memory", "log"] {
         let name = format!("start-{fault}");
         let config = format!(r#"{{"at":"configure","fault":"{fault}"}}"#);
-        setup.orchestrator.push(&rogue, &["--name", &name, "--config", &config]).await?;
+        setup.orchestrator.try_push(&rogue, &["--name", &name, "--config", &config]).await?.refusal()?;
         let reason = setup.refused(&name, "configure").await?;
         ensure!(!reason.is_empty(), "{fault}: no reason");
         let reply = setup.client()?.forward().await?.get(&setup.plain("/text/a")).await?;
