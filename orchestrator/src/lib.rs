@@ -7,6 +7,7 @@ mod components;
 mod config;
 mod fleet;
 mod grpc;
+mod in_transit;
 mod orchestrator;
 mod pki;
 mod rest;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use crate::{Limits, fleet::Fleet, pki::Pki, store::Store, telemetry::Telemetry, tokens::TokenHash};
+use crate::{
+    Limits, fleet::Fleet, in_transit::InTransit, pki::Pki, store::Store, telemetry::Telemetry, tokens::TokenHash,
+};
 
 /// One server's parts.
 pub(crate) struct Orchestrator {
@@ -14,6 +16,7 @@ pub(crate) struct Orchestrator {
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) limits: Limits,
     pub(crate) admin: TokenHash,
+    pub(crate) in_transit: InTransit,
     /// Turns of pushes, whose bodies are large.
     pub(crate) pushing: Semaphore,
 }

@@ -20,8 +20,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Retention, ServeConfig, clock::now_us, fleet::Fleet, grpc, orchestrator::Orchestrator, pki::Pki, pki::PkiError,
-    rest, store::Store, store::StoreError, telemetry::Telemetry, tokens,
+    Retention, ServeConfig, clock::now_us, fleet::Fleet, grpc, in_transit::InTransit, orchestrator::Orchestrator,
+    pki::Pki, pki::PkiError, rest, store::Store, store::StoreError, telemetry::Telemetry, tokens,
 };
 
 /// Between two looks at the retention bounds.
@@ -95,8 +95,9 @@ impl Server {
         let store = Store::open(&config.database, config.limits, Arc::clone(&telemetry)).await?;
         let (admin, new_token) = admin_token(&store, dir, config.new_token).await?;
         let fleet = Arc::new(Fleet::default());
-        let (limits, pushing) = (config.limits, Semaphore::new(PUSHES));
-        let orchestrator = Arc::new(Orchestrator { store, fleet, pki, telemetry, limits, admin, pushing });
+        let (limits, pushing, in_transit) = (config.limits, Semaphore::new(PUSHES), InTransit::default());
+        let orchestrator = Orchestrator { store, fleet, pki, telemetry, limits, admin, in_transit, pushing };
+        let orchestrator = Arc::new(orchestrator);
 
         let (rest, rest_address) = bind("REST", config.rest).await?;
         let (grpc, grpc_address) = bind("gRPC", config.grpc).await?;

@@ -1,6 +1,6 @@
 //! One stream per agent: it says hello, is told what to run, again at each change, and answers what became of it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use prost::bytes::Bytes;
 use tokio::{sync::mpsc, time::Instant};
@@ -57,23 +57,27 @@ impl Control for Service {
             .digest
             .parse::<Digest>()
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
-        let found = self.orchestrator.store.component(&digest, Some(&agent.group)).await;
+        let store = &self.orchestrator.store;
+        let visible = store.may_see(&digest, &agent.group).await.map_err(|error| unavailable(&error))?;
         // What another group may see looks the same as what is not there.
-        let bytes = found
-            .map_err(|error| unavailable(&error))?
-            .ok_or_else(|| Status::not_found(format!("no component {digest} for group `{}`", agent.group)))?;
+        let absent = || Status::not_found(format!("no component {digest} for group `{}`", agent.group));
+        if !visible {
+            return Err(absent());
+        }
+        let bytes = self.orchestrator.in_transit.share(digest, || store.component(&digest)).await;
+        let bytes = bytes.map_err(|error| unavailable(&error))?.ok_or_else(absent)?;
         Ok(Response::new(Box::pin(tokio_stream::iter(chunks(bytes)))))
     }
 }
 
-fn chunks(mut bytes: Bytes) -> impl Iterator<Item = Result<ComponentChunk, Status>> {
-    let total = bytes.len() as u64;
+fn chunks(whole: Arc<Bytes>) -> impl Iterator<Item = Result<ComponentChunk, Status>> {
+    let mut rest = Bytes::clone(&whole);
     std::iter::from_fn(move || {
-        if bytes.is_empty() {
+        if rest.is_empty() {
             return None;
         }
-        let data = bytes.split_to(bytes.len().min(CHUNK));
-        Some(Ok(ComponentChunk { data, total }))
+        let data = rest.split_to(rest.len().min(CHUNK));
+        Some(Ok(ComponentChunk { data, total: whole.len() as u64 }))
     })
 }
 

@@ -62,7 +62,7 @@ struct Activity {
 pub(super) struct Nothing {}
 
 /// Every agent, in the order they joined.
-#[utoipa::path(get, path = "/api/v1/agents", tag = "agents", responses(
+#[utoipa::path(get, path = "/api/v1/agents", operation_id = "listAgents", tag = "agents", responses(
     (status = 200, body = List<AgentItem>), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(
     State(orchestrator): State<Arc<Orchestrator>>,

@@ -40,7 +40,7 @@ enum SideName {
 }
 
 /// The captured bytes of the request's body.
-#[utoipa::path(get, path = "/api/v1/exchanges/{id}/request/body", tag = "exchanges", params(("id" = String, Path,), Side),
+#[utoipa::path(get, path = "/api/v1/exchanges/{id}/request/body", operation_id = "getRequestBody", tag = "exchanges", params(("id" = String, Path,), Side),
     responses((status = 200, content_type = "application/octet-stream", description = "The captured bytes with the \
     message's own Content-Type; `Weir-Body-Size` is the true size, `Weir-Body-Truncated` says whether some are missing, \
     `Weir-Content-Encoding` is the message's Content-Encoding"),
@@ -61,7 +61,7 @@ pub(super) async fn request(
 }
 
 /// The captured bytes of the response's body.
-#[utoipa::path(get, path = "/api/v1/exchanges/{id}/response/body", tag = "exchanges", params(("id" = String, Path,), Side),
+#[utoipa::path(get, path = "/api/v1/exchanges/{id}/response/body", operation_id = "getResponseBody", tag = "exchanges", params(("id" = String, Path,), Side),
     responses((status = 200, content_type = "application/octet-stream", description = "As for the request's"),
     (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn response(

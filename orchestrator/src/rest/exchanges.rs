@@ -141,7 +141,7 @@ struct Receipt {
 
 /// Recorded exchanges, newest first. A page may hold fewer than `limit` and still have a `next`: the search stopped
 /// for the time it took.
-#[utoipa::path(get, path = "/api/v1/exchanges", tag = "exchanges", params(Which), responses(
+#[utoipa::path(get, path = "/api/v1/exchanges", operation_id = "listExchanges", tag = "exchanges", params(Which), responses(
     (status = 200, body = List<ExchangeItem>), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(
     State(orchestrator): State<Arc<Orchestrator>>,
@@ -157,7 +157,7 @@ pub(super) async fn list(
 }
 
 /// One exchange.
-#[utoipa::path(get, path = "/api/v1/exchanges/{id}", tag = "exchanges", params(("id" = String, Path,)), responses(
+#[utoipa::path(get, path = "/api/v1/exchanges/{id}", operation_id = "getExchange", tag = "exchanges", params(("id" = String, Path,)), responses(
     (status = 200, body = ExchangeDetail), (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn one(
     State(orchestrator): State<Arc<Orchestrator>>,

@@ -107,7 +107,7 @@ pub(super) struct InGroup {
 }
 
 /// Filters of every group, or of one, by name.
-#[utoipa::path(get, path = "/api/v1/filters", tag = "filters", params(InGroup), responses(
+#[utoipa::path(get, path = "/api/v1/filters", operation_id = "listFilters", tag = "filters", params(InGroup), responses(
     (status = 200, body = List<FilterItem>), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(
     State(orchestrator): State<Arc<Orchestrator>>,
@@ -120,7 +120,7 @@ pub(super) async fn list(
 }
 
 /// One filter and every publication of it.
-#[utoipa::path(get, path = "/api/v1/filters/{name}", tag = "filters", params(("name" = String, Path,), InGroup),
+#[utoipa::path(get, path = "/api/v1/filters/{name}", operation_id = "getFilter", tag = "filters", params(("name" = String, Path,), InGroup),
     responses((status = 200, body = FilterDetail),
     (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn one(

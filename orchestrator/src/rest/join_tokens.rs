@@ -40,7 +40,7 @@ pub(super) struct JoinToken {
 }
 
 /// Makes a one-time join token.
-#[utoipa::path(post, path = "/api/v1/join-tokens", tag = "agents", request_body = Wanted, responses(
+#[utoipa::path(post, path = "/api/v1/join-tokens", operation_id = "makeJoinToken", tag = "agents", request_body = Wanted, responses(
     (status = 201, body = JoinToken), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn make(
     State(orchestrator): State<Arc<Orchestrator>>,

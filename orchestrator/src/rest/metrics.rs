@@ -70,7 +70,7 @@ struct Process {
 }
 
 /// System metrics of all agents, or of one.
-#[utoipa::path(get, path = "/api/v1/metrics", tag = "metrics", params(Which), responses(
+#[utoipa::path(get, path = "/api/v1/metrics", operation_id = "listMetrics", tag = "metrics", params(Which), responses(
     (status = 200, body = List<MetricsItem>), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(
     State(orchestrator): State<Arc<Orchestrator>>,
@@ -81,7 +81,7 @@ pub(super) async fn list(
 }
 
 /// System metrics of one agent.
-#[utoipa::path(get, path = "/api/v1/agents/{id}/metrics", tag = "metrics", params(("id" = String, Path,), Which),
+#[utoipa::path(get, path = "/api/v1/agents/{id}/metrics", operation_id = "listAgentMetrics", tag = "metrics", params(("id" = String, Path,), Which),
     responses((status = 200, body = List<MetricsItem>),
     (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn of_agent(

@@ -16,13 +16,13 @@ use super::{agents, bodies, exchanges, filters, join_tokens, metrics, problem::P
 use crate::orchestrator::Orchestrator;
 
 /// The process runs.
-#[utoipa::path(get, path = "/healthz", tag = "server", security(()), responses((status = 200, body = String)))]
+#[utoipa::path(get, path = "/healthz", operation_id = "health", tag = "server", security(()), responses((status = 200, body = String)))]
 pub(super) async fn health() -> &'static str {
     "ok\n"
 }
 
 /// The database answers.
-#[utoipa::path(get, path = "/readyz", tag = "server", security(()), responses((status = 200, body = String),
+#[utoipa::path(get, path = "/readyz", operation_id = "readiness", tag = "server", security(()), responses((status = 200, body = String),
     (status = 503, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn ready(State(orchestrator): State<Arc<Orchestrator>>) -> Result<&'static str, Problem> {
     orchestrator.store.check().await?;
@@ -30,14 +30,14 @@ pub(super) async fn ready(State(orchestrator): State<Arc<Orchestrator>>) -> Resu
 }
 
 /// Prometheus metrics of the orchestrator.
-#[utoipa::path(get, path = "/metrics", tag = "server", security(()), responses((status = 200, body = String)))]
+#[utoipa::path(get, path = "/metrics", operation_id = "prometheusMetrics", tag = "server", security(()), responses((status = 200, body = String)))]
 pub(super) async fn prometheus(State(orchestrator): State<Arc<Orchestrator>>) -> Response {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], orchestrator.telemetry.text()).into_response()
 }
 
 /// This description.
-#[utoipa::path(get, path = "/openapi.json", tag = "server", security(()), responses((status = 200)))]
+#[utoipa::path(get, path = "/openapi.json", operation_id = "describe", tag = "server", security(()), responses((status = 200)))]
 pub(super) async fn openapi() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], document()).into_response()
 }

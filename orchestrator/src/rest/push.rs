@@ -55,7 +55,7 @@ pub(super) struct Pushed {
 }
 
 /// Stores a signed statement and tells the agents. The same statement again changes nothing and answers 200.
-#[utoipa::path(post, path = "/api/v1/filters", tag = "filters", request_body = Push, responses(
+#[utoipa::path(post, path = "/api/v1/filters", operation_id = "publishStatement", tag = "filters", request_body = Push, responses(
     (status = 201, body = Pushed), (status = 200, body = Pushed, description = "It was here before"),
     (status = 409, body = Problem, content_type = "application/problem+json",
      description = "Sequence or version is not above what was published"),
@@ -70,7 +70,7 @@ pub(super) async fn push(State(orchestrator): State<Arc<Orchestrator>>, request:
     let opened = tokio::task::spawn_blocking(move || open(push, most)).await;
     let mut opened = opened.map_err(|_| Problem::unavailable())??;
     if let (Statement::Publish(publication), None) = (opened.signed.statement(), &opened.component) {
-        let stored = orchestrator.store.component(&publication.digest, None).await?;
+        let stored = orchestrator.store.component(&publication.digest).await?;
         let stored = stored.ok_or_else(|| no_component(&publication.digest.to_string()))?;
         let signed = opened.signed.clone();
         let checked = tokio::task::spawn_blocking(move || check(&signed, &stored, most)).await;

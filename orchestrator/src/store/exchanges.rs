@@ -77,13 +77,13 @@ impl Store {
         let mut before = before.unwrap_or(Uuid::max());
         loop {
             let floor = self.block_end(&search, before).await?;
-            self.block(&search, before, floor, limit + 1, &mut items).await?;
+            let interrupted = self.block(&search, before, floor, limit + 1, until, &mut items).await?;
             if items.len() > limit {
                 items.truncate(limit);
                 let next = items.last().map(|last: &Summary| last.id);
                 return Ok(Page { items, next });
             }
-            match floor {
+            match interrupted.or(floor) {
                 None => return Ok(Page { items, next: None }),
                 Some(floor) if Instant::now() >= until => return Ok(Page { items, next: Some(floor) }),
                 Some(floor) => before = floor,
@@ -104,14 +104,16 @@ impl Store {
         row.map(|row| uuid(&row, 0)).transpose()
     }
 
+    /// What fits in one block. Where whole messages had to be read and the time ran out, the last one that was.
     async fn block(
         &self,
         search: &Search,
         before: Uuid,
         floor: Option<Uuid>,
         enough: usize,
+        until: Instant,
         items: &mut Vec<Summary>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<Uuid>, StoreError> {
         let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
         if search.needs_detail() {
             query.push(", e.coding, e.detail");
@@ -136,15 +138,19 @@ impl Store {
             let summary = summary(&row)?;
             if search.needs_detail() {
                 let exchange = detail(&row, 20)?;
+                let overdue = Instant::now() >= until;
                 if !search
                     .matches(&Seen { agent: (&summary.agent.to_string(), &summary.agent_name), exchange: &exchange })
                 {
+                    if overdue {
+                        return Ok(Some(summary.id));
+                    }
                     continue;
                 }
             }
             items.push(summary);
         }
-        Ok(())
+        Ok(None)
     }
 
     /// One exchange, whole.

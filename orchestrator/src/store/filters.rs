@@ -161,17 +161,22 @@ impl Store {
         Ok(state)
     }
 
-    /// A component, if a statement of this group (of any, without one) ever named it.
-    pub(crate) async fn component(&self, digest: &Digest, group: Option<&str>) -> Result<Option<Bytes>, StoreError> {
-        let row = sqlx::query(
-            "SELECT bytes FROM components c WHERE c.digest = ? AND (? IS NULL OR EXISTS (SELECT 1 FROM statements s \
-             WHERE s.digest = c.digest AND s.grp = ?))",
-        )
-        .bind(key_of(digest))
-        .bind(group)
-        .bind(group)
-        .fetch_optional(&self.reads)
-        .await?;
+    /// Did a statement of this group ever name the component?
+    pub(crate) async fn may_see(&self, digest: &Digest, group: &str) -> Result<bool, StoreError> {
+        let row = sqlx::query("SELECT 1 FROM statements WHERE grp = ? AND digest = ? LIMIT 1")
+            .bind(group)
+            .bind(key_of(digest))
+            .fetch_optional(&self.reads)
+            .await?;
+        Ok(row.is_some())
+    }
+
+    /// A component's bytes.
+    pub(crate) async fn component(&self, digest: &Digest) -> Result<Option<Bytes>, StoreError> {
+        let row = sqlx::query("SELECT bytes FROM components WHERE digest = ?")
+            .bind(key_of(digest))
+            .fetch_optional(&self.reads)
+            .await?;
         row.map(|row| Ok(Bytes::from(row.try_get::<Vec<u8>, _>(0)?))).transpose()
     }
 

@@ -12,6 +12,8 @@ mod record;
 mod retention;
 mod schema;
 mod search;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod writer;
 
@@ -62,6 +64,9 @@ pub enum StoreError {
     /// The disk is full, gone, or the file damaged.
     #[error("database: {0}")]
     Sql(#[from] sqlx::Error),
+    /// A transaction of exchanges failed; agents keep them.
+    #[error("exchanges were not stored: {0}")]
+    NotStored(String),
     /// A row that this program cannot have written.
     #[error("the database holds {0} that cannot be read")]
     Damaged(&'static str),

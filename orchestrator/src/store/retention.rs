@@ -18,24 +18,24 @@ impl Store {
         let cutoff_us = now_us.saturating_sub(u64::try_from(keep.age.as_micros()).unwrap_or(u64::MAX));
         let mut deleted = self.delete_older(cutoff_us).await?;
         loop {
-            let (first, last): (i64, i64) = {
-                let row = sqlx::query("SELECT coalesce(min(rowid), 1), coalesce(max(rowid), 0) FROM exchanges")
-                    .fetch_one(&self.reads)
-                    .await?;
-                (row.try_get(0)?, row.try_get(1)?)
-            };
-            let held = last - first + 1;
-            let over = held.saturating_sub(signed(keep.exchanges));
-            let step = if over > 0 {
-                over.min(STEP)
-            } else if held > 0 && self.used_bytes().await? > keep.bytes {
-                STEP
-            } else {
-                break;
-            };
+            let (first, held) = self.held().await?;
+            let over = held.saturating_sub(signed(keep.exchanges)).max(self.over_bytes(held, keep.bytes).await?);
+            if over <= 0 {
+                return Ok(deleted);
+            }
+            let step = over.min(STEP);
             deleted += self.delete_rows(first + step).await?;
         }
-        Ok(deleted)
+    }
+
+    /// The first row, and about how many there are: rows are numbered as they come and go at the old end.
+    async fn held(&self) -> Result<(i64, i64), StoreError> {
+        // Two selects, so that each is one step into the table.
+        let ends = "SELECT (SELECT min(rowid) FROM exchanges), (SELECT max(rowid) FROM exchanges)";
+        let row = sqlx::query(ends).fetch_one(&self.reads).await?;
+        let first = row.try_get::<Option<i64>, _>(0)?.unwrap_or(1);
+        let last = row.try_get::<Option<i64>, _>(1)?.unwrap_or(0);
+        Ok((first, last - first + 1))
     }
 
     async fn delete_older(&self, cutoff_us: u64) -> Result<u64, StoreError> {
@@ -68,6 +68,16 @@ impl Store {
     async fn delete_rows(&self, below: i64) -> Result<u64, StoreError> {
         let done = sqlx::query("DELETE FROM exchanges WHERE rowid < ?").bind(below).execute(&self.writes).await?;
         Ok(done.rows_affected())
+    }
+
+    /// How many of the rows held are too many for this many bytes, if all are of one size.
+    async fn over_bytes(&self, held: i64, bytes: u64) -> Result<i64, StoreError> {
+        let used = self.used_bytes().await?;
+        if used <= bytes || held <= 0 {
+            return Ok(0);
+        }
+        let share = u128::from(used - bytes) * u128::from(held.unsigned_abs()) / u128::from(used);
+        Ok(i64::try_from(share).unwrap_or(i64::MAX).max(1))
     }
 
     /// Bytes in use, without the pages that wait to be written again.

@@ -103,7 +103,7 @@ async fn run(writes: SqlitePool, mut batches: mpsc::Receiver<Batch>, telemetry: 
             Err(error) => {
                 tracing::error!(%error, "exchanges were not stored; agents keep them");
                 for batch in group {
-                    let _ = batch.done.send(Err(StoreError::Sql(sqlx::Error::Protocol(error.to_string()))));
+                    let _ = batch.done.send(Err(StoreError::NotStored(error.to_string())));
                 }
             }
         }

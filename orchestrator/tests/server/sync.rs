@@ -132,3 +132,16 @@ async fn fetch(agent: &Agent, digest: &str) -> Result<Vec<u8>, tonic::Status> {
     assert_eq!(bytes.len() as u64, total);
     Ok(bytes)
 }
+
+#[tokio::test]
+async fn a_stop_ends_every_stream_in_words() {
+    let running = Running::start().await;
+    let agent = running.agent().await;
+    let mut control = agent.sync().await.unwrap();
+    control.state().await.unwrap();
+    let mut traffic = agent.traffic().await.unwrap();
+    let stopping = tokio::spawn(running.stop());
+    assert_eq!(control.end().await.code(), Code::Unavailable);
+    assert_eq!(traffic.acks.message().await.unwrap_err().code(), Code::Unavailable);
+    tokio::time::timeout(std::time::Duration::from_secs(8), stopping).await.expect("nothing is cut off").unwrap();
+}
