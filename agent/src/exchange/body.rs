@@ -209,6 +209,10 @@ impl BodyStream {
             if self.with_run(|run, direction| run.is_drained(direction)) {
                 return Poll::Ready(self.finish_filtered().map(Ok));
             }
+            if self.direction == Direction::Request && self.with_run(|run, direction| run.is_stopped(direction)) {
+                // the response took another course meanwhile: this goes on without the rest of the request
+                return Poll::Ready(Some(Err(Broken::Stopped)));
+            }
             if let Some(answer) = self.with_run(|run, _| run.answer()) {
                 return Poll::Ready(Some(Err(self.stop(answer.into()))));
             }

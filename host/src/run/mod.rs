@@ -1,5 +1,7 @@
 //! One exchange's passage through a chain: what the agent drives.
 
+mod core;
+mod hooks;
 mod pipe;
 mod slot;
 
@@ -8,10 +10,7 @@ use std::{rc::Rc, sync::Arc};
 use bytes::Bytes;
 use http::HeaderMap;
 
-use self::{
-    pipe::Pipe,
-    slot::{Core, Slot},
-};
+use self::{core::Core, pipe::Pipe, slot::Slot};
 use crate::{
     Answer, Chain, Direction, DoneReason, Exchange, Filter, Instances, Length, LocalResponse, Progress, Receipt,
     UpstreamError, bindings::weir::filter::http::Part, filter::Pick,
@@ -128,6 +127,12 @@ impl Run {
     /// The body ended and all of it was taken by [`Self::output`]; trailers are in the exchange.
     pub fn is_drained(&self, direction: Direction) -> bool {
         self.pipe(direction).is_drained() && self.answer.is_none()
+    }
+
+    /// The exchange took another course, or is over: nothing more comes out, and whoever carries this body on has to
+    /// break it off. To end it would make half a body look whole.
+    pub fn is_stopped(&self, direction: Direction) -> bool {
+        self.pipe(direction).is_stopped()
     }
 
     /// Does any filter take part in this body or its trailers, or is some of it still in here? If not, the agent

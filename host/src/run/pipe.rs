@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use http::HeaderMap;
 
-use super::slot::{Core, Slot};
+use super::{core::Core, slot::Slot};
 use crate::{
     Answer, BodyMode, Direction, FailureKind, Length, Progress,
     bindings::weir::filter::http::Part,
@@ -148,11 +148,11 @@ impl Pipe {
     }
 
     pub(super) fn is_drained(&self) -> bool {
-        match self.head {
-            Head::Stopped => true,
-            Head::Open => self.end == End::Through && self.queue.is_empty(),
-            Head::Coming | Head::Moving => false,
-        }
+        self.head == Head::Open && self.end == End::Through && self.queue.is_empty()
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.head == Head::Stopped
     }
 
     pub(super) fn sees_body(&self, slots: &[Slot]) -> bool {

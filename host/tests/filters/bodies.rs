@@ -250,6 +250,36 @@ fn requests_and_responses_may_flow_at_once() {
     assert_eq!(through(&mut run, Direction::Request, &[]), b"");
 }
 
+#[test]
+fn two_bodies_are_buffered_apart() {
+    let host = host();
+    let worker = worker(&host, [flipper(&host, "a", BUFFER)]);
+    let mut run = begin(&worker);
+    open(run.request_head(false));
+    open(feed(&mut run, "ab"));
+    set_response(&mut run, 200);
+    open(run.response_head(false));
+    assert_eq!(through(&mut run, Direction::Response, &[b"xy"]), b"XY");
+    assert_eq!(through(&mut run, Direction::Request, &[b"c"]), b"ABC");
+}
+
+#[test]
+fn a_body_that_is_broken_off_never_looks_whole() {
+    let host = host();
+    let wants = Wants { response_head: true, ..wants(TRANSFORM) };
+    let guest = Guest { response_head: "global.get $respond".to_owned(), ..Guest::new(wants) };
+    let worker = worker(&host, [load(&host, "a", &guest)]);
+    let mut run = begin(&worker);
+    open(run.request_head(false));
+    open(feed(&mut run, "half"));
+    set_response(&mut run, 200);
+    let response = responded(run.response_head(false));
+    assert!(run.is_stopped(Direction::Request) && !run.is_drained(Direction::Request));
+    run.respond_with(response.clone());
+    open(run.response_head(false));
+    assert_eq!(through(&mut run, Direction::Response, &[&response.body]), b"denied");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
