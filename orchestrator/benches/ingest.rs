@@ -49,8 +49,16 @@ async fn measure(time: Duration) {
     let bytes = std::fs::metadata(running.dir.path().join("weir.db")).unwrap().len();
     println!("exchanges acknowledged    {count}");
     println!("per second                {:.0}", count as f64 / took);
+    println!("CPU µs each, clients too   {:.0}", cpu_us() as f64 / count as f64);
     println!("bytes on disk each        {:.0}", bytes as f64 / count as f64);
     println!("listings meanwhile        {reads}, slowest {slowest:?}");
+}
+
+/// Of this process so far, in the kernel's ticks of 10 ms (proc(5)).
+fn cpu_us() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let behind_name = stat.rsplit_once(')').unwrap().1;
+    behind_name.split_ascii_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap() * 10_000).sum()
 }
 
 async fn send(agent: Agent, stored: Arc<AtomicU64>, time: Duration) {
