@@ -44,7 +44,7 @@ fn settings(workers: usize, cache: Option<Cache>) -> Config {
     pool.total_component_instances(instances)
         .total_core_instances(instances * CORE_INSTANCES)
         .total_memories(instances)
-        .total_tables(instances * 2)
+        .total_tables(instances * 4)
         .max_memory_size(MEMORY_BYTES)
         .max_component_instance_size(4 << 20)
         .max_core_instance_size(4 << 20)
