@@ -31,16 +31,24 @@ pub enum Misplaced {
 /// Puts the request's URI into absolute form and says where it goes. Inside a tunnel that is where the tunnel goes,
 /// whatever `Host` says: filters see both and may judge; the connection is not moved by a header.
 pub(super) fn resolve(request: &mut request::Parts, origin: Option<&Target>) -> Result<Target, Misplaced> {
+    let as_received = request.uri.clone();
+    let placed = place(request, origin);
+    match placed {
+        Ok(_) => set_host(request),
+        Err(_) => request.uri = as_received,
+    }
+    placed
+}
+
+fn place(request: &mut request::Parts, origin: Option<&Target>) -> Result<Target, Misplaced> {
     let uri = std::mem::take(&mut request.uri).into_parts();
-    let target = match (uri.scheme, uri.authority, origin) {
-        (Some(scheme), Some(authority), _) => whole_url(request, scheme, authority, uri.path_and_query, origin)?,
-        (None, None, Some(origin)) => path_alone(request, uri.path_and_query, origin)?,
-        (None, None, None) => return Err(Misplaced::NotAbsolute),
+    match (uri.scheme, uri.authority, origin) {
+        (Some(scheme), Some(authority), _) => whole_url(request, scheme, authority, uri.path_and_query, origin),
+        (None, None, Some(origin)) => path_alone(request, uri.path_and_query, origin),
+        (None, None, None) => Err(Misplaced::NotAbsolute),
         // authority-form is for CONNECT alone
-        _ => return Err(Misplaced::Form),
-    };
-    set_host(request);
-    Ok(target)
+        _ => Err(Misplaced::Form),
+    }
 }
 
 /// A URL in the request line decides, and replaces `Host` (RFC 9112 section 3.2.2); over HTTP/2 the two must agree.

@@ -116,6 +116,14 @@ impl Recorder {
         self.counts.spool_bytes.load(Relaxed)
     }
 
+    /// Takes what the workers have queued, as the bytes of a `TrafficBatch`: for whoever records without an
+    /// orchestrator.
+    pub fn take(&self) -> Vec<u8> {
+        let mut batch = Vec::new();
+        self.drain(|filled| batch.extend_from_slice(&filled.bytes));
+        batch
+    }
+
     /// Takes what the workers have queued.
     #[allow(dead_code, reason = "the sending thread lands next")]
     pub(super) fn drain(&self, mut each: impl FnMut(Filled)) {

@@ -1,4 +1,4 @@
-//! An agent in this process, without filters and recorder.
+//! An agent in this process, without filters; what it records nobody fetches unless a test does.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -39,8 +39,9 @@ impl Agent {
         config.workers = 1;
         let (listeners, proxy) = listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)), config.workers)?;
         let admin = TcpListener::bind("127.0.0.1:0")?;
+        let recorder = Recorder::new(config.workers, &config.capture);
         let host = Host::new(HostConfig { cache_dir: None, workers: 1, log: Arc::new(FilterLog) })?;
-        let shared = Arc::new(Shared::new(config, host, Recorder::off(), proxy, admin.local_addr()?)?);
+        let shared = Arc::new(Shared::new(config, host, recorder, proxy, admin.local_addr()?)?);
         let workers = listeners
             .into_iter()
             .enumerate()

@@ -5,11 +5,11 @@
 mod agent;
 
 #[path = "../../../host/tests/filters/guest.rs"]
-#[allow(clippy::unwrap_used, clippy::panic, reason = "clippy takes only test functions for tests")]
 mod guest;
 
 mod bodies;
 mod failures;
 mod filters;
 mod heads;
+mod records;
 mod waiting;
