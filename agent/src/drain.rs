@@ -80,6 +80,10 @@ impl Drain {
 }
 
 impl Member {
+    pub async fn begun(&self) {
+        poll_fn(|cx| self.poll_begun(cx)).await;
+    }
+
     pub fn poll_begun(&self, cx: &mut Context<'_>) -> Poll<()> {
         if self.state.begun.get() {
             return Poll::Ready(());

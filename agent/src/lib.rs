@@ -20,6 +20,7 @@ pub mod listener;
 pub mod local;
 mod logging;
 pub mod metrics;
+pub mod open_files;
 pub mod policy;
 pub mod record;
 pub mod start;

@@ -11,6 +11,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::connection;
+use crate::open_files;
 use crate::worker::Worker;
 
 const BACKLOG: i32 = 1024;
@@ -19,6 +20,7 @@ const BACK_OFF: Duration = Duration::from_millis(50);
 
 /// A socket for each worker, all on one port, which is the first of them's where `address` leaves it open.
 pub fn bind(address: SocketAddr, workers: usize) -> io::Result<(Vec<StdListener>, SocketAddr)> {
+    open_files::raise_limit();
     let first = listen(address)?;
     let bound = first.local_addr()?;
     let mut listeners = vec![first];

@@ -73,6 +73,7 @@ pub async fn who_speaks_first(cx: &mut Cx, client: &mut Io, read: &mut BytesMut)
         spoke = client.read_buf(read) => heard(spoke),
         _ = far.read_buf(&mut spoken) => First::Upstream,
         () = sleep(limit) => First::Nobody,
+        () = cx.member.begun() => First::Nobody,
     };
     far.unread(spoken.freeze());
     cx.far = Some(far);

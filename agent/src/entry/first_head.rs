@@ -3,7 +3,7 @@
 //! nothing, the client having been told. Must not know what requests are for.
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONNECTION, CONTENT_LENGTH};
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderValue, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -87,6 +87,10 @@ fn sound(request: &httparse::Request<'_, '_>) -> Result<(), &'static str> {
     if lengths().any(|field| lengths().any(|other| other.value != field.value)) {
         return Err("Content-Length is there twice, with different numbers (RFC 9112 section 6.3)");
     }
+    // Whoever stands on either side of us might believe the other of the two (section 11.2).
+    if lengths().next().is_some() && request.headers.iter().any(|field| TRANSFER_ENCODING == field.name) {
+        return Err("Content-Length stands beside Transfer-Encoding (RFC 9112 section 6.3)");
+    }
     Ok(())
 }
 
@@ -151,6 +155,8 @@ mod tests {
         assert_eq!(verdict("GET / HTTP/1.1\r\nContent-Length: +1\r\n\r\n"), Some(Err(400)));
         assert_eq!(verdict("GET / HTTP/1.1\r\nContent-Length: 1\r\ncontent-length: 2\r\n\r\n"), Some(Err(400)));
         assert_eq!(verdict("GET / HTTP/1.1\r\nContent-Length: 1\r\ncontent-length: 1\r\n\r\n"), Some(Ok(())));
+        let both = "POST / HTTP/1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n";
+        assert_eq!(verdict(both), Some(Err(400)));
         assert_eq!(verdict("GET / HTTP/9.9\r\n\r\n"), Some(Err(505)));
         assert_eq!(verdict(&format!("GET /{} HTTP/1.1\r\n\r\n", "p".repeat(300))), Some(Ok(())));
         assert_eq!(verdict(&format!("GET /{}", "p".repeat(300))), Some(Err(414)));

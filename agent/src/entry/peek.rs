@@ -3,12 +3,13 @@
 
 use bytes::BytesMut;
 use tokio::io::AsyncReadExt;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::connection::Cx;
 use crate::detect::{MAX_PEEK, Protocol, TLS_HANDSHAKE, detect};
 use crate::io::Io;
 use crate::tunnel::{self, First};
+use crate::upstream::Alpn;
 
 /// `None` when the client is gone, or came and said nothing.
 ///
@@ -21,16 +22,22 @@ pub async fn peek(cx: &mut Cx, io: &mut Io) -> Option<Protocol> {
     let limits = &cx.worker.shared.config.client;
     let (patience, limit) = (limits.peek_timeout, limits.head_timeout);
     let mut read = BytesMut::new();
-    if cx.situation.tunnel {
-        match timeout_at(Instant::now() + patience, io.read_buf(&mut read)).await {
-            Ok(Ok(0) | Err(_)) => return None,
-            Ok(Ok(_)) => {}
-            Err(_) => match tunnel::who_speaks_first(cx, io, &mut read).await {
-                First::Client => {}
+    let server_may_be_first = cx.situation.tunnel && !cx.alpn.as_deref().is_some_and(Alpn::is_http);
+    let spoke = tokio::select! {
+        biased;
+        spoke = io.read_buf(&mut read) => matches!(spoke, Ok(1..)),
+        () = sleep(if server_may_be_first { patience } else { limit }) => {
+            server_may_be_first && match tunnel::who_speaks_first(cx, io, &mut read).await {
+                First::Client => true,
                 First::Upstream => return Some(Protocol::Other),
-                First::Nobody => return None,
-            },
+                First::Nobody => false,
+            }
         }
+        // Nothing was said, so nothing is broken off.
+        () = cx.member.begun() => false,
+    };
+    if !spoke {
+        return None;
     }
     let deadline = Instant::now() + limit;
     loop {

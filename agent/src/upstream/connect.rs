@@ -2,6 +2,7 @@
 //! task of its own until it closes. Must not know the pool.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -18,12 +19,14 @@ use super::resolve::Resolver;
 use super::tls::UpstreamTls;
 use crate::config::UpstreamConfig;
 use crate::local::Local;
+use crate::stats::{Peer, Stats};
 use crate::target::Target;
 
 pub(super) struct Connector {
     pub(super) resolver: Resolver,
     pub(super) tls: UpstreamTls,
     pub(super) config: UpstreamConfig,
+    pub(super) stats: Arc<Stats>,
 }
 
 pub(super) enum Connected {
@@ -50,8 +53,16 @@ impl Connector {
 
     pub(super) async fn secure(&self, target: &Target, offers: Vec<Vec<u8>>) -> Result<Secured, UpstreamFailure> {
         let Dialed { stream, address } = self.plain(target).await?;
-        let stream = self.tls.connect(stream, target, offers, self.config.connect_timeout).await?;
-        Ok(Secured { stream, address })
+        match self.tls.connect(stream, target, offers, self.config.connect_timeout).await {
+            Ok(stream) => {
+                self.stats.handshake_done(Peer::Upstream);
+                Ok(Secured { stream, address })
+            }
+            Err(failure) => {
+                self.stats.handshake_failed(Peer::Upstream);
+                Err(failure)
+            }
+        }
     }
 
     /// HTTP/2 where the upstream chose it, else HTTP/1.1.

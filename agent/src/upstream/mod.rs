@@ -41,6 +41,7 @@ pub use self::resolve::Resolver;
 pub use self::tls::{TrustError, UpstreamTls};
 use crate::config::UpstreamConfig;
 use crate::policy::TargetPolicy;
+use crate::stats::Stats;
 use crate::target::{Scheme, Target};
 
 /// One worker's way to every upstream: resolver, pool of connections, TLS sessions. `!Send`.
@@ -58,9 +59,9 @@ pub struct Sent {
 type Attempt = Result<Result<Sent, UpstreamFailure>, Box<Request<Upward>>>;
 
 impl Upstreams {
-    pub fn new(config: UpstreamConfig, policy: Arc<TargetPolicy>, tls: UpstreamTls) -> Self {
+    pub fn new(config: UpstreamConfig, policy: Arc<TargetPolicy>, tls: UpstreamTls, stats: Arc<Stats>) -> Self {
         let resolver = Resolver::new(policy, config.connect_timeout);
-        Upstreams { connector: Connector { resolver, tls, config }, pool: Pool::default() }
+        Upstreams { connector: Connector { resolver, tls, config, stats }, pool: Pool::default() }
     }
 
     /// `request.uri` is absolute: `Host` or `:authority` are made of it, whatever they were. The request's version says
@@ -149,7 +150,7 @@ impl Upstreams {
             }
             let dialing = entry.dialing.lock().await;
             if entry.stream().is_none() {
-                self.connect(target, entry, vec![b"h2".to_vec(), b"http/1.1".to_vec()]).await?;
+                self.connect(target, entry).await?;
             }
             let Some((mut sender, address, stream)) = entry.stream() else { break };
             drop(dialing);
@@ -170,8 +171,9 @@ impl Upstreams {
     }
 
     /// Makes a connection, speaks what the upstream chose, and puts it into the pool.
-    async fn connect(&self, target: &Target, entry: &Rc<Entry>, offers: Vec<Vec<u8>>) -> Result<Alpn, UpstreamFailure> {
-        let secured = self.connector.secure(target, offers).await?;
+    async fn connect(&self, target: &Target, entry: &Rc<Entry>) -> Result<Alpn, UpstreamFailure> {
+        let offers = [Alpn::Http2, Alpn::Http1].map(|alpn| alpn.name().to_vec());
+        let secured = self.connector.secure(target, offers.into()).await?;
         let (connected, alpn) = self.connector.speak(secured).await?;
         entry.set_speaks(alpn);
         match connected {

@@ -111,6 +111,9 @@ fn in_words(error: &std::io::Error, target: &Target) -> String {
             CertificateError::UnknownIssuer => {
                 format!("the certificate for {host} comes from an issuer that this agent does not trust")
             }
+            CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+                format!("the certificate for {host} is an authority's own, which no server may show")
+            }
             CertificateError::Revoked => format!("the certificate for {host} was revoked"),
             other => format!("the certificate for {host} is not valid: {other}"),
         },

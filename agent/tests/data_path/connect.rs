@@ -43,6 +43,19 @@ async fn the_client_is_answered_what_the_upstream_speaks() -> anyhow::Result<()>
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn http2_is_translated_where_the_upstream_does_not_speak_it() -> anyhow::Result<()> {
+    let setup = Setup::start(|_| {}).await?;
+    let authority = setup.tls_http1();
+    let mut http = setup.agent.client()?.intercepted(&authority, Alpn::Http2).await?;
+    for n in 0..3 {
+        assert_eq!(http.get(&format!("https://{authority}/text/{n}")).await?.status, 200);
+    }
+    let heard = setup.origin.heard_for("/text/0").expect("the origin heard it");
+    assert_eq!((heard.version, heard.headers["host"].to_str()?), (http::Version::HTTP_11, &*authority));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_address_without_a_name_gets_a_certificate_for_the_address() -> anyhow::Result<()> {
     let setup = Setup::start(|_| {}).await?;
     // rustls sends no SNI for an address (RFC 6066 section 3)

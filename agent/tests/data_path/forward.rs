@@ -1,6 +1,7 @@
 //! Requests in absolute form.
 
 use weir_testkit::body;
+use weir_testkit::client::{Alpn, Http};
 use weir_testkit::raw::{Raw, RawOrigin, Script};
 
 use crate::agent::Setup;
@@ -17,6 +18,14 @@ async fn a_request_goes_to_its_origin_and_the_connection_is_kept() -> anyhow::Re
     let heard = setup.origin.heard_for("/text/0").expect("the origin heard it");
     assert_eq!(heard.headers["host"], setup.origin.plain().to_string());
     assert_eq!(setup.origin.connections(), 1, "one upstream connection serves five requests");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http2_without_tls_is_spoken_to_who_begins_with_it() -> anyhow::Result<()> {
+    let setup = Setup::start(|_| {}).await?;
+    let mut http = Http::start(setup.agent.client()?.dial().await?, Alpn::Http2).await?;
+    assert_eq!(http.get(&format!("http://{}/text/2", setup.origin.plain())).await?.status, 200);
     Ok(())
 }
 
