@@ -119,3 +119,53 @@ impl Hasher for NumberHasher {
         self.0
     }
 }
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+    use crate::{NoConfig, Problems};
+
+    /// Gives back at the end what came before.
+    struct Keep;
+
+    impl Filter for Keep {
+        type Config = NoConfig;
+        type State = Vec<u8>;
+
+        fn new(_: NoConfig) -> Result<Self, Problems> {
+            Ok(Self)
+        }
+
+        fn subscription(&self) -> Subscription {
+            Subscription::new()
+        }
+
+        fn request_body(&self, _: &mut Request, chunk: Chunk, kept: &mut Vec<u8>) -> ChunkAction {
+            kept.extend_from_slice(&chunk);
+            if chunk.end_of_stream { ChunkAction::Replace(kept.clone()) } else { ChunkAction::Drop }
+        }
+    }
+
+    #[test]
+    fn exchanges_in_flight_at_once_do_not_meet() {
+        let guest = Guest::<Keep>::new();
+        guest.configure("{}").unwrap();
+        // As a host numbers them: a place, and above it how often the place was used.
+        let numbers: Vec<u32> = (0..500).map(|place| (place % 7) << 16 | place).collect();
+        let push = |number: u32, text: String, end_of_stream| {
+            guest.body(number, Direction::Request, Chunk { bytes: text.into_bytes(), end_of_stream })
+        };
+        for round in 0..3 {
+            numbers
+                .iter()
+                .for_each(|number| assert_eq!(push(*number, format!("{number}.{round} "), false), ChunkAction::Drop));
+        }
+        assert_eq!(guest.live(), numbers.len());
+        for number in &numbers {
+            let all = format!("{number}.0 {number}.1 {number}.2 ").into_bytes();
+            assert_eq!(push(*number, String::new(), true), ChunkAction::Replace(all));
+            guest.done(*number, DoneReason::Complete);
+        }
+        assert_eq!(guest.live(), 0);
+    }
+}

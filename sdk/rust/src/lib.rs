@@ -34,7 +34,7 @@
 //! * One instance serves many exchanges at a time. What has to be remembered between two hooks of one exchange goes into
 //!   [`Filter::State`]: each exchange has its own, made by [`Default`] and dropped when the exchange is over.
 //! * Header values, paths and methods are strings of one character per byte ([`latin1`]).
-//! * In a native build (a unit test), the SDK plays the agent's part: see [`testing`](crate::testing).
+//! * In a native build (a unit test), the SDK plays the agent's part: see [`testing`].
 //! * A panic is written to the filter's log and ends the instance, as any trap does; the agent starts another.
 //!
 //! The contract beneath is `wit/filter.wit`; a filter in Rust needs nothing of it.
