@@ -16,7 +16,7 @@ pub struct RequestLine {
     pub method: String,
     /// "http" or "https".
     pub scheme: String,
-    /// host[:port].
+    /// `host[:port]`.
     pub authority: String,
     /// Path and query.
     pub path: String,

@@ -50,7 +50,7 @@ impl HostPattern {
     }
 }
 
-/// host[:port] of an authority, a `Host` field, a CONNECT target or a server name -> the host as it is compared: lower
+/// `host[:port]` of an authority, a `Host` field, a CONNECT target or a server name -> the host as it is compared: lower
 /// case, no port, no dot at the end, no percent-encoding, addresses in their shortest form and without brackets.
 pub(crate) fn normal(authority: &str) -> Cow<'_, str> {
     let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);

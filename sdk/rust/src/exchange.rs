@@ -113,7 +113,7 @@ impl Request {
         imports::scheme(self.number)
     }
 
-    /// host[:port] that the exchange goes to, without user information.
+    /// `host[:port]` that the exchange goes to, without user information.
     pub fn authority(&self) -> String {
         imports::authority(self.number)
     }
