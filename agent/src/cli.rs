@@ -55,7 +55,7 @@ pub fn main() -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(options) => {
             let config = options.load(own)?;
-            logging::start(&config.log)?;
+            let _log = logging::start(&config.log)?;
             start::run(config)?;
         }
         Command::Check { file } => {

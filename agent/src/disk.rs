@@ -1,7 +1,7 @@
 //! Files that must be whole or not there at all, and that only their owner may read. Bytes enter, a durable file leaves.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::Path,
@@ -33,6 +33,19 @@ pub fn private_folder(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Makes a folder this process's own until the returned file is closed, which the end of the process does too.
+///
+/// # Errors
+/// Another process has it.
+pub fn lock(folder: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(folder.join("lock"))?;
+    file.try_lock().map_err(|error| match error {
+        TryLockError::Error(error) => error,
+        TryLockError::WouldBlock => io::Error::new(io::ErrorKind::ResourceBusy, "another agent uses it"),
+    })?;
+    Ok(file)
+}
+
 /// The file's content; `None` when there is no such file.
 ///
 /// # Errors
@@ -50,6 +63,15 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+
+    #[test]
+    fn a_folder_has_one_owner() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = lock(dir.path()).unwrap();
+        assert_eq!(lock(dir.path()).unwrap_err().to_string(), "another agent uses it");
+        drop(own);
+        lock(dir.path()).unwrap();
+    }
 
     #[test]
     fn a_write_replaces_the_whole_and_is_private() {

@@ -8,6 +8,7 @@ use std::{
         atomic::{AtomicU64, Ordering::Relaxed},
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
+    time::Duration,
 };
 
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
@@ -17,23 +18,47 @@ use crate::config::{LogConfig, LogFormat};
 /// Lines on their way to standard error.
 const QUEUED_LINES: usize = 4096;
 
-/// Sends every event of this process to standard error from now on.
+/// How long the end of the process waits for somebody to read.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// Sends every event of this process to standard error from now on. What comes back is to be dropped last.
 ///
 /// # Errors
 /// The directives are wrong, or there is a log already.
-pub(crate) fn start(config: &LogConfig) -> anyhow::Result<()> {
+pub(crate) fn start(config: &LogConfig) -> anyhow::Result<Log> {
     let filter = EnvFilter::builder().parse(&config.level)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Queue::start()?);
+    let queue = Queue::start()?;
+    let log = Log(queue.lines.clone());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(queue);
     match config.format {
         LogFormat::Text => builder.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     }
-    .map_err(|error| anyhow::anyhow!("the log: {error}"))
+    .map_err(|error| anyhow::anyhow!("the log: {error}"))?;
+    Ok(log)
+}
+
+/// The log of this process; its end waits until the lines so far are written.
+pub(crate) struct Log(SyncSender<Entry>);
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        let (done, wait) = sync_channel(1);
+        if self.0.try_send(Entry::Flush(done)).is_ok() {
+            let _ = wait.recv_timeout(LAST_LINES);
+        }
+    }
+}
+
+enum Entry {
+    Line(Vec<u8>),
+    /// answered when everything before is written
+    Flush(SyncSender<()>),
 }
 
 #[derive(Clone)]
 struct Queue {
-    lines: SyncSender<Vec<u8>>,
+    lines: SyncSender<Entry>,
     dropped: Arc<AtomicU64>,
 }
 
@@ -47,10 +72,13 @@ impl Queue {
     }
 }
 
-fn write(lines: &Receiver<Vec<u8>>, dropped: &AtomicU64) {
-    for line in lines {
-        // nobody to tell when standard error is gone
-        let _ = io::stderr().write_all(&line);
+fn write(lines: &Receiver<Entry>, dropped: &AtomicU64) {
+    for entry in lines {
+        match entry {
+            // nobody to tell when standard error is gone
+            Entry::Line(line) => drop(io::stderr().write_all(&line)),
+            Entry::Flush(done) => drop(done.send(())),
+        }
         let dropped = dropped.swap(0, Relaxed);
         if dropped != 0 {
             let _ = writeln!(io::stderr(), "{dropped} lines of the log were dropped: nobody read it");
@@ -69,7 +97,7 @@ impl<'a> MakeWriter<'a> for Queue {
 /// The subscriber hands over one whole line at a time.
 impl io::Write for &Queue {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if let Err(TrySendError::Full(_)) = self.lines.try_send(line.to_vec()) {
+        if let Err(TrySendError::Full(_)) = self.lines.try_send(Entry::Line(line.to_vec())) {
             self.dropped.fetch_add(1, Relaxed);
         }
         Ok(line.len())

@@ -48,6 +48,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let data_dir = &config.data_dir;
     disk::private_folder(data_dir).with_context(|| format!("the data dir {}", data_dir.display()))?;
+    let _own = disk::lock(data_dir).with_context(|| format!("the data dir {}", data_dir.display()))?;
     let (listeners, proxy) =
         listener::bind(config.listen, config.workers).with_context(|| format!("listen {}", config.listen))?;
     let admin = StdListener::bind(config.admin).with_context(|| format!("admin {}", config.admin))?;

@@ -86,12 +86,10 @@ async fn alter_at_rest(setup: &mut Setup, from: &[u8], to: &[u8]) -> anyhow::Res
 }
 
 /// A second agent, which has seen nothing yet.
-async fn another_agent(setup: &Setup) -> anyhow::Result<weir_testkit::agent::Agent> {
-    AgentOptions::new(&setup.scratch, "another-agent")
+async fn another_agent(setup: &Setup) -> anyhow::Result<AgentOptions> {
+    Ok(AgentOptions::new(&setup.scratch, "another-agent")
         .with("--orchestrator", setup.orchestrator.grpc_url())
-        .with("--join-token", setup.orchestrator.join_token().await?)
-        .start()
-        .await
+        .with("--join-token", setup.orchestrator.join_token().await?))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,10 +129,13 @@ async fn a_component_altered_at_the_orchestrator_is_refused() -> anyhow::Result<
     setup.orchestrator.push(&file, &["--name", "stamp", "--config", r#"{"stamp":1}"#]).await?;
     setup.agent.active("stamp", 1).await?;
     alter_at_rest(&mut setup, b"as it was published by its author", b"as it was altered by another hand").await?;
-    let agent = another_agent(&setup).await?;
-    let log = agent.process.says("sha256:").await?;
+    let mut agent = another_agent(&setup).await?.spawn()?;
+    let log = agent.says("sha256:").await?;
     ensure!(log.contains("stamp"), "the filter is named: {log}");
-    ensure!(agent.filter("stamp").await?.is_none_or(|filter| filter["active"] == false), "it runs");
+    // its publisher wants it on every exchange: an agent that cannot have it serves nobody
+    let log = agent.says("no client is served yet").await?;
+    ensure!(!log.contains("agent ready"), "it serves without the filter: {log}");
+    agent.kill().await?;
     Ok(())
 }
 
@@ -145,7 +146,7 @@ async fn a_statement_altered_at_the_orchestrator_is_refused() -> anyhow::Result<
     setup.orchestrator.push(&filter("stamp")?, &arguments).await?;
     setup.agent.active("stamp", 1).await?;
     alter_at_rest(&mut setup, b"path:/only/here", b"path:/all/there").await?;
-    let agent = another_agent(&setup).await?;
+    let agent = another_agent(&setup).await?.start().await?;
     agent.process.says("does not fit").await?;
     ensure!(agent.filter("stamp").await?.is_none_or(|filter| filter["active"] == false), "it runs");
     Ok(())

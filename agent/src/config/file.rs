@@ -34,7 +34,7 @@ pub(super) fn read(text: &str, known: impl Fn(&str) -> bool) -> Result<Settings,
         }
     });
     if !faults.is_empty() {
-        return Err(faults);
+        return Err(in_order(faults));
     }
 
     let span = document.span();
@@ -54,7 +54,13 @@ pub(super) fn read(text: &str, known: impl Fn(&str) -> bool) -> Result<Settings,
         let best = keys.iter().filter(|(_, at)| line(text, at.start) <= fault.line).max_by_key(|(_, at)| at.start);
         fault.key = best.map(|(path, _)| path.clone()).unwrap_or_default();
     }
-    if faults.is_empty() { Ok(settings) } else { Err(faults) }
+    if faults.is_empty() { Ok(settings) } else { Err(in_order(faults)) }
+}
+
+/// As a person reads the file.
+fn in_order(mut faults: Vec<LineFault>) -> Vec<LineFault> {
+    faults.sort_by_key(|fault| fault.line);
+    faults
 }
 
 /// The line on which a key stands.

@@ -158,3 +158,6 @@ fn unknown_variables(names: impl Iterator<Item = String>) -> Vec<Fault> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,6 +28,8 @@ pub struct Applier {
     kept: Kept,
     /// nothing was ever applied
     fresh: bool,
+    /// of a filter that lets nothing pass without it, no version runs
+    lacks_one: bool,
     components: Components,
     last_good: LastGood,
 }
@@ -74,12 +76,17 @@ impl Applier {
         if keys.is_empty() {
             tracing::warn!("no publisher is trusted, so every filter will be refused (--trust-key, or a join token)");
         }
-        Ok(Self { shared, group, keys, kept, fresh, components, last_good })
+        Ok(Self { shared, group, keys, kept, fresh, lacks_one: false, components, last_good })
     }
 
     /// The revision that the agent runs; 0 for none.
     pub fn revision(&self) -> u64 {
         self.kept.revision
+    }
+
+    /// Does every filter run, in some version, that lets no exchange pass without it?
+    pub fn is_whole(&self) -> bool {
+        !self.lacks_one
     }
 
     /// Runs what was last good, without an orchestrator. True when that is a state to serve traffic with: something was
@@ -99,6 +106,7 @@ impl Applier {
     pub async fn apply(&mut self, state: DesiredState, channel: &Channel) -> Applied {
         let began = Instant::now();
         let before = self.kept.clone();
+        self.lacks_one = false;
         let mut filters: Vec<FilterOutcome> = Vec::new();
         for envelope in state.statements {
             let envelope = Envelope {
@@ -113,6 +121,8 @@ impl Applier {
                 }
                 Err(refused) => {
                     tracing::warn!("revision {}: {refused}", state.revision);
+                    let runs = refused.label.name.parse().is_ok_and(|name| self.shared.active.find(&name).is_some());
+                    self.lacks_one |= refused.is_needed && !runs;
                     filters.push(refused.into());
                 }
             }

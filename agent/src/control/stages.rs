@@ -8,7 +8,8 @@
 use serde::Deserialize;
 use tonic::transport::Channel;
 use weir_artifact::{
-    Artifact, Digest, Envelope, GroupName, Name, Publication, Ratchet, Removal, Signed, Statement, TrustedKeys,
+    Artifact, Digest, Envelope, FailurePolicy, GroupName, Name, Publication, Ratchet, Removal, Signed, Statement,
+    TrustedKeys,
 };
 use weir_proto::v1::FilterOutcome;
 
@@ -33,10 +34,12 @@ pub(super) struct Refused {
     pub(super) label: Label,
     pub(super) phase: &'static str,
     pub(super) reason: String,
+    /// A trusted publisher wants the filter here and lets no exchange pass without it.
+    pub(super) is_needed: bool,
 }
 
 impl From<Refused> for FilterOutcome {
-    fn from(Refused { label: Label { name, version, digest }, phase, reason }: Refused) -> Self {
+    fn from(Refused { label: Label { name, version, digest }, phase, reason, .. }: Refused) -> Self {
         Self { name, version, digest, active: false, phase: phase.to_owned(), reason }
     }
 }
@@ -68,7 +71,7 @@ impl Received {
             Ok(signed) => Ok(Verified { envelope: self.0, signed }),
             Err(error) => {
                 let label = claimed(&self.0.statement);
-                Err(Refused { label, phase: "signature", reason: error.to_string() })
+                Err(Refused { label, phase: "signature", reason: error.to_string(), is_needed: false })
             }
         }
     }
@@ -105,7 +108,16 @@ impl Verified {
     }
 
     fn refused(&self, phase: &'static str, reason: String) -> Refused {
-        Refused { label: self.label(), phase, reason }
+        Refused { label: self.label(), phase, reason, is_needed: false }
+    }
+
+    /// Of a statement that was admitted already.
+    fn failed(&self, phase: &'static str, reason: String) -> Refused {
+        let is_needed = match self.signed.statement() {
+            Statement::Publish(publication) => publication.on_failure != FailurePolicy::Open,
+            Statement::Remove(_) | Statement::Endorse(_) => false,
+        };
+        Refused { is_needed, ..self.refused(phase, reason) }
     }
 }
 
@@ -119,10 +131,10 @@ impl Admitted {
             return Err(self.0.refused("fetch", "the statement publishes nothing".to_owned()));
         };
         let bytes = components.take(publication.digest, publication.size, channel).await;
-        let bytes = bytes.map_err(|error| self.0.refused("fetch", error.to_string()))?;
+        let bytes = bytes.map_err(|error| self.0.failed("fetch", error.to_string()))?;
         // size and digest are checked here once more: this is the only door to an artifact
         let artifact =
-            Artifact::new(&self.0.signed, bytes).map_err(|error| self.0.refused("digest", error.to_string()))?;
+            Artifact::new(&self.0.signed, bytes).map_err(|error| self.0.failed("digest", error.to_string()))?;
         Ok(Complete { admitted: self.0, artifact })
     }
 
@@ -143,7 +155,7 @@ impl Complete {
                 tracing::info!("filter {} version {} is active, {}", filter.name(), filter.version(), filter.digest());
                 Ok(Done(self.admitted))
             }
-            Err(error) => Err(self.admitted.refused(error.phase(), error.reason())),
+            Err(error) => Err(self.admitted.failed(error.phase(), error.reason())),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, watch},
-    time::{MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval, sleep},
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
@@ -42,7 +42,7 @@ pub struct Control {
     pub link: Link,
     pub introduction: Introduction,
     pub settings: Settings,
-    /// Becomes true when a desired state has been applied.
+    /// Becomes true when a desired state has been applied and leaves no exchange without a filter that it must not lack.
     pub applied: watch::Sender<bool>,
 }
 
@@ -61,7 +61,7 @@ impl Control {
                 let ended = self.talk(&states, &mut outgoing, &revision, &mut back_off).await;
                 let wait = back_off.wait();
                 tracing::warn!("the orchestrator is away ({ended}); next attempt in {wait:.1?}");
-                tokio::time::sleep(wait).await;
+                sleep(wait).await;
             }
         };
         tokio::join!(apply, talk);
@@ -178,9 +178,20 @@ async fn apply_each(
     revision: &watch::Sender<u64>,
     is_applied: &watch::Sender<bool>,
 ) {
-    while states.changed().await.is_ok() {
+    let mut back_off = BackOff::default();
+    let mut again = false;
+    loop {
+        tokio::select! {
+            changed = states.changed() => match changed {
+                Ok(()) => back_off.reset(),
+                Err(_) => return,
+            },
+            // nobody sends a state twice over a connection that holds, and a component may be there a moment later
+            () = sleep(back_off.wait()), if again => {}
+        }
         let Some((state, channel)) = states.borrow_and_update().clone() else { continue };
         let applied = applier.apply(state, &channel).await;
+        again = applied.filters.iter().any(|outcome| outcome.phase == "fetch");
         tracing::info!(
             "revision {} applied in {} ms, {} of {} statements refused",
             applied.revision,
@@ -189,7 +200,13 @@ async fn apply_each(
             applied.filters.len()
         );
         revision.send_replace(applier.revision());
-        is_applied.send_replace(true);
+        if applier.is_whole() {
+            is_applied.send_replace(true);
+        } else if !*is_applied.borrow() {
+            tracing::error!(
+                "no client is served yet: a filter that its publisher wants on every exchange does not run"
+            );
+        }
         // with nobody connected the answer waits; the orchestrator sends the state again to whoever connects
         if answers.try_send(applied).is_err() {
             tracing::debug!("an answer to the orchestrator was dropped: it is away");

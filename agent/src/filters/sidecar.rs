@@ -48,7 +48,7 @@ pub(super) fn name(component: &Path) -> Result<Name, SidecarError> {
 pub(super) fn publication(name: Name, path: &Path, text: Option<&str>) -> Result<Publication, SidecarError> {
     let at = || path.display().to_string();
     let sidecar: Sidecar = toml::from_str(text.unwrap_or_default()).map_err(|error| {
-        let line = error.span().map_or(1, |span| text.unwrap_or_default()[..span.start].lines().count().max(1));
+        let line = error.span().map_or(1, |span| 1 + text.unwrap_or_default()[..span.start].matches('\n').count());
         SidecarError::Toml { path: at(), line, problem: error.message().to_owned() }
     })?;
     let config = match sidecar.config {

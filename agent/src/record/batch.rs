@@ -8,28 +8,27 @@ use super::{spool::Frame, wire};
 /// A batch is closed when it holds this much; one exchange more may come on top.
 const BATCH_BYTES: usize = 1 << 20;
 
-/// Cuts queued `exchanges` fields into payloads, in order. `dropped` goes with the first.
-pub(super) fn cut(queued: Vec<u8>, dropped: u64) -> Vec<Frame> {
+/// Cuts queued `exchanges` fields into payloads, in order.
+pub(super) fn cut(queued: Vec<u8>) -> Vec<Frame> {
     let mut frames = Vec::new();
-    let mut head = Vec::new();
-    wire::number(&mut head, 3, dropped);
     let queued = Bytes::from(queued);
     let (mut from, mut at, mut exchanges) = (0, 0, 0);
     while at < queued.len() {
         at += field_len(&queued[at..]);
         exchanges += 1;
         if at - from >= BATCH_BYTES || at == queued.len() {
-            let body = queued.slice(from..at);
-            let payload = if head.is_empty() { body } else { [&head, &body[..]].concat().into() };
-            head.clear();
-            frames.push(Frame { payload, exchanges });
+            frames.push(Frame { payload: queued.slice(from..at), exchanges });
             (from, exchanges) = (at, 0);
         }
     }
-    if !head.is_empty() {
-        frames.push(Frame { payload: head.into(), exchanges: 0 });
-    }
     frames
+}
+
+/// The payload that only says how many exchanges were lost.
+pub(super) fn lost(exchanges: u64) -> Frame {
+    let mut payload = Vec::new();
+    wire::number(&mut payload, 3, exchanges);
+    Frame { payload: payload.into(), exchanges: 0 }
 }
 
 /// Bytes of the length-delimited field at the beginning. The worker wrote it, so it is whole.
@@ -64,22 +63,21 @@ mod tests {
             |n: usize| Exchange { error: "x".repeat(n * 40_000), duration_us: n as u64, ..Exchange::default() };
         let exchanges: Vec<Exchange> = (0..60).map(exchange).collect();
         let queued = TrafficBatch { exchanges: exchanges.clone(), ..TrafficBatch::default() }.encode_to_vec();
-        let frames = cut(queued, 7);
+        let frames = cut(queued);
         assert!(frames.len() > 10, "{}", frames.len());
         let batches: Vec<TrafficBatch> = frames
             .iter()
             .zip(1..)
             .map(|(frame, number)| TrafficBatch::decode(&*[&head(number)[..], &frame.payload].concat()).unwrap())
             .collect();
-        assert_eq!((batches[0].dropped, batches[1].dropped, batches[2].batch), (7, 0, 3));
+        assert_eq!((batches[0].batch, batches[2].batch), (1, 3));
         assert!(batches.iter().zip(&frames).all(|(batch, frame)| batch.exchanges.len() == frame.exchanges as usize));
         assert_eq!(batches.into_iter().flat_map(|batch| batch.exchanges).collect::<Vec<_>>(), exchanges);
     }
 
     #[test]
     fn drops_are_told_even_with_nothing_else_to_tell() {
-        assert!(cut(Vec::new(), 0).is_empty());
-        let frames = cut(Vec::new(), 3);
-        assert_eq!(TrafficBatch::decode(&frames[0].payload[..]).unwrap().dropped, 3);
+        assert!(cut(Vec::new()).is_empty());
+        assert_eq!(TrafficBatch::decode(&lost(3).payload[..]).unwrap().dropped, 3);
     }
 }

@@ -217,3 +217,6 @@ fn body(out: &mut Vec<u8>, field: u32, captured: &[Bytes], size: u64) {
         wire::number(out, 2, size);
     });
 }
+
+#[cfg(test)]
+mod tests;

@@ -117,7 +117,7 @@ impl State {
                         self.acknowledge(number);
                     }
                     Err(reason) => {
-                        self.sink = None;
+                        self.disconnected();
                         opening = Some(later(&link, &reason, back_off.wait()));
                     }
                 },
@@ -132,21 +132,16 @@ impl State {
 
     /// One round of the workers' queues.
     fn collect(&mut self) {
-        let (mut queued, mut dropped) = (Vec::new(), std::mem::take(&mut self.untold));
+        let mut queued = Vec::new();
         self.shared.recorder.drain(|filled| {
             if queued.is_empty() {
                 queued = filled.bytes;
             } else {
                 queued.extend_from_slice(&filled.bytes);
             }
-            dropped += filled.dropped;
+            self.untold += filled.dropped;
         });
-        // what is only a number waits for company while nobody is there to hear it
-        if queued.is_empty() && self.sink.is_none() {
-            self.untold = dropped;
-            return;
-        }
-        for frame in batch::cut(queued, dropped) {
+        for frame in batch::cut(queued) {
             self.offer(frame);
         }
         self.pump();
@@ -156,8 +151,8 @@ impl State {
     fn offer(&mut self, frame: Frame) {
         if self.sink.is_some() && !self.spool.has_unread() && self.has_room() {
             self.send(frame, None);
-        } else if let Err(error) = self.spool.append(&frame) {
-            self.lose(u64::from(frame.exchanges), &format!("the spool: {error}"));
+        } else {
+            self.keep(&frame);
         }
     }
 
@@ -173,6 +168,11 @@ impl State {
         let lost = self.spool.take_lost();
         if lost != 0 {
             self.lose(lost, "the spool is full");
+        }
+        // never by way of the spool, where the number itself could be lost
+        if self.untold != 0 && self.sink.is_some() && self.has_room() {
+            let untold = std::mem::take(&mut self.untold);
+            self.send(batch::lost(untold), None);
         }
         self.publish();
     }
@@ -197,6 +197,46 @@ impl State {
         }
         self.sink = Some(sink);
         self.pump();
+    }
+
+    /// What is unacknowledged goes to disk: this process may end before the orchestrator is back.
+    fn disconnected(&mut self) {
+        self.sink = None;
+        let in_memory = || self.window.iter().filter(|batch| batch.spooled.is_none());
+        let payload = in_memory().map(|batch| batch.frame.payload.len()).sum();
+        // else it is safest where it is
+        if self.spool.has_room(in_memory().count(), payload) {
+            self.spool_window();
+        }
+        self.pump();
+    }
+
+    fn spool_window(&mut self) {
+        self.window_bytes = 0;
+        // what was sent before the first batch from the spool is older than it, the rest is newer
+        let first = self.window.iter().position(|batch| batch.spooled.is_some()).unwrap_or(self.window.len());
+        let newer = self.window.split_off(first);
+        let older: Vec<Frame> = self.window.drain(..).map(|batch| batch.frame).collect();
+        if let Err(error) = self.spool.prepend(&older) {
+            let exchanges = older.iter().map(|frame| u64::from(frame.exchanges)).sum();
+            self.lose(exchanges, &format!("the spool: {error}"));
+        }
+        for Unacknowledged { frame, spooled, .. } in newer.iter().rev() {
+            if let Some(position) = spooled {
+                self.spool.give_back(*position, frame);
+            }
+        }
+        for Unacknowledged { frame, spooled, .. } in newer {
+            if spooled.is_none() {
+                self.keep(&frame);
+            }
+        }
+    }
+
+    fn keep(&mut self, frame: &Frame) {
+        if let Err(error) = self.spool.append(frame) {
+            self.lose(u64::from(frame.exchanges), &format!("the spool: {error}"));
+        }
     }
 
     fn acknowledge(&mut self, number: u64) {
@@ -235,11 +275,9 @@ impl State {
                 Ok(Err(_)) | Err(_) => break,
             }
         }
-        let unsent: Vec<Frame> =
-            self.window.drain(..).filter(|batch| batch.spooled.is_none()).map(|batch| batch.frame).collect();
-        let kept = self.spool.prepend(&unsent).and_then(|()| self.spool.sync());
-        if let Err(error) = kept {
-            tracing::error!("what was not acknowledged is lost to the record: the spool: {error}");
+        self.spool_window();
+        if let Err(error) = self.spool.sync() {
+            tracing::error!("the spool: {error}");
         }
         let (spooled, lost) = (self.spool.bytes(), self.spool.take_lost());
         if spooled != 0 || lost != 0 {
@@ -270,3 +308,6 @@ fn later(link: &Link, reason: &str, wait: Duration) -> Opening {
         Sink::open(link).await
     })
 }
+
+#[cfg(test)]
+mod tests;

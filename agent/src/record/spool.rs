@@ -176,6 +176,23 @@ impl Spool {
         }
     }
 
+    /// Is there room for so many frames with so many bytes of payload, without the loss of others?
+    pub(super) fn has_room(&self, frames: usize, payload: usize) -> bool {
+        self.bytes + (frames * HEADER + payload) as u64 <= self.bound
+    }
+
+    /// A frame that [`Self::next`] gave is to be given again. In the reverse of the order in which they were given.
+    pub(super) fn give_back(&mut self, position: Position, frame: &Frame) {
+        match self.segments.iter_mut().find(|segment| segment.number == position.segment) {
+            Some(segment) => {
+                segment.read = position.end - (HEADER + frame.payload.len()) as u64;
+                segment.unread_exchanges += u64::from(frame.exchanges);
+            }
+            // the bound took the segment meanwhile
+            None => self.lost += u64::from(frame.exchanges),
+        }
+    }
+
     /// The orchestrator has everything up to here.
     pub(super) fn acknowledge(&mut self, position: Position) -> io::Result<()> {
         while let Some(first) = self.segments.front() {

@@ -1,0 +1,10 @@
+//! Where filters come from: signed statements of an orchestrator, and a folder of files. Real signatures, real gRPC, real
+//! components, real files; only the orchestrator is the test's own, since a proper one never sends what it must not.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails panics")]
+
+#[path = "../../../host/tests/filters/guest.rs"]
+mod guest;
+
+mod folder;
+mod signed;
+mod support;
