@@ -88,8 +88,8 @@ pub async fn stages(cx: &mut Cx, mut io: Io) {
         let came_out = match next(protocol, cx.situation) {
             Stage::Http1 => http::http1(cx, io).await.map(|(io, tunnel)| connect::enter(cx, io, tunnel)),
             Stage::Http2 => return http::http2(cx, io).await,
-            Stage::Intercept => tls::intercept(cx, io).await,
-            Stage::Tunnel => return tunnel::run(cx, io).await,
+            Stage::Intercept => Box::pin(tls::intercept(cx, io)).await,
+            Stage::Tunnel => return Box::pin(tunnel::run(cx, io)).await,
             Stage::Close => return,
         };
         match came_out {

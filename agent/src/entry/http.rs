@@ -34,7 +34,7 @@ pub async fn http1(cx: &Cx, mut io: Io) -> Option<(Io, Tunnel)> {
             if request.method() != Method::CONNECT {
                 return exchange::serve(&cx.worker, &cx.facts, cx.origin.as_ref(), request).await;
             }
-            let (response, tunnel) = connect::answer(cx, request).await;
+            let (response, tunnel) = Box::pin(connect::answer(cx, request)).await;
             slot.set(tunnel);
             Ok::<Response<ReplyBody>, Abort>(response)
         }
@@ -68,7 +68,7 @@ pub async fn http2(cx: &Cx, io: Io) {
             if request.method() != Method::CONNECT {
                 return exchange::serve(&cx.worker, &cx.facts, cx.origin.as_ref(), request).await;
             }
-            let (response, tunnel) = connect::answer(&cx, request).await;
+            let (response, tunnel) = Box::pin(connect::answer(&cx, request)).await;
             if let Some((upgrade, tunnel)) = tunnel {
                 tokio::task::spawn_local(connect::enter_stream(cx.stream(), upgrade, tunnel));
             }

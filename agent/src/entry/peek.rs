@@ -27,7 +27,7 @@ pub async fn peek(cx: &mut Cx, io: &mut Io) -> Option<Protocol> {
         biased;
         spoke = io.read_buf(&mut read) => matches!(spoke, Ok(1..)),
         () = sleep(if server_may_be_first { patience } else { limit }) => {
-            server_may_be_first && match tunnel::who_speaks_first(cx, io, &mut read).await {
+            server_may_be_first && match Box::pin(tunnel::who_speaks_first(cx, io, &mut read)).await {
                 First::Client => true,
                 First::Upstream => return Some(Protocol::Other),
                 First::Nobody => false,

@@ -75,7 +75,7 @@ async fn send(live: &Live, target: &Target, request: Request<Outgoing>) -> Resul
     let again = repeatable(&request);
     let mut result = unless_stopped(live, upstreams.send(target, request)).await?;
     if let (Err(UpstreamFailure::Stale(_)), Some(request)) = (&result, again) {
-        result = unless_stopped(live, upstreams.send(target, request)).await?;
+        result = Box::pin(unless_stopped(live, upstreams.send(target, request))).await?;
     }
     result.map_err(|failure| no_response(live, &failure))
 }

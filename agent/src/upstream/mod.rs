@@ -34,7 +34,7 @@ pub use self::mirror::Mirrored;
 pub use self::outgoing::{BodyError, Outgoing};
 use self::outgoing::{Progress, Upward};
 pub use self::pool::Alpn;
-use self::pool::{Entry, Lease, Pool};
+use self::pool::{Connection, Entry, Lease, Pool};
 use self::received::Holds;
 pub use self::received::Received;
 pub use self::resolve::Resolver;
@@ -81,7 +81,7 @@ impl Upstreams {
             && request.version() == Version::HTTP_2
             && !request.headers().contains_key(UPGRADE);
         if over_http2 {
-            return self.send_http2(target, &entry, request, progress).await;
+            return Box::pin(self.send_http2(target, &entry, request, progress)).await;
         }
         self.send_http1(target, &entry, request, progress).await
     }
@@ -100,19 +100,21 @@ impl Upstreams {
                 Err(unsent) => request = *unsent,
             }
         }
-        let connection = match target.scheme {
-            Scheme::Http => {
-                let dialed = self.connector.plain(target).await?;
-                self.connector.http1(dialed.stream, dialed.address).await?
-            }
-            Scheme::Https => {
-                let secured = self.connector.secure(target, vec![b"http/1.1".to_vec()]).await?;
-                self.connector.http1(secured.stream, secured.address).await?
-            }
-        };
+        // Boxed, as is all that runs once per connection: an exchange's future is moved, and lies in every idle client's
+        // connection.
+        let connection = Box::pin(self.connect_http1(target)).await?;
         let address = connection.address;
         let lease = Lease { entry: Rc::clone(entry), connection };
         self.over_http1(lease, request, progress, false).await.unwrap_or_else(|_| Err(closed_at_once(address)))
+    }
+
+    async fn connect_http1(&self, target: &Target) -> Result<Connection, UpstreamFailure> {
+        if target.scheme == Scheme::Http {
+            let dialed = self.connector.plain(target).await?;
+            return self.connector.http1(dialed.stream, dialed.address).await;
+        }
+        let secured = self.connector.secure(target, vec![Alpn::Http1.name().to_vec()]).await?;
+        self.connector.http1(secured.stream, secured.address).await
     }
 
     /// `Err` gives a request back of which no byte was sent.
@@ -150,7 +152,7 @@ impl Upstreams {
             }
             let dialing = entry.dialing.lock().await;
             if entry.stream().is_none() {
-                self.connect(target, entry).await?;
+                Box::pin(self.connect(target, entry)).await?;
             }
             let Some((mut sender, address, stream)) = entry.stream() else { break };
             drop(dialing);
