@@ -48,6 +48,8 @@ enum Part {
     Plain,
     /// HTTPS, intercepted, and peers
     Intercepted,
+    /// The peers of both alone
+    Peers,
     /// Open-loop rates with recording
     Rates,
     /// A filter's own share: the slope over 0, 1, 5 and 20 copies
@@ -78,6 +80,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         let mut contenders = weir::intercepted(&site)?;
         contenders.extend(peers::intercepted(&site)?);
         compare("Forward proxy, intercepted HTTPS, 100-byte bodies", &site, contenders, Load::Intercepted, options)?;
+    }
+    if options.parts.contains(&Part::Peers) {
+        compare("Peers, plain HTTP, 100-byte bodies", &site, peers::plain(&site)?, Load::Plain, options)?;
+        compare("Peers, intercepted HTTPS", &site, peers::intercepted(&site)?, Load::Intercepted, options)?;
     }
     if wants(Part::Rates) {
         rates(&site, options)?;
