@@ -98,7 +98,7 @@ impl Setup {
     /// Waits for the recorded exchange with this path.
     pub async fn recorded(&self, path: &str) -> anyhow::Result<Value> {
         let id = eventually(PATIENCE, &format!("the record of {path}"), || async {
-            let exchanges = self.orchestrator.list("/exchanges").await?;
+            let exchanges = self.orchestrator.list("/exchanges?limit=500").await?;
             let found = exchanges.into_iter().find(|exchange| exchange["path"] == path);
             Ok(found.and_then(|exchange| exchange["id"].as_str().map(str::to_owned)))
         })

@@ -61,7 +61,7 @@ impl Numbered {
 
 async fn stored(setup: &Setup) -> anyhow::Result<BTreeMap<String, u64>> {
     let mut paths = BTreeMap::new();
-    for exchange in setup.orchestrator.list("/exchanges").await? {
+    for exchange in setup.orchestrator.list("/exchanges?limit=500").await? {
         if let Some(path) = exchange["path"].as_str().filter(|path| path.starts_with("/text/n")) {
             *paths.entry(path.to_owned()).or_default() += 1;
         }
@@ -164,7 +164,7 @@ async fn a_full_spool_drops_and_counts_and_serves_on() -> anyhow::Result<()> {
     setup.orchestrator.restart().await?;
     setup.connected().await?;
     eventually(PATIENCE, "stored and dropped to make up all", || async {
-        let stored = setup.orchestrator.list("/exchanges").await?.len();
+        let stored = setup.orchestrator.list("/exchanges?limit=500").await?.len();
         let dropped = setup.agent.metric("weir_agent_recorder_dropped_total", "").await?;
         ensure!(stored + dropped as usize == sent, "{stored} stored, {dropped} dropped of {sent}");
         Ok(Some(()))
