@@ -46,6 +46,14 @@ impl Orchestrator {
         self.process.kill().await
     }
 
+    /// SIGTERM, and waits until it has ended well: all it knows is then in its database file, nothing in the log beside.
+    pub async fn stop(&mut self) -> anyhow::Result<()> {
+        self.process.signal(libc::SIGTERM);
+        let status = self.process.ended(PATIENCE).await?;
+        ensure!(status.success(), "the orchestrator ended with {status}");
+        Ok(())
+    }
+
     /// Starts it again with the same data and addresses.
     pub async fn restart(&mut self) -> anyhow::Result<()> {
         let (process, rest, grpc) = serve(&self.data, &self.log, self.rest, self.grpc).await?;

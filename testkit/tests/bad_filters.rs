@@ -73,8 +73,8 @@ async fn wrong_configuration_is_refused_with_its_place_and_the_old_version_runs_
     setup.agent.active("stamp", 1).await?;
     let wrong = ["--name", "stamp", "--config", r#"{"stamp":"two"}"#];
     let told = setup.orchestrator.try_push(&stamp, &wrong).await?.refusal()?;
-    ensure!(told.contains("configure"), "whoever pushes is told what agents say: {told}");
-    let reason = setup.refused("stamp", "configure").await?;
+    ensure!(told.contains("validate-config"), "whoever pushes is told what agents say: {told}");
+    let reason = setup.refused("stamp", "validate-config").await?;
     ensure!(reason.contains("/stamp"), "no pointer to the field: {reason}");
     let reply = setup.client()?.forward().await?.get(&setup.plain("/text/a")).await?;
     assert_eq!(reply.header("x-stamp"), "1");
@@ -89,7 +89,7 @@ async fn faults_at_start_are_refused_by_agents_with_phase_and_reason() -> anyhow
         let name = format!("start-{fault}");
         let config = format!(r#"{{"at":"configure","fault":"{fault}"}}"#);
         setup.orchestrator.try_push(&rogue, &["--name", &name, "--config", &config]).await?.refusal()?;
-        let reason = setup.refused(&name, "configure").await?;
+        let reason = setup.refused(&name, "validate-config").await?;
         ensure!(!reason.is_empty(), "{fault}: no reason");
         let reply = setup.client()?.forward().await?.get(&setup.plain("/text/a")).await?;
         assert_eq!(reply.status, 200, "{fault}: others are not disturbed");

@@ -127,7 +127,7 @@ async fn large_bodies_stream_and_memory_stays_flat() -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn redact_streams_and_finds_what_chunk_borders_cut() -> anyhow::Result<()> {
     let setup = Setup::start("redact").await?;
-    let config = r#"{"patterns":["origin"]}"#;
+    let config = r#"{"patterns":[{"literal":"origin"}]}"#;
     setup.orchestrator.push(&filter("redact")?, &["--name", "redact", "--config", config]).await?;
     setup.agent.active("redact", 1).await?;
     let mut http = setup.client()?.forward().await?;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `/echo` | the request's body and trailers |
 //! | `/check?seed=S` | reads a patterned body; 200 and its size when every byte was right, else 400 |
+//! | `/length` | reads the body to its end; 200 and its size |
 //! | `/bytes/N?seed=S[&chunked][&by=C][&pace=MS]` | a patterned body of N bytes |
 //! | `/trailers` | a chunked body with the trailers `x-sum` and `x-late` |
 //! | `/heard` | the request head as JSON |
@@ -66,6 +67,7 @@ async fn route(request: Request<Incoming>) -> anyhow::Result<Response<Boxed>> {
             Ok((size, _)) => text(StatusCode::OK, size.to_string()),
             Err(error) => text(StatusCode::BAD_REQUEST, format!("{error:#}")),
         },
+        "length" => text(StatusCode::OK, request.into_body().collect().await?.to_bytes().len().to_string()),
         "bytes" => {
             let mut pattern = Pattern::new(seed, rest.parse().unwrap_or_default());
             if query.split('&').any(|pair| pair == "chunked") {
