@@ -107,8 +107,9 @@ impl Slot {
         let breaker = self.filter(&core.chain).breaker();
         match self.failure.as_deref().map(|failure| failure.kind) {
             None => breaker.succeeded(),
-            // Not of its own doing.
-            Some(FailureKind::InstanceLost | FailureKind::Coding(_)) => {}
+            // Not of its own doing: another's trap, or what a peer sent. Were it counted, twenty large bodies of one client
+            // would stop the filter for all.
+            Some(FailureKind::InstanceLost | FailureKind::Coding(_) | FailureKind::BufferOverflow) => {}
             Some(_) => breaker.failed(),
         }
     }

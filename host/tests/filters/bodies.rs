@@ -186,6 +186,20 @@ fn a_body_beyond_the_buffer_fails_by_policy() {
 }
 
 #[test]
+fn large_bodies_of_one_client_do_not_stop_the_filter_for_others() {
+    let host = host();
+    let guest = Guest::new(Wants { max_buffer: 3, ..wants(BUFFER) });
+    let filter = host.load(&guest.artifact("a")).unwrap();
+    let worker = worker(&host, [filter.clone()]);
+    for _ in 0..30 {
+        let mut run = begin(&worker);
+        open(run.request_head(false));
+        assert_eq!(failed(feed(&mut run, "abcd")).kind, FailureKind::BufferOverflow);
+    }
+    assert!(!filter.is_broken());
+}
+
+#[test]
 fn observing_is_not_changing() {
     let host = host();
     for body in [FLIP, "global.get $drop"] {
