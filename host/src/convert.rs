@@ -92,7 +92,12 @@ impl Subscription {
 pub(crate) fn local_response(given: GuestResponse) -> Result<LocalResponse, String> {
     let status = StatusCode::from_u16(given.status).ok().filter(|_| (200..600).contains(&given.status));
     let status = status.ok_or_else(|| format!("it responds with status {}: 200 to 599 it may be", given.status))?;
-    let mut headers = HeaderMap::with_capacity(given.headers.len());
+    let bytes: usize = given.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    // Checked before the map is made: it panics when it is asked to hold more fields than these bytes can be.
+    if bytes > imports::HEAD_BYTES {
+        return Err(format!("it responds with {bytes} bytes of fields, more than {}", imports::HEAD_BYTES));
+    }
+    let mut headers = HeaderMap::new();
     for (name, value) in given.headers {
         let fault = || format!("it responds with a field that is not valid: {name:?}");
         let field = HeaderName::from_bytes(name.as_bytes()).map_err(|_| fault())?;

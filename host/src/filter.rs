@@ -9,7 +9,7 @@ use weir_artifact::{Digest, FailurePolicy, Name, Publication};
 
 use crate::{
     Failure, FailureKind, FilterStats, Host, LoadError, LoadFault, Subscription, bindings::FilterPre, breaker::Breaker,
-    generations::Generation, log_rate::LogRate, state::State,
+    generations::Generation, line, log_rate::LogRate, state::State,
 };
 
 /// One generation of one filter: compiled, linked and configured, but without state. Workers make instances of it.
@@ -139,7 +139,7 @@ impl Filter {
     }
 
     pub(crate) fn failure(&self, phase: &'static str, kind: FailureKind, reason: String) -> Failure {
-        Failure { filter: self.name().clone(), version: self.version(), phase, kind, reason }
+        Failure { filter: self.name().clone(), version: self.version(), phase, kind, reason: line::reason(&reason) }
     }
 
     pub(crate) fn load_error(&self, fault: LoadFault) -> LoadError {

@@ -23,6 +23,7 @@ mod host;
 mod imports;
 mod instance;
 mod instances;
+mod line;
 mod load_error;
 mod log_rate;
 mod numbers;

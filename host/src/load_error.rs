@@ -2,9 +2,11 @@
 
 use weir_artifact::Name;
 
+use crate::line;
+
 /// A component was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("filter {filter} version {version} refused in {}: {fault}", fault.phase())]
+#[error("filter {filter} version {version} refused in {}: {}", fault.phase(), line::reason(fault))]
 pub struct LoadError {
     /// The filter.
     pub filter: Name,
@@ -19,6 +21,11 @@ impl LoadError {
     /// `configure`.
     pub fn phase(&self) -> &'static str {
         self.fault.phase()
+    }
+
+    /// What is wrong, as one line of bounded length whatever the guest had to say.
+    pub fn reason(&self) -> String {
+        line::reason(&self.fault)
     }
 }
 

@@ -38,7 +38,7 @@ impl SwapError {
     /// Only the fault, where the filter's name is said beside it anyway.
     pub fn reason(&self) -> String {
         match self {
-            Self::Load(error) => error.fault.to_string(),
+            Self::Load(error) => error.reason(),
             other => other.to_string(),
         }
     }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// All lines of a part together, each counted as HTTP/2 does (RFC 9113 section 10.5.1 less the overhead).
-const HEAD_BYTES: usize = 64 << 10;
+pub(crate) const HEAD_BYTES: usize = 64 << 10;
 
 type Set = Result<(), HeaderError>;
 

@@ -1,13 +1,11 @@
 //! `log`: lines for the operator, limited in rate and length, and unable to forge other lines.
 
-use std::{borrow::Cow, fmt::Write as _};
-
 use wasmtime::{
     StoreContextMut,
     component::{Linker, WasmStr},
 };
 
-use crate::{Level, bindings::weir::filter::log::Level as GuestLevel, state::State};
+use crate::{Level, bindings::weir::filter::log::Level as GuestLevel, line::line, state::State};
 
 /// Longer lines are cut: a log is read by people.
 const LINE_BYTES: usize = 16 << 10;
@@ -43,34 +41,5 @@ impl From<GuestLevel> for Level {
             GuestLevel::Warn => Self::Warn,
             GuestLevel::Error => Self::Error,
         }
-    }
-}
-
-/// One line, whatever the guest wrote: control characters are escaped, the rest of an overlong one is counted.
-fn line(text: &str, limit: usize) -> Cow<'_, str> {
-    let end = text.floor_char_boundary(limit);
-    let (kept, cut) = (&text[..end], text.len() - end);
-    if cut == 0 && !kept.contains(char::is_control) {
-        return Cow::Borrowed(kept);
-    }
-    let mut line = String::with_capacity(kept.len() + 32);
-    for c in kept.chars() {
-        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
-    }
-    if cut != 0 {
-        write!(line, "… ({cut} bytes more)").expect("writing to a string cannot fail");
-    }
-    Cow::Owned(line)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::line;
-
-    #[test]
-    fn a_line_stays_one_line() {
-        assert_eq!(line("plain é", 100), "plain é");
-        assert_eq!(line("a\nINFO forged\u{1b}[2J\u{9b}", 100), "a\\nINFO forged\\u{1b}[2J\\u{9b}");
-        assert_eq!(line("abécd", 3), "ab… (4 bytes more)");
     }
 }

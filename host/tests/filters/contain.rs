@@ -113,6 +113,37 @@ fn memory_ends_at_its_limit() {
 }
 
 #[test]
+fn an_answer_with_more_fields_than_a_head_can_have() {
+    let mut guest = hook(
+        "(i32.store (i32.const 0x188) (i32.const 0x10000)) (i32.store (i32.const 0x18c) (i32.const 30000))
+         (loop $l
+           (memory.copy (i32.add (i32.const 0x10000) (i32.shl (local.get $a) (i32.const 4))) (i32.const 0x280)
+             (i32.const 16))
+           (local.set $a (i32.add (local.get $a) (i32.const 1)))
+           (br_if $l (i32.lt_u (local.get $a) (i32.const 30000))))
+         global.get $respond",
+    );
+    guest.pages = 16;
+    let failure = failure(&guest, |_| {});
+    assert_eq!(failure.kind, FailureKind::Contract);
+    assert!(failure.reason.contains("330000 bytes of fields"), "{failure}");
+}
+
+#[test]
+fn a_failure_is_told_in_one_line_whatever_the_guest_wrote() {
+    let mut guest = hook("global.get $respond");
+    let (at, name) = (0x1000, format!("bad\nname {}", "x".repeat(9000)));
+    guest.text(&name);
+    guest.request_head = format!(
+        "(i32.store (i32.const 0x280) (i32.const {at})) (i32.store (i32.const 0x284) (i32.const {}))
+         global.get $respond",
+        name.len()
+    );
+    let failure = failure(&guest, |_| {});
+    assert!(failure.reason.len() < 4 << 10 && !failure.reason.contains('\n'), "{failure}");
+}
+
+#[test]
 fn a_stack_has_an_end() {
     let mut guest = hook("(call $deep) unreachable");
     guest.globals = "(func $deep (call $deep))".to_owned();

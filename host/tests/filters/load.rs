@@ -145,6 +145,22 @@ fn problems_in_the_configuration_have_their_place() {
 }
 
 #[test]
+fn what_a_guest_says_of_its_configuration_is_one_line_of_bounded_length() {
+    let mut guest = Guest::default();
+    let message = guest.text(&format!("bad\nINFO forged {}", "x".repeat(9000)));
+    guest.validate = format!(
+        "(i32.store (i32.const 0x80) (i32.const 0x90)) (i32.store (i32.const 0x84) (i32.const 1))
+         {message} (local.set $b) (local.set $a)
+         (i32.store (i32.const 0x98) (local.get $a)) (i32.store (i32.const 0x9c) (local.get $b))
+         (i32.const 0x80)"
+    );
+    let error = refused(&guest.artifact("a"));
+    for text in [error.reason(), error.to_string()] {
+        assert!(text.contains("bad\\nINFO") && text.len() < 4 << 10 && !text.contains('\n'), "{text}");
+    }
+}
+
+#[test]
 fn a_configuration_that_is_declined() {
     let mut guest = Guest::default();
     let reason = guest.text("no such mode");
