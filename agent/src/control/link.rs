@@ -102,6 +102,11 @@ impl BackOff {
         most.mul_f64(rand::rng().random_range(0.5..=1.0))
     }
 
+    /// Nothing has failed since it last worked.
+    pub fn is_fresh(&self) -> bool {
+        self.failures == 0
+    }
+
     /// It worked: begin anew.
     pub fn reset(&mut self) {
         self.failures = 0;

@@ -59,8 +59,12 @@ impl Control {
             let mut back_off = BackOff::default();
             loop {
                 let ended = self.talk(&states, &mut outgoing, &revision, &mut back_off).await;
+                // said once per break; that it is over says `talk`
+                if back_off.is_fresh() {
+                    tracing::warn!("the orchestrator is away ({ended}); what is active goes on");
+                }
                 let wait = back_off.wait();
-                tracing::warn!("the orchestrator is away ({ended}); next attempt in {wait:.1?}");
+                tracing::debug!("the orchestrator is away ({ended}); next attempt in {wait:.1?}");
                 sleep(wait).await;
             }
         };
