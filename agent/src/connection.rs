@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use socket2::SockRef;
 use tokio::net::TcpStream;
 use weir_host::{Connection, Entry};
 
@@ -13,7 +14,7 @@ use crate::drain::Member;
 use crate::entry::next::{Situation, Stage, next};
 use crate::entry::peek::peek;
 use crate::entry::{connect, http};
-use crate::io::Io;
+use crate::io::{self, Io};
 use crate::target::Target;
 use crate::worker::Worker;
 use crate::{tls, tunnel};
@@ -76,6 +77,7 @@ pub async fn serve(worker: Rc<Worker>, stream: TcpStream, client: SocketAddr) {
     worker.shared.stats.connection_opened();
     // Small writes are whole messages here; none gains from waiting for the next.
     let _ = stream.set_nodelay(true);
+    let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(io::STALLED));
     let mut cx = Cx::new(Rc::clone(&worker), client);
     stages(&mut cx, Io::new(stream)).await;
     worker.shared.stats.connection_closed();

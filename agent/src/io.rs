@@ -4,9 +4,14 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// A peer that is there, and takes nothing of what waits for it, is given as long as Linux gives one that is gone (tcp(7),
+/// TCP_USER_TIMEOUT and tcp_retries2): what is held for it is held that long and no longer.
+pub const STALLED: Duration = Duration::from_secs(15 * 60);
 
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}

@@ -370,7 +370,8 @@ impl From<Broken> for Stop {
     fn from(broken: Broken) -> Self {
         let text = broken.to_string();
         match broken {
-            Broken::Client(_) | Broken::Idle { who: "client", .. } => Stop::Problem(Problem::request_body(text)),
+            Broken::Client(_) => Stop::Problem(Problem::request_body(text)),
+            Broken::Idle { who: "client", .. } => Stop::Problem(Problem::request_silent(text)),
             Broken::Upstream(_) => Stop::Problem(Problem::upstream_protocol(text)),
             Broken::Idle { .. } => Stop::Problem(Problem::upstream_silent(text)),
             Broken::Stopped => Stop::Abort,

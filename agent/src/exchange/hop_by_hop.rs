@@ -21,6 +21,8 @@ pub(super) struct Asked {
 pub enum Unfit {
     #[error("the body has a transfer coding other than chunked (RFC 9112 section 6.1)")]
     TransferCoding,
+    #[error("Content-Length is not one number (RFC 9112 section 6.3)")]
+    Length,
     #[error("the request expects what no server here does (RFC 9110 section 10.1.1)")]
     Expectation,
     #[error("Max-Forwards is not a number (RFC 9110 section 7.6.2)")]
@@ -42,6 +44,7 @@ pub(super) fn strip_request(request: &mut request::Parts, via: &HeaderValue) -> 
         return Err(Unfit::Loop);
     }
     plain_chunks(headers).map_err(|_| Unfit::TransferCoding)?;
+    one_content_length(headers).map_err(|_| Unfit::Length)?;
     let upgrade = version == Version::HTTP_11 && asks_upgrade(headers);
     let trailers = tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case("trailers"));
     let expect_continue = expectation(headers, version)?;
@@ -59,14 +62,14 @@ pub(super) fn strip_request(request: &mut request::Parts, via: &HeaderValue) -> 
 }
 
 /// Removes what ends here from a response. The error says that the upstream framed the body in a way nobody asked for.
-pub(super) fn strip_response(response: &mut response::Parts) -> Result<(), UnknownCoding> {
+pub(super) fn strip_response(response: &mut response::Parts) -> Result<(), BadFraming> {
     let headers = &mut response.headers;
     plain_chunks(headers)?;
     // Chunked wins over Content-Length (RFC 9112 section 6.3), and what both arrive with must not go on with both.
     if headers.contains_key(TRANSFER_ENCODING) || response.status == StatusCode::NO_CONTENT {
         headers.remove(CONTENT_LENGTH);
     }
-    one_content_length(headers);
+    one_content_length(headers)?;
     let upgrade = response.status == StatusCode::SWITCHING_PROTOCOLS;
     remove_connection_fields(headers, upgrade);
     headers.remove(TE);
@@ -114,18 +117,23 @@ pub(super) fn is_final_recipient(request: &mut request::Parts) -> Result<bool, U
     Ok(false)
 }
 
-/// A transfer coding besides chunked, which was not asked for with TE and cannot be undone here.
+/// A message whose end cannot be known for sure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a transfer coding other than chunked (RFC 9112 section 6.1)")]
-pub struct UnknownCoding;
+pub enum BadFraming {
+    /// Not asked for with TE, and not to be undone here.
+    #[error("a transfer coding other than chunked (RFC 9112 section 6.1)")]
+    TransferCoding,
+    #[error("a Content-Length that is not one number (RFC 9112 section 6.3)")]
+    Length,
+}
 
-fn plain_chunks(headers: &HeaderMap) -> Result<(), UnknownCoding> {
+fn plain_chunks(headers: &HeaderMap) -> Result<(), BadFraming> {
     if !headers.contains_key(TRANSFER_ENCODING) {
         return Ok(());
     }
     let mut codings = tokens(headers, &TRANSFER_ENCODING);
     let chunked = codings.next().is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
-    if chunked && codings.next().is_none() { Ok(()) } else { Err(UnknownCoding) }
+    if chunked && codings.next().is_none() { Ok(()) } else { Err(BadFraming::TransferCoding) }
 }
 
 /// The members of a list field, over all its lines. A value that is not text has none.
@@ -188,18 +196,23 @@ fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// Equal lengths may repeat in what came (RFC 9112 section 6.3), not in what goes on. Different ones hyper has refused.
-fn one_content_length(headers: &mut HeaderMap) {
-    let Some(first) = headers.get(CONTENT_LENGTH) else { return };
-    let single = first.as_bytes().iter().all(u8::is_ascii_digit);
-    if single && headers.get_all(CONTENT_LENGTH).iter().nth(1).is_none() {
-        return;
+/// Equal lengths may repeat in what came (RFC 9112 section 6.3), not in what goes on. hyper looks at them over HTTP/1
+/// alone, and what comes over HTTP/2 may go on over HTTP/1.
+fn one_content_length(headers: &mut HeaderMap) -> Result<(), BadFraming> {
+    let Some(first) = headers.get(CONTENT_LENGTH) else { return Ok(()) };
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if first.to_str().is_ok_and(is_number) && headers.get_all(CONTENT_LENGTH).iter().nth(1).is_none() {
+        return Ok(());
     }
-    let length = tokens(headers, &CONTENT_LENGTH).next().map(HeaderValue::from_str);
-    match length {
-        Some(Ok(value)) => headers.insert(CONTENT_LENGTH, value),
-        _ => headers.remove(CONTENT_LENGTH),
-    };
+    let mut lengths = tokens(headers, &CONTENT_LENGTH);
+    let length = lengths.next().filter(|length| is_number(length)).ok_or(BadFraming::Length)?;
+    let value = HeaderValue::from_str(length).map_err(|_| BadFraming::Length)?;
+    if lengths.any(|other| other != length) {
+        return Err(BadFraming::Length);
+    }
+    drop(lengths);
+    headers.insert(CONTENT_LENGTH, value);
+    Ok(())
 }
 
 /// Whether the pseudonym of `via` is in the way that the request has come.

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use http::StatusCode;
 use weir_host::{Direction, Failure, UpstreamError};
 
-use super::hop_by_hop::{Unfit, UnknownCoding};
+use super::hop_by_hop::{BadFraming, Unfit};
 use super::resolve::Misplaced;
 use crate::policy::Denied;
 use crate::target::TargetError;
@@ -80,6 +80,11 @@ impl Problem {
         Problem::new("request-body", status, blame, "http_request_error", "The request body broke off").detail(detail)
     }
 
+    /// The client's body ceased to come.
+    pub fn request_silent(detail: String) -> Self {
+        Problem { status: StatusCode::REQUEST_TIMEOUT, ..Problem::request_body(detail) }
+    }
+
     fn upstream(kind: &'static str, status: StatusCode, proxy_error: &'static str, title: &'static str) -> Self {
         Problem::new(kind, status, Blame::Upstream, proxy_error, title)
     }
@@ -120,7 +125,7 @@ impl From<Unfit> for Problem {
     fn from(unfit: Unfit) -> Self {
         let problem = Problem::bad_request(unfit.to_string());
         match unfit {
-            Unfit::MaxForwards => problem,
+            Unfit::MaxForwards | Unfit::Length => problem,
             Unfit::TransferCoding => Problem { status: StatusCode::NOT_IMPLEMENTED, ..problem },
             Unfit::Expectation => Problem { status: StatusCode::EXPECTATION_FAILED, ..problem },
             Unfit::Loop => looped().detail(problem.detail),
@@ -128,9 +133,9 @@ impl From<Unfit> for Problem {
     }
 }
 
-impl From<UnknownCoding> for Problem {
-    fn from(coding: UnknownCoding) -> Self {
-        Problem::upstream_protocol(format!("the upstream sent {coding}"))
+impl From<BadFraming> for Problem {
+    fn from(framing: BadFraming) -> Self {
+        Problem::upstream_protocol(format!("the upstream sent {framing}"))
     }
 }
 

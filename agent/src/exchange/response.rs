@@ -73,6 +73,7 @@ pub(super) async fn settle(live: &Rc<Live>, mut stop: Stop) -> Result<Response<R
         stop = match stop {
             Stop::Abort => return Err(Abort),
             Stop::Problem(problem) => {
+                tracing::debug!(exchange = %live.id, blame = problem.blame.as_str(), "{}", problem.detail);
                 return Ok(unfiltered(live, render(&problem, live.accept.as_ref(), Some(live.id))));
             }
             Stop::Reply(response) => return Ok(unfiltered(live, response)),

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::UpstreamFailure;
 use super::resolve::Resolver;
+use crate::io::STALLED;
 use crate::target::Target;
 
 const STAGGER: Duration = Duration::from_millis(250);
@@ -30,6 +32,7 @@ pub(super) async fn dial(resolver: &Resolver, target: &Target, limit: Duration) 
     .map_err(|(error, address)| failure(&error, address))?;
     // Heads are written in one piece, so waiting to fill a segment only delays the last of them.
     let _ = stream.set_nodelay(true);
+    let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(STALLED));
     Ok(Dialed { stream, address })
 }
 

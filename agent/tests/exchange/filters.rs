@@ -101,7 +101,7 @@ fn small_bodies_pass_through_a_guest_whatever_their_framing() {
     for mode in [OBSERVE, TRANSFORM] {
         let wants = Wants { request_body: mode, response_body: mode, ..Wants::default() };
         let setup = runtime.block_on(filtered(&Guest::new(wants))).unwrap();
-        let config = ProptestConfig { cases: 60, ..ProptestConfig::default() };
+        let config = ProptestConfig { cases: 100, ..ProptestConfig::default() };
         proptest!(config, |(case in case())| {
             let passed = runtime.block_on(pass(&setup, &case));
             prop_assert_eq!(passed.map_err(|error| TestCaseError::fail(format!("{error:#}")))?, (case.size, case.down));
