@@ -80,12 +80,13 @@ pub(crate) fn run(once: bool) -> anyhow::Result<()> {
          Change the filter\n  export WEIR_ORCHESTRATOR={rest} WEIR_TOKEN=$(cat {token_file})\n  \
            {bin}/orchestrator push-filter {block} --name block --key-dir {keys} --config '{{\"paths\":[\"/text*\"]}}'\n\
          See the traffic   {bin}/orchestrator traffic --follow\n                  \
-           curl -H \"Authorization: Bearer $WEIR_TOKEN\" {rest}/api/v1/exchanges\n\nctrl-c ends it.",
+           curl -H \"Authorization: Bearer $WEIR_TOKEN\" {rest}/api/v1/exchanges",
         begun.elapsed().as_secs_f64(),
         dir = up.dir.display(),
         bin = up.bin.display(),
     );
     if !once {
+        println!("\nctrl-c ends it.");
         let mut running = [&mut agent, &mut orchestrator, &mut origin];
         while !interrupted(Duration::from_millis(300))? {
             if let Some(ended) = running.iter_mut().find_map(|child| (!child.is_running()).then_some(child)) {
