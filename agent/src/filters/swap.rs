@@ -53,11 +53,16 @@ pub async fn swap(shared: &Shared, artifact: Artifact, source: Source) -> Result
     shared.active.check_name(&artifact.publication().name, source)?;
     let host = shared.host.clone();
     let filter = tokio::task::spawn_blocking(move || host.load(&artifact)).await??;
+    if let Err(error) = shared.orders.warm(&filter).await {
+        // the workers where it did start are to let go of it
+        shared.orders.keep(&shared.active.load().chain);
+        return Err(error.into());
+    }
+    // last of all, since it takes from the one before what that one falls back to
     let filter = match shared.active.find(filter.name()) {
         Some(previous) if filter.publication().on_failure == FailurePolicy::LastGood => filter.with_fallback(&previous),
         _ => filter,
     };
-    shared.orders.warm(&filter).await?;
     let snapshot = shared.active.put(Arc::clone(&filter), source)?;
     shared.orders.keep(&snapshot.chain);
     Ok(filter)

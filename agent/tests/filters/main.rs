@@ -8,3 +8,4 @@ mod guest;
 mod folder;
 mod signed;
 mod support;
+mod swap;
