@@ -18,7 +18,7 @@ use super::{
     Components, Endorsed, Kept, LastGood, LastGoodError,
     stages::{Label, Received, Refused, label},
 };
-use crate::{disk, worker::Shared};
+use crate::{disk, filters::Source, worker::Shared};
 
 /// What decides about the filters of this agent. One at a time: `&mut` keeps two states from mixing.
 pub struct Applier {
@@ -159,7 +159,7 @@ impl Applier {
             Statement::Publish(publication) => {
                 let said = label(&publication);
                 let same = self.kept.active.get(&publication.name) == Some(admitted.statement().envelope());
-                if same && self.shared.active.find(&publication.name).is_some() {
+                if same && self.shared.active.has(&publication.name, Source::Signed) {
                     return Ok(Some((said, true)));
                 }
                 let done = admitted.fetch(&self.components, channel).await?.activate(&self.shared).await?;

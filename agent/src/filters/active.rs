@@ -119,6 +119,11 @@ impl Active {
         self.entries.lock().get(name).map(|entry| Arc::clone(&entry.filter))
     }
 
+    /// Is a filter of this name active, by this source?
+    pub fn has(&self, name: &Name, source: Source) -> bool {
+        self.entries.lock().get(name).is_some_and(|entry| entry.source == source)
+    }
+
     /// All active filters in chain order, each with its source.
     pub fn list(&self) -> Vec<(Arc<Filter>, Source)> {
         let entries = self.entries.lock();
