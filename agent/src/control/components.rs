@@ -93,7 +93,9 @@ impl Components {
 async fn fetch(digest: Digest, stated: u64, channel: &Channel) -> Result<Vec<u8>, FetchError> {
     let refused = |status: tonic::Status| FetchError::Refused(link::explain(&status));
     let mut client = ControlClient::new(channel.clone()).max_decoding_message_size(weir_proto::MAX_MESSAGE_BYTES);
-    let mut chunks = client.fetch(FetchRequest { digest: digest.to_string() }).await.map_err(refused)?.into_inner();
+    let asked = client.fetch(FetchRequest { digest: digest.to_string() });
+    let answer = tokio::time::timeout(PATIENCE, asked).await.map_err(|_| FetchError::Truncated { sent: 0, stated })?;
+    let mut chunks = answer.map_err(refused)?.into_inner();
     let mut bytes = Vec::new();
     loop {
         let next = tokio::time::timeout(PATIENCE, chunks.message()).await;

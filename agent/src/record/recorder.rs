@@ -125,7 +125,6 @@ impl Recorder {
     }
 
     /// Takes what the workers have queued.
-    #[allow(dead_code, reason = "the sending thread lands next")]
     pub(super) fn drain(&self, mut each: impl FnMut(Filled)) {
         for queue in &self.queues {
             let filled = std::mem::take(&mut *queue.filled.lock());
