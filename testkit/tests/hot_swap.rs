@@ -1,6 +1,6 @@
 //! Filters change while traffic flows, and no request notices.
 //!
-//! `WEIR_SWAPS` sets how many; from 200 on the agent's memory is judged too (`cargo xtask soak`).
+//! `WEIR_SWAPS` sets how many; from 200 on, the agent's memory is judged too (`cargo xtask soak`).
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -74,14 +74,11 @@ async fn pushes_under_mixed_load_fail_no_request_and_leave_one_generation() -> a
     .await?;
     assert!((generations - 1.0).abs() < f64::EPSILON, "the one generation is counted: {generations}");
     if swaps >= 200 {
-        let (early, late) = (memory[49] as f64, memory[199] as f64);
-        println!("agent memory: {:.2} MiB at swap 50, {:.2} MiB at swap 200", mib(early), mib(late));
-        ensure!(
-            late < early * 1.01,
-            "memory grew from {:.2} to {:.2} MiB between the 50th and the 200th swap",
-            mib(early),
-            mib(late)
-        );
+        // single samples differ by a tenth: the allocator gives memory back some time after each compilation
+        let lowest = |window: &[u64]| window.iter().min().map_or(0.0, |bytes| mib(*bytes as f64));
+        let (early, late) = (lowest(&memory[30..50]), lowest(&memory[swaps as usize - 20..]));
+        println!("agent memory: {early:.2} MiB about swap 50, {late:.2} MiB about swap {swaps}");
+        ensure!(late < early * 1.01, "memory grew from {early:.2} MiB about swap 50 to {late:.2} about swap {swaps}");
     }
     Ok(())
 }
