@@ -48,7 +48,7 @@ enum Part {
     Plain,
     /// HTTPS, intercepted, and peers
     Intercepted,
-    /// The peers of both alone
+    /// The peers of both alone; only when named
     Peers,
     /// Open-loop rates with recording
     Rates,
@@ -60,7 +60,7 @@ enum Part {
 const CONNECTIONS: u32 = 64;
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    let wants = |part| options.parts.is_empty() || options.parts.contains(&part);
+    let wants = |part| options.parts.contains(&part) || (options.parts.is_empty() && part != Part::Peers);
     let cpus = std::thread::available_parallelism()?.get();
     ensure!(cpus >= 2, "proxy and load need a CPU each, this machine has {cpus}");
     if !options.no_build {
@@ -70,7 +70,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     if wants(Part::Host) {
         step("host alone", &mut cargo(&["run", "--release", "--package", "weir-host", "--example", "bench_host"]))?;
     }
-    let site = Site::prepare()?;
+    let site = Site::prepare([Part::Intercepted, Part::Rates, Part::Peers].into_iter().any(wants))?;
     if wants(Part::Plain) {
         let mut contenders = weir::plain(&site)?;
         contenders.extend(peers::plain(&site)?);
@@ -81,7 +81,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         contenders.extend(peers::intercepted(&site)?);
         compare("Forward proxy, intercepted HTTPS, 100-byte bodies", &site, contenders, Load::Intercepted, options)?;
     }
-    if options.parts.contains(&Part::Peers) {
+    if wants(Part::Peers) {
         compare("Peers, plain HTTP, 100-byte bodies", &site, peers::plain(&site)?, Load::Plain, options)?;
         compare("Peers, intercepted HTTPS", &site, peers::intercepted(&site)?, Load::Intercepted, options)?;
     }

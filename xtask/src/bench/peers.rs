@@ -96,20 +96,21 @@ fn haproxy(site: &Site) -> anyhow::Result<Contender> {
 
 fn squid(site: &Site, bump: bool) -> anyhow::Result<Contender> {
     let port = free_port()?;
-    let dir = site.dir.join(if bump { "squid-tls" } else { "squid-plain" });
+    // it gives up root for a user of its own, who may not be able to reach the target folder
+    let dir = std::env::temp_dir().join(if bump { "weir-bench-squid-tls" } else { "weir-bench-squid-plain" });
     let _ = fs::remove_dir_all(&dir);
     fs::create_dir_all(&dir)?;
     let at = dir.display();
     let port_line = if bump {
         let mut make = Command::new(CERTGEN);
         output(make.args(["-c", "-s"]).arg(dir.join("certificates")).args(["-M", "4MB"]))?;
+        fs::copy(site.dir.join("root.pem"), dir.join("roots.pem"))?;
         let pair = [fs::read(site.dir.join("root.pem"))?, fs::read(site.dir.join("root.key"))?].concat();
         fs::write(dir.join("ca.pem"), pair)?;
         format!(
             "http_port 127.0.0.1:{port} ssl-bump generate-host-certificates=on dynamic_cert_mem_cache_size=4MB tls-cert={at}/ca.pem\n\
              sslcrtd_program {CERTGEN} -s {at}/certificates -M 4MB\nsslcrtd_children 1\nssl_bump bump all\n\
-             tls_outgoing_options cafile={}\n",
-            site.dir.join("root.pem").display()
+             tls_outgoing_options cafile={at}/roots.pem\n"
         )
     } else {
         format!("http_port 127.0.0.1:{port}\n")
@@ -120,12 +121,15 @@ fn squid(site: &Site, bump: bool) -> anyhow::Result<Contender> {
         format!(
             "{port_line}http_access allow all\ncache deny all\naccess_log none\ncache_log {at}/cache.log\ncache_store_log none\n\
              pid_filename none\ncoredump_dir {at}\nserver_persistent_connections on\nclient_persistent_connections on\n\
-             cache_effective_user root\npinger_enable off\nshutdown_lifetime 1 seconds\nvia off\nforwarded_for delete\n"
+             pinger_enable off\nshutdown_lifetime 1 seconds\nvia off\nforwarded_for delete\n"
         ),
     )?;
+    if fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0) {
+        output(Command::new("chown").args(["-R", "proxy"]).arg(&dir))?;
+    }
     let mut command = pinned(PROXY_CPU, Path::new("squid"));
-    // -N: one process in the foreground
-    command.args(["-N", "-f"]).arg(&config);
+    // one process in the foreground, under a name of its own beside any other squid of the machine
+    command.args(["-N", "-n", if bump { "weirtls" } else { "weirplain" }, "-f"]).arg(&config);
     let name = if bump { "squid (ssl-bump, no script)" } else { "squid (forward, no script)" };
     let mut contender = start(name, site, port, &mut command)?;
     contender.ca = bump.then(|| site.dir.join("root.pem"));

@@ -36,12 +36,13 @@ pub(super) struct Site {
 }
 
 impl Site {
-    pub(super) fn prepare() -> anyhow::Result<Self> {
+    /// Without `oha` only what wrk measures can be measured.
+    pub(super) fn prepare(with_oha: bool) -> anyhow::Result<Self> {
         programs(&[("nginx", "nginx-light"), ("wrk", "wrk"), ("openssl", "openssl"), ("taskset", "util-linux")])?;
         let target = target_dir()?;
         let dir = target.join("bench");
         fs::create_dir_all(&dir)?;
-        let oha = oha(&target)?;
+        let oha = if with_oha { oha(&target)? } else { "oha".into() };
         certificates(&dir)?;
         let (plain, tls) = (free_port()?, free_port()?);
         let config = dir.join("origin.conf");
