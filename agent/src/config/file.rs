@@ -8,6 +8,9 @@ use toml::{
 
 use super::settings::{Settings, TopSettings};
 
+/// An empty one is no fault: its keys may all be commented out.
+const SECTIONS: [&str; 7] = ["client", "upstream", "intercept", "targets", "capture", "metrics", "log"];
+
 /// Something wrong on one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LineFault {
@@ -99,8 +102,9 @@ fn walk(table: &DeTable<'_>, prefix: &str, visit: &mut impl FnMut(&str, std::ops
         let path = if prefix.is_empty() { key.get_ref().to_string() } else { format!("{prefix}.{}", key.get_ref()) };
         match value.get_ref() {
             DeValue::Table(inner) => {
-                // a section that is empty or unknown is named itself
-                visit(&path, key.span(), prefix.is_empty() && !inner.is_empty());
+                // a section that is unknown is named itself where it has no key that could be
+                let is_section = prefix.is_empty() && (!inner.is_empty() || SECTIONS.contains(&path.as_str()));
+                visit(&path, key.span(), is_section);
                 walk(inner, &path, visit);
             }
             _ => visit(&path, key.span(), false),

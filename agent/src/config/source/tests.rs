@@ -19,6 +19,12 @@ fn check(text: &str, expect: &[&str]) {
 }
 
 #[test]
+fn a_section_without_a_key_is_no_fault() {
+    load_from("[client]\n[upstream]\n# ca = \"ca.pem\"\n[intercept]\n[targets]\n[capture]\n[metrics]\n[log]\n", &[])
+        .unwrap();
+}
+
+#[test]
 fn faults_name_file_line_and_key() {
     check(
         "lisen = \"a\"\n\n[client]\nheadbytes = 1\n[nothing]\nx = 1\n[empty]\n",
