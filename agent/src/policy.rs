@@ -19,9 +19,10 @@ pub enum Denied {
     NoHost(SocketAddr),
 }
 
-/// Metadata services outside the link-local range: AWS over IPv6, Azure's wire server, Alibaba, Oracle.
-const METADATA: [IpAddr; 4] = [
+/// Metadata services outside the link-local range: AWS and Google over IPv6, Azure's wire server, Alibaba, Oracle.
+const METADATA: [IpAddr; 5] = [
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x0254)),
     IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
     IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
@@ -72,7 +73,7 @@ fn is_v4(address: IpAddr, test: impl Fn(Ipv4Addr) -> bool) -> bool {
     matches!(address, IpAddr::V4(v4) if test(v4))
 }
 
-/// The IPv4 address that a translator would make of an IPv6 one: NAT64 (RFC 6052) and 6to4 (RFC 3056).
+/// The IPv4 address that a translator would make of an IPv6 one: NAT64 (RFC 6052, RFC 8215) and 6to4 (RFC 3056).
 fn embedded(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else { return address };
     let [a, b, c, ..] = v6.segments();
@@ -80,7 +81,7 @@ fn embedded(address: IpAddr) -> IpAddr {
     if a == 0x2002 {
         return Ipv4Addr::new(octets[2], octets[3], octets[4], octets[5]).into();
     }
-    if (a, b, c) == (0x64, 0xff9b, 0) {
+    if (a, b) == (0x64, 0xff9b) && c <= 1 {
         return Ipv4Addr::new(octets[12], octets[13], octets[14], octets[15]).into();
     }
     address
@@ -157,6 +158,8 @@ mod tests {
             "[64:ff9b::a9fe:a9fe]:80",
             "[2002:a9fe:a9fe::1]:80",
             "[fd00:ec2::254]:80",
+            "[fd20:ce::254]:80",
+            "[64:ff9b:1::a9fe:a9fe]:80",
             "100.100.100.200:80",
         ] {
             assert!(strict.check(address(target)).is_err(), "{target}");
