@@ -3,7 +3,7 @@
 
 use http::header::{HOST, HeaderValue};
 use http::uri::{self, Authority, PathAndQuery};
-use http::{Uri, Version, request};
+use http::{Method, Uri, Version, request};
 
 use crate::target::{Scheme, Target, TargetError};
 
@@ -42,6 +42,10 @@ pub(super) fn resolve(request: &mut request::Parts, origin: Option<&Target>) -> 
 
 fn place(request: &mut request::Parts, origin: Option<&Target>) -> Result<Target, Misplaced> {
     let uri = std::mem::take(&mut request.uri).into_parts();
+    // asterisk-form is for OPTIONS alone (RFC 9112 section 3.2.4)
+    if request.method != Method::OPTIONS && uri.path_and_query.as_ref().is_some_and(|path| path.as_str() == "*") {
+        return Err(Misplaced::Form);
+    }
     match (uri.scheme, uri.authority, origin) {
         (Some(scheme), Some(authority), _) => whole_url(request, scheme, authority, uri.path_and_query, origin),
         (None, None, Some(origin)) => path_alone(request, uri.path_and_query, origin),
@@ -210,6 +214,7 @@ mod tests {
         check("GET http://me:pw@a.example/ HTTP/1.0", None, Err(TargetError::UserInfo.into()));
         check("GET ftp://a.example/ HTTP/1.0", None, Err(TargetError::Scheme.into()));
         check("GET a.example:80 HTTP/1.0", origin, Err(Misplaced::Form));
+        check("GET * HTTP/1.1\nHost: a.example", origin, Err(Misplaced::Form));
     }
 
     proptest! {
