@@ -45,7 +45,7 @@ pub(super) fn strip_request(request: &mut request::Parts, via: &HeaderValue) -> 
     }
     plain_chunks(headers).map_err(|_| Unfit::TransferCoding)?;
     one_content_length(headers).map_err(|_| Unfit::Length)?;
-    let upgrade = version == Version::HTTP_11 && asks_upgrade(headers);
+    let upgrade = asks_upgrade(version, headers);
     let trailers = tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case("trailers"));
     let expect_continue = expectation(headers, version)?;
     remove_connection_fields(headers, upgrade);
@@ -144,8 +144,9 @@ fn tokens<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item =
 
 /// `Upgrade` counts only where `Connection` names it. HTTP/2 by upgrade is gone (RFC 9113 section 3.1): hyper would not
 /// speak it, so it is not offered on.
-fn asks_upgrade(headers: &HeaderMap) -> bool {
-    headers.contains_key(UPGRADE)
+pub(super) fn asks_upgrade(version: Version, headers: &HeaderMap) -> bool {
+    version == Version::HTTP_11
+        && headers.contains_key(UPGRADE)
         && tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case("upgrade"))
         && tokens(headers, &UPGRADE).any(|token| !token.eq_ignore_ascii_case("h2c"))
 }

@@ -5,19 +5,20 @@
 use std::rc::Rc;
 
 use http::Request;
-use http::header::UPGRADE;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use weir_host::Direction;
 
+use super::hop_by_hop::asks_upgrade;
 use super::live::Live;
 use crate::record::Outcome;
 use crate::tunnel;
 
-/// The client's end of a request that asks for another protocol. To be taken before the head is changed.
+/// The client's end of a request that asks for another protocol. To be taken before the head is changed. An upstream that
+/// changes protocol where nobody asked finds no client's end to take over.
 pub(super) fn of_client(request: &mut Request<Incoming>) -> Option<OnUpgrade> {
-    request.headers().contains_key(UPGRADE).then(|| hyper::upgrade::on(request))
+    asks_upgrade(request.version(), request.headers()).then(|| hyper::upgrade::on(request))
 }
 
 /// Lets the bytes pass for as long as the two ends like. The 101 is on its way to the client.
