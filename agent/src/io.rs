@@ -34,6 +34,11 @@ impl Io {
             false => [bytes, std::mem::take(&mut self.prefix)].concat().into(),
         };
     }
+
+    /// Whether bytes were put back that nobody has read again.
+    pub fn has_unread(&self) -> bool {
+        !self.prefix.is_empty()
+    }
 }
 
 impl AsyncRead for Io {

@@ -53,6 +53,8 @@ pub struct ClientLimits {
     pub tunnel_idle: Duration,
     /// between two pieces of a request body
     pub body_idle: Duration,
+    /// without a byte that the client takes of what it is sent
+    pub write_timeout: Duration,
     /// how long a client inside a tunnel may stay silent before it is taken for a server-first protocol
     pub peek_timeout: Duration,
     pub handshake_timeout: Duration,
@@ -159,6 +161,7 @@ impl Default for ClientLimits {
             head_timeout: Duration::from_secs(60),
             tunnel_idle: Duration::from_secs(3600),
             body_idle: Duration::from_secs(300),
+            write_timeout: Duration::from_secs(300),
             peek_timeout: Duration::from_millis(300),
             handshake_timeout: Duration::from_secs(15),
             streams: 128,

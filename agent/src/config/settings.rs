@@ -88,6 +88,9 @@ section! {
         /// A request body of which nothing more comes is given up after this [default: 5m]
         #[arg(id = "client.body_idle", long = "client-body-idle", env = "WEIR_AGENT_CLIENT_BODY_IDLE", value_name = "TIME")]
         body_idle: Time,
+        /// A client that takes nothing of what it is sent is given up after this [default: 5m]
+        #[arg(id = "client.write_timeout", long = "client-write-timeout", env = "WEIR_AGENT_CLIENT_WRITE_TIMEOUT", value_name = "TIME")]
+        write_timeout: Time,
         /// Requests at once on one HTTP/2 connection [default: 128]
         #[arg(id = "client.streams", long = "client-streams", env = "WEIR_AGENT_CLIENT_STREAMS", value_name = "N")]
         streams: u32,

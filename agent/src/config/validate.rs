@@ -59,6 +59,7 @@ pub(super) fn validate(settings: Settings) -> Result<Config, Vec<KeyFault>> {
     check.time("client.peek_timeout", client.peek_timeout, 0..=60, &mut own.peek_timeout);
     check.time("client.tunnel_idle", client.tunnel_idle, 1..=30 * 86_400, &mut own.tunnel_idle);
     check.time("client.body_idle", client.body_idle, 1..=86_400, &mut own.body_idle);
+    check.time("client.write_timeout", client.write_timeout, 1..=86_400, &mut own.write_timeout);
     let mut streams = own.streams as usize;
     check.count("client.streams", client.streams.map(|n| n as usize), 1..=10_000, &mut streams);
     own.streams = u32::try_from(streams).unwrap_or(own.streams);

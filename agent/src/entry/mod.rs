@@ -2,6 +2,9 @@
 
 pub mod connect;
 pub mod first_head;
+mod framing;
+mod guarded;
 pub mod http;
 pub mod next;
 pub mod peek;
+mod streams;

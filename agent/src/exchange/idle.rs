@@ -9,27 +9,27 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
-pub(super) struct Idle {
+pub(crate) struct Idle {
     limit: Duration,
     sleep: Option<Pin<Box<Sleep>>>,
     moved: bool,
 }
 
 impl Idle {
-    pub(super) fn new(limit: Duration) -> Self {
+    pub(crate) fn new(limit: Duration) -> Self {
         Idle { limit, sleep: None, moved: false }
     }
 
-    pub(super) fn limit(&self) -> Duration {
+    pub(crate) fn limit(&self) -> Duration {
         self.limit
     }
 
-    pub(super) fn moved(&mut self) {
+    pub(crate) fn moved(&mut self) {
         self.moved = true;
     }
 
     /// To be asked when the peer keeps one waiting; wakes the task when the limit has passed.
-    pub(super) fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let limit = self.limit;
         if self.sleep.is_none() {
             self.moved = false;

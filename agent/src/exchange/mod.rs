@@ -8,7 +8,7 @@ mod body;
 mod capture;
 mod expect;
 mod hop_by_hop;
-mod idle;
+pub(crate) mod idle;
 mod ledger;
 mod linger;
 mod live;

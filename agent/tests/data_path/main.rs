@@ -4,5 +4,6 @@
 mod agent;
 mod connect;
 mod forward;
+mod hostile;
 mod stopping;
 mod tunnels;
