@@ -5,6 +5,7 @@ pub mod cli;
 mod clock;
 mod components;
 mod config;
+mod disk;
 mod fleet;
 mod grpc;
 mod in_transit;

@@ -3,9 +3,7 @@
 
 use std::{
     fs, io,
-    io::Write as _,
     net::IpAddr,
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -16,6 +14,8 @@ use rcgen::{
 use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer, pem::PemObject as _};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
+
+use crate::disk;
 
 /// Of the CA and of the server's certificate, which is made anew at each start.
 const LONG: Duration = Duration::days(10 * 365);
@@ -43,6 +43,14 @@ pub enum PkiError {
         /// What is wrong.
         reason: String,
     },
+    /// Whoever read the key can be any agent, and the orchestrator.
+    #[error("{} can be read by others (mode {mode:o}): whoever has it can pass for this orchestrator; chmod 600", file.display())]
+    Exposed {
+        /// Of the data directory.
+        file: PathBuf,
+        /// As found.
+        mode: u32,
+    },
     /// The agent's request cannot be signed.
     #[error("the certificate request cannot be signed: {0}")]
     Request(String),
@@ -69,8 +77,14 @@ impl Pki {
     pub(crate) fn load_or_create(dir: &Path) -> Result<Self, PkiError> {
         let (key_file, file) = (dir.join("ca.key"), dir.join("ca.pem"));
         let key = match fs::read_to_string(&key_file) {
-            Ok(text) => KeyPair::from_pem(&text)
-                .map_err(|error| PkiError::Damaged { file: key_file.clone(), reason: error.to_string() })?,
+            Ok(text) => {
+                let mode = disk::exposure(&key_file);
+                if let Some(mode) = mode.map_err(|error| PkiError::File { file: key_file.clone(), error })? {
+                    return Err(PkiError::Exposed { file: key_file, mode });
+                }
+                KeyPair::from_pem(&text)
+                    .map_err(|error| PkiError::Damaged { file: key_file.clone(), reason: error.to_string() })?
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 if file.exists() {
                     let reason = "it is there but ca.key is not: restore the key, or remove both and let every agent \
@@ -172,12 +186,22 @@ fn hostname() -> Option<String> {
     (fits && !name.is_empty() && name.parse::<IpAddr>().is_err()).then(|| name.to_owned())
 }
 
-/// Whole or not at all, on disk before it is used.
 fn write(file: &Path, text: &str, mode: u32) -> Result<(), PkiError> {
-    let fault = |error| PkiError::File { file: file.to_owned(), error };
-    let new = file.with_extension("new");
-    let _ = fs::remove_file(&new);
-    let mut handle = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&new).map_err(fault)?;
-    handle.write_all(text.as_bytes()).and_then(|()| handle.sync_all()).map_err(fault)?;
-    fs::rename(&new, file).map_err(fault)
+    disk::write(file, text, mode).map_err(|error| PkiError::File { file: file.to_owned(), error })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_key_that_others_can_read_is_not_used() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = Pki::load_or_create(dir.path()).unwrap();
+        assert_eq!(Pki::load_or_create(dir.path()).unwrap().certificate(), made.certificate());
+        fs::set_permissions(dir.path().join("ca.key"), fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(Pki::load_or_create(dir.path()), Err(PkiError::Exposed { mode: 0o644, .. })));
+    }
 }

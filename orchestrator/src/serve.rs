@@ -20,7 +20,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Retention, ServeConfig, clock::now_us, fleet::Fleet, grpc, in_transit::InTransit, orchestrator::Orchestrator,
+    Retention, ServeConfig, clock::now_us, disk, fleet::Fleet, grpc, in_transit::InTransit, orchestrator::Orchestrator,
     pki::Pki, pki::PkiError, rest, store::Store, store::StoreError, telemetry::Telemetry, tokens,
 };
 
@@ -181,7 +181,8 @@ async fn admin_token(store: &Store, dir: &Path, new: bool) -> Result<(tokens::To
     }
     let token = tokens::admin();
     let file = dir.join("token");
-    tokens::write(&file, &token).map_err(|error| ServeError::DataDir { dir: dir.to_owned(), error })?;
+    disk::write(&file, &format!("{token}\n"), 0o600)
+        .map_err(|error| ServeError::DataDir { dir: dir.to_owned(), error })?;
     store.set_admin_hash(tokens::hash(&token), now_us()).await?;
     Ok((tokens::hash(&token), Some(file)))
 }

@@ -1,8 +1,6 @@
 //! Tokens: 256 random bits as text. Only their SHA-256 is kept, which is as good as the token for comparing and
 //! worthless for showing; a slow hash is for secrets that people choose.
 
-use std::{fs, io, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
-
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -36,16 +34,6 @@ pub(crate) fn hash(token: &str) -> TokenHash {
 /// Takes the same time wherever the two differ.
 pub(crate) fn same(a: &TokenHash, b: &TokenHash) -> bool {
     a.ct_eq(b).into()
-}
-
-/// Writes the admin token where only its owner can read it, whole or not at all.
-pub(crate) fn write(file: &Path, token: &str) -> io::Result<()> {
-    let new = file.with_extension("new");
-    let _ = fs::remove_file(&new);
-    let mut handle = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-    handle.write_all(format!("{token}\n").as_bytes())?;
-    handle.sync_all()?;
-    fs::rename(&new, file)
 }
 
 #[cfg(test)]

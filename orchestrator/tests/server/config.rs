@@ -1,5 +1,7 @@
 //! What keeps the server from starting, and what it says.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use weir_orchestrator::{ServeConfig, Server};
 
 use crate::harness::{Running, args};
@@ -38,6 +40,8 @@ async fn damaged_files_are_named() {
     std::fs::remove_file(dir.path().join("ca.key")).unwrap();
     assert!(refused(dir.path()).await.contains("ca.key is not"));
     std::fs::write(dir.path().join("ca.key"), key).unwrap();
+    assert!(refused(dir.path()).await.contains("chmod 600"), "a restored key is readable by all, as umask has it");
+    std::fs::set_permissions(dir.path().join("ca.key"), std::fs::Permissions::from_mode(0o600)).unwrap();
     std::fs::write(dir.path().join("weir.db"), "this is no database, but long enough to be taken for one".repeat(99))
         .unwrap();
     assert!(refused(dir.path()).await.contains("database"));

@@ -1,0 +1,46 @@
+//! Files that are whole or not there, whatever moment the power goes, and that nobody else may read.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    path::Path,
+};
+
+/// Writes a file in place of the one that was there; it is on disk when this returns.
+pub(crate) fn write(file: &Path, text: &str, mode: u32) -> io::Result<()> {
+    let new = file.with_extension("new");
+    // Left by a crash: its mode may be another.
+    let _ = fs::remove_file(&new);
+    let mut handle = OpenOptions::new().write(true).create_new(true).mode(mode).open(&new)?;
+    handle.write_all(text.as_bytes())?;
+    handle.sync_all()?;
+    fs::rename(&new, file)?;
+    // The name is on disk when the folder is.
+    File::open(file.parent().unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// The bits of the mode that let others at the file; none when only its owner can.
+pub(crate) fn exposure(file: &Path) -> io::Result<Option<u32>> {
+    let mode = fs::metadata(file)?.permissions().mode() & 0o777;
+    Ok((mode & 0o077 != 0).then_some(mode))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_replaces_the_whole_and_is_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("token");
+        fs::write(dir.path().join("token.new"), "left by a crash").unwrap();
+        for text in ["a long first text", "short"] {
+            write(&file, text, 0o600).unwrap();
+            assert_eq!(fs::read_to_string(&file).unwrap(), text);
+        }
+        assert_eq!(exposure(&file).unwrap(), None);
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+        assert_eq!(exposure(&file).unwrap(), Some(0o640));
+    }
+}
