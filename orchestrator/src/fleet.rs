@@ -1,7 +1,14 @@
 //! Which agents are connected now, and the news that their desired state changed. In memory: a restart begins with
 //! nobody connected.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use tokio::{
@@ -18,6 +25,8 @@ pub(crate) const SILENCE: Duration = Duration::from_secs(16);
 #[derive(Default)]
 pub(crate) struct Fleet {
     connected: Mutex<HashMap<i64, Presence>>,
+    /// Numbers streams over all agents and for good: one that is slow to end must not take the next one's place with it.
+    streams: AtomicU64,
     /// Counts statements accepted since the start: a change means look again.
     news: watch::Sender<u64>,
 }
@@ -41,8 +50,8 @@ impl Fleet {
     /// The agent is here. An older stream of the same agent is told to end: its connection died without a word.
     pub(crate) fn enter(self: &Arc<Self>, agent: i64) -> Membership {
         let leave = Arc::new(Notify::new());
+        let stream = self.streams.fetch_add(1, Relaxed);
         let mut connected = self.connected.lock();
-        let stream = connected.get(&agent).map_or(1, |before| before.stream + 1);
         let presence = Presence { stream, leave: Arc::clone(&leave), heard: Instant::now(), last: None };
         if let Some(before) = connected.insert(agent, presence) {
             before.leave.notify_one();
@@ -105,9 +114,12 @@ mod tests {
         let first = fleet.enter(7);
         let second = fleet.enter(7);
         first.superseded().await;
+        drop(second);
+        assert!(fleet.presence(7).is_none());
+        let third = fleet.enter(7);
         drop(first);
         assert!(fleet.presence(7).is_some());
-        drop(second);
+        drop(third);
         assert!(fleet.presence(7).is_none());
     }
 }
