@@ -30,6 +30,10 @@ use crate::{orchestrator::Orchestrator, pki::ServerIdentity, store::StoreError};
 const SMALL: usize = 1 << 20;
 /// Of an agent's time, to finish its handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// To the beginning of an answer: who has no certificate could else begin messages that never end.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Of one connection, each of which may hold a message and what is made of it. An agent opens two.
+const STREAMS: u32 = 16;
 
 pub(super) type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
@@ -57,7 +61,8 @@ pub(crate) async fn serve(
         .tls_config(tls)?
         .http2_keepalive_interval(Some(Duration::from_secs(15)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
-        .max_concurrent_streams(64)
+        .max_concurrent_streams(STREAMS)
+        .timeout(PATIENCE)
         .initial_stream_window_size(4 << 20)
         .initial_connection_window_size(8 << 20)
         .add_service(EnrolmentServer::new(service.clone()).max_decoding_message_size(64 << 10))
