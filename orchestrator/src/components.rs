@@ -30,13 +30,12 @@ pub(crate) enum ComponentRefusal {
 }
 
 impl ComponentRefusal {
-    /// Which step of looking at it failed.
+    /// Which step of looking at it failed, in the words of agents.
     pub(crate) fn phase(&self) -> &'static str {
         match self {
             Self::TooLarge(..) => "size",
             Self::NotWasm | Self::CoreModule | Self::Invalid(_) => "parse",
-            Self::WrongWorld(_) => "world",
-            Self::UnknownImport(_) => "imports",
+            Self::WrongWorld(_) | Self::UnknownImport(_) => "world",
             Self::NotGranted(_) => "grants",
         }
     }

@@ -119,7 +119,7 @@ fn what_can_be_no_filter_is_refused_with_name_phase_and_reason() {
         (b"\0asm\x01\0\0\0".to_vec(), "core module"),
         (good[..good.len() - 3].to_vec(), "filter bad: parse: "),
         (b"\0asm\x0d\0\x01\0".to_vec(), "filter bad: world: "),
-        (component::filter(&["http", "wasi:io/poll@0.2.0"], ""), "filter bad: imports: "),
+        (component::filter(&["http", "wasi:io/poll@0.2.0"], ""), "filter bad: world: "),
         (vec![0; (64 << 20) + 1], "more than 64 MiB"),
     ] {
         let file = server.file("bad.wasm", bytes);
