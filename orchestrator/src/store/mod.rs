@@ -110,8 +110,9 @@ impl Store {
         self.writer.submit(rows, done).await
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers and what comes in is written.
     pub(crate) async fn check(&self) -> Result<(), StoreError> {
+        self.writer.check()?;
         sqlx::query("SELECT 1 FROM agents LIMIT 1").fetch_optional(&self.reads).await?;
         Ok(())
     }

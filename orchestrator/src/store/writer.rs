@@ -67,6 +67,14 @@ impl Writer {
         queue.send(Batch { rows, room, done }).await.map_err(|_| StoreError::Closed)
     }
 
+    /// Whether it takes more.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        match &*self.queue.lock() {
+            Some(queue) if !queue.is_closed() => Ok(()),
+            _ => Err(StoreError::Closed),
+        }
+    }
+
     /// Takes no more and waits until all that was taken is written.
     pub(super) async fn finish(&self) {
         self.queue.lock().take();
