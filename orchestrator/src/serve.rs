@@ -61,6 +61,9 @@ pub enum ServeError {
         /// Why not.
         error: io::Error,
     },
+    /// A part of the server ended while nobody had asked it to.
+    #[error("a part of the server ended before its time; the log says which")]
+    Ended,
     /// Signals cannot be waited for.
     #[error("signals: {0}")]
     Signals(io::Error),
@@ -104,18 +107,19 @@ impl Server {
         let stop = CancellationToken::new();
         let agents = grpc::serve(Arc::clone(&orchestrator), identity, grpc, stop.clone());
         let people = rest::serve(Arc::clone(&orchestrator), rest, stop.clone());
+        let retention = retain(Arc::clone(&orchestrator), config.retention, stop.clone());
         let tasks = vec![
-            tokio::spawn(async move {
+            part(&stop, async move {
                 if let Err(error) = agents.await {
                     tracing::error!(%error, "gRPC ended");
                 }
             }),
-            tokio::spawn(async move {
+            part(&stop, async move {
                 if let Err(error) = people.await {
                     tracing::error!(%error, "REST ended");
                 }
             }),
-            tokio::spawn(retain(Arc::clone(&orchestrator), config.retention, stop.clone())),
+            part(&stop, retention),
         ];
         Ok(Self { rest: rest_address, grpc: grpc_address, new_token, orchestrator, stop, tasks, _lock: lock })
     }
@@ -152,13 +156,23 @@ pub async fn serve(config: ServeConfig) -> Result<(), ServeError> {
     let _ = writeln!(out, "orchestrator ready: REST {}, gRPC {}", server.rest, server.grpc);
     let _ = out.flush();
     drop(out);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    let asked = tokio::select! {
+        _ = terminate.recv() => true,
+        _ = interrupt.recv() => true,
+        () = server.stop.cancelled() => false,
+    };
     tracing::info!("shutting down");
     server.stop().await;
-    Ok(())
+    if asked { Ok(()) } else { Err(ServeError::Ended) }
+}
+
+/// A task that the server is nothing without: when it ends, in whatever way, all do, and whoever started the server knows.
+fn part(stop: &CancellationToken, work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    let end = stop.clone().drop_guard();
+    tokio::spawn(async move {
+        work.await;
+        drop(end);
+    })
 }
 
 /// The directory, for its owner only, and for one server at a time.
@@ -208,6 +222,21 @@ async fn retain(orchestrator: Arc<Orchestrator>, keep: Retention, stop: Cancella
                 tracing::info!(count, "exchanges beyond the retention bounds were deleted");
             }
             Err(error) => tracing::error!(%error, "old exchanges cannot be deleted"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_of_one_part_is_the_end_of_all() {
+        for panics in [false, true] {
+            let stop = CancellationToken::new();
+            let task = part(&stop, async move { assert!(!panics, "as this test wants it") });
+            stop.cancelled().await;
+            assert_eq!(task.await.is_err(), panics);
         }
     }
 }
