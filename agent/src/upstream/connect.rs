@@ -82,7 +82,7 @@ impl Connector {
             .preserve_header_case(true)
             .max_headers(self.config.headers)
             .max_buf_size(self.config.head_bytes.max(8 << 10))
-            .handshake(TokioIo::new(Hearing::new(stream)))
+            .handshake(TokioIo::new(Hearing::new(stream, self.config.body_idle)))
             .await
             .map_err(|error| UpstreamFailure::of(&error, address, false))?;
         tokio::task::spawn_local(async move {

@@ -1,23 +1,37 @@
 //! An HTTP/1.1 connection that is heard out. An upstream may answer and close before it has read the whole request (RFC
 //! 9112 section 9.5: "a client ... SHOULD ... monitor for a response"); then writes fail while the answer waits to be
 //! read, and hyper would give up at the first failed write. So a write that comes too late is thrown away, and reading
-//! says how it ended. Enters and leaves: a stream. Must not know what is said on it.
+//! says how it ended. An upstream that takes nothing for too long is given up: once it has answered nobody else waits for
+//! it, and the client's connection would be held for ever. Enters and leaves: a stream. Must not know what is said on it.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::exchange::idle::Idle;
 
 pub(super) struct Hearing<S> {
     stream: S,
     /// the upstream takes no more
     deaf: bool,
+    takes: Idle,
 }
 
 impl<S> Hearing<S> {
-    pub(super) fn new(stream: S) -> Self {
-        Hearing { stream, deaf: false }
+    pub(super) fn new(stream: S, write_timeout: Duration) -> Self {
+        Hearing { stream, deaf: false, takes: Idle::new(write_timeout) }
+    }
+
+    fn in_time<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.takes.moved();
+            return written;
+        }
+        ready!(self.takes.poll_expired(cx));
+        Poll::Ready(Err(io::Error::new(ErrorKind::TimedOut, "the upstream takes nothing of what it is sent")))
     }
 
     fn forgive<T>(&mut self, outcome: io::Result<T>, instead: T) -> io::Result<T> {
@@ -42,7 +56,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Hearing<S> {
         if self.deaf {
             return Poll::Ready(Ok(buf.len()));
         }
-        let outcome = ready!(Pin::new(&mut self.stream).poll_write(cx, buf));
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        let outcome = ready!(self.in_time(cx, written));
         Poll::Ready(self.forgive(outcome, buf.len()))
     }
 
@@ -55,7 +70,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Hearing<S> {
         if self.deaf {
             return Poll::Ready(Ok(all));
         }
-        let outcome = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, bufs));
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        let outcome = ready!(self.in_time(cx, written));
         Poll::Ready(self.forgive(outcome, all))
     }
 
@@ -67,7 +83,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Hearing<S> {
         if self.deaf {
             return Poll::Ready(Ok(()));
         }
-        let outcome = ready!(Pin::new(&mut self.stream).poll_flush(cx));
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        let outcome = ready!(self.in_time(cx, flushed));
         Poll::Ready(self.forgive(outcome, ()))
     }
 

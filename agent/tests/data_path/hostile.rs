@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
 use weir_testkit::client::{Alpn, Http};
 use weir_testkit::raw::{Raw, RawOrigin, Script};
 use weir_testkit::wait::{PATIENCE, eventually};
@@ -120,5 +122,23 @@ async fn what_follows_a_question_is_read_as_the_answer_says() -> anyhow::Result<
     let head = b"HTTP/1.1 200 OK\r\n";
     assert_eq!(raw.hear(head.len()).await?, head);
     assert!(raw.hear_all().await?.ends_with(b"bare\n\nbytes"));
+    Ok(())
+}
+
+/// It answers, takes no more of the upload and closes nothing: nobody waits for it any more, but its client is held.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_that_stops_reading_is_given_up() -> anyhow::Result<()> {
+    let setup = Setup::start(|config| config.upstream.body_idle = Duration::from_millis(100)).await?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let at = listener.local_addr()?;
+    let mut raw = Raw::dial(setup.agent.proxy).await?;
+    raw.say(format!("POST http://{at}/ HTTP/1.1\r\nHost: {at}\r\nContent-Length: {}\r\n\r\n", 1_u64 << 40)).await?;
+    let (mut upstream, _) = listener.accept().await?;
+    upstream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await?;
+    assert_eq!(raw.response().await?.body, b"ok");
+    let upload = tokio::spawn(async move { while raw.say([0; 65_536]).await.is_ok() {} });
+    is_alone(&setup, "the agent to give the upstream up").await?;
+    upload.await?;
+    drop(upstream);
     Ok(())
 }
