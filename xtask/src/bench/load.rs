@@ -105,7 +105,7 @@ fn oha(load: Load, site: &Site, contender: &Contender, pace: Pace, seconds: u32)
     let mut command = pinned(OTHER_CPU, &site.oha);
     command.args(["--no-tui", "--output-format", "json", "-z", &format!("{seconds}s"), "-c", &connections.to_string()]);
     command.args(["-x", &format!("http://{}", contender.address), "--rand-regex-url"]);
-    command.arg(format!("{}/u/[a-zA-Z0-9]{{{RANDOM_LENGTH}}}", base.replace('.', "\\.")));
+    command.arg(format!("{}/u/[a-zA-Z0-9]{{{RANDOM_LENGTH}}}", base.replace('.', "[.]")));
     if let Some(ca) = &contender.ca {
         command.arg("--cacert").arg(ca);
     }
