@@ -18,18 +18,26 @@ use crate::io::Io;
 /// the answer with it (RFC 9112 section 9.6).
 const LINGER: Duration = Duration::from_secs(2);
 
+/// Bytes of line ends before a request line: one pair is to be ignored (RFC 9112 section 2.2).
+const EMPTY_LINES: usize = 16;
+
 pub async fn read(cx: &Cx, io: &mut Io) -> Option<()> {
     let limits = &cx.worker.shared.config.client;
     let mut read = BytesMut::with_capacity(1024);
     let complete = async {
+        let (mut before, mut checked) = (0, 0);
         loop {
             match io.read_buf(&mut read).await {
                 Ok(1..) => {}
                 _ => return None,
             }
-            if let Some(verdict) = check(&read, limits) {
-                return Some(verdict);
+            if is_worth_a_look(&read, before, checked, limits) {
+                if let Some(verdict) = check(&read, limits) {
+                    return Some(verdict);
+                }
+                checked = read.len();
             }
+            before = read.len();
             read.reserve(1024);
         }
     };
@@ -47,9 +55,21 @@ pub async fn read(cx: &Cx, io: &mut Io) -> Option<()> {
     }
 }
 
+/// Each look begins at the first byte again, so a client that sends a long head byte by byte must not get one for each.
+/// What is short, and whatever ends a line, is looked at at once: there are no more lines than fields.
+fn is_worth_a_look(read: &[u8], before: usize, checked: usize, limits: &ClientLimits) -> bool {
+    const SHORT: usize = 1024;
+    let long = read.len() >= limits.head_bytes || read.len() >= 2 * checked;
+    read.len() <= SHORT || long || read[before..].contains(&b'\n')
+}
+
 /// `None` while it may still become a head.
 fn check(bytes: &[u8], limits: &ClientLimits) -> Option<Result<(), Problem>> {
     let refused = |status, why: String| Some(Err(Problem { status, ..Problem::bad_request(why) }));
+    // The parser skips them all, and each would be looked at.
+    if bytes.get(..EMPTY_LINES).is_some_and(|start| start.iter().all(|b| matches!(b, b'\r' | b'\n'))) {
+        return refused(StatusCode::BAD_REQUEST, "there are only empty lines where a request should be".to_owned());
+    }
     let mut fields = vec![httparse::EMPTY_HEADER; limits.headers];
     let mut request = httparse::Request::new(&mut fields);
     let too_long = bytes.len() >= limits.head_bytes;
@@ -147,8 +167,24 @@ mod tests {
     }
 
     #[test]
+    fn a_head_that_comes_byte_by_byte_is_looked_at_as_often_as_it_has_lines() {
+        let limits = ClientLimits::default();
+        let head = format!("GET / HTTP/1.1\r\nA: {0}\r\nB: {0}\r\n\r\n", "x".repeat(30_000));
+        let (mut checked, mut looks) = (0, 0);
+        for n in 1..=head.len() {
+            if is_worth_a_look(&head.as_bytes()[..n], n - 1, checked, &limits) {
+                (checked, looks) = (n, looks + usize::from(n > 1024));
+            }
+        }
+        assert_eq!(checked, head.len());
+        assert!(looks < 16, "{looks}");
+    }
+
+    #[test]
     fn what_is_wrong_has_a_status_of_its_own() {
         assert_eq!(verdict("GARBAGE\r\n\r\n"), Some(Err(400)));
+        assert_eq!(verdict(&"\r\n".repeat(7)), None);
+        assert_eq!(verdict(&"\n".repeat(16)), Some(Err(400)));
         assert_eq!(verdict("GET / HTTP/1.1\r\nno colon here\r\n\r\n"), Some(Err(400)));
         assert_eq!(verdict("GET http:///nowhere HTTP/1.1\r\n\r\n"), Some(Err(400)));
         assert_eq!(verdict("GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n"), Some(Err(400)));
