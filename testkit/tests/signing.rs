@@ -216,7 +216,7 @@ async fn expired_statements_start_nothing_and_stop_nothing() -> anyhow::Result<(
     .await?;
     let reply = setup.client()?.forward().await?.get(&setup.plain("/text/a")).await?;
     assert_eq!(reply.header("x-stamp"), "1", "what runs goes on");
-    let agent = another_agent(&setup).await?;
+    let agent = another_agent(&setup).await?.start().await?;
     agent.process.says("expired").await?;
     ensure!(agent.filter("short").await?.is_none_or(|filter| filter["active"] == false), "it runs");
     Ok(())

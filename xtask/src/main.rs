@@ -9,6 +9,8 @@ mod steps;
 mod test;
 mod up;
 
+use std::process::ExitCode;
+
 use clap::Parser;
 
 #[derive(Parser)]
@@ -34,8 +36,18 @@ enum Command {
     },
 }
 
-fn main() -> anyhow::Result<()> {
-    match Command::parse() {
+fn main() -> ExitCode {
+    match run(Command::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Filters => filters::build().map(drop),
         Command::Up { once } => up::run(once),
         Command::Test => test::run(),
