@@ -9,7 +9,7 @@ use weir_artifact::{Digest, FailurePolicy, Name, Publication};
 
 use crate::{
     Failure, FailureKind, FilterStats, Host, LoadError, LoadFault, Subscription, bindings::FilterPre, breaker::Breaker,
-    generations::Generation, line, log_rate::LogRate, state::State,
+    compiled::Compiled, generations::Generation, line, log_rate::LogRate, state::State,
 };
 
 /// One generation of one filter: compiled, linked and configured, but without state. Workers make instances of it.
@@ -17,7 +17,7 @@ pub struct Filter {
     host: Host,
     generation: Generation,
     publication: Arc<Publication>,
-    linked: FilterPre<State>,
+    compiled: Arc<Compiled>,
     subscription: OnceLock<Subscription>,
     stats: FilterStats,
     log_rate: LogRate,
@@ -36,13 +36,13 @@ pub(crate) enum Pick {
 }
 
 impl Filter {
-    pub(crate) fn new(host: Host, publication: Arc<Publication>, linked: FilterPre<State>) -> Arc<Self> {
+    pub(crate) fn new(host: Host, publication: Arc<Publication>, compiled: Arc<Compiled>) -> Arc<Self> {
         Arc::new(Self {
             generation: host.new_generation(&publication.name),
             log_rate: LogRate::new(publication.limits.log_lines_per_second),
             host,
             publication,
-            linked,
+            compiled,
             subscription: OnceLock::new(),
             stats: FilterStats::default(),
             breaker: Breaker::new(),
@@ -127,7 +127,7 @@ impl Filter {
     }
 
     pub(crate) fn linked(&self) -> &FilterPre<State> {
-        &self.linked
+        &self.compiled.linked
     }
 
     pub(crate) fn log_rate(&self) -> &LogRate {

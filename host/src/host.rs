@@ -3,16 +3,13 @@
 use std::{path::PathBuf, sync::Arc};
 
 use uuid::Uuid;
-use wasmtime::{
-    Engine,
-    component::{Component, Linker},
-};
+use wasmtime::{Engine, component::Linker};
 use weir_artifact::{Artifact, Name};
 
 use crate::{
-    Filter, LoadError, LoadFault,
-    bindings::FilterPre,
-    clock, component,
+    Filter, LoadError, LoadFault, clock,
+    compiled::Compilations,
+    component,
     engine::{self, Ticker},
     generations::{Generation, Generations},
     imports,
@@ -81,6 +78,7 @@ struct Shared {
     linker: Linker<State>,
     log: Arc<dyn LogSink>,
     generations: Generations,
+    compilations: Compilations,
     _ticker: Ticker,
 }
 
@@ -94,7 +92,14 @@ impl Host {
         let engine = engine::start(&config)?;
         let linker = imports::linker(&engine).map_err(|error| HostError::Engine(format!("{error:#}")))?;
         let ticker = Ticker::start(&engine)?;
-        let shared = Shared { engine, linker, log: config.log, generations: Generations::default(), _ticker: ticker };
+        let shared = Shared {
+            engine,
+            linker,
+            log: config.log,
+            generations: Generations::default(),
+            compilations: Compilations::default(),
+            _ticker: ticker,
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -115,12 +120,8 @@ impl Host {
     fn try_load(&self, artifact: &Artifact) -> Result<Arc<Filter>, LoadFault> {
         let publication = artifact.publication();
         component::check(artifact.component(), &publication.grants)?;
-        let component = Component::from_binary(self.engine(), artifact.component())
-            .map_err(|error| LoadFault::Compile(format!("{error:#}")))?;
-        let link = |error: wasmtime::Error| LoadFault::Link(format!("{error:#}"));
-        let linked = self.shared.linker.instantiate_pre(&component).map_err(link)?;
-        let linked = FilterPre::new(linked).map_err(link)?;
-        let filter = Filter::new(self.clone(), Arc::clone(publication), linked);
+        let compiled = self.shared.compilations.of(artifact, self.engine(), &self.shared.linker)?;
+        let filter = Filter::new(self.clone(), Arc::clone(publication), compiled);
         let mut instance = Instance::instantiate(&filter)?;
         let problems = instance.validate()?;
         if !problems.is_empty() {

@@ -11,6 +11,7 @@ mod bindings;
 mod breaker;
 mod chain;
 mod clock;
+mod compiled;
 mod component;
 mod convert;
 mod decode;

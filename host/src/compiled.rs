@@ -1,0 +1,57 @@
+//! Components in the form that runs, shared by all generations made of the same bytes: a filter that is published again
+//! with another configuration is not compiled again. Artifacts go in; compiled and linked components come out.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use wasmtime::{
+    Engine,
+    component::{Component, Linker},
+};
+use weir_artifact::{Artifact, Digest};
+
+use crate::{LoadFault, bindings::FilterPre, state::State};
+
+/// A component, compiled and linked. Its imports are not its authority: each generation is held against its own grants.
+pub(crate) struct Compiled {
+    pub(crate) linked: FilterPre<State>,
+}
+
+/// What some live generation runs.
+#[derive(Default)]
+pub(crate) struct Compilations(Mutex<HashMap<Digest, Weak<Compiled>>>);
+
+impl Compilations {
+    /// Compiles, unless a live generation has done so.
+    pub(crate) fn of(
+        &self,
+        artifact: &Artifact,
+        engine: &Engine,
+        linker: &Linker<State>,
+    ) -> Result<Arc<Compiled>, LoadFault> {
+        let digest = artifact.publication().digest;
+        if let Some(compiled) = self.lock().get(&digest).and_then(Weak::upgrade) {
+            return Ok(compiled);
+        }
+        // Not under the lock: others may be compiled meanwhile.
+        let compiled = Arc::new(compile(artifact, engine, linker)?);
+        let mut live = self.lock();
+        live.retain(|_, compiled| compiled.strong_count() > 0);
+        live.insert(digest, Arc::downgrade(&compiled));
+        Ok(compiled)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Weak<Compiled>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn compile(artifact: &Artifact, engine: &Engine, linker: &Linker<State>) -> Result<Compiled, LoadFault> {
+    let component = Component::from_binary(engine, artifact.component())
+        .map_err(|error| LoadFault::Compile(format!("{error:#}")))?;
+    let link = |error: wasmtime::Error| LoadFault::Link(format!("{error:#}"));
+    let linked = FilterPre::new(linker.instantiate_pre(&component).map_err(link)?).map_err(link)?;
+    Ok(Compiled { linked })
+}
