@@ -44,6 +44,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
     step("build", cargo(&["build"]).args(everything))?;
     let mut count = Count::default();
     let mut failed = Vec::new();
+    // without benches: they measure, whatever a runner asks of them
+    let everything = ["--workspace", "--lib", "--bins", "--tests", "--examples"];
     if works("cargo", &["nextest", "--version"]) {
         tests("tests", cargo(&["nextest", "run"]).args(everything).arg("--no-fail-fast"), &mut count, &mut failed)?;
     } else {
