@@ -142,11 +142,12 @@ async fn ssh_works_through_connect() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `ssh` wants a program for its end of the tunnel: curl cannot, bash can.
+/// `ssh` wants a program for its end of the tunnel: curl cannot, bash can. What carries bytes up outlives the other, so that
+/// the last of them arrive; it ends with ssh's end of the pipe.
 fn proxy_command(setup: &Setup) -> anyhow::Result<String> {
     let script = format!(
         "exec 3<>/dev/tcp/{}/{}\nprintf 'CONNECT %s:%s HTTP/1.1\\r\\nHost: %s:%s\\r\\n\\r\\n' \"$1\" \"$2\" \"$1\" \"$2\" >&3\n\
-         while read -r line <&3 && [ \"$line\" != $'\\r' ]; do :; done\ncat <&3 &\nexec cat >&3\n",
+         while read -r line <&3 && [ \"$line\" != $'\\r' ]; do :; done\nexec 4<&0\ncat <&4 >&3 &\nexec cat <&3\n",
         setup.agent.proxy.ip(),
         setup.agent.proxy.port(),
     );
