@@ -11,7 +11,7 @@ fn term() -> impl Strategy<Value = String> {
         r#"path:/[a-zA-Z*]{0,4}"#,
         r#"(user|error|agent|id):"([a-z ()*]|\\[\\"*]){0,6}""#,
         r#"(user|error|agent|id):([a-z*]|\\[\\"* ()]){1,6}"#,
-        "method:(GET|P*|put)",
+        "method:(GET|P\\*|put)",
         "status:([1-9]xx|[0-9]{1,3}|>=?[0-9]{1,3}|<=[0-9]{1,3}|100\\.\\.[2-9][0-9]{2})",
         "size:(>|>=|<=|)[0-9]{1,4}(\\.[05])?(|kB|MiB|gb)".prop_filter("half bytes", |t| Query::parse(t).is_ok()),
         "duration:(>|>=|<=|)[0-9]{1,4}(us|µs|ms|s|m)",
