@@ -1,24 +1,68 @@
-//! Paths, in the form in which an upstream will understand them.
+//! Paths, in every form in which an upstream may understand them. Servers disagree on how often percent-encoding is
+//! undone, on whether dot segments are resolved before or after that, on `\\` and on `;parameters`: each reading is held
+//! against the patterns, and one that matches is enough.
 
-use std::borrow::Cow;
-
-/// Path and query as received -> the path as it is compared: without query, percent-encoding undone (also where it was
-/// done twice), `\` as `/`, no empty and no dot segments (RFC 3986 section 5.2.4).
-pub(crate) fn normal(path: &str) -> Cow<'_, [u8]> {
-    let path = path.split(['?', '#']).next().unwrap_or(path).as_bytes();
-    let is_plain =
-        !path.windows(2).any(|pair| matches!(pair, b"//" | b"/.")) && !path.iter().any(|byte| b"%\\".contains(byte));
-    if is_plain { path.into() } else { resolve(&decode(path)).into() }
+/// Path and query as received -> the readings of its path, without query, none twice.
+pub(crate) fn readings(received: &str) -> Vec<Vec<u8>> {
+    let raw = received.split(['?', '#']).next().unwrap_or(received).as_bytes();
+    let mut readings = vec![raw.to_vec()];
+    if is_plain(raw) {
+        return readings;
+    }
+    let mut add = |reading: Vec<u8>| {
+        if !readings.contains(&reading) {
+            readings.push(reading);
+        }
+    };
+    for decoded in [raw.to_vec(), decode_once(raw), decode(raw)] {
+        add(decoded.clone());
+        for separators in [b"/".as_slice(), b"/\\"] {
+            add(resolve(&decoded, separators));
+            add(resolve(&without_parameters(&decoded, separators), separators));
+        }
+    }
+    readings
 }
 
-/// The path without the `;parameters` of its segments, which some servers drop before they compare; none without any.
-pub(crate) fn without_parameters(path: &[u8]) -> Option<Vec<u8>> {
-    if !path.contains(&b';') {
-        return None;
+/// There is one reading only.
+fn is_plain(path: &[u8]) -> bool {
+    !path.windows(2).any(|pair| matches!(pair, b"//" | b"/.")) && !path.iter().any(|byte| b"%\\;".contains(byte))
+}
+
+/// The path without the `;parameters` of its segments, which some servers drop before they compare.
+fn without_parameters(path: &[u8], separators: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(path.len());
+    let mut is_parameter = false;
+    for byte in path {
+        is_parameter = *byte == b';' || is_parameter && !separators.contains(byte);
+        if !is_parameter {
+            out.push(*byte);
+        }
     }
-    let segments =
-        path.split(|byte| *byte == b'/').map(|segment| segment.split(|byte| *byte == b';').next().unwrap_or(segment));
-    Some(resolve(&segments.collect::<Vec<_>>().join(&b'/')))
+    out
+}
+
+/// Undoes percent-encoding once, as RFC 3986 section 2.4 has it.
+fn decode_once(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [first, behind @ ..] = rest {
+        if let [b'%', high, low, behind @ ..] = rest
+            && let Some(byte) = escaped(*high, *low)
+        {
+            out.push(byte);
+            rest = behind;
+        } else {
+            out.push(*first);
+            rest = behind;
+        }
+    }
+    out
+}
+
+fn escaped(high: u8, low: u8) -> Option<u8> {
+    let (high, low) = (char::from(high).to_digit(16)?, char::from(low).to_digit(16)?);
+    u8::try_from(high << 4 | low).ok()
 }
 
 /// Undoes percent-encoding until none is left, in one pass however often it was done: a client chooses how often, and
@@ -28,19 +72,23 @@ pub(crate) fn decode(text: &[u8]) -> Vec<u8> {
     for byte in text {
         out.push(*byte);
         while let [.., b'%', high, low] = out[..]
-            && let (Some(high), Some(low)) = (char::from(high).to_digit(16), char::from(low).to_digit(16))
+            && let Some(byte) = escaped(high, low)
         {
             out.truncate(out.len() - 3);
-            out.push((high << 4 | low) as u8);
+            out.push(byte);
         }
     }
     out
 }
 
-fn resolve(path: &[u8]) -> Vec<u8> {
+/// Without empty and dot segments (RFC 3986 section 5.2.4).
+fn resolve(path: &[u8], separators: &[u8]) -> Vec<u8> {
+    if path == b"*" {
+        return path.to_vec();
+    }
     let mut segments: Vec<&[u8]> = Vec::new();
     let mut is_folder = false;
-    for segment in path.split(|byte| matches!(byte, b'/' | b'\\')) {
+    for segment in path.split(|byte| separators.contains(byte)) {
         is_folder = matches!(segment, b"" | b"." | b"..");
         match segment {
             b"" | b"." => {}
@@ -60,9 +108,13 @@ fn resolve(path: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
+    fn reads(text: &str, as_: &str) -> bool {
+        readings(text).iter().any(|reading| reading == as_.as_bytes())
+    }
+
     #[test]
-    fn one_form_for_every_spelling() {
-        for (text, expected) in [
+    fn every_reading_of_a_spelling_is_among_them() {
+        for (text, reading) in [
             ("/admin/x?y=/../z", "/admin/x"),
             ("/%61dmin", "/admin"),
             ("/%2561dmin", "/admin"),
@@ -83,21 +135,36 @@ mod tests {
             ("/", "/"),
             ("//", "/"),
             ("*", "*"),
+            ("/;x/admin;y=1/z", "/admin/z"),
+            ("/a/..;/admin", "/admin"),
         ] {
-            assert_eq!(normal(text), expected.as_bytes(), "{text}");
+            assert!(reads(text, reading), "{text} -> {reading}");
+        }
+    }
+
+    #[test]
+    fn normalising_more_than_the_upstream_does_hides_nothing() {
+        for (text, reading) in [
+            // undone once: an ordinary segment of its own
+            ("/admin/%252e%252e/x", "/admin/%2e%2e/x"),
+            // `\\` is an ordinary character to most
+            ("/admin/..\\x", "/admin/..\\x"),
+            ("/admin/%5c../x", "/admin/\\../x"),
+            // a router that resolves nothing
+            ("/admin/../x", "/admin/../x"),
+        ] {
+            assert!(reads(text, reading), "{text} -> {reading}");
         }
     }
 
     #[test]
     fn encoding_done_thousands_of_times_costs_no_more_than_its_length() {
         let text = format!("/%{}61dmin", "25".repeat(500_000));
-        assert_eq!(normal(&text), b"/admin".as_slice());
+        assert!(reads(&text, "/admin"));
     }
 
     #[test]
-    fn parameters_hide_nothing() {
-        assert_eq!(without_parameters(b"/;x/admin;y=1/z").unwrap(), b"/admin/z");
-        assert_eq!(without_parameters(b"/a/..;/admin").unwrap(), b"/admin");
-        assert_eq!(without_parameters(b"/admin"), None);
+    fn an_ordinary_path_has_one_reading() {
+        assert_eq!(readings("/a/b.c?d=%20"), [b"/a/b.c".to_vec()]);
     }
 }

@@ -27,7 +27,7 @@ struct Needs {
     methods: bool,
 }
 
-/// The facts of one request, in normal form; empty where no rule asks for them.
+/// The facts of one request, in every form that an upstream may take them for; empty where no rule asks for them.
 struct Facts {
     hosts: Vec<String>,
     paths: Vec<Vec<u8>>,
@@ -134,7 +134,7 @@ fn parse_method(text: &str) -> Result<String, String> {
 impl Facts {
     fn gather(request: &Request, needs: &Needs) -> Self {
         let hosts = if needs.hosts { hosts(request) } else { Vec::new() };
-        let paths = if needs.paths { paths(&request.path()) } else { Vec::new() };
+        let paths = if needs.paths { path::readings(&request.path()) } else { Vec::new() };
         let method = needs.methods.then(|| request.method());
         Self { hosts, paths, method }
     }
@@ -155,10 +155,4 @@ fn hosts(request: &Request) -> Vec<String> {
     connection.tunnel_target.as_deref().map(&mut add);
     connection.server_name.as_deref().map(&mut add);
     hosts
-}
-
-fn paths(received: &str) -> Vec<Vec<u8>> {
-    let path = path::normal(received).into_owned();
-    let without_parameters = path::without_parameters(&path);
-    std::iter::once(path).chain(without_parameters).collect()
 }
