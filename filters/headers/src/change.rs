@@ -6,11 +6,13 @@ use serde::Deserialize;
 use weir_sdk::{HeaderError, HeadersMut, Problems};
 
 /// Fields that the agent owns: framing and hop-by-hop (RFC 9110 section 7.6.1), and `Host`, which follows the authority.
-const OWNED: [&str; 10] = [
+const OWNED: [&str; 12] = [
     "connection",
     "content-length",
     "host",
+    "http2-settings",
     "keep-alive",
+    "proxy-authenticate",
     "proxy-authorization",
     "proxy-connection",
     "te",

@@ -22,6 +22,9 @@ pub struct Config {
     /// Let clients ask for parts of a response. A match that lies in two parts is then missed.
     #[serde(default)]
     pub ranges: bool,
+    /// Let bodies pass that cannot be read: coded in a way that the agent does not undo, or a part that nobody asked for.
+    #[serde(default)]
+    pub pass_unreadable: bool,
 }
 
 /// Either a literal or an expression.

@@ -11,7 +11,8 @@ mod stream;
 use std::cell::RefCell;
 
 use weir_sdk::{
-    Action, BodyMode, Chunk, ChunkAction, Filter, Headers, HeadersMut, Problems, Request, Response, Subscription,
+    Action, BodyMode, Chunk, ChunkAction, Filter, Headers, HeadersMut, LocalResponse, Problems, Request, Response,
+    Subscription,
 };
 
 use crate::{config::Config, content_type::ContentTypes, matcher::Matcher, stream::Stream};
@@ -24,6 +25,7 @@ pub struct Redact {
     request: bool,
     response: bool,
     ranges: bool,
+    pass_unreadable: bool,
 }
 
 /// The bodies of one exchange.
@@ -50,6 +52,7 @@ impl Filter for Redact {
                 request: config.request,
                 response: config.response,
                 ranges: config.ranges,
+                pass_unreadable: config.pass_unreadable,
             }),
             None => Err(problems),
         }
@@ -72,6 +75,12 @@ impl Filter for Redact {
         }
         if self.request && request.has_body() {
             if self.chooses(request.headers()) {
+                if self.is_unreadable(request.headers()) {
+                    return Action::Respond(refusal(
+                        415,
+                        "the request's body is coded in a way that cannot be redacted",
+                    ));
+                }
                 drop_digests(&mut request.headers_mut());
             } else {
                 let _ = request.set_body_mode(BodyMode::None);
@@ -80,9 +89,17 @@ impl Filter for Redact {
         Action::Next
     }
 
-    fn response_head(&self, response: &mut Response, _state: &mut Bodies) -> Action {
+    fn response_head(&self, response: &mut Response, state: &mut Bodies) -> Action {
+        // another filter's answer may take the place of a response whose body was under way
+        state.response = Stream::default();
         if response.has_body() {
             if self.chooses(response.headers()) {
+                if self.is_unreadable(response.headers()) {
+                    return Action::Respond(refusal(
+                        502,
+                        "the response's body is coded in a way that cannot be redacted",
+                    ));
+                }
                 drop_digests(&mut response.headers_mut());
             } else {
                 let _ = response.set_body_mode(BodyMode::None);
@@ -104,7 +121,22 @@ weir_sdk::export!(Redact);
 
 impl Redact {
     fn chooses(&self, headers: Headers<'_>) -> bool {
-        self.content_types.contains(headers.get("content-type").as_deref())
+        // with several lines, nobody knows which one a reader goes by
+        let types = headers.get_all("content-type");
+        types.is_empty() || types.iter().any(|field| self.content_types.contains(Some(field)))
+    }
+
+    /// The agent cannot undo its coding, or it is a part of a whole that was asked for as a whole.
+    fn is_unreadable(&self, headers: Headers<'_>) -> bool {
+        if self.pass_unreadable {
+            return false;
+        }
+        let lines = headers.get_all("content-encoding");
+        let codings: Vec<&str> = lines.iter().flat_map(|line| line.split(',')).map(str::trim).collect();
+        let is_known = |coding: &&str| coding.is_empty() || is_undone_by_the_agent(coding);
+        let is_part = headers.contains("content-range");
+        let is_coded = codings.iter().any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity"));
+        codings.len() > 4 || !codings.iter().all(|coding| is_known(coding)) || is_part && (is_coded || !self.ranges)
     }
 
     /// What comes in halves, or in an encoding that the agent cannot undo, cannot be redacted: the upstream is not asked
@@ -130,6 +162,10 @@ impl Redact {
 fn is_undone_by_the_agent(coding: &str) -> bool {
     let name = coding.split(';').next().unwrap_or(coding).trim();
     ["gzip", "x-gzip", "deflate", "br", "zstd", "identity"].iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
+fn refusal(status: u16, reason: &str) -> LocalResponse {
+    LocalResponse::text(status, format!("redact: {reason}"))
 }
 
 /// They vouch for bytes that will be others (RFC 9530).

@@ -77,6 +77,9 @@ pub(crate) fn status(of: u32) -> Option<u16> {
 pub(crate) fn set_status(of: u32, value: u16) -> Changed {
     live::change(of, Part::Response, |exchange| {
         syntax((200..=599).contains(&value))?;
+        if matches!(value, 204 | 304) {
+            return Err(HeaderError::Forbidden);
+        }
         exchange.status = Some(value);
         Ok(())
     })
@@ -110,19 +113,19 @@ pub(crate) fn set_header(of: u32, part: Part, name: &str, value: &str) -> Change
     if is_host(part, name) {
         return set_authority(of, value);
     }
-    changeable(part, name)?;
+    changeable(name)?;
     syntax(is_value(value))?;
     live::change_head(of, part, |head| head.set(name, value))
 }
 
 pub(crate) fn append_header(of: u32, part: Part, name: &str, value: &str) -> Changed {
-    changeable(part, name)?;
+    changeable(name)?;
     syntax(is_value(value))?;
     live::change_head(of, part, |head| head.append(name, value))
 }
 
 pub(crate) fn remove_header(of: u32, part: Part, name: &str) -> Changed {
-    changeable(part, name)?;
+    changeable(name)?;
     live::change_head(of, part, |head| head.remove(name))
 }
 
@@ -139,7 +142,7 @@ fn syntax(is_good: bool) -> Changed {
 }
 
 /// Fields that the agent owns: framing, hop-by-hop (RFC 9110 section 7.6.1), and `Host`, which is the authority's.
-fn changeable(part: Part, name: &str) -> Changed {
+fn changeable(name: &str) -> Changed {
     syntax(is_token(name))?;
     const OWNED: [&str; 11] = [
         "connection",
@@ -154,7 +157,7 @@ fn changeable(part: Part, name: &str) -> Changed {
         "transfer-encoding",
         "upgrade",
     ];
-    let is_owned = OWNED.contains(&name.to_ascii_lowercase().as_str()) || is_host(part, name);
+    let is_owned = OWNED.contains(&name.to_ascii_lowercase().as_str()) || name.eq_ignore_ascii_case("host");
     if is_owned { Err(HeaderError::Forbidden) } else { Ok(()) }
 }
 
