@@ -104,7 +104,9 @@ fn tests(title: &str, command: &mut Command, count: &mut Count, failed: &mut Vec
         let line = line?;
         eprintln!("{line}");
         let summary = line.trim_start();
-        if summary.starts_with("test result:") || summary.starts_with("Summary [") {
+        // nextest shows the output of tests that failed, and with it the line that cargo's own runner ends with
+        let ends_with = if nextest { "Summary [" } else { "test result:" };
+        if summary.starts_with(ends_with) {
             count.passed += before(summary, " passed");
             count.failed += before(summary, " failed") + before(summary, " timed out");
         }
