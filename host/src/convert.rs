@@ -93,9 +93,11 @@ pub(crate) fn local_response(given: GuestResponse) -> Result<LocalResponse, Stri
     let status = StatusCode::from_u16(given.status).ok().filter(|_| (200..600).contains(&given.status));
     let status = status.ok_or_else(|| format!("it responds with status {}: 200 to 599 it may be", given.status))?;
     let bytes: usize = given.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-    // Checked before the map is made: it panics when it is asked to hold more fields than these bytes can be.
     if bytes > imports::HEAD_BYTES {
         return Err(format!("it responds with {bytes} bytes of fields, more than {}", imports::HEAD_BYTES));
+    }
+    if given.headers.len() > imports::HEAD_LINES {
+        return Err(format!("it responds with {} fields, more than {}", given.headers.len(), imports::HEAD_LINES));
     }
     let mut headers = HeaderMap::new();
     for (name, value) in given.headers {
@@ -103,7 +105,9 @@ pub(crate) fn local_response(given: GuestResponse) -> Result<LocalResponse, Stri
         let field = HeaderName::from_bytes(name.as_bytes()).map_err(|_| fault())?;
         let value = imports::parse_value(&value).map_err(|_| fault())?;
         if !imports::is_owned(&field) {
-            headers.append(field, value);
+            headers
+                .try_append(field, value)
+                .map_err(|_| "it responds with more fields than a head holds".to_owned())?;
         }
     }
     Ok(LocalResponse { status, headers, body: Bytes::from(given.body) })

@@ -13,7 +13,7 @@ use wasmtime::{
     Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails,
 };
 
-use crate::{HostConfig, HostError};
+use crate::{HostConfig, HostError, state::TABLE_ELEMENTS};
 
 /// Time between two ticks. A guest is looked at once per tick, so limits of CPU time are exact to two of these.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
@@ -21,8 +21,9 @@ pub(crate) const TICK: Duration = Duration::from_millis(5);
 /// The most memory that a publication can ask for (`weir_artifact::Limits`), hence of each place in the pool.
 const MEMORY_BYTES: usize = 256 << 20;
 
-/// Instances of all filters and generations: a worker's share, and what loading may use beside them. A place in the
-/// pool costs address space (4 GiB, so that bounds checks need no code), not memory.
+/// Instances of all filters and generations: a worker's share, which filters ask for ([`crate::room`]), and the first of each
+/// filter on each worker and what loading needs, which they do not. A place in the pool costs address space (4 GiB, so
+/// that bounds checks need no code), not memory.
 const INSTANCES_PER_WORKER: u32 = 256;
 const INSTANCES_BESIDE: u32 = 256;
 
@@ -38,13 +39,21 @@ pub(crate) fn start(config: &HostConfig) -> Result<Engine, HostError> {
     Engine::new(&settings(config.workers, cache)).map_err(|error| HostError::Engine(format!("{error:#}")))
 }
 
+/// Places in the pool that filters ask for.
+pub(crate) fn room(workers: usize) -> u32 {
+    INSTANCES_PER_WORKER * u32::try_from(workers.clamp(1, 64)).unwrap_or(64)
+}
+
 fn settings(workers: usize, cache: Option<Cache>) -> Config {
-    let instances = INSTANCES_BESIDE + INSTANCES_PER_WORKER * u32::try_from(workers.clamp(1, 64)).unwrap_or(64);
+    let instances = INSTANCES_BESIDE + room(workers);
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(instances)
         .total_core_instances(instances * CORE_INSTANCES)
         .total_memories(instances)
         .total_tables(instances * 4)
+        .max_tables_per_component(64)
+        .max_tables_per_module(8)
+        .table_elements(TABLE_ELEMENTS)
         .max_memory_size(MEMORY_BYTES)
         .max_component_instance_size(4 << 20)
         .max_core_instance_size(4 << 20)

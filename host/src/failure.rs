@@ -39,6 +39,8 @@ pub enum FailureKind {
     InstanceLost,
     /// No instance could be made.
     Instantiate,
+    /// Too many instances are live: the load is to blame, not the filter.
+    NoRoom,
     /// The breaker is open: the version failed too often to be run.
     BreakerOpen,
     /// The body is not what its Content-Encoding says.
@@ -47,7 +49,7 @@ pub enum FailureKind {
 
 impl FailureKind {
     /// Number of kinds, for counters by kind.
-    pub(crate) const COUNT: usize = 10;
+    pub(crate) const COUNT: usize = 11;
 
     pub(crate) fn index(self) -> usize {
         match self {
@@ -61,6 +63,7 @@ impl FailureKind {
             Self::Instantiate => 7,
             Self::BreakerOpen => 8,
             Self::Coding(_) => 9,
+            Self::NoRoom => 10,
         }
     }
 
@@ -90,4 +93,5 @@ pub(crate) const LABELS: [&str; FailureKind::COUNT] = [
     "instantiate",
     "breaker-open",
     "coding",
+    "no-room",
 ];

@@ -2,14 +2,14 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::AtomicU32},
 };
 
 use weir_artifact::{Digest, FailurePolicy, Name, Publication};
 
 use crate::{
     Failure, FailureKind, FilterStats, Host, LoadError, LoadFault, Subscription, bindings::FilterPre, breaker::Breaker,
-    compiled::Compiled, generations::Generation, line, log_rate::LogRate, state::State,
+    compiled::Compiled, generations::Generation, instances::Warm, line, log_rate::LogRate, room::Place, state::State,
 };
 
 /// One generation of one filter: compiled, linked and configured, but without state. Workers make instances of it.
@@ -23,6 +23,8 @@ pub struct Filter {
     log_rate: LogRate,
     breaker: Breaker,
     fallback: Mutex<Option<Arc<Filter>>>,
+    /// Places in the pool beyond one on each worker.
+    places: Arc<AtomicU32>,
 }
 
 /// Who serves a new exchange.
@@ -47,6 +49,7 @@ impl Filter {
             stats: FilterStats::default(),
             breaker: Breaker::new(),
             fallback: Mutex::new(None),
+            places: Arc::default(),
         })
     }
 
@@ -98,6 +101,15 @@ impl Filter {
         self
     }
 
+    /// An instance for a worker that is to keep one, made on the calling thread: the worker's exchanges do not wait while it
+    /// starts.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn warm(self: &Arc<Self>) -> Result<Warm, LoadError> {
+        Warm::start(self)
+    }
+
     pub(crate) fn fallback(&self) -> Option<Arc<Filter>> {
         lock(&self.fallback).clone()
     }
@@ -119,6 +131,12 @@ impl Filter {
 
     pub(crate) fn host(&self) -> &Host {
         &self.host
+    }
+
+    /// A place for one instance more than one on each worker.
+    pub(crate) fn place(&self) -> Result<Place, LoadFault> {
+        let room = self.host.room();
+        room.take(&self.places).ok_or_else(|| LoadFault::NoRoom { share: room.share() })
     }
 
     /// Tells generations apart, of all filters.

@@ -14,6 +14,7 @@ use crate::{
     generations::{Generation, Generations},
     imports,
     instance::Instance,
+    room::Room,
     state::State,
 };
 
@@ -79,6 +80,7 @@ struct Shared {
     log: Arc<dyn LogSink>,
     generations: Generations,
     compilations: Compilations,
+    room: Arc<Room>,
     _ticker: Ticker,
 }
 
@@ -98,6 +100,7 @@ impl Host {
             log: config.log,
             generations: Generations::default(),
             compilations: Compilations::default(),
+            room: Room::new(engine::room(config.workers)),
             _ticker: ticker,
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -142,6 +145,10 @@ impl Host {
 
     pub(crate) fn engine(&self) -> &Engine {
         &self.shared.engine
+    }
+
+    pub(crate) fn room(&self) -> &Arc<Room> {
+        &self.shared.room
     }
 
     pub(crate) fn log(&self) -> &Arc<dyn LogSink> {

@@ -9,6 +9,7 @@ use crate::{
     bindings::Filter as Guest,
     clock,
     numbers::Numbers,
+    room::Place,
     state::{Cpu, CpuLimit, Frozen, Hook, Memory, StaleNumber, State},
     stats::Tally,
 };
@@ -26,6 +27,8 @@ pub(crate) struct Instance {
     /// Linear memory after `configure`: recycling by memory counts what came after.
     base: usize,
     tally: Tally,
+    /// In the pool, beyond the one that each worker has.
+    _place: Option<Place>,
 }
 
 /// What a hook did beside its answer.
@@ -36,10 +39,18 @@ pub(crate) struct Effects {
 
 impl Instance {
     /// Instantiates and configures.
-    pub(crate) fn start(filter: &Arc<Filter>) -> Result<(Self, Subscription), LoadFault> {
+    pub(crate) fn start(filter: &Arc<Filter>) -> Result<Self, LoadFault> {
         let mut instance = Self::instantiate(filter)?;
-        let subscription = instance.configure()?;
-        Ok((instance, subscription))
+        instance.configure()?;
+        Ok(instance)
+    }
+
+    /// One more than the worker's first of this filter, if there is room for it.
+    pub(crate) fn start_another(filter: &Arc<Filter>) -> Result<Self, LoadFault> {
+        let place = filter.place()?;
+        let mut instance = Self::start(filter)?;
+        instance._place = Some(place);
+        Ok(instance)
     }
 
     /// Instantiates; the guest has no configuration yet.
@@ -68,7 +79,8 @@ impl Instance {
             .instantiate(&mut store)
             .map_err(|error| LoadFault::Instantiate(explain(&error, &store.data().memory).1))?;
         filter.stats().instance_made();
-        Ok(Self { store, guest, numbers: Numbers::default(), served: 0, dead: false, base: 0, tally: Tally::default() })
+        let (numbers, tally) = (Numbers::default(), Tally::default());
+        Ok(Self { store, guest, numbers, served: 0, dead: false, base: 0, tally, _place: None })
     }
 
     /// What the guest finds wrong with its configuration.
@@ -76,6 +88,7 @@ impl Instance {
         let filter = Arc::clone(&self.store.data().filter);
         let config = &filter.publication().config;
         self.store.set_epoch_deadline(1);
+        self.store.data_mut().cpu.since = None;
         let found = self.guest.weir_filter_lifecycle().call_validate_config(&mut self.store, config);
         let found = found.map_err(|error| self.start_fault("validate-config", &error))?;
         Ok(found.into_iter().map(|it| Problem { pointer: it.pointer, message: it.message }).collect())
@@ -86,6 +99,7 @@ impl Instance {
         let filter = Arc::clone(&self.store.data().filter);
         let publication = filter.publication();
         self.store.set_epoch_deadline(1);
+        self.store.data_mut().cpu.since = None;
         let answer = self.guest.weir_filter_lifecycle().call_configure(&mut self.store, &publication.config);
         let answer = answer.map_err(|error| self.start_fault("configure", &error))?;
         let asked = answer.map_err(LoadFault::Configure)?;
@@ -125,6 +139,8 @@ impl Instance {
         state.cpu.since = None;
         state.memory.refused = None;
         self.store.set_epoch_deadline(1);
+        // until it has come back: should the host panic in there, nobody enters again
+        self.dead = true;
         let begin = clock::ticks();
         let result = enter(&self.guest, &mut self.store);
         self.tally.ticks += clock::ticks().saturating_sub(begin);
@@ -132,8 +148,8 @@ impl Instance {
         let state = self.store.data_mut();
         *exchange = state.lent.take();
         let effects = Effects { changed: state.changed, narrowed: state.narrowed };
+        self.dead = result.is_err();
         result.map(|answer| (answer, effects)).map_err(|error| {
-            self.dead = true;
             let (kind, reason) = explain(&error, &self.store.data().memory);
             self.failure(hook, kind, reason)
         })

@@ -44,6 +44,19 @@ struct Set {
     retired: bool,
 }
 
+/// A configured instance that no worker has yet.
+pub struct Warm {
+    generation: u64,
+    instance: Instance,
+}
+
+impl Warm {
+    pub(crate) fn start(filter: &Arc<Filter>) -> Result<Self, LoadError> {
+        let instance = Instance::start(filter).map_err(|fault| filter.load_error(fault))?;
+        Ok(Self { generation: filter.generation(), instance })
+    }
+}
+
 impl Instances {
     /// None live yet.
     pub fn new(host: &Host) -> Rc<Self> {
@@ -66,10 +79,15 @@ impl Instances {
             set.find()
         });
         if warm.is_none() {
-            let instance = start(filter).map_err(|fault| filter.load_error(fault))?;
-            self.with_set(filter.generation(), |set| set.keep(instance));
+            self.adopt(Warm::start(filter)?);
         }
         Ok(())
+    }
+
+    /// Keeps an instance that was made elsewhere. With [`Self::prewarm`] after it, no exchange waits for a start.
+    pub fn adopt(&self, warm: Warm) {
+        let Warm { generation, instance } = warm;
+        self.with_set(generation, |set| set.keep(Rc::new(RefCell::new(instance))));
     }
 
     /// Lets instances go whose filter is not in `keep`; those with exchanges in flight go with the last of them.
@@ -88,14 +106,22 @@ impl Instances {
     /// A place for an exchange in an instance of this filter.
     pub(crate) fn seat(&self, filter: &Arc<Filter>) -> Result<Seat, LoadFault> {
         if filter.publication().isolation == Isolation::Exchange {
-            return admit(start(filter)?);
+            return admit(Rc::new(RefCell::new(Instance::start_another(filter)?)));
         }
-        if let Some(instance) = self.with_set(filter.generation(), Set::find) {
+        let (found, is_first) = self.with_set(filter.generation(), |set| (set.find(), set.is_empty()));
+        if let Some(instance) = found {
             return admit(instance);
         }
-        let instance = start(filter)?;
-        self.with_set(filter.generation(), |set| set.keep(Rc::clone(&instance)));
-        admit(instance)
+        let started = if is_first { Instance::start(filter) } else { Instance::start_another(filter) };
+        match started {
+            Ok(instance) => {
+                let instance = Rc::new(RefCell::new(instance));
+                self.with_set(filter.generation(), |set| set.keep(Rc::clone(&instance)));
+                admit(instance)
+            }
+            // a worn one is better than none
+            Err(fault) => self.with_set(filter.generation(), Set::worn).map_or(Err(fault), admit),
+        }
     }
 
     fn with_set<R>(&self, generation: u64, then: impl FnOnce(&mut Set) -> R) -> R {
@@ -110,11 +136,6 @@ impl Instances {
     }
 }
 
-fn start(filter: &Arc<Filter>) -> Result<Shared, LoadFault> {
-    let (instance, _) = Instance::start(filter)?;
-    Ok(Rc::new(RefCell::new(instance)))
-}
-
 fn admit(instance: Shared) -> Result<Seat, LoadFault> {
     let number = instance.borrow_mut().admit();
     let number = number.ok_or_else(|| LoadFault::Instantiate("all exchange numbers are in use".to_owned()))?;
@@ -122,14 +143,23 @@ fn admit(instance: Shared) -> Result<Seat, LoadFault> {
 }
 
 impl Set {
-    /// An instance with room. Worn ones are let go first: their exchanges end on them.
+    /// An instance with room.
     fn find(&mut self) -> Option<Shared> {
         if self.retired {
             return self.lent.iter().filter_map(Weak::upgrade).find(|instance| instance.borrow().has_room());
         }
-        self.kept.retain(|instance| !instance.borrow().is_worn());
         // The newest last, so that the older ones empty and can go.
+        let is_good = |instance: &&Shared| instance.borrow().has_room() && !instance.borrow().is_worn();
+        self.kept.iter().find(is_good).map(Rc::clone)
+    }
+
+    /// One that should be replaced and still works.
+    fn worn(&mut self) -> Option<Shared> {
         self.kept.iter().find(|instance| instance.borrow().has_room()).map(Rc::clone)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.kept.is_empty() && self.lent.iter().all(|instance| instance.strong_count() == 0)
     }
 
     fn keep(&mut self, instance: Shared) {
@@ -138,8 +168,8 @@ impl Set {
             self.lent.push(Rc::downgrade(&instance));
             return;
         }
-        // One that has no exchange any more was made for a peak that is over.
-        self.kept.retain(|instance| instance.borrow().numbers.live() > 0);
+        // One that has no exchange any more was made for a peak that is over; a worn one goes with its last exchange.
+        self.kept.retain(|instance| instance.borrow().numbers.live() > 0 && !instance.borrow().is_worn());
         self.kept.push(instance);
     }
 

@@ -69,9 +69,15 @@ pub enum LoadFault {
     /// An import or export does not have the contract's type.
     #[error("it does not fit the contract: {0}")]
     Link(String),
-    /// It trapped while it started, or there is no room for it.
+    /// It trapped while it started.
     #[error("it does not start: {0}")]
     Instantiate(String),
+    /// It has as many instances as it may, or all filters together have.
+    #[error("no room for one more instance: a filter has {share} at most beside one on each worker")]
+    NoRoom {
+        /// Most instances of one filter.
+        share: u32,
+    },
     /// The guest failed while it looked at its configuration.
     #[error("{reason}")]
     Trap {
@@ -99,7 +105,7 @@ impl LoadFault {
             Self::NotGranted { .. } => "grants",
             Self::Compile(_) => "compile",
             Self::Link(_) => "link",
-            Self::Instantiate(_) => "instantiate",
+            Self::Instantiate(_) | Self::NoRoom { .. } => "instantiate",
             Self::Trap { phase, .. } => phase,
             Self::Config { .. } => "validate-config",
             Self::Configure(_) => "configure",

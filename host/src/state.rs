@@ -156,7 +156,7 @@ pub(crate) struct Memory {
 }
 
 /// Tables hold function references only; no toolchain comes near this.
-const TABLE_ELEMENTS: usize = 100_000;
+pub(crate) const TABLE_ELEMENTS: usize = 100_000;
 
 impl ResourceLimiter for Memory {
     fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {

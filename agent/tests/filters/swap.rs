@@ -24,7 +24,7 @@ async fn what_one_worker_cannot_start_no_worker_keeps() {
     let worker = async {
         while let Some(order) = orders.recv().await {
             match order {
-                Order::Warm(filter, answer) if filter.version() == 3 => {
+                Order::Warm(filter, _, answer) if filter.version() == 3 => {
                     let fault = LoadFault::NotWasm;
                     let _ = answer.send(Err(LoadError { filter: name("a"), version: 3, fault }));
                 }

@@ -76,6 +76,10 @@ pub(super) fn set_method(state: &mut State, of: u32, value: String) -> wasmtime:
     if method == Method::CONNECT || value.len() > 64 {
         return Ok(Err(HeaderError::Forbidden));
     }
+    // asterisk-form is for OPTIONS alone (RFC 9112 section 3.2.4)
+    if method != Method::OPTIONS && path(state.exchange(of)?) == "*" {
+        return Ok(Err(HeaderError::InvalidSyntax));
+    }
     state.request_mut(of)?.method = method;
     Ok(Ok(()))
 }
@@ -148,6 +152,8 @@ pub(super) fn set_status(state: &mut State, of: u32, value: u16) -> wasmtime::Re
         return Ok(Err(HeaderError::Frozen));
     }
     let status = match StatusCode::from_u16(value) {
+        // these have no content (RFC 9110 sections 15.3.5 and 15.4.5), and there may be some on its way
+        Ok(StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) => return Ok(Err(HeaderError::Forbidden)),
         Ok(status) if (200..600).contains(&value) => status,
         _ => return Ok(Err(HeaderError::InvalidSyntax)),
     };

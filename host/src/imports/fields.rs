@@ -14,6 +14,9 @@ use crate::{
 /// All lines of a part together, each counted as HTTP/2 does (RFC 9113 section 10.5.1 less the overhead).
 pub(crate) const HEAD_BYTES: usize = 64 << 10;
 
+/// Lines of a part. Far below what a map can hold even of names that were chosen to collide in it.
+pub(crate) const HEAD_LINES: usize = 1000;
+
 type Set = Result<(), HeaderError>;
 
 fn map(exchange: &Exchange, part: Part) -> Option<&HeaderMap> {
@@ -87,9 +90,7 @@ pub(super) fn set(
     if part == Part::Request && name == http::header::HOST {
         return control::set_authority(state, of, latin1(&value));
     }
-    edit(state, of, part, &name.clone(), value.len(), |map| {
-        map.insert(name, value);
-    })
+    edit(state, of, part, &name, value, true)
 }
 
 pub(super) fn append(
@@ -98,9 +99,7 @@ pub(super) fn append(
     part: Part,
     (name, value): (HeaderName, HeaderValue),
 ) -> wasmtime::Result<Set> {
-    edit(state, of, part, &name.clone(), value.len(), |map| {
-        map.append(name, value);
-    })
+    edit(state, of, part, &name, value, false)
 }
 
 pub(super) fn remove(state: &mut State, of: u32, part: Part, name: &HeaderName) -> wasmtime::Result<Set> {
@@ -120,20 +119,21 @@ fn edit(
     of: u32,
     part: Part,
     name: &HeaderName,
-    value_len: usize,
-    make: impl FnOnce(&mut HeaderMap),
+    value: HeaderValue,
+    replaces: bool,
 ) -> wasmtime::Result<Set> {
     if let Err(error) = may_edit(state, of, part, name)? {
         return Ok(Err(error));
     }
     let Some(present) = map(state.exchange(of)?, part) else { return Ok(Err(HeaderError::Absent)) };
-    if size(present) + name.as_str().len() + value_len > HEAD_BYTES {
+    let replaced = if replaces { size_of_field(present, name) } else { 0 };
+    let bytes = size(present) - replaced + name.as_str().len() + value.len();
+    if bytes > HEAD_BYTES || present.len() >= HEAD_LINES {
         return Ok(Err(HeaderError::TooLarge));
     }
-    if let Some(map) = map_mut(state, of, part)? {
-        make(map);
-    }
-    Ok(Ok(()))
+    let Some(map) = map_mut(state, of, part)? else { return Ok(Err(HeaderError::Absent)) };
+    let made = if replaces { map.try_insert(name, value).map(drop) } else { map.try_append(name, value).map(drop) };
+    Ok(made.map_err(|_| HeaderError::TooLarge))
 }
 
 fn may_edit(state: &State, of: u32, part: Part, name: &HeaderName) -> wasmtime::Result<Set> {
@@ -167,6 +167,11 @@ fn map_mut(state: &mut State, of: u32, part: Part) -> wasmtime::Result<Option<&m
 
 fn size(map: &HeaderMap) -> usize {
     map.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
+}
+
+/// All lines of one field.
+fn size_of_field(map: &HeaderMap, name: &HeaderName) -> usize {
+    map.get_all(name).iter().map(|value| name.as_str().len() + value.len()).sum()
 }
 
 fn is_host(part: Part, name: &str) -> bool {

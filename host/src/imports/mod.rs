@@ -7,7 +7,7 @@ mod log;
 
 use wasmtime::{Engine, component::Linker};
 
-pub(crate) use self::fields::{HEAD_BYTES, is_owned, parse_value};
+pub(crate) use self::fields::{HEAD_BYTES, HEAD_LINES, is_owned, parse_value};
 use crate::state::State;
 
 /// The linker that every filter is linked with. Whether a filter may import `log` was decided before.

@@ -41,10 +41,11 @@ impl Core {
         head.headers = response.headers;
         head.version = self.exchange().request.version;
         self.freeze(Part::Request);
+        let was_upstreams = self.frozen.keeps_original_response();
         self.frozen = self.frozen.local_response();
         let exchange = self.exchange_mut();
-        let upstream = exchange.response.replace(head).map(Box::new);
-        exchange.original_response = exchange.original_response.take().or(upstream);
+        let before = exchange.response.replace(head).filter(|_| was_upstreams).map(Box::new);
+        exchange.original_response = exchange.original_response.take().or(before);
         exchange.response_trailers = None;
     }
 }

@@ -64,8 +64,11 @@ impl Slot {
         chunk: Bytes,
     ) -> Hooked<Option<Bytes>> {
         let mode = self.mode(direction);
-        if mode == BodyMode::None || chunk.is_empty() {
-            return Ok(Some(chunk));
+        if chunk.is_empty() {
+            return Ok(None);
+        }
+        if mode == BodyMode::None {
+            return Ok(Some(self.after_buffered(direction, chunk)));
         }
         if mode < BodyMode::Buffer {
             return self.body(core, at, direction, chunk, false);
@@ -83,10 +86,25 @@ impl Slot {
         Ok(Some(std::mem::take(&mut self.buffers[direction.index()]).freeze()))
     }
 
+    /// What was gathered for a filter that takes no part any more: it failed in the other direction, under policy `open`.
+    fn buffered(&mut self, direction: Direction) -> Option<Bytes> {
+        let buffer = &mut self.buffers[direction.index()];
+        (!buffer.is_empty()).then(|| std::mem::take(buffer).freeze())
+    }
+
+    fn after_buffered(&mut self, direction: Direction, chunk: Bytes) -> Bytes {
+        let buffer = &mut self.buffers[direction.index()];
+        if buffer.is_empty() {
+            return chunk;
+        }
+        buffer.extend_from_slice(&chunk);
+        std::mem::take(buffer).freeze()
+    }
+
     /// The end of a body; what goes on before it.
     pub(super) fn end(&mut self, core: &mut Core, at: usize, direction: Direction) -> Hooked<Option<Bytes>> {
         match self.mode(direction) {
-            BodyMode::None => Ok(None),
+            BodyMode::None => Ok(self.buffered(direction)),
             BodyMode::Observe | BodyMode::Transform => self.body(core, at, direction, Bytes::new(), true),
             BodyMode::Buffer => {
                 let whole = std::mem::take(&mut self.buffers[direction.index()]).freeze();

@@ -169,6 +169,9 @@ impl Run {
         self.request.stop();
         self.answer = None;
         self.core.respond(response);
+        for slot in &mut self.slots {
+            slot.meets_another_response();
+        }
         self.response = Pipe::new(Direction::Response, before);
     }
 

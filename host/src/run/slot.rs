@@ -8,7 +8,8 @@ use weir_artifact::FailurePolicy;
 
 use super::core::Core;
 use crate::{
-    Answer, BodyMode, Chain, Direction, DoneReason, Failure, FailureKind, Filter, Receipt, Subscription, Verdict,
+    Answer, BodyMode, Chain, Direction, DoneReason, Failure, FailureKind, Filter, LoadFault, Receipt, Subscription,
+    Verdict,
     bindings::{Filter as Guest, weir::filter::http::LocalResponse as GuestResponse},
     convert,
     instances::Seat,
@@ -90,11 +91,19 @@ impl Slot {
         self.changed_body
     }
 
+    /// Another response takes the place of the one that it may have seen some of.
+    pub(super) fn meets_another_response(&mut self) {
+        let response = Direction::Response.index();
+        self.buffers[response].clear();
+        self.modes[response] = self.subscription.response_body;
+    }
+
     /// `on-done`, once, if it met the exchange.
     pub(super) fn done(&mut self, core: &mut Core, reason: DoneReason) {
         let Some(seat) = self.seat.take() else { return };
         let mut instance = seat.instance.borrow_mut();
-        if !instance.is_dead() {
+        let was_dead = instance.is_dead();
+        if !was_dead {
             let called = instance.call(seat.number, Hook::Done, core.frozen, &mut core.lent, |guest, store| {
                 guest.weir_filter_events().call_on_done(store, seat.number, reason.into())
             });
@@ -106,6 +115,8 @@ impl Slot {
         drop(instance);
         let breaker = self.filter(&core.chain).breaker();
         match self.failure.as_deref().map(|failure| failure.kind) {
+            // Its instance did not live to see the end: that is no sign that it would have come to a good one.
+            None if was_dead => {}
             None => breaker.succeeded(),
             // Not of its own doing: another's trap, or what a peer sent. Were it counted, twenty large bodies of one client
             // would stop the filter for all.
@@ -163,8 +174,12 @@ impl Slot {
                 return Err(filter.failure("breaker", FailureKind::BreakerOpen, reason));
             }
             let seat = core.instances.seat(filter).map_err(|fault| {
-                filter.breaker().failed();
-                filter.failure(fault.phase(), FailureKind::Instantiate, fault.to_string())
+                let mut kind = FailureKind::NoRoom;
+                if !matches!(fault, LoadFault::NoRoom { .. }) {
+                    filter.breaker().failed();
+                    kind = FailureKind::Instantiate;
+                }
+                filter.failure(fault.phase(), kind, fault.to_string())
             })?;
             self.seat = Some(seat);
             self.met = true;

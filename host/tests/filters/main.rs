@@ -3,6 +3,7 @@
 
 mod bodies;
 mod contain;
+mod crossing;
 mod decoded;
 mod guest;
 mod heads;

@@ -192,7 +192,7 @@ impl Response {
         imports::status(self.request.number).unwrap_or_default()
     }
 
-    /// Changes the status code.
+    /// Changes the status code. Not to 204 or 304, which have no content: answer with [`Action::Respond`](crate::Action::Respond).
     ///
     /// # Errors
     /// It is as it was.
