@@ -99,7 +99,7 @@ pub struct Retention {
     pub age: Duration,
     /// Number of exchanges.
     pub exchanges: u64,
-    /// Bytes on disk.
+    /// Bytes on disk, a tenth of them for metrics.
     pub bytes: u64,
 }
 

@@ -90,7 +90,7 @@ impl Store {
         fs::OpenOptions::new().append(true).create(true).mode(0o600).open(file).map_err(fault)?;
         let options = SqliteConnectOptions::new()
             .filename(file)
-            .page_size(8192)
+            .page_size(record::PAGE as u32)
             .auto_vacuum(SqliteAutoVacuum::None)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
