@@ -190,12 +190,14 @@ async fn apply_each(
                 Ok(()) => back_off.reset(),
                 Err(_) => return,
             },
-            // nobody sends a state twice over a connection that holds, and a component may be there a moment later
+            // nobody sends a state twice over a connection that holds, and a component may be there a moment later, the
+            // disk have room again, or the clock be right
             () = sleep(back_off.wait()), if again => {}
         }
         let Some((state, channel)) = states.borrow_and_update().clone() else { continue };
         let applied = applier.apply(state, &channel).await;
-        again = applied.filters.iter().any(|outcome| outcome.phase == "fetch");
+        let passing = |phase: &str| phase == "fetch" || phase == "sequence" && !applier.is_whole();
+        again = !applier.is_kept() || applied.filters.iter().any(|outcome| passing(&outcome.phase));
         tracing::info!(
             "revision {} applied in {} ms, {} of {} statements refused",
             applied.revision,

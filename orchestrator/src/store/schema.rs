@@ -13,6 +13,7 @@ use super::StoreError;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("../../migrations/0001_first.sql")),
     (2, "kept", include_str!("../../migrations/0002_kept.sql")),
+    (3, "joined", include_str!("../../migrations/0003_joined.sql")),
 ];
 
 pub(super) async fn migrate(writes: &SqlitePool) -> Result<(), StoreError> {

@@ -6,6 +6,8 @@ use uuid::{NoContext, Timestamp, Uuid};
 use weir_proto::v1::{Exchange, Request, SystemMetrics};
 use weir_query::Query;
 
+use sqlx::AssertSqlSafe;
+
 use super::*;
 use crate::{Retention, tokens};
 
@@ -13,22 +15,29 @@ const NOW_US: u64 = 1_700_000_000_000_000;
 
 async fn store() -> (Store, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
-    let limits = Limits { component_bytes: 1 << 20, queued_bytes: 1 << 20 };
+    let limits = Limits { component_bytes: 1 << 20, queued_bytes: 1 << 20, push_time: Duration::from_secs(1) };
     let store = Store::open(&dir.path().join("weir.db"), limits, Arc::new(Telemetry::new())).await.unwrap();
     store.add_join_token(tokens::hash("t"), "default", NOW_US, NOW_US + 10).await.unwrap();
     (store, dir)
 }
 
-async fn join(store: &Store, now_us: u64) -> Spend {
-    store.join(tokens::hash("t"), Uuid::now_v7(), "edge", "0.1.0", now_us).await.unwrap()
+async fn join(store: &Store, now_us: u64) -> &'static str {
+    let joining = Joining { id: Uuid::now_v7(), key: rand::random(), name: "edge", version: "0.1.0" };
+    match store.join(tokens::hash("t"), joining, now_us).await.unwrap() {
+        Spend::Joined { group, .. } if group == "default" => "joined",
+        Spend::Joined { .. } => "joined another group",
+        Spend::Unknown => "unknown",
+        Spend::Spent => "spent",
+        Spend::Expired => "expired",
+    }
 }
 
 #[tokio::test]
 async fn a_join_token_expires() {
     let (store, _dir) = store().await;
-    assert_eq!(join(&store, NOW_US + 10).await, Spend::Expired);
-    assert_eq!(join(&store, NOW_US + 9).await, Spend::Joined("default".into()));
-    assert_eq!(join(&store, NOW_US + 9).await, Spend::Spent);
+    assert_eq!(join(&store, NOW_US + 10).await, "expired");
+    assert_eq!(join(&store, NOW_US + 9).await, "joined");
+    assert_eq!(join(&store, NOW_US + 9).await, "spent");
 }
 
 /// `count` exchanges, a minute apart, the last one now.
@@ -106,6 +115,39 @@ async fn only_exchanges_are_deleted_for_the_bytes_of_exchanges() {
 }
 
 #[tokio::test]
+async fn a_state_has_no_more_filters_than_agents_answer_for() {
+    use weir_artifact::{Endorsement, Envelope, PublisherKey, Removal, Statement, TrustedKeys};
+    let (store, _dir) = store().await;
+    let key = PublisherKey::generate();
+    // As many as there may be: of one key each another filter.
+    let rows = format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) INSERT INTO statements (kind, \
+         grp, name, sequence, statement, signature, key_id, public_key, received_us) \
+         SELECT 'remove', 'default', 'f' || i, 1, 'f' || i, '', '', ?, 0 FROM n",
+        weir_proto::MAX_OUTCOMES
+    );
+    sqlx::query(AssertSqlSafe(rows)).bind(key.public().to_text()).execute(&store.writes).await.unwrap();
+    let publish = async |statement: Statement, by: &PublisherKey| {
+        let envelope: Envelope = by.sign(&statement);
+        let signed = TrustedKeys::new([by.public()]).open(&envelope).unwrap();
+        let publishing =
+            Publishing { signed: &signed, envelope: &envelope, key: &by.public(), component: None, now_us: NOW_US };
+        store.publish(publishing).await.unwrap()
+    };
+    let removal = |sequence| {
+        let (name, group) = ("f7".parse().unwrap(), "default".parse().unwrap());
+        Statement::Remove(Removal { name, group, sequence })
+    };
+    // In place of an older one of the same key there is room; for one of another key there is none.
+    assert!(matches!(publish(removal(2), &key).await, Accepted::New(_)));
+    assert!(matches!(publish(removal(3), &PublisherKey::generate()).await, Accepted::TooMany));
+    let other = PublisherKey::generate().public();
+    let (key_id, group) = (other.id(), "default".parse().unwrap());
+    let endorsement = Endorsement { key: other, key_id, group, sequence: 5, expires: NOW_US };
+    assert!(matches!(publish(Statement::Endorse(endorsement), &key).await, Accepted::New(_)));
+}
+
+#[tokio::test]
 async fn what_an_earlier_version_kept_is_kept() {
     use sqlx::Connection as _;
     let dir = tempfile::tempdir().unwrap();
@@ -117,7 +159,7 @@ async fn what_an_earlier_version_kept_is_kept() {
         INSERT INTO system_metrics VALUES (5, 1, x'');";
     sqlx::raw_sql(rows).execute(&mut old).await.unwrap();
     old.close().await.unwrap();
-    let limits = Limits { component_bytes: 1 << 20, queued_bytes: 1 << 20 };
+    let limits = Limits { component_bytes: 1 << 20, queued_bytes: 1 << 20, push_time: Duration::from_secs(1) };
     let store = Store::open(&file, limits, Arc::new(Telemetry::new())).await.unwrap();
     assert_eq!((count(&store).await, samples(&store).await), (1, 1));
     let keep = Retention { age: Duration::from_secs(3600), exchanges: u64::MAX, bytes: u64::MAX };
