@@ -23,9 +23,9 @@ fn body(data: &'static [u8], size: u64) -> Option<Body> {
     Some(Body { data: data.into(), size })
 }
 
-/// The `number`th of this second.
+/// The `number`th, a tenth of a second apart: making them takes time too.
 fn exchange(number: u64, host: &str, path: &str, status: u32) -> Exchange {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_millis(number);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_millis(100 * number);
     let id = Uuid::new_v7(Timestamp::from_unix(NoContext, now.as_secs(), now.subsec_nanos()));
     Exchange {
         id: id.into_bytes().to_vec().into(),
