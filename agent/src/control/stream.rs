@@ -5,10 +5,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, watch},
-    time::{MissedTickBehavior, interval, sleep},
+    time::{Instant, MissedTickBehavior, interval, sleep},
 };
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Channel;
+use tonic::{Code, Status, transport::Channel};
 use weir_proto::{
     MAX_MESSAGE_BYTES,
     v1::{
@@ -21,6 +21,8 @@ use super::{Applier, BackOff, Link, link::explain};
 use crate::worker::Shared;
 
 const HEARTBEAT: Duration = Duration::from_secs(5);
+/// A conversation this long was disturbed by nobody.
+const CALM: Duration = Duration::from_secs(60);
 
 /// What the orchestrator may change while the agent runs.
 pub struct Settings {
@@ -46,6 +48,25 @@ pub struct Control {
     pub applied: watch::Sender<bool>,
 }
 
+/// Why a conversation ended.
+struct Ended {
+    reason: String,
+    /// a newer stream of this agent took its place
+    is_superseded: bool,
+}
+
+impl Ended {
+    fn by(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), is_superseded: false }
+    }
+}
+
+impl From<Status> for Ended {
+    fn from(status: Status) -> Self {
+        Self { is_superseded: status.code() == Code::Aborted, ..Self::by(explain(&status)) }
+    }
+}
+
 type State = Option<(DesiredState, Channel)>;
 
 impl Control {
@@ -57,14 +78,24 @@ impl Control {
         let apply = apply_each(applier, incoming, answers, &revision, &self.applied);
         let talk = async {
             let mut back_off = BackOff::default();
+            let mut rivals = BackOff::default();
             loop {
-                let ended = self.talk(&states, &mut outgoing, &revision, &mut back_off).await;
+                let began = Instant::now();
+                let Ended { reason, is_superseded } = self.talk(&states, &mut outgoing, &revision, &mut back_off).await;
                 // said once per break; that it is over says `talk`
                 if back_off.is_fresh() {
-                    tracing::warn!("the orchestrator is away ({ended}); what is active goes on");
+                    tracing::warn!("the orchestrator is away ({reason}); what is active goes on");
                 }
-                let wait = back_off.wait();
-                tracing::debug!("the orchestrator is away ({ended}); next attempt in {wait:.1?}");
+                let mut wait = back_off.wait();
+                if began.elapsed() > CALM {
+                    rivals.reset();
+                }
+                // the orchestrator talked to us, so nothing else slows two down that take the place from one another
+                if is_superseded {
+                    wait = wait.max(rivals.wait());
+                    tracing::warn!("does another process use the identity of this agent, a copy of its data dir?");
+                }
+                tracing::debug!("the orchestrator is away ({reason}); next attempt in {wait:.1?}");
                 sleep(wait).await;
             }
         };
@@ -78,20 +109,20 @@ impl Control {
         answers: &mut mpsc::Receiver<Applied>,
         revision: &watch::Sender<u64>,
         back_off: &mut BackOff,
-    ) -> String {
+    ) -> Ended {
         let channel = match self.link.connect().await {
             Ok(channel) => channel,
-            Err(error) => return explain(&error),
+            Err(error) => return Ended::by(explain(&error)),
         };
         let (say, messages) = mpsc::channel(16);
         let hello = agent_message::Message::Hello(self.hello(*revision.borrow()));
         if say.send(AgentMessage { message: Some(hello) }).await.is_err() {
-            return "the stream was not taken up".to_owned();
+            return Ended::by("the stream was not taken up");
         }
         let mut client = ControlClient::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
         let mut heard = match client.sync(ReceiverStream::new(messages)).await {
             Ok(response) => response.into_inner(),
-            Err(status) => return explain(&status),
+            Err(status) => return status.into(),
         };
         tracing::info!("connected to the orchestrator");
         let mut beat = heartbeat(HEARTBEAT);
@@ -107,14 +138,14 @@ impl Control {
                     }
                     // a newer orchestrator may say more than this agent understands
                     Ok(Some(OrchestratorMessage { message: None })) => continue,
-                    Ok(None) => return "it ended the stream".to_owned(),
-                    Err(status) => return explain(&status),
+                    Ok(None) => return Ended::by("it ended the stream"),
+                    Err(status) => return status.into(),
                 },
                 Some(applied) = answers.recv() => agent_message::Message::Applied(applied),
                 _ = beat.tick() => agent_message::Message::Heartbeat(self.heartbeat(*revision.borrow())),
             };
             if say.send(AgentMessage { message: Some(message) }).await.is_err() {
-                return "it stopped listening".to_owned();
+                return Ended::by("it stopped listening");
             }
         }
     }
