@@ -65,8 +65,8 @@ impl Applier {
             Components::open(components.clone()).map_err(|error| ApplierError::Folder(components, error))?;
         let last_good = LastGood::new(&folder);
         let kept = last_good.read()?;
-        let fresh = kept.is_none();
-        let kept = kept.unwrap_or_default();
+        let mut fresh = kept.is_none();
+        let mut kept = kept.unwrap_or_default();
         let mut keys = TrustedKeys::new(keys);
         for Endorsed { at, envelope } in &kept.endorsements {
             // judged as of then: what expired since stays trusted
@@ -76,6 +76,14 @@ impl Applier {
                 // the key that vouched is trusted no more: neither is the one it vouched for
                 tracing::warn!("an endorsement kept on disk counts no more: {reason}");
             }
+        }
+        let elsewhere =
+            |envelope: &Envelope| keys.open(envelope).is_ok_and(|signed| *signed.statement().group() != group);
+        let before = kept.active.len();
+        kept.active.retain(|_, envelope| !elsewhere(envelope));
+        if kept.active.len() != before {
+            tracing::warn!("what another group ran is left behind: the agent waits for what {group} is to run");
+            fresh = true;
         }
         if keys.is_empty() {
             tracing::warn!("no publisher is trusted, so every filter will be refused (--trust-key, or a join token)");
