@@ -5,6 +5,7 @@
 //! FULL, so what a committed transaction answered for survives the loss of power.
 
 mod agents;
+mod arrivals;
 mod exchanges;
 mod filters;
 mod metrics;
@@ -25,6 +26,7 @@ use sqlx::{
 };
 
 pub(crate) use agents::{Agent, Outcome};
+pub(crate) use arrivals::Arrivals;
 pub(crate) use exchanges::Summary;
 pub(crate) use filters::{Accepted, FilterRow, Publishing, StatementRow};
 pub(crate) use metrics::Sample;

@@ -185,3 +185,33 @@ async fn a_closed_store_takes_nothing_more() {
     );
     assert!(matches!(store.accept(vec![row.unwrap()], done).await, Err(StoreError::Closed)));
 }
+
+#[tokio::test]
+async fn what_comes_is_told_in_its_order_and_what_went_is_counted() {
+    let (store, _dir) = store().await;
+    let all = Query::default();
+    let begin = store.arrivals(&all, None, 10).await.unwrap();
+    fill(&store, 700, 10).await;
+    let first = store.arrivals(&all, Some(begin.next), 500).await.unwrap();
+    let rest = store.arrivals(&all, Some(first.next), 500).await.unwrap();
+    assert_eq!((begin.items.len(), first.items.len(), rest.items.len(), rest.skipped), (0, 500, 200, 0));
+    let mut ids: Vec<Uuid> = first.items.iter().chain(&rest.items).map(|item| item.id).collect();
+    assert!(ids.is_sorted());
+    ids.dedup();
+    assert_eq!(ids.len(), 700);
+    let nothing = store.arrivals(&all, Some(rest.next), 500).await.unwrap();
+    assert_eq!((nothing.items.len(), nothing.next), (0, rest.next));
+    // By what is in a column, and by what only the whole message holds.
+    for (query, count) in [("status:200", 0), ("-status:200", 700), ("-header.x:y", 700), ("header.x:y", 0)] {
+        let Ok(query) = Query::parse(query) else { panic!("{query}") };
+        assert_eq!(store.arrivals(&query, Some(begin.next), 1000).await.unwrap().items.len(), count);
+    }
+    let keep = Retention { age: Duration::from_secs(60 * 99), exchanges: u64::MAX, bytes: u64::MAX };
+    store.retain(keep, NOW_US).await.unwrap();
+    let late = store.arrivals(&all, Some(begin.next), 500).await.unwrap();
+    assert_eq!((late.items.len(), late.skipped), (100, 600));
+    // The numbers go on when nothing is left.
+    store.retain(keep, NOW_US + 3_600_000_000 * 24).await.unwrap();
+    let nothing = store.arrivals(&all, Some(rest.next), 500).await.unwrap();
+    assert_eq!((nothing.items.len(), nothing.next, nothing.skipped), (0, rest.next, 0));
+}

@@ -162,6 +162,38 @@ fn followed_as_they_come() {
 }
 
 #[test]
+fn followed_from_as_far_back_as_asked() {
+    let (server, agent) = recorded();
+    agent.record((0..620).map(|n| exchange(0, "many.example.com", &format!("/{n}"), 200)).collect());
+    let mut child = server
+        .command(&["traffic", "--follow", "-n", "600", "--format", "json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut paths = std::collections::BTreeSet::new();
+    for _ in 0..600 {
+        let item: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        paths.insert(item["id"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(paths.len(), 600);
+    // More at once than a page holds, all older than what was told.
+    let old = |n: usize| {
+        let mut exchange = exchange(0, "old.example.com", &format!("/{n}"), 200);
+        let id = Uuid::new_v7(Timestamp::from_unix(NoContext, 1_700_000_000, 0));
+        exchange.id = id.into_bytes().to_vec().into();
+        exchange
+    };
+    agent.record((0..1100).map(old).collect());
+    for n in 0..1100 {
+        let item: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        assert_eq!(item["path"], format!("/{n}"), "in the order in which they came");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
 fn a_reader_that_has_enough_is_no_failure() {
     let (server, agent) = recorded();
     let mut child =
