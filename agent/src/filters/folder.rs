@@ -171,7 +171,8 @@ impl Folder {
             None => Seen::at(now, false),
         };
         if seen.settled || seen.waits_for_sidecar() {
-            return drop(self.seen.insert(name, seen));
+            self.seen.insert(name, seen);
+            return;
         }
         match self.load(&name, path).await {
             Ok(()) => {
