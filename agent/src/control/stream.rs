@@ -67,6 +67,24 @@ impl From<Status> for Ended {
     }
 }
 
+/// How long to wait before the next conversation.
+#[derive(Default)]
+struct Waits {
+    broken: BackOff,
+    /// Two that take the place from one another have each been talked to: nothing else slows them down.
+    rivals: BackOff,
+}
+
+impl Waits {
+    fn after(&mut self, ended: &Ended, lasted: Duration) -> Duration {
+        if lasted > CALM {
+            self.rivals.reset();
+        }
+        let wait = self.broken.wait();
+        if ended.is_superseded { wait.max(self.rivals.wait()) } else { wait }
+    }
+}
+
 type State = Option<(DesiredState, Channel)>;
 
 impl Control {
@@ -77,24 +95,19 @@ impl Control {
         let revision = watch::Sender::new(applier.revision());
         let apply = apply_each(applier, incoming, answers, &revision, &self.applied);
         let talk = async {
-            let mut back_off = BackOff::default();
-            let mut rivals = BackOff::default();
+            let mut waits = Waits::default();
             loop {
                 let began = Instant::now();
-                let Ended { reason, is_superseded } = self.talk(&states, &mut outgoing, &revision, &mut back_off).await;
+                let ended = self.talk(&states, &mut outgoing, &revision, &mut waits.broken).await;
+                let reason = &ended.reason;
                 // said once per break; that it is over says `talk`
-                if back_off.is_fresh() {
+                if waits.broken.is_fresh() {
                     tracing::warn!("the orchestrator is away ({reason}); what is active goes on");
                 }
-                let mut wait = back_off.wait();
-                if began.elapsed() > CALM {
-                    rivals.reset();
-                }
-                // the orchestrator talked to us, so nothing else slows two down that take the place from one another
-                if is_superseded {
-                    wait = wait.max(rivals.wait());
+                if ended.is_superseded {
                     tracing::warn!("does another process use the identity of this agent, a copy of its data dir?");
                 }
+                let wait = waits.after(&ended, began.elapsed());
                 tracing::debug!("the orchestrator is away ({reason}); next attempt in {wait:.1?}");
                 sleep(wait).await;
             }
@@ -248,5 +261,26 @@ async fn apply_each(
         if answers.try_send(applied).is_err() {
             tracing::debug!("an answer to the orchestrator was dropped: it is away");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rivals_slow_down_though_each_is_talked_to() {
+        let (superseded, away) = (Ended::from(Status::aborted("a newer stream")), Ended::by("away"));
+        let mut waits = Waits::default();
+        let mut wait = Duration::ZERO;
+        for _ in 0..10 {
+            waits.broken.reset();
+            wait = waits.after(&superseded, Duration::ZERO);
+        }
+        assert!(wait > Duration::from_secs(4), "{wait:?}");
+        waits.broken.reset();
+        assert!(waits.after(&away, Duration::ZERO) < Duration::from_secs(1), "an end like any other");
+        waits.broken.reset();
+        assert!(waits.after(&superseded, 2 * CALM) < Duration::from_secs(1), "long undisturbed");
     }
 }
