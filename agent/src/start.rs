@@ -154,7 +154,7 @@ async fn follow_orchestrator(
     };
     tokio::spawn(control.run(applier));
     tokio::spawn(metrics::report(config.metrics.clone(), link.clone(), interval));
-    let sender = Sender::start(Arc::clone(shared), link, config.data_dir.join("spool")).context("the spool")?;
+    let sender = Sender::start(Arc::clone(shared), link, config.data_dir.join("spool")).await.context("the spool")?;
     if !restored {
         tracing::info!("waiting for the orchestrator: no client is served before its filters are known");
     }
@@ -162,17 +162,31 @@ async fn follow_orchestrator(
     Ok(sender)
 }
 
-/// The identity of an earlier run, else a new one for the join token, however long the orchestrator is away.
+/// The identity of an earlier run, unless another join token is to be spent; else a new one for the token, however long
+/// the orchestrator is away.
 async fn identity(config: &Config, orchestrator: &OrchestratorConfig, name: &str) -> anyhow::Result<Identity> {
     let folder = Identity::folder(&config.data_dir);
-    if let Some(identity) = Identity::load(&folder)? {
-        if orchestrator.join_token.is_some() {
-            tracing::info!("joined before as agent {}: the join token is not used", identity.agent_id);
+    let known = Identity::load(&folder)?;
+    let token = match (&orchestrator.join_token, known) {
+        (None, Some(known)) => return Ok(known),
+        (None, None) => return Err(crate::control::JoinError::NoToken(orchestrator.url.clone()).into()),
+        (Some(token), Some(known)) if known.is_of(token) => {
+            tracing::info!("joined before as agent {}: the join token is not used again", known.agent_id);
+            return Ok(known);
         }
-        return Ok(identity);
-    }
-    let token =
-        orchestrator.join_token.as_ref().ok_or_else(|| crate::control::JoinError::NoToken(orchestrator.url.clone()))?;
+        (Some(token), Some(known)) => {
+            tracing::info!("joined before as agent {}, and joins anew with another join token", known.agent_id);
+            match Identity::join(&folder, &orchestrator.url, token, name).await {
+                // traffic is not to wait for it
+                Err(error) if error.is_passing() => {
+                    tracing::warn!("{error}; still agent {}, the token is tried at the next start", known.agent_id);
+                    return Ok(known);
+                }
+                joined => return Ok(joined?),
+            }
+        }
+        (Some(token), None) => token,
+    };
     let mut back_off = BackOff::default();
     loop {
         match Identity::join(&folder, &orchestrator.url, token, name).await {

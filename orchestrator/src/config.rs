@@ -10,6 +10,9 @@ use std::{
 
 use serde::Deserialize;
 
+/// The largest body takes 12 Mbit/s to arrive within it.
+const PUSH_TIME: Duration = Duration::from_secs(60);
+
 /// Flags of `orchestrator serve`. Each is also a key of the file and a variable.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct ServeArgs {
@@ -99,7 +102,7 @@ pub struct Retention {
     pub age: Duration,
     /// Number of exchanges.
     pub exchanges: u64,
-    /// Bytes on disk.
+    /// Bytes on disk, a tenth of them for metrics.
     pub bytes: u64,
 }
 
@@ -110,6 +113,8 @@ pub struct Limits {
     pub component_bytes: u64,
     /// Of recorded exchanges that wait for the disk.
     pub queued_bytes: u64,
+    /// Of the time in which the body of a push has to arrive: it holds one of few turns.
+    pub push_time: Duration,
 }
 
 /// The operator's configuration is wrong.
@@ -134,8 +139,12 @@ pub enum ConfigError {
         message: String,
     },
     /// A value that cannot be served.
-    #[error("{key}: {reason}")]
+    #[error("{}{key}: {reason}", place(file, *line))]
     Value {
+        /// Where it was set, if that was in a file.
+        file: Option<PathBuf>,
+        /// Counted from 1.
+        line: usize,
         /// As in the file.
         key: &'static str,
         /// What to do about it.
@@ -149,7 +158,20 @@ impl ServeConfig {
     /// # Errors
     /// The file, line and key that are wrong.
     pub fn load(args: ServeArgs) -> Result<Self, ConfigError> {
-        let file = args.config.as_deref().map_or_else(|| Ok(File::default()), read)?;
+        let path = args.config.clone();
+        let (text, file) = path.as_deref().map_or_else(|| Ok(<_>::default()), read)?;
+        // What a flag says is no fault of the file.
+        let flags = args.clone();
+        Self::merge(args, file).map_err(|error| match (error, path) {
+            (ConfigError::Value { key, reason, .. }, Some(path)) if !flags.sets(key) => match line_of(&text, key) {
+                Some(line) => ConfigError::Value { file: Some(path), line, key, reason },
+                None => value(key, reason),
+            },
+            (error, _) => error,
+        })
+    }
+
+    fn merge(args: ServeArgs, file: File) -> Result<Self, ConfigError> {
         let data_dir = args.data_dir.or(file.data_dir).unwrap_or_else(default_data_dir);
         let rest = args.rest.or(file.rest).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 7080)));
         let plain = args.allow_remote_plain_rest.or(file.allow_remote_plain_rest).unwrap_or(false);
@@ -175,6 +197,10 @@ impl ServeConfig {
             given if given >= low => Ok(given),
             given => Err(value(key, format!("{given} is below the least that works, {low}"))),
         };
+        let at_most = |key, high: u64, given: u64| match given {
+            given if given <= high => Ok(given),
+            given => Err(value(key, format!("{given} is more than any agent takes, {high}"))),
+        };
         let hours = args.retention_hours.or(file.retention_hours).unwrap_or(30 * 24);
         let component = args.max_component_bytes.or(file.max_component_bytes).unwrap_or(64 << 20);
         let queued = args.max_queued_bytes.or(file.max_queued_bytes).unwrap_or(64 << 20);
@@ -192,9 +218,13 @@ impl ServeConfig {
                 bytes: at_least("retention_bytes", 16 << 20, bytes)?,
             },
             limits: Limits {
-                component_bytes: at_least("max_component_bytes", 1 << 10, component)?
-                    .min(weir_artifact::MAX_COMPONENT_BYTES),
+                component_bytes: at_most(
+                    "max_component_bytes",
+                    weir_artifact::MAX_COMPONENT_BYTES,
+                    at_least("max_component_bytes", 1 << 10, component)?,
+                )?,
                 queued_bytes: at_least("max_queued_bytes", 1 << 20, queued)?,
+                push_time: PUSH_TIME,
             },
             data_dir,
         })
@@ -202,12 +232,40 @@ impl ServeConfig {
 }
 
 fn value(key: &'static str, reason: String) -> ConfigError {
-    ConfigError::Value { key, reason }
+    ConfigError::Value { file: None, line: 0, key, reason }
 }
 
-fn read(file: &Path) -> Result<File, ConfigError> {
+fn place(file: &Option<PathBuf>, line: usize) -> String {
+    file.as_ref().map_or_else(String::new, |file| format!("{}:{line}: ", file.display()))
+}
+
+/// Where the file sets the key; it has no tables, so a line says it.
+fn line_of(text: &str, key: &str) -> Option<usize> {
+    let sets = |line: &str| line.split_once('=').is_some_and(|(left, _)| left.trim().trim_matches('"') == key);
+    text.lines().position(sets).map(|line| line + 1)
+}
+
+impl ServeArgs {
+    /// Is the key set by flag or variable?
+    fn sets(&self, key: &str) -> bool {
+        match key {
+            "rest" => self.rest.is_some(),
+            "grpc" => self.grpc.is_some(),
+            "database_url" => self.database_url.is_some(),
+            "names" => self.names.is_some(),
+            "retention_hours" => self.retention_hours.is_some(),
+            "retention_exchanges" => self.retention_exchanges.is_some(),
+            "retention_bytes" => self.retention_bytes.is_some(),
+            "max_component_bytes" => self.max_component_bytes.is_some(),
+            "max_queued_bytes" => self.max_queued_bytes.is_some(),
+            _ => false,
+        }
+    }
+}
+
+fn read(file: &Path) -> Result<(String, File), ConfigError> {
     let text = fs::read_to_string(file).map_err(|error| ConfigError::Read { file: file.to_owned(), error })?;
-    toml::from_str(&text).map_err(|error| {
+    let parsed = toml::from_str(&text).map_err(|error| {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
         let key = error.span().and_then(|span| text.get(span)).filter(|key| key.len() < 64 && !key.contains('\n'));
@@ -221,7 +279,8 @@ fn read(file: &Path) -> Result<File, ConfigError> {
             _ => message,
         };
         ConfigError::File { file: file.to_owned(), line, message }
-    })
+    })?;
+    Ok((text, parsed))
 }
 
 fn sqlite_file(url: &str) -> Result<PathBuf, ConfigError> {
@@ -279,8 +338,18 @@ mod tests {
         check("rest = \"0.0.0.0:7080\"", "rest: 0.0.0.0:7080 is reachable from other machines");
         check("database_url = \"postgres://weir:secret@db/weir\"", "database_url: `postgres` is not supported");
         check("names = [\"a b\"]", "names: `a b` is neither");
-        check("retention_hours = 0", "retention_hours: 0 is below");
+        check("\n\nretention_hours = 0", ".toml:3: retention_hours: 0 is below");
+        check("max_component_bytes = 67108865", ".toml:1: max_component_bytes: 67108865 is more than any agent takes");
         check("rest = \"127.0.0.1:9\"\ngrpc = \"127.0.0.1:9\"", "grpc: 127.0.0.1:9 is the address of rest too");
+    }
+
+    #[test]
+    fn a_flag_is_no_fault_of_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = dir.path().join("weir.toml");
+        fs::write(&config, "retention_hours = 5\n").unwrap();
+        let args = ServeArgs { config: Some(config), retention_hours: Some(0), ..ServeArgs::default() };
+        assert!(ServeConfig::load(args).unwrap_err().to_string().starts_with("retention_hours: 0"));
     }
 
     #[test]

@@ -26,6 +26,16 @@ pub(crate) fn exposure(file: &Path) -> io::Result<Option<u32>> {
     Ok((mode & 0o077 != 0).then_some(mode))
 }
 
+/// Takes the file from all but its owner; true if others could get at it.
+pub(crate) fn make_private(file: &Path) -> io::Result<bool> {
+    match exposure(file) {
+        Ok(None) => Ok(false),
+        Ok(Some(_)) => fs::set_permissions(file, fs::Permissions::from_mode(0o600)).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,6 +9,7 @@ mod disk;
 mod fleet;
 mod grpc;
 mod in_transit;
+mod open_files;
 mod orchestrator;
 mod pki;
 mod rest;

@@ -11,5 +11,8 @@ pub mod v1 {
 /// CA pinned in their join token and ask for this name.
 pub const ORCHESTRATOR_NAME: &str = "weir-orchestrator";
 
+/// Filters that an agent answers for at a time, and so statements about filters in one desired state.
+pub const MAX_OUTCOMES: usize = 1000;
+
 /// Bound on one gRPC message in either direction, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 16 << 20;

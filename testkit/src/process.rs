@@ -35,7 +35,12 @@ impl Process {
         log: &Path,
     ) -> anyhow::Result<Self> {
         let output = File::options().create(true).append(true).open(log).context("opening the log")?;
-        let child = Command::new(program)
+        let mut command = Command::new(program);
+        // what whoever runs the tests has set for programs of their own is nothing for these
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"WEIR_")) {
+            command.env_remove(name);
+        }
+        let child = command
             .args(arguments)
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
@@ -167,4 +172,29 @@ pub fn address(ready: &str, word: &str) -> anyhow::Result<SocketAddr> {
     let rest = ready.split(',').find_map(|part| part.trim().strip_prefix(word));
     let rest = rest.with_context(|| format!("no `{word}` in `{ready}`"))?;
     rest.trim().parse().with_context(|| format!("`{rest}` in `{ready}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn variables_of_whoever_runs_the_tests_stay_out() {
+        const HERE: &str = "process::tests::variables_of_whoever_runs_the_tests_stay_out";
+        // a process of its own has the variable from its beginning: setting one in a running process is unsound
+        if std::env::var_os("WEIR_REST").is_none() {
+            let mut own = Command::new(std::env::current_exe().unwrap());
+            let output = own.args(["--exact", HERE]).env("WEIR_REST", "somewhere").output().await.unwrap();
+            assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "{output:?}");
+            return;
+        }
+        let scratch = crate::scratch::Scratch::new("variables").unwrap();
+        let log = scratch.join("env.log");
+        let own = [("WEIR_TOKEN", OsStr::new("given"))];
+        let mut env = Process::start::<&str>("env", Path::new("/usr/bin/env"), [], &own, &log).unwrap();
+        env.ended(PATIENCE).await.unwrap();
+        let printed: Vec<String> =
+            env.log().lines().filter(|line| line.starts_with("WEIR_")).map(str::to_owned).collect();
+        assert_eq!(printed, ["WEIR_TOKEN=given"]);
+    }
 }

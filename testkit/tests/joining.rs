@@ -1,6 +1,7 @@
 //! An agent joins whom its token names, once, and nobody who stands between.
 
 use anyhow::ensure;
+use weir_artifact::{Digest, JoinToken};
 use weir_testkit::{agent::AgentOptions, ca::Ca, debian, orchestrator::Orchestrator, scratch::Scratch, setup::Setup};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,6 +40,61 @@ async fn a_man_in_the_middle_is_refused_before_the_token_is_said() -> anyhow::Re
         .await?;
     drop(agent);
     ensure!(true_one.list("/agents").await?.len() == 1, "the right one has it");
+    Ok(())
+}
+
+/// Ids of the agents that the orchestrator knows.
+async fn ids(orchestrator: &Orchestrator) -> anyhow::Result<Vec<String>> {
+    let agents = orchestrator.list("/agents").await?;
+    Ok(agents.iter().filter_map(|agent| agent["id"].as_str().map(str::to_owned)).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_died_while_joining_joins_as_itself() -> anyhow::Result<()> {
+    let scratch = Scratch::new("died-joining")?;
+    let orchestrator = Orchestrator::start(&scratch, "orchestrator").await?;
+    orchestrator.generate_keys().await?;
+    let token = orchestrator.join_token().await?;
+    let options = AgentOptions::new(&scratch, "agent")
+        .with("--orchestrator", orchestrator.grpc_url())
+        .with("--join-token", &token);
+    options.start().await?.process.kill().await?;
+    let before = ids(&orchestrator).await?;
+    // on disk is what was there when it asked; the answer never came
+    let folder = scratch.join("agent/orchestrator");
+    let key = std::fs::read_to_string(folder.join("agent.key"))?;
+    let spent = Digest::of(JoinToken::from_text(&token)?.token.as_bytes());
+    let joining = serde_json::json!({"spent": spent, "key_pem": key});
+    std::fs::remove_dir_all(&folder)?;
+    std::fs::create_dir(&folder)?;
+    std::fs::write(folder.join("joining.json"), joining.to_string())?;
+    options.start().await?.process.kill().await?;
+    ensure!(ids(&orchestrator).await? == before && before.len() == 1, "it is the same agent");
+    ensure!(!folder.join("joining.json").exists(), "it has joined");
+    // its key is its own
+    std::fs::set_permissions(folder.join("agent.key"), std::os::unix::fs::PermissionsExt::from_mode(0o640))?;
+    let mut exposed = options.spawn()?;
+    ensure!(
+        !exposed.ended(weir_testkit::wait::PATIENCE).await?.success(),
+        "it started with a key that others can read"
+    );
+    ensure!(exposed.log().contains("chmod 600"), "{}", exposed.log());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_token_makes_an_agent_join_anew() -> anyhow::Result<()> {
+    let scratch = Scratch::new("join-anew")?;
+    let orchestrator = Orchestrator::start(&scratch, "orchestrator").await?;
+    orchestrator.generate_keys().await?;
+    let options = |token: String| {
+        AgentOptions::new(&scratch, "agent").with("--orchestrator", orchestrator.grpc_url()).with("--join-token", token)
+    };
+    let (one, two) = (orchestrator.join_token().await?, orchestrator.join_token().await?);
+    for (token, agents) in [(&one, 1), (&one, 1), (&two, 2), (&two, 2)] {
+        options(token.clone()).start().await?.process.kill().await?;
+        ensure!(ids(&orchestrator).await?.len() == agents, "{agents} agents");
+    }
     Ok(())
 }
 

@@ -216,9 +216,24 @@ async fn expired_statements_start_nothing_and_stop_nothing() -> anyhow::Result<(
     .await?;
     let reply = setup.client()?.forward().await?.get(&setup.plain("/text/a")).await?;
     assert_eq!(reply.header("x-stamp"), "1", "what runs goes on");
-    let agent = another_agent(&setup).await?.start().await?;
-    agent.process.says("expired").await?;
-    ensure!(agent.filter("short").await?.is_none_or(|filter| filter["active"] == false), "it runs");
+    // one that never ran it does not begin, and serves nobody without it
+    let mut late = another_agent(&setup).await?.spawn()?;
+    let log = late.says("no client is served yet").await?;
+    ensure!(log.contains("expired") && !log.contains("agent ready"), "{log}");
+    // signed anew it is taken up, whatever a stranger says of it since
+    let anew = publication("short", 2, &bytes)?;
+    let (status, answer) = post(&setup, &key, &publish(anew), None).await?;
+    ensure!(status == 201, "{status} {answer}");
+    let stranger = PublisherKey::generate();
+    let (status, answer) = post(&setup, &stranger, &publish(publication("short", 3, &bytes)?), None).await?;
+    ensure!(status == 201, "{status} {answer}");
+    late.line("agent ready:", 0).await?;
+    late.kill().await?;
+    // and by one that joins when the stranger's word is the newest
+    let third = AgentOptions::new(&setup.scratch, "third")
+        .with("--orchestrator", setup.orchestrator.grpc_url())
+        .with("--join-token", setup.orchestrator.join_token().await?);
+    third.start().await?.active("short", 2).await?;
     Ok(())
 }
 

@@ -9,6 +9,8 @@ use std::{
 
 use anyhow::{Context, bail};
 
+use crate::steps::works;
+
 /// The target of every Rust guest: a core module without any import of its own.
 pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
@@ -29,6 +31,10 @@ impl WasmCargo {
         if has_target(&sysroot) {
             return Ok(Self::Ours);
         }
+        // what is here already needs no network
+        if let (Some(library), Ok(linker)) = (debian_library(), linker(&sysroot)) {
+            return Ok(Self::Debian { library, linker });
+        }
         eprintln!("wasm target: `rustup target add {WASM_TARGET}`");
         let added = Command::new("rustup").args(["target", "add", WASM_TARGET]).status();
         if added.is_ok_and(|status| status.success()) && has_target(&sysroot) {
@@ -46,11 +52,7 @@ impl WasmCargo {
                 debian_library().context("the Debian packages brought no library source to /usr/src/rustc-*")?
             }
         };
-        let linker = sysroot.join("lib/rustlib").join(host_triple()?).join("bin/rust-lld");
-        if !linker.exists() {
-            bail!("no linker for wasm: {} is not there", linker.display());
-        }
-        Ok(Self::Debian { library, linker })
+        Ok(Self::Debian { library, linker: linker(sysroot)? })
     }
 
     /// `cargo build --target wasm32-unknown-unknown`, to which packages and directories are added.
@@ -94,17 +96,53 @@ fn host_triple() -> anyhow::Result<String> {
     Ok(host.context("rustc -vV names no host")?.to_owned())
 }
 
+fn linker(sysroot: &Path) -> anyhow::Result<PathBuf> {
+    let linker = sysroot.join("lib/rustlib").join(host_triple()?).join("bin/rust-lld");
+    if !linker.exists() {
+        bail!("no linker for wasm: {} is not there", linker.display());
+    }
+    Ok(linker)
+}
+
 fn has_target(sysroot: &Path) -> bool {
     sysroot.join("lib/rustlib").join(WASM_TARGET).join("lib").is_dir()
 }
 
-/// `/usr/src/rustc-VERSION/library`, when compiler, cargo and source are all there.
+/// `/usr/src/rustc-VERSION/library` of Debian's compiler, when compiler, cargo and source are all there. Several versions
+/// may be, and a compiler builds no library but its own.
 fn debian_library() -> Option<PathBuf> {
-    if !Path::new("/usr/bin/rustc").exists() || !Path::new("/usr/bin/cargo").exists() {
-        return None;
+    let version = Command::new("/usr/bin/rustc").arg("--version").output().ok()?;
+    let version = release(std::str::from_utf8(&version.stdout).ok()?)?;
+    library_of(Path::new("/usr/src"), version).filter(|_| Path::new("/usr/bin/cargo").exists())
+}
+
+/// `1.85.0` of `rustc 1.85.0 (4d91de4e4 2025-02-17) (built from a source tarball)`.
+fn release(version: &str) -> Option<&str> {
+    version.strip_prefix("rustc ")?.split_whitespace().next()
+}
+
+fn library_of(sources: &Path, release: &str) -> Option<PathBuf> {
+    let library = sources.join(format!("rustc-{release}")).join("library");
+    library.join("std/Cargo.toml").exists().then_some(library)
+}
+
+/// rustfmt and clippy, which toolchains of the minimal profile come without.
+pub(crate) fn components() -> anyhow::Result<()> {
+    let missing: Vec<&str> = [("rustfmt", "fmt"), ("clippy", "clippy")]
+        .into_iter()
+        .filter(|(_, command)| !works("cargo", &[command, "--version"]))
+        .map(|(component, _)| component)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
     }
-    let sources = fs::read_dir("/usr/src").ok()?;
-    sources.flatten().map(|entry| entry.path().join("library")).find(|library| library.join("std/Cargo.toml").exists())
+    let add = [&["component", "add"][..], &missing].concat();
+    eprintln!("toolchain: `rustup {}`", add.join(" "));
+    let added = Command::new("rustup").args(&add).status();
+    if !added.is_ok_and(|status| status.success()) {
+        bail!("`rustup {}` failed: add what it names to the toolchain by hand", add.join(" "));
+    }
+    Ok(())
 }
 
 /// Installs Debian packages, through sudo for other users than root. Their services are not started.
@@ -125,4 +163,25 @@ fn apt_get(words: &[&str]) -> bool {
     let environment = ["env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "apt-get"];
     let all = [sudo, &environment, words].concat();
     Command::new(all[0]).args(&all[1..]).status().is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_library_is_that_of_the_compiler() {
+        let dir = std::env::temp_dir().join(format!("weir-sources-{}", std::process::id()));
+        for release in ["1.63.0", "1.85.0"] {
+            let std = dir.join(format!("rustc-{release}/library/std"));
+            fs::create_dir_all(&std).unwrap();
+            fs::write(std.join("Cargo.toml"), "").unwrap();
+        }
+        let version = "rustc 1.85.0 (4d91de4e4 2025-02-17) (built from a source tarball)\n";
+        let found = library_of(&dir, release(version).unwrap());
+        let other = library_of(&dir, "1.90.0");
+        fs::remove_dir_all(&dir).unwrap();
+        assert_eq!(found.unwrap(), dir.join("rustc-1.85.0/library"));
+        assert!(other.is_none());
+    }
 }

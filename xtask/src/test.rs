@@ -34,6 +34,7 @@ struct Count {
 pub(crate) fn run() -> anyhow::Result<()> {
     let begun = Instant::now();
     programs(&PROGRAMS)?;
+    setup::components()?;
     // what tests left behind that were ended from outside
     let _ = fs::remove_dir_all(target_dir()?.join("e2e"));
     step("format", &mut cargo(&["fmt", "--all", "--check"]))?;

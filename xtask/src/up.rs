@@ -50,8 +50,13 @@ pub(crate) fn run(once: bool) -> anyhow::Result<()> {
     if !Path::new(&keys).exists() {
         client(&["keys", "generate", "--key-dir", &keys])?;
     }
-    let join_token = client(&["join-token", "--key-dir", &keys])?;
-    let mut agent = up.agent(&format!("https://{}", orchestrator.address("gRPC")?), join_token.trim())?;
+    // an agent given another token joins anew, as another
+    let join_token = match up.has_joined(&client(&["agents", "--format", "json"])?) {
+        true => None,
+        false => Some(client(&["join-token", "--key-dir", &keys])?),
+    };
+    let grpc = format!("https://{}", orchestrator.address("gRPC")?);
+    let mut agent = up.agent(&grpc, join_token.as_deref().map(str::trim))?;
     let (proxy, admin) = (agent.address("proxy")?, agent.address("admin")?);
 
     let block = up.block.to_str().context("a path in UTF-8")?;
@@ -107,7 +112,7 @@ impl Up {
     }
 
     fn start(&self, program: &str, ready: &str, arguments: &[&str]) -> anyhow::Result<Child> {
-        let mut command = Command::new(self.bin.join(program));
+        let mut command = program_alone(&self.bin.join(program));
         command.args(arguments);
         Child::start(program, &mut command, ready, &self.dir.join(format!("{program}.log")))
     }
@@ -122,11 +127,18 @@ impl Up {
         )
     }
 
-    /// The token is spent only by an agent that has no certificate yet.
-    fn agent(&self, orchestrator: &str, join_token: &str) -> anyhow::Result<Child> {
+    /// Is the agent of an earlier `up` one of these?
+    fn has_joined(&self, agents: &str) -> bool {
+        let joined = std::fs::read_to_string(self.dir.join("agent/orchestrator/joined.json")).unwrap_or_default();
+        // its id is the only UUID in there
+        let mut texts = joined.split('"').filter(|text| text.len() == 36 && text.matches('-').count() == 4);
+        texts.next().is_some_and(|id| agents.contains(id))
+    }
+
+    fn agent(&self, orchestrator: &str, join_token: Option<&str>) -> anyhow::Result<Child> {
         let (data, roots) = (self.path("agent")?, self.path("origin/ca.pem")?);
         let (listen, admin) = (free(8080)?, free(8081)?);
-        let arguments = [
+        let mut arguments = vec![
             "run",
             "--data-dir",
             &data,
@@ -136,16 +148,17 @@ impl Up {
             &admin,
             "--orchestrator",
             orchestrator,
-            "--join-token",
-            join_token,
             "--upstream-ca",
             &roots,
         ];
+        if let Some(token) = join_token {
+            arguments.extend(["--join-token", token]);
+        }
         self.start("agent", "agent ready:", &arguments)
     }
 
     fn client(&self, rest: &str, token: &str, arguments: &[&str]) -> anyhow::Result<String> {
-        let mut command = Command::new(self.bin.join("orchestrator"));
+        let mut command = program_alone(&self.bin.join("orchestrator"));
         output(command.args(arguments).env("WEIR_ORCHESTRATOR", rest).env("WEIR_TOKEN", token))
     }
 
@@ -155,6 +168,15 @@ impl Up {
         command.args(["--write-out", "%{http_code}", "--noproxy", "", "--proxy", proxy, "--cacert", ca, url]);
         output(&mut command)
     }
+}
+
+/// Without variables that were set for another Weir on this machine.
+fn program_alone(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"WEIR_")) {
+        command.env_remove(name);
+    }
+    command
 }
 
 /// 127.0.0.1 with the port that Weir has by default, any other when somebody has it.

@@ -1,9 +1,10 @@
-//! A desired state enters; each of its statements goes its way through `stages`; what is active, what is kept on disk and
+//! A desired state enters; of the statements about each filter one goes its way through `stages`; what is active, what is kept on disk and
 //! the answer to the orchestrator leave. What was active stays so wherever a statement is refused. A filter that a state
 //! does not mention stays too: only its publisher can take it out.
 
 use std::{
-    collections::BTreeSet,
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -11,12 +12,13 @@ use std::{
 };
 
 use tonic::transport::Channel;
-use weir_artifact::{Envelope, GroupName, KeyId, Statement, TrustedKey, TrustedKeys};
-use weir_proto::v1::{Applied, DesiredState, FilterOutcome};
+use weir_artifact::{Envelope, GroupName, KeyId, Name, Statement, TrustedKey, TrustedKeys};
+use weir_proto::v1::{self, Applied, DesiredState};
 
 use super::{
     Components, Endorsed, Kept, LastGood, LastGoodError,
-    stages::{Label, Received, Refused, label},
+    outcomes::Outcomes,
+    stages::{Admitted, Label, Received, Refused, Verified, label},
 };
 use crate::{disk, filters::Source, worker::Shared};
 
@@ -28,6 +30,8 @@ pub struct Applier {
     kept: Kept,
     /// nothing was ever applied
     fresh: bool,
+    /// what is on disk is what is here
+    is_kept: bool,
     /// of a filter that lets nothing pass without it, no version runs
     lacks_one: bool,
     components: Components,
@@ -61,8 +65,8 @@ impl Applier {
             Components::open(components.clone()).map_err(|error| ApplierError::Folder(components, error))?;
         let last_good = LastGood::new(&folder);
         let kept = last_good.read()?;
-        let fresh = kept.is_none();
-        let kept = kept.unwrap_or_default();
+        let mut fresh = kept.is_none();
+        let mut kept = kept.unwrap_or_default();
         let mut keys = TrustedKeys::new(keys);
         for Endorsed { at, envelope } in &kept.endorsements {
             // judged as of then: what expired since stays trusted
@@ -73,10 +77,18 @@ impl Applier {
                 tracing::warn!("an endorsement kept on disk counts no more: {reason}");
             }
         }
+        let elsewhere =
+            |envelope: &Envelope| keys.open(envelope).is_ok_and(|signed| *signed.statement().group() != group);
+        let before = kept.active.len();
+        kept.active.retain(|_, envelope| !elsewhere(envelope));
+        if kept.active.len() != before {
+            tracing::warn!("what another group ran is left behind: the agent waits for what {group} is to run");
+            fresh = true;
+        }
         if keys.is_empty() {
             tracing::warn!("no publisher is trusted, so every filter will be refused (--trust-key, or a join token)");
         }
-        Ok(Self { shared, group, keys, kept, fresh, lacks_one: false, components, last_good })
+        Ok(Self { shared, group, keys, kept, fresh, is_kept: !fresh, lacks_one: false, components, last_good })
     }
 
     /// The revision that the agent runs; 0 for none.
@@ -89,72 +101,132 @@ impl Applier {
         !self.lacks_one
     }
 
+    /// Is what runs on disk too? If not, applying the state again tries once more.
+    pub fn is_kept(&self) -> bool {
+        self.is_kept
+    }
+
     /// Runs what was last good, without an orchestrator. True when that is a state to serve traffic with: something was
-    /// applied once, and every filter of it runs.
+    /// applied once, and every filter of it runs that lets nothing pass without it.
     pub async fn restore(&mut self) -> bool {
         let mut whole = !self.fresh;
         for (name, envelope) in self.kept.active.clone() {
-            if let Err(refused) = self.statement(envelope, None).await {
+            let verified = match Received(envelope).verify(&self.keys) {
+                Ok(verified) => verified,
+                Err(refused) => {
+                    tracing::error!("the last good filter {name} does not run: {refused}");
+                    whole = false;
+                    continue;
+                }
+            };
+            let is_strict = verified.is_strict();
+            let done = match verified.admit(&self.kept.ratchet, &self.group, now_s()) {
+                Ok(admitted) => self.act(admitted, None).await,
+                Err(refused) => Err(refused),
+            };
+            if let Err(refused) = done {
                 tracing::error!("the last good filter {name} does not run: {refused}");
-                whole = false;
+                whole &= !is_strict;
             }
         }
         whole
     }
 
-    /// Acts on every statement of the state, in its order, then keeps the outcome on disk.
+    /// Acts on the state, then keeps the outcome on disk.
+    ///
+    /// Of each publisher the orchestrator sends the newest statement about a filter. Only those of trusted keys count,
+    /// and of these the newest that can be admitted is acted on; the others are answered for and change nothing.
+    ///
+    /// No client is served (until this has been so once) while a filter does not run that a trusted publisher wants on
+    /// every exchange: one that was admitted and cannot be loaded, one kept on disk, or one whose statement is refused only
+    /// for its expiry, its version or a clock. Else an agent that joins late would serve without the filter, and nobody
+    /// would see it. What somebody can do with that who is no trusted publisher:
+    ///
+    /// - Whoever may push to the orchestrator signs with a key of his own. Such a statement never counts, neither for
+    ///   nor against: it hides no trusted one, which the orchestrator sends beside it, and it holds nobody up.
+    /// - Whoever has the orchestrator, or stands before it, can show trusted statements of long ago. An agent that knows
+    ///   better, by its marks, is not held up. A new one is: it refuses what has expired and waits. That is no more than
+    ///   the orchestrator can do by saying nothing, and it fails closed. Withholding a statement remains possible.
     pub async fn apply(&mut self, state: DesiredState, channel: &Channel) -> Applied {
         let began = Instant::now();
         let before = self.kept.clone();
-        self.lacks_one = false;
-        let mut filters: Vec<FilterOutcome> = Vec::new();
-        for envelope in state.statements {
-            let envelope = Envelope {
-                statement: envelope.statement.into(),
-                signature: envelope.signature.into(),
-                key_id: KeyId::claimed(&envelope.key_id),
-            };
-            match self.statement(envelope, Some(channel)).await {
-                Ok(None) => {}
-                Ok(Some((Label { name, version, digest }, active))) => {
-                    filters.push(FilterOutcome { name, version, digest, active, ..FilterOutcome::default() });
-                }
-                Err(refused) => {
-                    tracing::warn!("revision {}: {refused}", state.revision);
-                    let runs = refused.label.name.parse().is_ok_and(|name| self.shared.active.find(&name).is_some());
-                    self.lacks_one |= refused.is_needed && !runs;
-                    filters.push(refused.into());
-                }
+        let mut outcomes = Outcomes::new(state.revision);
+        let envelopes: Vec<Envelope> = state.statements.into_iter().map(envelope).collect();
+        // keys first: a statement may come before the one that vouches for its key
+        for (place, envelope) in envelopes.iter().enumerate() {
+            if let Ok(verified) = Received(envelope.clone()).verify(&self.keys)
+                && let Err(refused) = self.endorse(&verified)
+            {
+                outcomes.refused(place, refused);
             }
         }
-        self.kept.revision = state.revision;
-        if self.fresh || self.kept != before {
-            self.keep();
+        let mut filters: BTreeMap<Name, Vec<(usize, Verified)>> = BTreeMap::new();
+        for (place, envelope) in envelopes.into_iter().enumerate() {
+            match Received(envelope).verify(&self.keys) {
+                Ok(verified) => {
+                    if let Some((_, name, _)) = verified.signed().statement().subject() {
+                        filters.entry(name.clone()).or_default().push((place, verified));
+                    }
+                }
+                Err(refused) => outcomes.refused(place, refused),
+            }
         }
-        let took_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-        Applied { revision: state.revision, filters, took_us }
+        let mut needed = BTreeSet::new();
+        for (name, statements) in filters {
+            if self.newest(statements, channel, &mut outcomes).await {
+                needed.insert(name);
+            }
+        }
+        needed.extend(self.kept_and_strict());
+        self.lacks_one = needed.iter().any(|name| self.shared.active.find(name).is_none());
+        self.kept.revision = state.revision;
+        self.is_kept &= !self.fresh && self.kept == before;
+        self.keep();
+        outcomes.answer(began.elapsed())
     }
 
-    /// One statement to its end. `Some` with whether the filter is active; `None` for a statement about keys.
-    async fn statement(
+    /// Acts on the newest statement about a filter that can be admitted. True when a publisher wants more than came of it.
+    async fn newest(
         &mut self,
-        envelope: Envelope,
-        channel: Option<&Channel>,
-    ) -> Result<Option<(Label, bool)>, Refused> {
-        let verified = Received(envelope).verify(&self.keys)?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        if let Statement::Endorse(endorsement) = verified.signed().statement() {
-            if verified.endorse(&mut self.keys, &self.group, now)? {
-                tracing::info!(
-                    "key {} is trusted: key {} vouches for it",
-                    endorsement.key_id,
-                    verified.signed().key_id()
-                );
-                self.kept.endorsements.push(Endorsed { at: now, envelope: verified.envelope().clone() });
-            }
-            return Ok(None);
+        mut statements: Vec<(usize, Verified)>,
+        channel: &Channel,
+        outcomes: &mut Outcomes,
+    ) -> bool {
+        statements.sort_by_key(|(_, verified)| Reverse(verified.signed().statement().sequence()));
+        let mut is_needed = false;
+        for (place, verified) in statements {
+            let refused = match verified.admit(&self.kept.ratchet, &self.group, now_s()) {
+                Err(refused) => refused,
+                Ok(admitted) => match self.act(admitted, Some(channel)).await {
+                    Ok(done) => {
+                        outcomes.done(place, done);
+                        return is_needed;
+                    }
+                    Err(refused) => {
+                        let is_needed = is_needed | refused.is_needed;
+                        outcomes.refused(place, refused);
+                        return is_needed;
+                    }
+                },
+            };
+            is_needed |= refused.is_needed;
+            outcomes.refused(place, refused);
         }
-        let admitted = verified.admit(&self.kept.ratchet, &self.group, now)?;
+        is_needed
+    }
+
+    fn endorse(&mut self, verified: &Verified) -> Result<(), Refused> {
+        let Statement::Endorse(endorsement) = verified.signed().statement() else { return Ok(()) };
+        let now = now_s();
+        if verified.endorse(&mut self.keys, &self.group, now)? {
+            tracing::info!("key {} is trusted: key {} vouches for it", endorsement.key_id, verified.signed().key_id());
+            self.kept.endorsements.push(Endorsed { at: now, envelope: verified.envelope().clone() });
+        }
+        Ok(())
+    }
+
+    /// An admitted statement to its end: with whether the filter is active. `None` where it is as it was said long ago.
+    async fn act(&mut self, admitted: Admitted, channel: Option<&Channel>) -> Result<Option<(Label, bool)>, Refused> {
         match admitted.statement().signed().statement().clone() {
             Statement::Publish(publication) => {
                 let said = label(&publication);
@@ -170,18 +242,34 @@ impl Applier {
             }
             Statement::Remove(removal) => {
                 let said = admitted.statement().label();
+                let mark = self.kept.ratchet.mark(&removal.group, &removal.name);
+                let again = mark.is_some_and(|mark| mark.statement == admitted.statement().signed().digest());
                 let (_, signed) = admitted.remove(&self.shared, &removal.name).into_parts();
                 self.kept.ratchet.advance(&signed);
-                self.kept.active.remove(&removal.name);
-                Ok(Some((said, false)))
+                let was_active = self.kept.active.remove(&removal.name).is_some();
+                Ok((was_active || !again).then_some((said, false)))
             }
             Statement::Endorse(_) => Ok(None),
         }
     }
 
+    /// Filters that an earlier state made active and that let nothing pass without them, by publishers trusted now.
+    fn kept_and_strict(&self) -> Vec<Name> {
+        let strict = |envelope: &Envelope| {
+            let verified = Received(envelope.clone()).verify(&self.keys).ok();
+            verified
+                .is_some_and(|verified| verified.is_strict() && *verified.signed().statement().group() == self.group)
+        };
+        self.kept.active.iter().filter(|(_, envelope)| strict(envelope)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Writes what changed; what could not be written is tried again with the next state, or the same once more.
     fn keep(&mut self) {
+        if self.is_kept {
+            return;
+        }
         match self.last_good.write(&self.kept) {
-            Ok(()) => self.fresh = false,
+            Ok(()) => (self.fresh, self.is_kept) = (false, true),
             // what runs goes on; only a restart would fall back further than it should
             Err(error) => return tracing::error!("the last good state is not kept: {error}"),
         }
@@ -197,4 +285,14 @@ impl Applier {
             .collect();
         self.components.keep_only(&digests);
     }
+}
+
+fn envelope(envelope: v1::Envelope) -> Envelope {
+    let v1::Envelope { statement, signature, key_id } = envelope;
+    Envelope { statement: statement.into(), signature: signature.into(), key_id: KeyId::claimed(&key_id) }
+}
+
+/// Seconds since the Unix epoch.
+fn now_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }

@@ -9,7 +9,7 @@ use std::{
 use rcgen::{CertificateParams, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde::{Deserialize, Serialize};
 use tonic::Code;
-use weir_artifact::{GroupName, JoinToken, TrustedKey};
+use weir_artifact::{Digest, GroupName, JoinToken, TrustedKey};
 use weir_proto::v1::{JoinRequest, enrolment_client::EnrolmentClient};
 
 use super::link;
@@ -25,6 +25,8 @@ pub struct Identity {
     pub ca_pem: String,
     pub certificate_pem: String,
     pub key_pem: String,
+    /// Of the token that was spent for it; none for one that an earlier version joined with.
+    spent: Option<Digest>,
 }
 
 impl fmt::Debug for Identity {
@@ -71,9 +73,20 @@ struct Joined {
     agent_id: String,
     group: GroupName,
     publishers: Vec<TrustedKey>,
+    #[serde(default)]
+    spent: Option<Digest>,
+}
+
+/// What a token is about to be spent with. On disk before the orchestrator hears of it: an agent that dies in between
+/// asks again with the same key, and is told the same.
+#[derive(Serialize, Deserialize)]
+struct Joining {
+    spent: Digest,
+    key_pem: String,
 }
 
 const JOINED: &str = "joined.json";
+const JOINING: &str = "joining.json";
 const CA: &str = "ca.pem";
 const CERTIFICATE: &str = "agent.pem";
 const KEY: &str = "agent.key";
@@ -101,7 +114,13 @@ impl Identity {
             let bytes = read(name)?.ok_or_else(|| unusable(name, "it is missing".to_owned()))?;
             String::from_utf8(bytes).map_err(|error| unusable(name, error.to_string()))
         };
+        let key = folder.join(KEY);
+        if let Some(mode) = disk::exposure(&key).map_err(|error| JoinError::Disk(key.clone(), error))? {
+            let reason = format!("it can be read by others (mode {mode:o}): whoever has it is this agent; chmod 600");
+            return Err(JoinError::Unusable(key, reason));
+        }
         Ok(Some(Self {
+            spent: joined.spent,
             agent_id: joined.agent_id,
             group: joined.group,
             publishers: joined.publishers,
@@ -111,6 +130,11 @@ impl Identity {
         }))
     }
 
+    /// Was it this token that gave the identity? One that nobody noted then is taken for it.
+    pub fn is_of(&self, token: &JoinToken) -> bool {
+        self.spent.is_none_or(|spent| spent == Digest::of(token.token.as_bytes()))
+    }
+
     /// Spends the token. `name` is for people.
     ///
     /// # Errors
@@ -118,7 +142,8 @@ impl Identity {
     pub async fn join(folder: &Path, url: &str, token: &JoinToken, name: &str) -> Result<Self, JoinError> {
         let ca_pem = link::certificate_pem(&token.ca);
         let channel = link::connect_to_join(url, &ca_pem).await.map_err(|error| not_there(url, &error))?;
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let spent = Digest::of(token.token.as_bytes());
+        let key = key_for(folder, spent)?;
         let mut params = CertificateParams::default();
         // the orchestrator decides about the name
         params.distinguished_name = DistinguishedName::new();
@@ -149,6 +174,7 @@ impl Identity {
             ca_pem,
             certificate_pem: answer.certificate_chain.iter().map(|der| link::certificate_pem(der)).collect(),
             key_pem: key.serialize_pem(),
+            spent: Some(spent),
         };
         identity.keep(folder)?;
         Ok(identity)
@@ -160,9 +186,15 @@ impl Identity {
             move |error| JoinError::Disk(path, error)
         };
         disk::private_folder(folder).map_err(at(folder))?;
-        let joined =
-            Joined { agent_id: self.agent_id.clone(), group: self.group.clone(), publishers: self.publishers.clone() };
+        let joined = Joined {
+            agent_id: self.agent_id.clone(),
+            group: self.group.clone(),
+            publishers: self.publishers.clone(),
+            spent: self.spent,
+        };
         let joined = serde_json::to_vec_pretty(&joined).expect("string keys only");
+        // of one before nothing counts any more: a crash from here on ends in joining again with the same key
+        remove(&folder.join(JOINED))?;
         let files = [
             (KEY, self.key_pem.as_bytes()),
             (CERTIFICATE, self.certificate_pem.as_bytes()),
@@ -173,7 +205,30 @@ impl Identity {
             let path = folder.join(name);
             disk::write_atomic(&path, bytes).map_err(at(&path))?;
         }
-        Ok(())
+        remove(&folder.join(JOINING))
+    }
+}
+
+/// The key that this token was tried with before, else a new one, on disk.
+fn key_for(folder: &Path, spent: Digest) -> Result<KeyPair, JoinError> {
+    let path = folder.join(JOINING);
+    let at = |error| JoinError::Disk(path.clone(), error);
+    let tried: Option<Joining> =
+        disk::read_if_there(&path).map_err(at)?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    if let Some(tried) = tried.filter(|tried| tried.spent == spent) {
+        return Ok(KeyPair::from_pem(&tried.key_pem)?);
+    }
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+    let joining = Joining { spent, key_pem: key.serialize_pem() };
+    disk::private_folder(folder).map_err(at)?;
+    disk::write_atomic(&path, &serde_json::to_vec(&joining).expect("string keys only")).map_err(at)?;
+    Ok(key)
+}
+
+fn remove(path: &Path) -> Result<(), JoinError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(JoinError::Disk(path.to_owned(), error)),
+        _ => Ok(()),
     }
 }
 

@@ -6,6 +6,7 @@ mod components;
 mod join;
 mod last_good;
 mod link;
+mod outcomes;
 mod stages;
 mod stream;
 

@@ -8,8 +8,8 @@
 use serde::Deserialize;
 use tonic::transport::Channel;
 use weir_artifact::{
-    Artifact, Digest, Envelope, FailurePolicy, GroupName, Name, Publication, Ratchet, Removal, Signed, Statement,
-    TrustedKeys,
+    Artifact, Digest, Envelope, FailurePolicy, GroupName, Name, Publication, Ratchet, Refusal, Removal, Signed,
+    Statement, TrustedKeys,
 };
 use weir_proto::v1::FilterOutcome;
 
@@ -90,7 +90,10 @@ impl Verified {
     pub(super) fn admit(self, ratchet: &Ratchet, ours: &GroupName, now: u64) -> Result<Admitted, Refused> {
         match ratchet.admit(&self.signed, ours, now) {
             Ok(()) => Ok(Admitted(self)),
-            Err(refusal) => Err(self.refused("sequence", refusal.to_string())),
+            Err(refusal) => {
+                let refused = self.refused("sequence", refusal.to_string());
+                Err(Refused { is_needed: wants(&refusal) && self.is_strict(), ..refused })
+            }
         }
     }
 
@@ -113,11 +116,24 @@ impl Verified {
 
     /// Of a statement that was admitted already.
     fn failed(&self, phase: &'static str, reason: String) -> Refused {
-        let is_needed = match self.signed.statement() {
+        Refused { is_needed: self.is_strict(), ..self.refused(phase, reason) }
+    }
+
+    /// Does it publish a filter without which no exchange may pass?
+    pub(super) fn is_strict(&self) -> bool {
+        match self.signed.statement() {
             Statement::Publish(publication) => publication.on_failure != FailurePolicy::Open,
             Statement::Remove(_) | Statement::Endorse(_) => false,
-        };
-        Refused { is_needed, ..self.refused(phase, reason) }
+        }
+    }
+}
+
+/// Does a trusted publisher still want here what is refused so? Not what another group is meant to run. Nor what comes
+/// too late: the statement that came before it is the one that counts, and what that one wants running is kept on disk.
+fn wants(refusal: &Refusal) -> bool {
+    match refusal {
+        Refusal::Expired(_) | Refusal::Future { .. } | Refusal::VersionBack { .. } => true,
+        Refusal::Group { .. } | Refusal::Replayed { .. } | Refusal::Conflict(_) | Refusal::Endorser(_) => false,
     }
 }
 

@@ -5,10 +5,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, watch},
-    time::{MissedTickBehavior, interval, sleep},
+    time::{Instant, MissedTickBehavior, interval, sleep},
 };
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Channel;
+use tonic::{Code, Status, transport::Channel};
 use weir_proto::{
     MAX_MESSAGE_BYTES,
     v1::{
@@ -21,6 +21,8 @@ use super::{Applier, BackOff, Link, link::explain};
 use crate::worker::Shared;
 
 const HEARTBEAT: Duration = Duration::from_secs(5);
+/// A conversation this long was disturbed by nobody.
+const CALM: Duration = Duration::from_secs(60);
 
 /// What the orchestrator may change while the agent runs.
 pub struct Settings {
@@ -46,6 +48,43 @@ pub struct Control {
     pub applied: watch::Sender<bool>,
 }
 
+/// Why a conversation ended.
+struct Ended {
+    reason: String,
+    /// a newer stream of this agent took its place
+    is_superseded: bool,
+}
+
+impl Ended {
+    fn by(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), is_superseded: false }
+    }
+}
+
+impl From<Status> for Ended {
+    fn from(status: Status) -> Self {
+        Self { is_superseded: status.code() == Code::Aborted, ..Self::by(explain(&status)) }
+    }
+}
+
+/// How long to wait before the next conversation.
+#[derive(Default)]
+struct Waits {
+    broken: BackOff,
+    /// Two that take the place from one another have each been talked to: nothing else slows them down.
+    rivals: BackOff,
+}
+
+impl Waits {
+    fn after(&mut self, ended: &Ended, lasted: Duration) -> Duration {
+        if lasted > CALM {
+            self.rivals.reset();
+        }
+        let wait = self.broken.wait();
+        if ended.is_superseded { wait.max(self.rivals.wait()) } else { wait }
+    }
+}
+
 type State = Option<(DesiredState, Channel)>;
 
 impl Control {
@@ -56,15 +95,20 @@ impl Control {
         let revision = watch::Sender::new(applier.revision());
         let apply = apply_each(applier, incoming, answers, &revision, &self.applied);
         let talk = async {
-            let mut back_off = BackOff::default();
+            let mut waits = Waits::default();
             loop {
-                let ended = self.talk(&states, &mut outgoing, &revision, &mut back_off).await;
+                let began = Instant::now();
+                let ended = self.talk(&states, &mut outgoing, &revision, &mut waits.broken).await;
+                let reason = &ended.reason;
                 // said once per break; that it is over says `talk`
-                if back_off.is_fresh() {
-                    tracing::warn!("the orchestrator is away ({ended}); what is active goes on");
+                if waits.broken.is_fresh() {
+                    tracing::warn!("the orchestrator is away ({reason}); what is active goes on");
                 }
-                let wait = back_off.wait();
-                tracing::debug!("the orchestrator is away ({ended}); next attempt in {wait:.1?}");
+                if ended.is_superseded {
+                    tracing::warn!("does another process use the identity of this agent, a copy of its data dir?");
+                }
+                let wait = waits.after(&ended, began.elapsed());
+                tracing::debug!("the orchestrator is away ({reason}); next attempt in {wait:.1?}");
                 sleep(wait).await;
             }
         };
@@ -78,20 +122,20 @@ impl Control {
         answers: &mut mpsc::Receiver<Applied>,
         revision: &watch::Sender<u64>,
         back_off: &mut BackOff,
-    ) -> String {
+    ) -> Ended {
         let channel = match self.link.connect().await {
             Ok(channel) => channel,
-            Err(error) => return explain(&error),
+            Err(error) => return Ended::by(explain(&error)),
         };
         let (say, messages) = mpsc::channel(16);
         let hello = agent_message::Message::Hello(self.hello(*revision.borrow()));
         if say.send(AgentMessage { message: Some(hello) }).await.is_err() {
-            return "the stream was not taken up".to_owned();
+            return Ended::by("the stream was not taken up");
         }
         let mut client = ControlClient::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
         let mut heard = match client.sync(ReceiverStream::new(messages)).await {
             Ok(response) => response.into_inner(),
-            Err(status) => return explain(&status),
+            Err(status) => return status.into(),
         };
         tracing::info!("connected to the orchestrator");
         let mut beat = heartbeat(HEARTBEAT);
@@ -107,14 +151,14 @@ impl Control {
                     }
                     // a newer orchestrator may say more than this agent understands
                     Ok(Some(OrchestratorMessage { message: None })) => continue,
-                    Ok(None) => return "it ended the stream".to_owned(),
-                    Err(status) => return explain(&status),
+                    Ok(None) => return Ended::by("it ended the stream"),
+                    Err(status) => return status.into(),
                 },
                 Some(applied) = answers.recv() => agent_message::Message::Applied(applied),
                 _ = beat.tick() => agent_message::Message::Heartbeat(self.heartbeat(*revision.borrow())),
             };
             if say.send(AgentMessage { message: Some(message) }).await.is_err() {
-                return "it stopped listening".to_owned();
+                return Ended::by("it stopped listening");
             }
         }
     }
@@ -190,12 +234,14 @@ async fn apply_each(
                 Ok(()) => back_off.reset(),
                 Err(_) => return,
             },
-            // nobody sends a state twice over a connection that holds, and a component may be there a moment later
+            // nobody sends a state twice over a connection that holds, and a component may be there a moment later, the
+            // disk have room again, or the clock be right
             () = sleep(back_off.wait()), if again => {}
         }
         let Some((state, channel)) = states.borrow_and_update().clone() else { continue };
         let applied = applier.apply(state, &channel).await;
-        again = applied.filters.iter().any(|outcome| outcome.phase == "fetch");
+        let passing = |phase: &str| phase == "fetch" || phase == "sequence" && !applier.is_whole();
+        again = !applier.is_kept() || applied.filters.iter().any(|outcome| passing(&outcome.phase));
         tracing::info!(
             "revision {} applied in {} ms, {} of {} statements refused",
             applied.revision,
@@ -215,5 +261,26 @@ async fn apply_each(
         if answers.try_send(applied).is_err() {
             tracing::debug!("an answer to the orchestrator was dropped: it is away");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rivals_slow_down_though_each_is_talked_to() {
+        let (superseded, away) = (Ended::from(Status::aborted("a newer stream")), Ended::by("away"));
+        let mut waits = Waits::default();
+        let mut wait = Duration::ZERO;
+        for _ in 0..10 {
+            waits.broken.reset();
+            wait = waits.after(&superseded, Duration::ZERO);
+        }
+        assert!(wait > Duration::from_secs(4), "{wait:?}");
+        waits.broken.reset();
+        assert!(waits.after(&away, Duration::ZERO) < Duration::from_secs(1), "an end like any other");
+        waits.broken.reset();
+        assert!(waits.after(&superseded, 2 * CALM) < Duration::from_secs(1), "long undisturbed");
     }
 }

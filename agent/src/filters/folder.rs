@@ -54,7 +54,12 @@ pub struct SidecarFault(#[from] SidecarError);
 
 /// What tells one state of a file from another: an atomic replace changes the inode, a write length or time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Stamp(Vec<Option<(u64, Option<SystemTime>, u64)>>);
+struct Stamp {
+    component: FileStamp,
+    sidecar: FileStamp,
+}
+
+type FileStamp = Option<(u64, Option<SystemTime>, u64)>;
 
 struct Seen {
     stamp: Stamp,
@@ -62,6 +67,23 @@ struct Seen {
     /// tried and either active or reported
     settled: bool,
     active: bool,
+    /// since when there is no such file: a writer may be about to put another in its place
+    gone: Option<Instant>,
+}
+
+impl Seen {
+    fn at(stamp: Stamp, active: bool) -> Self {
+        Self { stamp, since: Instant::now(), settled: false, active, gone: None }
+    }
+
+    /// May the file beside the component be one that is only being written? Then the defaults are not what is meant.
+    fn waits_for_sidecar(&self) -> bool {
+        let unlikely = match self.stamp.sidecar {
+            Some((length, ..)) => length == 0,
+            None => self.active,
+        };
+        unlikely && self.since.elapsed() < SETTLED
+    }
 }
 
 /// The folder and what was last seen in it.
@@ -82,7 +104,7 @@ impl Folder {
             let name = sidecar::name(&path).map_err(SidecarFault)?;
             let stamp = stamp(&path);
             folder.load(&name, &path).await?;
-            folder.seen.insert(name, Seen { stamp, since: Instant::now(), settled: true, active: true });
+            folder.seen.insert(name, Seen { settled: true, ..Seen::at(stamp, true) });
         }
         Ok(folder)
     }
@@ -99,7 +121,7 @@ impl Folder {
             tracing::warn!("{}: changes are noticed late, since it cannot be watched: {error}", self.dir.display());
         }
         loop {
-            let unsettled = self.seen.values().any(|seen| !seen.settled);
+            let unsettled = self.seen.values().any(|seen| !seen.settled || seen.gone.is_some());
             let patience = if unsettled { QUIET } else { LOOK_ANYWAY };
             if timeout(patience, changed.notified()).await.is_ok() {
                 // a writer makes many changes: wait until it pauses, but not for ever
@@ -118,11 +140,18 @@ impl Folder {
         let mut present = BTreeMap::new();
         for path in paths {
             match sidecar::name(&path) {
-                Ok(name) => drop(present.insert(name, path)),
+                // a link to nothing is nothing
+                Ok(name) if path.exists() => drop(present.insert(name, path)),
+                Ok(_) => {}
                 Err(error) => tracing::debug!("{error}"),
             }
         }
-        let gone: Vec<Name> = self.seen.keys().filter(|name| !present.contains_key(*name)).cloned().collect();
+        let mut gone = Vec::new();
+        for (name, seen) in self.seen.iter_mut().filter(|(name, _)| !present.contains_key(*name)) {
+            if seen.gone.get_or_insert_with(Instant::now).elapsed() >= SETTLED {
+                gone.push(name.clone());
+            }
+        }
         for name in gone {
             self.seen.remove(&name);
             if remove(&self.shared, &name, Source::Folder) {
@@ -137,11 +166,14 @@ impl Folder {
     async fn look_at(&mut self, name: Name, path: &Path) {
         let now = stamp(path);
         let mut seen = match self.seen.remove(&name) {
-            Some(seen) if seen.stamp == now && seen.settled => return drop(self.seen.insert(name, seen)),
-            Some(seen) if seen.stamp == now => seen,
-            Some(seen) => Seen { stamp: now, since: Instant::now(), settled: false, active: seen.active },
-            None => Seen { stamp: now, since: Instant::now(), settled: false, active: false },
+            Some(seen) if seen.stamp == now => Seen { gone: None, ..seen },
+            Some(seen) => Seen::at(now, seen.active),
+            None => Seen::at(now, false),
         };
+        if seen.settled || seen.waits_for_sidecar() {
+            self.seen.insert(name, seen);
+            return;
+        }
         match self.load(&name, path).await {
             Ok(()) => {
                 seen.active = true;
@@ -203,5 +235,5 @@ impl Folder {
 fn stamp(component: &Path) -> Stamp {
     use std::os::unix::fs::MetadataExt as _;
     let of = |path: &Path| fs::metadata(path).ok().map(|meta| (meta.len(), meta.modified().ok(), meta.ino()));
-    Stamp(vec![of(component), of(&component.with_extension("toml"))])
+    Stamp { component: of(component), sidecar: of(&component.with_extension("toml")) }
 }

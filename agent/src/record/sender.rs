@@ -41,10 +41,14 @@ impl Sender {
     ///
     /// # Errors
     /// The spool cannot be used or the thread not started.
-    pub fn start(shared: Arc<Shared>, link: Link, folder: PathBuf) -> io::Result<Self> {
+    pub async fn start(shared: Arc<Shared>, link: Link, folder: PathBuf) -> io::Result<Self> {
         let capture = &shared.config.capture;
+        let bound = capture.spool_bytes;
+        // every byte of it is read, and who starts us has health to tell of meanwhile
+        let spool =
+            tokio::task::spawn_blocking(move || Spool::open(folder, bound)).await.map_err(io::Error::other)??;
         let mut state = State {
-            spool: Spool::open(folder, capture.spool_bytes)?,
+            spool,
             window: VecDeque::new(),
             window_bytes: 0,
             window_bound: capture.queue_bytes,

@@ -127,6 +127,12 @@ impl Spool {
                 // half a frame may be there: nothing more goes into this file, and reading stops before it
                 let _ = file.set_len(segment.bytes);
                 self.writer = None;
+                if segment.bytes == 0 {
+                    // the next attempt makes one anew
+                    let number = segment.number;
+                    self.segments.pop_back();
+                    let _ = fs::remove_file(self.path(number));
+                }
                 return Err(error);
             }
             segment.bytes += size;
@@ -146,10 +152,12 @@ impl Spool {
         }
         let number = self.segments.front().map_or(MIDDLE, |first| first.number.saturating_sub(1));
         let mut file = self.create(number)?;
-        for frame in frames {
-            file.write_all(&encode(frame))?;
+        let written = frames.iter().try_for_each(|frame| file.write_all(&encode(frame)));
+        if let Err(error) = written.and_then(|()| file.sync_all()) {
+            // nobody knows of this file: it would be in the way of the next attempt
+            let _ = fs::remove_file(self.path(number));
+            return Err(error);
         }
-        file.sync_all()?;
         self.segments.push_front(Segment { number, bytes: size, read: 0, unread_exchanges: exchanges });
         self.bytes += size;
         Ok(())

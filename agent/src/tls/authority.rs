@@ -1,9 +1,8 @@
 //! The certificate authority of this agent. Enters: the data directory; leaves: the authority that was there, or a new
 //! one, and TLS settings for any name, signed by it. Must not know connections.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,7 +14,7 @@ use time::{Duration, OffsetDateTime};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::leaf::{Leaves, serial};
-use crate::target::TargetHost;
+use crate::{disk, target::TargetHost};
 
 const CERTIFICATE: &str = "ca.pem";
 const KEY: &str = "ca.key";
@@ -54,9 +53,9 @@ impl Authority {
     pub fn load_or_create(data_dir: &Path) -> Result<Self, AuthorityError> {
         let (certificate, key) = (data_dir.join(CERTIFICATE), data_dir.join(KEY));
         match (certificate.exists(), key.exists()) {
-            (false, false) => create(data_dir, &certificate, &key)?,
             (true, false) => return Err(AuthorityError::Half(certificate, key)),
-            (false, true) => return Err(AuthorityError::Half(key, certificate)),
+            // a crash between the two; or the certificate was lost, which anybody may have
+            (false, _) => create(data_dir, &certificate, &key)?,
             (true, true) => {}
         }
         load(&certificate, &key)
@@ -83,14 +82,9 @@ impl Authority {
 }
 
 fn load(certificate_path: &Path, key_path: &Path) -> Result<Authority, AuthorityError> {
-    let read = |path: &Path| fs::read_to_string(path).map_err(|error| AuthorityError::Read(path.to_owned(), error));
-    let metadata = fs::metadata(key_path).map_err(|error| AuthorityError::Read(key_path.to_owned(), error))?;
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(AuthorityError::Exposed(key_path.to_owned(), mode));
-    }
-    let (pem, key) = (read(certificate_path)?, read(key_path)?);
-    let key = KeyPair::from_pem(&key).map_err(|error| AuthorityError::Key(key_path.to_owned(), error))?;
+    let key = read_key(key_path)?;
+    let pem = fs::read_to_string(certificate_path)
+        .map_err(|error| AuthorityError::Read(certificate_path.to_owned(), error))?;
     let wrong = |why: String| AuthorityError::Certificate(certificate_path.to_owned(), why);
     let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| wrong(error.to_string()))?;
     let (_, parsed) = X509Certificate::from_der(&certificate).map_err(|error| wrong(error.to_string()))?;
@@ -112,13 +106,23 @@ fn load(certificate_path: &Path, key_path: &Path) -> Result<Authority, Authority
     Ok(Authority { certificate, pem, leaves })
 }
 
-/// The key first: half an authority is an error that says so, not one without a key that signs nothing.
+/// The key first: from it the certificate can be made again, with the same name.
 fn create(data_dir: &Path, certificate_path: &Path, key_path: &Path) -> Result<(), AuthorityError> {
-    let key = KeyPair::generate()?;
+    disk::private_folder(data_dir).map_err(|error| AuthorityError::Write(data_dir.to_owned(), error))?;
+    let key = if key_path.exists() {
+        tracing::warn!("{} was lost and is made again from {}", certificate_path.display(), key_path.display());
+        read_key(key_path)?
+    } else {
+        let key = KeyPair::generate()?;
+        disk::write_atomic(key_path, key.serialize_pem().as_bytes())
+            .map_err(|error| AuthorityError::Write(key_path.to_owned(), error))?;
+        key
+    };
     let mut name = DistinguishedName::new();
     name.push(DnType::OrganizationName, "Weir");
     // Two agents' authorities can be told apart in a trust store.
-    name.push(DnType::CommonName, format!("Weir CA {:08x}", rand::random::<u32>()));
+    let mark = weir_artifact::Digest::of(key.public_key_raw()).hex();
+    name.push(DnType::CommonName, format!("Weir CA {}", &mark[..8]));
     let now = OffsetDateTime::now_utc();
     let mut params = CertificateParams::default();
     params.distinguished_name = name;
@@ -129,23 +133,23 @@ fn create(data_dir: &Path, certificate_path: &Path, key_path: &Path) -> Result<(
     params.not_before = now - Duration::days(1);
     params.not_after = now + Duration::days(3650);
     let certificate = params.self_signed(&key)?;
-    fs::create_dir_all(data_dir).map_err(|error| AuthorityError::Write(data_dir.to_owned(), error))?;
-    write(key_path, 0o600, &key.serialize_pem())?;
-    write(certificate_path, 0o644, &certificate.pem())
+    disk::write_atomic_for_all(certificate_path, certificate.pem().as_bytes())
+        .map_err(|error| AuthorityError::Write(certificate_path.to_owned(), error))
 }
 
-fn write(path: &Path, mode: u32, text: &str) -> Result<(), AuthorityError> {
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
-        .map_err(|error| AuthorityError::Write(path.to_owned(), error))
+fn read_key(path: &Path) -> Result<KeyPair, AuthorityError> {
+    let read = |error| AuthorityError::Read(path.to_owned(), error);
+    if let Some(mode) = disk::exposure(path).map_err(read)? {
+        return Err(AuthorityError::Exposed(path.to_owned(), mode));
+    }
+    let text = fs::read_to_string(path).map_err(read)?;
+    KeyPair::from_pem(&text).map_err(|error| AuthorityError::Key(path.to_owned(), error))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn made() -> tempfile::TempDir {
@@ -166,6 +170,25 @@ mod tests {
         let again = Authority::load_or_create(dir.path()).unwrap();
         assert_eq!(again.pem().as_bytes(), first);
         assert_eq!(fs::metadata(dir.path().join(KEY)).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_a_crash_left_is_made_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        let first = Authority::load_or_create(&data).unwrap();
+        assert_eq!(fs::metadata(&data).unwrap().permissions().mode() & 0o777, 0o700);
+        let mode = fs::metadata(data.join(CERTIFICATE)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode & 0o444, 0o444, "clients are to read it: {mode:o}");
+        fs::remove_file(data.join(CERTIFICATE)).unwrap();
+        fs::write(data.join("ca.pem.new"), "half of").unwrap();
+        let again = Authority::load_or_create(&data).unwrap();
+        // Who trusts the first trusts the second: the same name and key.
+        let name_and_key = |authority: &Authority| {
+            let (_, parsed) = X509Certificate::from_der(authority.certificate()).unwrap();
+            (parsed.subject().to_string(), parsed.public_key().raw.to_vec())
+        };
+        assert_eq!(name_and_key(&first), name_and_key(&again));
     }
 
     #[test]

@@ -114,6 +114,88 @@ async fn half_a_file_is_waited_for() {
     agent.runs("a", &new).await;
 }
 
+/// Another file tells us that the agent has looked at the folder meanwhile.
+async fn looked(agent: &Agent, other: &str) {
+    let component = component(other);
+    agent.write(&format!("{other}.wasm"), &component);
+    agent.runs(other, &component).await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_put_in_place_of_another_leaves_no_gap() {
+    let mut agent = Agent::new();
+    let [old, new] = ["old", "new"].map(component);
+    agent.write("a.wasm", &old);
+    agent.start().await.unwrap();
+    // a machine that is too busy to look within the time tries again
+    for attempt in 0.. {
+        assert!(attempt < 20, "never looked in time");
+        let removed = std::time::Instant::now();
+        fs::remove_file(agent.path("a.wasm")).unwrap();
+        looked(&agent, &format!("other{attempt}")).await;
+        let in_time = removed.elapsed() < std::time::Duration::from_millis(400);
+        let active = agent.digest("a");
+        agent.write("a.wasm", &new);
+        agent.runs("a", &new).await;
+        if in_time {
+            assert!(active.is_some(), "it was taken out at once");
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_mount_that_is_swapped_as_a_whole_is_followed() {
+    use std::os::unix::fs::symlink;
+    let mut agent = Agent::new();
+    let [old, new] = ["old", "new"].map(component);
+    for (folder, component, priority) in [("..1", &old, 1), ("..2", &new, 2)] {
+        fs::create_dir(agent.path(folder)).unwrap();
+        agent.write(&format!("{folder}/a.wasm"), component);
+        agent.write(&format!("{folder}/a.toml"), format!("priority = {priority}\n"));
+    }
+    fs::create_dir(agent.path("..3")).unwrap();
+    symlink("..1", agent.path("..data")).unwrap();
+    symlink("..data/a.wasm", agent.path("a.wasm")).unwrap();
+    symlink("..data/a.toml", agent.path("a.toml")).unwrap();
+    agent.start().await.unwrap();
+    let swap = |to: &str| {
+        symlink(to, agent.path("..data_tmp")).unwrap();
+        fs::rename(agent.path("..data_tmp"), agent.path("..data")).unwrap();
+    };
+    swap("..2");
+    agent.runs("a", &new).await;
+    assert_eq!(agent.shared.active.find(&name("a")).unwrap().publication().priority, 2);
+    // the file is not in the newest
+    swap("..3");
+    eventually("a is gone", || agent.digest("a").is_none()).await;
+}
+
+#[tokio::test]
+async fn a_file_beside_it_that_is_being_written_is_waited_for() {
+    let mut agent = Agent::new();
+    agent.write("a.wasm", component("a"));
+    agent.write("a.toml", "priority = 9\n");
+    agent.start().await.unwrap();
+    let priority = || agent.shared.active.find(&name("a")).unwrap().publication().priority;
+    for attempt in 0.. {
+        assert!(attempt < 20, "never looked in time");
+        let truncated = std::time::Instant::now();
+        agent.write("a.toml", "");
+        looked(&agent, &format!("other{attempt}")).await;
+        let (in_time, meanwhile) = (truncated.elapsed() < std::time::Duration::from_millis(400), priority());
+        agent.write("a.toml", "priority = 7\n");
+        eventually("what was written", || priority() == 7).await;
+        if in_time {
+            assert_ne!(meanwhile, 0, "it ran without its file");
+            break;
+        }
+    }
+    // one that stays empty says nothing, and is believed in the end
+    agent.write("a.toml", "");
+    eventually("the default", || priority() == 0).await;
+}
+
 #[tokio::test]
 async fn a_broken_file_leaves_the_version_before() {
     let mut agent = Agent::new();

@@ -5,7 +5,9 @@
 #[path = "../../../host/tests/filters/guest.rs"]
 mod guest;
 
+mod agent;
 mod folder;
+mod publishers;
 mod signed;
 mod support;
 mod swap;

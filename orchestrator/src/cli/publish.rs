@@ -87,6 +87,16 @@ struct Outcome {
     reason: Option<String>,
 }
 
+const NO_REASON: &str = "no reason given";
+
+impl Outcome {
+    /// Phase and reason, where the newest statement was refused.
+    fn refusal(&self) -> Option<(&str, &str)> {
+        let phase = self.phase.as_deref().filter(|phase| !phase.is_empty())?;
+        Some((phase, self.reason.as_deref().filter(|reason| !reason.is_empty()).unwrap_or(NO_REASON)))
+    }
+}
+
 /// Signs and posts.
 pub(crate) async fn post(
     client: &Client,
@@ -178,7 +188,9 @@ impl Sending<'_> {
     fn answer(&self, agent: &Agent, revision: u64, outcome: Option<&Outcome>, began: Instant) -> Option<Answer> {
         let acked = agent.revision >= revision;
         let Statement::Publish(publication) = self.statement else {
-            return acked.then(|| answered(agent, began, None));
+            // An agent to which the removal is no news says nothing of it.
+            let refusal = outcome.and_then(Outcome::refusal);
+            return acked.then(|| answered(agent, began, refusal));
         };
         let outcome = match outcome {
             Some(outcome) if acked => outcome,
@@ -188,9 +200,7 @@ impl Sending<'_> {
         if outcome.active && outcome.version == publication.version && same_digest {
             return Some(answered(agent, began, None));
         }
-        let phase = outcome.phase.as_deref().filter(|phase| !phase.is_empty()).unwrap_or("apply");
-        let reason = outcome.reason.as_deref().filter(|reason| !reason.is_empty()).unwrap_or("no reason given");
-        Some(answered(agent, began, Some((phase, reason))))
+        Some(answered(agent, began, Some(outcome.refusal().unwrap_or(("apply", NO_REASON)))))
     }
 
     async fn outcomes(&self, (group, name): (&GroupName, &Name)) -> Result<BTreeMap<String, Outcome>, Failure> {

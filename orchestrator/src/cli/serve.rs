@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
 use super::failure::Failure;
-use crate::{ServeArgs, ServeConfig};
+use crate::{ServeArgs, ServeConfig, open_files};
 
 /// Run the server, until SIGTERM or ctrl-c
 #[derive(Debug, Args)]
@@ -29,6 +29,7 @@ enum LogFormat {
 
 impl Serve {
     pub(crate) fn run(self) -> Result<(), Failure> {
+        unknown_variables()?;
         let config = ServeConfig::load(self.serve)?;
         let filter =
             EnvFilter::try_new(&self.log).map_err(|error| Failure::Usage(format!("--log {}: {error}", self.log)))?;
@@ -37,7 +38,26 @@ impl Serve {
             LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
             LogFormat::Json => log.json().init(),
         }
+        open_files::raise_limit();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Runtime)?;
         Ok(runtime.block_on(crate::serve(config))?)
+    }
+}
+
+/// A misspelt variable would else be ignored in silence. Those of agents are none of ours.
+fn unknown_variables() -> Result<(), Failure> {
+    let command = super::command();
+    let commands = || std::iter::once(&command).chain(command.get_subcommands());
+    let known = |name: &str| {
+        commands()
+            .flat_map(clap::Command::get_arguments)
+            .any(|argument| argument.get_env().is_some_and(|own| own == name))
+    };
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let unknown: Vec<String> =
+        names.filter(|name| name.starts_with("WEIR_") && !name.starts_with("WEIR_AGENT_") && !known(name)).collect();
+    match &unknown[..] {
+        [] => Ok(()),
+        names => Err(Failure::Usage(format!("{}: there is no such variable", names.join(", ")))),
     }
 }

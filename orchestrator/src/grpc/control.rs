@@ -1,21 +1,25 @@
 //! One stream per agent: it says hello, is told what to run, again at each change, and answers what became of it.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use prost::bytes::Bytes;
 use tokio::{sync::mpsc, time::Instant};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 use weir_artifact::Digest;
-use weir_proto::v1::{
-    AgentMessage, Applied, ComponentChunk, DesiredState, FetchRequest, FilterOutcome, Hello, OrchestratorMessage,
-    Settings, agent_message, control_server::Control, orchestrator_message,
+use weir_proto::{
+    MAX_OUTCOMES,
+    v1::{
+        AgentMessage, Applied, ComponentChunk, DesiredState, FetchRequest, FilterOutcome, Hello, OrchestratorMessage,
+        Settings, agent_message, control_server::Control, orchestrator_message,
+    },
 };
 
 use super::{Answers, Service, bounded, unavailable};
 use crate::{
     clock::now_us,
     fleet::{HEARTBEAT, Membership},
+    in_transit::Shared,
     store::{Agent, Outcome},
 };
 
@@ -25,8 +29,6 @@ const GREETING: Duration = Duration::from_secs(10);
 /// Between two notes of `last_seen` on disk.
 const SEEN: Duration = Duration::from_secs(60);
 const METRICS_INTERVAL_S: u32 = 5;
-/// Filters an agent can answer for at a time.
-const MAX_OUTCOMES: usize = 1000;
 
 #[tonic::async_trait]
 impl Control for Service {
@@ -70,7 +72,7 @@ impl Control for Service {
     }
 }
 
-fn chunks(whole: Arc<Bytes>) -> impl Iterator<Item = Result<ComponentChunk, Status>> {
+fn chunks(whole: Shared) -> impl Iterator<Item = Result<ComponentChunk, Status>> {
     let mut rest = Bytes::clone(&whole);
     std::iter::from_fn(move || {
         if rest.is_empty() {

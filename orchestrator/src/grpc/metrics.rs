@@ -4,6 +4,8 @@ use tokio_stream::StreamExt as _;
 use tonic::{Request, Response, Status, Streaming};
 use weir_proto::v1::{MetricsAck, MetricsBatch, SystemMetrics, metrics_server::Metrics};
 
+use crate::clock::now_us;
+
 use super::{Answers, Service, bounded, unavailable};
 
 /// Of one batch, and of the parts of one sample.
@@ -25,7 +27,7 @@ impl Metrics for Service {
                 if samples.len() > MOST {
                     return Err(Status::invalid_argument(format!("more than {MOST} samples in a batch")));
                 }
-                let stored = service.orchestrator.store.add_metrics(agent, &samples).await;
+                let stored = service.orchestrator.store.add_metrics(agent, &samples, now_us()).await;
                 stored.map_err(|error| unavailable(&error))?;
                 Ok(MetricsAck { stored: samples.len() as u64 })
             }

@@ -8,6 +8,7 @@ use tonic::{Request, Response, Status, Streaming};
 use weir_proto::v1::{TrafficAck, TrafficBatch, traffic_server::Traffic};
 
 use super::{Answers, Service, unavailable};
+use crate::clock::now_us;
 use crate::store::{Agent, Row, StoreError, Written, prepare};
 
 /// Batches of one agent that wait for the disk.
@@ -81,11 +82,12 @@ impl Service {
         let service = self.clone();
         let agent = agent.clone();
         let small = batch.encoded_len() < INLINE_BYTES;
+        let now = now_us();
         let work = move || {
             let mut packer = zstd::bulk::Compressor::new(LEVEL).ok();
             let mut rows = Vec::with_capacity(batch.exchanges.len());
             for exchange in &batch.exchanges {
-                match prepare(agent.number, exchange, packer.as_mut()) {
+                match prepare(agent.number, now, exchange, packer.as_mut()) {
                     Ok(row) => rows.push(row),
                     Err(reason) => service.orchestrator.telemetry.refused(&agent.id.to_string(), &reason),
                 }

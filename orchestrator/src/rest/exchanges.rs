@@ -21,11 +21,11 @@ use crate::{clock::rfc3339, orchestrator::Orchestrator, store::Summary};
 #[into_params(parameter_in = Query)]
 pub(super) struct Which {
     /// In the query grammar, such as `host:*.example.com status:5xx -method:GET`
-    query: Option<String>,
+    pub(super) query: Option<String>,
     /// 1 to 500, by default 100
-    limit: Option<usize>,
+    pub(super) limit: Option<usize>,
     /// `next` of the page before
-    cursor: Option<String>,
+    pub(super) cursor: Option<String>,
 }
 
 /// An exchange in a listing.
@@ -168,7 +168,7 @@ pub(super) async fn one(
     Ok(Json(detail(summary, exchange)))
 }
 
-fn item(summary: Summary) -> ExchangeItem {
+pub(super) fn item(summary: Summary) -> ExchangeItem {
     ExchangeItem {
         id: summary.id,
         agent: summary.agent,

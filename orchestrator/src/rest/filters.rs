@@ -5,17 +5,18 @@ use std::{
     sync::Arc,
 };
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::State};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use weir_artifact::{Capability, FailurePolicy, GroupName, Isolation, Name, Publication, Statement};
 
-use super::{List, input::Params, problem::Problem};
+use super::{
+    List,
+    input::{Params, Segment},
+    problem::Problem,
+};
 use crate::{
     clock::rfc3339,
     orchestrator::Orchestrator,
@@ -125,12 +126,12 @@ pub(super) async fn list(
     (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn one(
     State(orchestrator): State<Arc<Orchestrator>>,
-    Path(name): Path<String>,
+    Segment(name): Segment,
     Params(InGroup { group }): Params<InGroup>,
 ) -> Result<Json<FilterDetail>, Problem> {
     let group = parse_group(group.as_deref().unwrap_or("default"))?;
     let missing = || Problem::not_found(format!("there is no filter of this name in group `{group}`"));
-    let name: Name = name.parse().map_err(|_| missing())?;
+    let name: Name = name.and_then(|name| name.parse().ok()).ok_or_else(missing)?;
     let rows = orchestrator.store.filters(Some(&group), Some(&name)).await?;
     let row = rows.into_iter().next().ok_or_else(missing)?;
     let versions = orchestrator.store.publications(&group, &name).await?;

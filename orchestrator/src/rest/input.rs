@@ -40,6 +40,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
+/// `{name}` of the path, where there is one segment to take; none where it is not even text (RFC 3986 section 2.1).
+pub(super) struct Segment(pub(super) Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = Path::<String>::from_request_parts(parts, state).await;
+        Ok(Self(text.ok().map(|Path(text)| text)))
+    }
+}
+
 /// A JSON body.
 pub(super) struct Body<T>(pub(super) T);
 

@@ -1,6 +1,7 @@
 //! REST: one file per resource. JSON in and out, errors as RFC 9457 problem documents.
 
 mod agents;
+mod arrivals;
 mod bodies;
 mod exchanges;
 mod filters;
@@ -55,6 +56,7 @@ fn router(orchestrator: Arc<Orchestrator>) -> Router {
     let largest = usize::try_from(orchestrator.limits.component_bytes).unwrap_or(usize::MAX) / 3 * 4 + (4 << 20);
     let api = Router::new()
         .route("/exchanges", get(exchanges::list))
+        .route("/exchanges/arrivals", get(arrivals::list))
         .route("/exchanges/{id}", get(exchanges::one))
         .route("/exchanges/{id}/request/body", get(bodies::request))
         .route("/exchanges/{id}/response/body", get(bodies::response))

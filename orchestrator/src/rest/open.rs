@@ -12,7 +12,7 @@ use utoipa::{
     openapi::security::{Http, HttpAuthScheme, SecurityScheme},
 };
 
-use super::{agents, bodies, exchanges, filters, join_tokens, metrics, problem::Problem, push};
+use super::{agents, arrivals, bodies, exchanges, filters, join_tokens, metrics, problem::Problem, push};
 use crate::orchestrator::Orchestrator;
 
 /// The process runs.
@@ -51,7 +51,7 @@ pub(crate) fn document() -> String {
 #[openapi(
     info(title = "Weir orchestrator", description = "Traffic, filters, agents and metrics of a fleet of Weir agents."),
     paths(
-        exchanges::list, exchanges::one, bodies::request, bodies::response, filters::list, filters::one, push::push,
+        exchanges::list, exchanges::one, arrivals::list, bodies::request, bodies::response, filters::list, filters::one, push::push,
         agents::list, metrics::list, metrics::of_agent, join_tokens::make, health, ready, prometheus, openapi,
     ),
     security(("token" = [])),

@@ -11,6 +11,7 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 use utoipa::ToSchema;
 use weir_artifact::{
     Artifact, ArtifactError, Envelope, KeyId, Refusal, Signed, Statement, StatementError, TrustedKey, TrustedKeys,
@@ -65,7 +66,9 @@ pub(super) struct Pushed {
 pub(super) async fn push(State(orchestrator): State<Arc<Orchestrator>>, request: Request) -> Result<Response, Problem> {
     // Bodies are large: a few at a time are in memory.
     let _turn = orchestrator.pushing.acquire().await.map_err(|_| Problem::unavailable())?;
-    let Body(push) = Body::<Push>::from_request(request, &()).await?;
+    let read = timeout(orchestrator.limits.push_time, Body::<Push>::from_request(request, &())).await;
+    let Body(push) =
+        read.map_err(|_| Problem::too_slow("the body did not arrive in time: others wait for this turn"))??;
     let most = orchestrator.limits.component_bytes;
     let opened = tokio::task::spawn_blocking(move || open(push, most)).await;
     let mut opened = opened.map_err(|_| Problem::unavailable())??;
@@ -94,7 +97,9 @@ pub(super) async fn push(State(orchestrator): State<Arc<Orchestrator>>, request:
         Accepted::NoSuchFilter => return Err(Problem::not_found("there is no such filter to remove")),
         Accepted::NoSuchComponent => return Err(no_component("it")),
         Accepted::TooMany => {
-            return Err(Problem::conflict("the group's statements would not fit in one message: remove filters first"));
+            return Err(Problem::conflict(
+                "the group has as many statements about filters as its agents take in one message: use names again, or another group",
+            ));
         }
     };
     orchestrator.fleet.announce();

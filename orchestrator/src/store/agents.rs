@@ -57,7 +57,8 @@ impl Store {
         sqlx::query(AGENT).fetch_all(&self.reads).await?.iter().map(agent_row).collect()
     }
 
-    /// What the agent said when it connected.
+    /// What the agent said when it connected. Its revision is not taken from there: whoever waits for that of a push reads
+    /// what became of its filters next, and that comes with `applied`.
     pub(crate) async fn agent_connected(
         &self,
         number: i64,
@@ -65,14 +66,12 @@ impl Store {
         now_us: u64,
     ) -> Result<(), StoreError> {
         sqlx::query(
-            "UPDATE agents SET name = ?, version = ?, listen = ?, admin = ?, revision = ?, workers = ?, \
-             last_seen_us = ? WHERE number = ?",
+            "UPDATE agents SET name = ?, version = ?, listen = ?, admin = ?, workers = ?, last_seen_us = ? WHERE number = ?",
         )
         .bind(&hello.name)
         .bind(&hello.version)
         .bind(&hello.listen)
         .bind(&hello.admin)
-        .bind(signed(hello.revision))
         .bind(i64::from(hello.workers))
         .bind(signed(now_us))
         .bind(number)

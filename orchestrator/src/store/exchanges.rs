@@ -23,11 +23,11 @@ use super::{
 /// Index entries between two looks at the clock.
 const BLOCK: i64 = 10_000;
 /// A search that took this long answers with what it has.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 /// No stored message is larger: what agents send is bounded.
 const MAX_DETAIL: usize = weir_proto::MAX_MESSAGE_BYTES;
 
-const COLUMNS: &str = "SELECT e.id, a.id, a.name, e.started_us, e.duration_us, e.first_byte_us, e.method, e.scheme, \
+pub(super) const COLUMNS: &str = "SELECT e.id, a.id, a.name, e.started_us, e.duration_us, e.first_byte_us, e.method, e.scheme, \
     e.authority, e.host, e.path, e.version, e.status, e.request_bytes, e.response_bytes, e.content_type, e.outcome, \
     e.error, e.client, e.filters";
 
@@ -167,7 +167,7 @@ fn uuid(row: &SqliteRow, column: usize) -> Result<Uuid, StoreError> {
     Uuid::from_slice(row.try_get(column)?).map_err(|_| StoreError::Damaged("an id"))
 }
 
-fn summary(row: &SqliteRow) -> Result<Summary, StoreError> {
+pub(super) fn summary(row: &SqliteRow) -> Result<Summary, StoreError> {
     let number = |column| Ok::<_, StoreError>(unsigned(row.try_get(column)?));
     let filters: &str = row.try_get(19)?;
     Ok(Summary {
@@ -194,7 +194,7 @@ fn summary(row: &SqliteRow) -> Result<Summary, StoreError> {
     })
 }
 
-fn detail(row: &SqliteRow, column: usize) -> Result<Exchange, StoreError> {
+pub(super) fn detail(row: &SqliteRow, column: usize) -> Result<Exchange, StoreError> {
     let damaged = || StoreError::Damaged("a recorded exchange");
     let bytes: &[u8] = row.try_get(column + 1)?;
     if row.try_get::<i64, _>(column)? != ZSTD {

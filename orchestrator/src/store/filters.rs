@@ -1,8 +1,9 @@
-//! Signed statements and components. Every statement is kept as it was signed; the state of a group is the newest
-//! statement about each of its filters, and the revision of that state is the number of its newest statement.
+//! Signed statements and components. Every statement is kept as it was signed. The state of a group is, of each publisher
+//! key, the newest statement about each of its filters: which keys count is for agents to say, and one they do not trust
+//! must not hide what another signed. The revision of that state is the number of its newest statement.
 
 use prost::bytes::Bytes;
-use sqlx::{Row as _, Sqlite, Transaction, sqlite::SqliteRow};
+use sqlx::{AssertSqlSafe, Row as _, Sqlite, Transaction, sqlite::SqliteRow};
 use weir_artifact::{
     Digest, Envelope, GroupName, Mark, Name, Publication, Ratchet, Refusal, Signed, Statement, TrustedKey,
 };
@@ -12,6 +13,10 @@ use super::{Store, StoreError, signed, unsigned};
 
 /// The state of a group is one message to its agents; this leaves room in it.
 const MAX_STATE_BYTES: i64 = (weir_proto::MAX_MESSAGE_BYTES - (1 << 20)) as i64;
+
+/// Of statements `s`: no newer one of the same key is about the same filter. Endorsements, which have no name, all stand.
+const STANDS: &str = "NOT EXISTS (SELECT 1 FROM statements n WHERE n.grp = s.grp AND n.name = s.name AND \
+                      n.public_key = s.public_key AND n.sequence > s.sequence)";
 
 /// A statement with all that is stored of it.
 pub(crate) struct Publishing<'a> {
@@ -36,7 +41,7 @@ pub(crate) enum Accepted {
     NoSuchFilter,
     /// No component with this digest was ever sent.
     NoSuchComponent,
-    /// The group's statements would not fit in one message.
+    /// The group's statements would not fit in one message, or their outcomes in one answer.
     TooMany,
 }
 
@@ -125,14 +130,12 @@ impl Store {
         .execute(&mut *transaction)
         .await?
         .last_insert_rowid();
-        let size = sqlx::query(
-            "SELECT coalesce(sum(length(statement) + 256), 0) FROM statements s WHERE grp = ? AND \
-             NOT EXISTS (SELECT 1 FROM statements n WHERE n.grp = s.grp AND n.name = s.name AND n.sequence > s.sequence)",
-        )
-        .bind(group.as_str())
-        .fetch_one(&mut *transaction)
-        .await?;
-        if size.try_get::<i64, _>(0)? > MAX_STATE_BYTES {
+        let state = format!(
+            "SELECT coalesce(sum(length(statement) + 256), 0), count(name) FROM statements s WHERE grp = ? AND {STANDS}"
+        );
+        let state = sqlx::query(AssertSqlSafe(state)).bind(group.as_str()).fetch_one(&mut *transaction).await?;
+        let filters = usize::try_from(state.try_get::<i64, _>(1)?).unwrap_or(usize::MAX);
+        if state.try_get::<i64, _>(0)? > MAX_STATE_BYTES || filters > weir_proto::MAX_OUTCOMES {
             return Ok(Accepted::TooMany);
         }
         transaction.commit().await?;
@@ -141,14 +144,10 @@ impl Store {
 
     /// What the agents of a group should run.
     pub(crate) async fn desired_state(&self, group: &str) -> Result<DesiredState, StoreError> {
-        let rows = sqlx::query(
-            "SELECT number, statement, signature, key_id FROM statements s WHERE grp = ? AND NOT \
-             EXISTS (SELECT 1 FROM statements n WHERE n.grp = s.grp AND n.name = s.name AND n.sequence > s.sequence) \
-             ORDER BY number",
-        )
-        .bind(group)
-        .fetch_all(&self.reads)
-        .await?;
+        let state = format!(
+            "SELECT number, statement, signature, key_id FROM statements s WHERE grp = ? AND {STANDS} ORDER BY number"
+        );
+        let rows = sqlx::query(AssertSqlSafe(state)).bind(group).fetch_all(&self.reads).await?;
         let mut state = DesiredState::default();
         for row in &rows {
             state.revision = state.revision.max(unsigned(row.try_get(0)?));
@@ -220,7 +219,7 @@ impl Store {
     /// Every publication of a filter, newest first.
     pub(crate) async fn publications(&self, group: &GroupName, name: &Name) -> Result<Vec<StatementRow>, StoreError> {
         let sql = format!("{COLUMNS} WHERE grp = ? AND name = ? AND kind = 'publish' ORDER BY sequence DESC");
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(group.as_str()).bind(name.as_str());
+        let rows = sqlx::query(AssertSqlSafe(sql)).bind(group.as_str()).bind(name.as_str());
         rows.fetch_all(&self.reads).await?.iter().map(statement_row).collect()
     }
 }

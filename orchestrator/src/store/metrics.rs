@@ -7,6 +7,9 @@ use weir_proto::v1::SystemMetrics;
 
 use super::{Store, StoreError, signed, unsigned};
 
+/// What a sample takes of the disk beside its message, about.
+const ROW: u64 = 128;
+
 /// One sample of one agent.
 #[derive(Debug)]
 pub(crate) struct Sample {
@@ -19,13 +22,23 @@ pub(crate) struct Sample {
 
 impl Store {
     /// Stores samples; one that was delivered before is stored once.
-    pub(crate) async fn add_metrics(&self, agent: i64, samples: &[SystemMetrics]) -> Result<(), StoreError> {
+    pub(crate) async fn add_metrics(
+        &self,
+        agent: i64,
+        samples: &[SystemMetrics],
+        now_us: u64,
+    ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         for sample in samples {
-            sqlx::query("INSERT OR IGNORE INTO system_metrics (at_us, agent, sample) VALUES (?, ?, ?)")
+            let bytes = sample.encode_to_vec();
+            let insert = "INSERT OR IGNORE INTO system_metrics (received_us, bytes, at_us, agent, sample) \
+                          VALUES (?, ?, ?, ?, ?)";
+            sqlx::query(insert)
+                .bind(signed(now_us))
+                .bind(signed(ROW + bytes.len() as u64))
                 .bind(signed(sample.at_us))
                 .bind(agent)
-                .bind(sample.encode_to_vec())
+                .bind(bytes)
                 .execute(&mut *transaction)
                 .await?;
         }

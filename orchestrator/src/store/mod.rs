@@ -5,6 +5,7 @@
 //! FULL, so what a committed transaction answered for survives the loss of power.
 
 mod agents;
+mod arrivals;
 mod exchanges;
 mod filters;
 mod metrics;
@@ -25,14 +26,15 @@ use sqlx::{
 };
 
 pub(crate) use agents::{Agent, Outcome};
+pub(crate) use arrivals::Arrivals;
 pub(crate) use exchanges::Summary;
 pub(crate) use filters::{Accepted, FilterRow, Publishing, StatementRow};
 pub(crate) use metrics::Sample;
 pub(crate) use record::{Row, prepare};
-pub(crate) use tokens::Spend;
+pub(crate) use tokens::{Joining, Spend};
 pub(crate) use writer::Written;
 
-use crate::{Limits, telemetry::Telemetry};
+use crate::{Limits, disk, telemetry::Telemetry};
 
 /// Readers at a time; more wait their turn.
 const READERS: u32 = 4;
@@ -88,9 +90,17 @@ impl Store {
         let fault = |error| StoreError::File { file: file.display().to_string(), error };
         // SQLite gives its journal files the mode of the database.
         fs::OpenOptions::new().append(true).create(true).mode(0o600).open(file).map_err(fault)?;
+        // A restored one has the mode that the umask gives: what clients said is in there.
+        for ending in ["", "-wal", "-shm"] {
+            let mut path = file.as_os_str().to_owned();
+            path.push(ending);
+            if disk::make_private(Path::new(&path)).map_err(fault)? {
+                tracing::warn!("{} could be read by others: it no longer can", path.display());
+            }
+        }
         let options = SqliteConnectOptions::new()
             .filename(file)
-            .page_size(8192)
+            .page_size(record::PAGE as u32)
             .auto_vacuum(SqliteAutoVacuum::None)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)

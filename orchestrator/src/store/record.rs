@@ -12,6 +12,8 @@ const LONG: usize = 8 << 10;
 const SHORT: usize = 1 << 10;
 /// Below this packing saves less than it costs.
 const PACK_FROM: usize = 512;
+/// Of the database, bytes.
+pub(super) const PAGE: usize = 8192;
 
 pub(super) const PLAIN: i64 = 0;
 pub(super) const ZSTD: i64 = 1;
@@ -19,6 +21,7 @@ pub(super) const ZSTD: i64 = 1;
 /// One exchange, ready to be inserted.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
+    pub(super) received_us: i64,
     pub(super) id: [u8; 16],
     pub(super) agent: i64,
     pub(super) started_us: i64,
@@ -49,6 +52,12 @@ impl Row {
     pub(super) fn bytes(&self) -> usize {
         512 + self.path.len() + self.detail.len()
     }
+
+    /// What it takes of the disk, about, its index entries included: what does not share a page has pages of its own.
+    pub(super) fn stored_bytes(&self) -> usize {
+        let bytes = self.bytes();
+        if bytes > PAGE / 2 { bytes.next_multiple_of(PAGE) } else { bytes }
+    }
 }
 
 /// The agent sent what is no exchange.
@@ -64,9 +73,10 @@ pub(crate) enum Refused {
     Status(u32),
 }
 
-/// The row of an exchange that this agent recorded.
+/// The row of an exchange that this agent recorded and that came now.
 pub(crate) fn prepare(
     agent: i64,
+    now_us: u64,
     exchange: &Exchange,
     packer: Option<&mut zstd::bulk::Compressor<'_>>,
 ) -> Result<Row, Refused> {
@@ -86,6 +96,7 @@ pub(crate) fn prepare(
     let connection = exchange.connection.clone().unwrap_or_default();
     let (coding, detail) = pack(exchange, packer);
     Ok(Row {
+        received_us: super::signed(now_us),
         id: id.into_bytes(),
         agent,
         started_us: super::signed(exchange.started_us),
@@ -182,7 +193,7 @@ mod tests {
     }
 
     fn check(exchange: &Exchange) -> Result<Row, Refused> {
-        prepare(1, exchange, None)
+        prepare(1, 0, exchange, None)
     }
 
     #[test]
@@ -216,7 +227,7 @@ mod tests {
         let mut with = |data: Vec<u8>| {
             let body = Some(Body { size: data.len() as u64, data: data.into() });
             let response = Some(Response { status: 200, body, ..Response::default() });
-            prepare(1, &Exchange { response, ..exchange() }, Some(&mut packer)).unwrap()
+            prepare(1, 0, &Exchange { response, ..exchange() }, Some(&mut packer)).unwrap()
         };
         assert_eq!(with(b"text ".repeat(400)).coding, ZSTD);
         assert_eq!(with((0..2048).map(|_| rand::random()).collect()).coding, PLAIN);

@@ -1,15 +1,30 @@
 //! The admin token and one-time join tokens, as hashes.
 
 use sqlx::Row as _;
+use uuid::Uuid;
 
 use super::{Store, StoreError, signed};
 use crate::tokens::TokenHash;
 
+/// Who wants to join.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Joining<'a> {
+    /// Its id, if it is new.
+    pub(crate) id: Uuid,
+    /// SHA-256 of its public key.
+    pub(crate) key: [u8; 32],
+    pub(crate) name: &'a str,
+    pub(crate) version: &'a str,
+}
+
 /// What became of a join token.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Spend {
-    /// The agent joined this group.
-    Joined(String),
+    /// It joined this group, now or, with this token and key, before.
+    Joined {
+        id: Uuid,
+        group: String,
+    },
     Unknown,
     Spent,
     Expired,
@@ -53,30 +68,33 @@ impl Store {
         Ok(())
     }
 
-    /// Spends the token and makes the agent known, both or neither.
-    pub(crate) async fn join(
-        &self,
-        hash: TokenHash,
-        id: uuid::Uuid,
-        name: &str,
-        version: &str,
-        now_us: u64,
-    ) -> Result<Spend, StoreError> {
+    /// Spends the token and makes the agent known, both or neither. A token that was spent with this very key gives the
+    /// same agent again: it did not hear of it.
+    pub(crate) async fn join(&self, hash: TokenHash, joining: Joining<'_>, now_us: u64) -> Result<Spend, StoreError> {
+        let Joining { id, key, name, version } = joining;
         let mut transaction = self.begin().await?;
-        let row = sqlx::query("SELECT grp, expires_us, spent_us FROM tokens WHERE hash = ? AND kind = 'join'")
-            .bind(hash.to_vec())
-            .fetch_optional(&mut *transaction)
-            .await?;
+        let sql = "SELECT t.grp, t.expires_us, t.spent_us, t.key, a.id, a.grp FROM tokens t \
+                   LEFT JOIN agents a ON a.id = t.agent WHERE t.hash = ? AND t.kind = 'join'";
+        let row = sqlx::query(sql).bind(hash.to_vec()).fetch_optional(&mut *transaction).await?;
         let Some(row) = row else { return Ok(Spend::Unknown) };
         if row.try_get::<Option<i64>, _>(2)?.is_some() {
-            return Ok(Spend::Spent);
+            let same = row.try_get::<Option<&[u8]>, _>(3)? == Some(&key[..]);
+            return match row.try_get::<Option<&[u8]>, _>(4)? {
+                Some(id) if same => {
+                    let id = Uuid::from_slice(id).map_err(|_| StoreError::Damaged("an agent's id"))?;
+                    Ok(Spend::Joined { id, group: row.try_get(5)? })
+                }
+                _ => Ok(Spend::Spent),
+            };
         }
         if row.try_get::<i64, _>(1)? <= signed(now_us) {
             return Ok(Spend::Expired);
         }
         let group: String = row.try_get(0)?;
-        sqlx::query("UPDATE tokens SET spent_us = ? WHERE hash = ?")
+        sqlx::query("UPDATE tokens SET spent_us = ?, agent = ?, key = ? WHERE hash = ?")
             .bind(signed(now_us))
+            .bind(id.into_bytes().to_vec())
+            .bind(key.to_vec())
             .bind(hash.to_vec())
             .execute(&mut *transaction)
             .await?;
@@ -90,6 +108,6 @@ impl Store {
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await?;
-        Ok(Spend::Joined(group))
+        Ok(Spend::Joined { id, group })
     }
 }

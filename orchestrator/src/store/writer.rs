@@ -129,10 +129,10 @@ async fn commit(writes: &SqlitePool, group: &mut [Batch]) -> Result<Vec<u64>, St
     Ok(new)
 }
 
-const COLUMNS: &str = "INSERT INTO exchanges (id, agent, started_us, duration_us, first_byte_us, method, scheme, \
+const COLUMNS: &str = "INSERT INTO exchanges (received_us, bytes, id, agent, started_us, duration_us, first_byte_us, method, scheme, \
     authority, host, path, version, status, request_bytes, response_bytes, content_type, outcome, error, client, \
     entry, user, filters, coding, detail) VALUES ";
-const VALUES: &str = "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+const VALUES: &str = "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 /// Rows per statement: each statement is a round trip to SQLite's thread.
 const MANY: usize = 32;
 
@@ -164,6 +164,8 @@ fn statement(count: usize) -> sqlx::SqlStr {
 
 fn bind(query: Query<'_, Sqlite, SqliteArguments>, row: Row) -> Query<'_, Sqlite, SqliteArguments> {
     query
+        .bind(row.received_us)
+        .bind(super::signed(row.stored_bytes() as u64))
         .bind(row.id.to_vec())
         .bind(row.agent)
         .bind(row.started_us)

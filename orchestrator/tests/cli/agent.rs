@@ -96,14 +96,18 @@ async fn converse(channel: Channel, name: String, opinion: Opinion) -> JoinHandl
 }
 
 fn outcome(statement: &Statement, opinion: Opinion) -> Option<FilterOutcome> {
-    let Statement::Publish(publication) = statement else { return None };
+    let (_, name, _) = statement.subject()?;
+    let (version, digest) = match statement {
+        Statement::Publish(publication) => (publication.version, publication.digest.to_string()),
+        Statement::Remove(_) | Statement::Endorse(_) => (0, String::new()),
+    };
     let refusal = opinion(statement);
     let (phase, reason) = refusal.unwrap_or_default();
     Some(FilterOutcome {
-        name: publication.name.to_string(),
-        version: publication.version,
-        digest: publication.digest.to_string(),
-        active: refusal.is_none(),
+        name: name.to_string(),
+        version,
+        digest,
+        active: refusal.is_none() && version > 0,
         phase: phase.to_owned(),
         reason: reason.to_owned(),
     })

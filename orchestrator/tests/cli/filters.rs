@@ -1,6 +1,7 @@
 //! filters: list, show, roll back, remove; and agents.
 
 use serde_json::json;
+use weir_artifact::Statement;
 
 use crate::{
     agent::{Agent, content},
@@ -93,6 +94,20 @@ fn removed_and_brought_back() {
     assert!(told.contains("to 1 in group default"), "{told}");
     let now = server.run(&["filters", "show", "block", "--format", "json"]).json();
     assert_eq!((&now["state"], &now["config"]), (&json!("active"), &json!({"a": 1})));
+}
+
+#[test]
+fn an_agent_that_refuses_a_removal_makes_it_fail() {
+    let server = Server::with_key();
+    let loyal = |statement: &Statement| {
+        matches!(statement, Statement::Remove(_)).then_some(("signature", "signed by a key which is not trusted here"))
+    };
+    let _loyal = Agent::join(&server, "loyal", loyal);
+    push(&server, "1", &[]);
+    let ran = server.run(&["filters", "remove", "block"]);
+    assert_eq!(ran.code, 1, "{}", ran.stdout);
+    let told = "  loyal: refused: signature: signed by a key which is not trusted here";
+    assert!(ran.stdout.contains(told), "{}", ran.stdout);
 }
 
 #[test]

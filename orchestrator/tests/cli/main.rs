@@ -8,5 +8,6 @@ mod filters;
 mod help;
 mod keys;
 mod push;
+mod serve;
 mod server;
 mod traffic;

@@ -23,9 +23,9 @@ fn body(data: &'static [u8], size: u64) -> Option<Body> {
     Some(Body { data: data.into(), size })
 }
 
-/// The `number`th of this second.
+/// The `number`th, a tenth of a second apart: making them takes time too.
 fn exchange(number: u64, host: &str, path: &str, status: u32) -> Exchange {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_millis(number);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_millis(100 * number);
     let id = Uuid::new_v7(Timestamp::from_unix(NoContext, now.as_secs(), now.subsec_nanos()));
     Exchange {
         id: id.into_bytes().to_vec().into(),
@@ -157,6 +157,38 @@ fn followed_as_they_come() {
     // One that began before those already told: it ended later.
     agent.record(vec![exchange(0, "slow.example.com", "/", 200)]);
     assert_eq!(next()["host"], "slow.example.com");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn followed_from_as_far_back_as_asked() {
+    let (server, agent) = recorded();
+    agent.record((0..620).map(|n| exchange(0, "many.example.com", &format!("/{n}"), 200)).collect());
+    let mut child = server
+        .command(&["traffic", "--follow", "-n", "600", "--format", "json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut paths = std::collections::BTreeSet::new();
+    for _ in 0..600 {
+        let item: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        paths.insert(item["id"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(paths.len(), 600);
+    // More at once than a page holds, all older than what was told.
+    let old = |n: usize| {
+        let mut exchange = exchange(0, "old.example.com", &format!("/{n}"), 200);
+        let id = Uuid::new_v7(Timestamp::from_unix(NoContext, 1_700_000_000, 0));
+        exchange.id = id.into_bytes().to_vec().into();
+        exchange
+    };
+    agent.record((0..1100).map(old).collect());
+    for n in 0..1100 {
+        let item: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        assert_eq!(item["path"], format!("/{n}"), "in the order in which they came");
+    }
     child.kill().unwrap();
     child.wait().unwrap();
 }

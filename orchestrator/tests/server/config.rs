@@ -32,6 +32,15 @@ async fn a_database_of_a_newer_version_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_database_that_others_can_read_is_taken_from_them() {
+    let dir = Running::start().await.stop().await;
+    let file = dir.path().join("weir.db");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let _running = Running::start_in(dir, |args| args).await;
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[tokio::test]
 async fn damaged_files_are_named() {
     let dir = Running::start().await.stop().await;
     let key = std::fs::read(dir.path().join("ca.key")).unwrap();

@@ -185,7 +185,13 @@ impl Agent {
 
     pub(crate) async fn sync(&self) -> Result<Control, Status> {
         let (say, messages) = tokio::sync::mpsc::channel(16);
-        let hello = Hello { name: "edge-1".into(), listen: "127.0.0.1:8080".into(), workers: 2, ..Hello::default() };
+        let hello = Hello {
+            name: "edge-1".into(),
+            listen: "127.0.0.1:8080".into(),
+            workers: 2,
+            revision: 1,
+            ..Hello::default()
+        };
         say.send(AgentMessage { message: Some(agent_message::Message::Hello(hello)) }).await.unwrap();
         let answers = ControlClient::new(self.channel.clone()).sync(ReceiverStream::new(messages)).await?;
         Ok(Control { say, answers: answers.into_inner() })

@@ -26,6 +26,23 @@ async fn a_token_lets_one_agent_in() {
 }
 
 #[tokio::test]
+async fn whoever_spent_a_token_and_did_not_hear_of_it_is_told_again() {
+    let running = Running::start().await;
+    let ticket = running.person.join_token("default").await;
+    let key = KeyPair::generate().unwrap();
+    let first = join(running.grpc, &ticket, &key).await.unwrap();
+    let again = join(running.grpc, &ticket, &key).await.unwrap();
+    assert_eq!((&again.agent_id, &again.group), (&first.agent_id, &first.group));
+    let (_, leaf) = X509Certificate::from_der(&again.certificate_chain[0]).unwrap();
+    assert_eq!(leaf.subject().to_string(), format!("CN={}", first.agent_id));
+    assert_eq!(leaf.public_key().subject_public_key.data[..], *key.public_key_raw());
+    assert_eq!(running.person.get("/api/v1/agents").await["items"].as_array().unwrap().len(), 1);
+    // Another key is another's.
+    let other = join(running.grpc, &ticket, &KeyPair::generate().unwrap()).await.unwrap_err();
+    assert_eq!(other.code(), Code::Unauthenticated);
+}
+
+#[tokio::test]
 async fn a_made_up_token_lets_nobody_in() {
     let running = Running::start().await;
     let ticket = running.person.join_token("default").await;

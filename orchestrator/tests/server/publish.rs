@@ -55,6 +55,8 @@ async fn a_filter_is_published_listed_and_removed() {
     assert_eq!((&one["state"], &one["sequence"]), (&json!("removed"), &json!(first.sequence + 20)));
     assert_eq!(running.person.ask("/api/v1/filters/block?group=edge").await.0, 404);
     assert_eq!(running.person.ask("/api/v1/filters/..%2f..").await.0, 404);
+    let (status, problem) = running.person.ask("/api/v1/filters/%ff").await;
+    assert_eq!((status.as_u16(), &problem["type"]), (404, &json!("urn:weir:problem:not-found")));
 }
 
 #[tokio::test]
@@ -210,4 +212,35 @@ async fn pushes_at_once_are_put_in_order() {
 
 async fn push(person: Person, body: Value) -> u16 {
     person.post("/api/v1/filters", &body).await.0.as_u16()
+}
+
+#[tokio::test]
+async fn who_sends_a_body_too_slowly_keeps_nobody_from_pushing() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = weir_orchestrator::ServeConfig::load(crate::harness::args(dir.path())).unwrap();
+    config.limits.push_time = std::time::Duration::from_millis(300);
+    let server = weir_orchestrator::Server::start(config).await.unwrap();
+    let person = Person::new(server.rest, dir.path());
+    let head = format!(
+        "POST /api/v1/filters HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+         Content-Length: 1000\r\n\r\n{{",
+        person.token
+    );
+    let mut slow = Vec::new();
+    for _ in 0..4 {
+        let mut connection = tokio::net::TcpStream::connect(server.rest).await.unwrap();
+        connection.write_all(head.as_bytes()).await.unwrap();
+        slow.push(connection);
+    }
+    let publisher = Publisher::new(&person);
+    let component = filter();
+    let pushed = publisher.publish(publication(&component, 1), Some(&component));
+    let (status, _) = tokio::time::timeout(crate::harness::PATIENCE, pushed).await.expect("they hold every turn");
+    assert_eq!(status, 201);
+    let mut told = [0; 12];
+    slow[0].read_exact(&mut told).await.unwrap();
+    assert_eq!(&told, b"HTTP/1.1 408");
+    drop(slow);
+    server.stop().await;
 }

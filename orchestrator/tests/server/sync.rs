@@ -41,6 +41,21 @@ async fn an_agent_is_told_what_to_run_and_of_each_change() {
 }
 
 #[tokio::test]
+async fn no_publisher_hides_what_another_signed() {
+    let running = Running::start().await;
+    let (ours, stranger) = (Publisher::new(&running.person), Publisher::new(&running.person));
+    let first = publication(&filter(), 1);
+    ours.publish(first.clone(), Some(&filter())).await;
+    let second = filter_noted("2");
+    assert_eq!(stranger.publish(publication(&second, 2), Some(&second)).await.0, 201);
+    assert_eq!(stranger.push(&removal(first.sequence + 100), None).await.0, 201);
+    let state = running.agent().await.sync().await.unwrap().state().await.unwrap();
+    let keys: Vec<_> = state.statements.iter().map(|statement| statement.key_id.clone()).collect();
+    assert_eq!(keys, [ours.key.public().id().as_str(), stranger.key.public().id().as_str()], "the newest of each");
+    assert_eq!(state.revision, 3);
+}
+
+#[tokio::test]
 async fn what_became_of_it_can_be_read() {
     let running = Running::start().await;
     let publisher = Publisher::new(&running.person);
@@ -49,6 +64,8 @@ async fn what_became_of_it_can_be_read() {
     let mut control = agent.sync().await.unwrap();
     assert_eq!(control.state().await.unwrap().revision, 1);
 
+    // It runs revision 1, it says; what it made of the filters it has not said yet.
+    assert_eq!(running.person.get("/api/v1/agents").await["items"][0]["revision"], 0);
     control.say(Message::Heartbeat(Heartbeat { exchanges_total: 7, ..Heartbeat::default() })).await;
     let outcome = FilterOutcome {
         name: "block".into(),

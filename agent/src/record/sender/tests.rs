@@ -93,9 +93,9 @@ fn agent(dir: &Path, spool_bytes: u64) -> Arc<Shared> {
     Arc::new(Shared::new(config, host, recorder, nowhere, nowhere).unwrap())
 }
 
-fn start(shared: &Arc<Shared>, dir: &Path, address: SocketAddr) -> Sender {
+async fn start(shared: &Arc<Shared>, dir: &Path, address: SocketAddr) -> Sender {
     let link = Link::plain(&format!("http://{address}")).unwrap();
-    Sender::start(Arc::clone(shared), link, dir.join("spool")).unwrap()
+    Sender::start(Arc::clone(shared), link, dir.join("spool")).await.unwrap()
 }
 
 fn record(shared: &Shared, ids: std::ops::Range<u128>) {
@@ -124,7 +124,7 @@ async fn records_reach_the_orchestrator_and_are_forgotten_when_acknowledged() {
     let dir = tempfile::tempdir().unwrap();
     let (address, heard, _) = orchestrator(anywhere()).await;
     let shared = agent(dir.path(), 1 << 20);
-    let sender = start(&shared, dir.path(), address);
+    let sender = start(&shared, dir.path(), address).await;
     for round in 0..5 {
         record(&shared, round * 100..round * 100 + 100);
         eventually("delivered", || shared.recorder.delivered() == (round as u64 + 1) * 100).await;
@@ -140,7 +140,7 @@ async fn records_wait_on_disk_while_nobody_is_there_and_arrive_in_order() {
     let dir = tempfile::tempdir().unwrap();
     let address = TcpListener::bind(anywhere()).await.unwrap().local_addr().unwrap();
     let shared = agent(dir.path(), 8 << 20);
-    let sender = start(&shared, dir.path(), address);
+    let sender = start(&shared, dir.path(), address).await;
     for round in 0..10 {
         record(&shared, round * 50..round * 50 + 50);
         eventually("collected", || shared.recorder.recorded() == (round as u64 + 1) * 50).await;
@@ -159,7 +159,7 @@ async fn what_was_not_acknowledged_is_sent_again() {
     let (address, heard, _) = orchestrator(anywhere()).await;
     heard.breaks.store(2, Relaxed);
     let shared = agent(dir.path(), 1 << 20);
-    let sender = start(&shared, dir.path(), address);
+    let sender = start(&shared, dir.path(), address).await;
     record(&shared, 0..10);
     eventually("delivered", || shared.recorder.delivered() == 10).await;
     let ids = heard.ids();
@@ -174,7 +174,7 @@ async fn a_stopped_agent_leaves_the_unacknowledged_on_disk_for_the_next_run() {
     let (address, heard, _) = orchestrator(anywhere()).await;
     heard.is_silent.store(true, Relaxed);
     let shared = agent(dir.path(), 1 << 20);
-    let sender = start(&shared, dir.path(), address);
+    let sender = start(&shared, dir.path(), address).await;
     record(&shared, 0..10);
     eventually("heard", || heard.ids().len() == 10).await;
     record(&shared, 10..20);
@@ -184,7 +184,7 @@ async fn a_stopped_agent_leaves_the_unacknowledged_on_disk_for_the_next_run() {
     heard.batches.lock().clear();
     heard.is_silent.store(false, Relaxed);
     let shared = agent(dir.path(), 1 << 20);
-    let sender = start(&shared, dir.path(), address);
+    let sender = start(&shared, dir.path(), address).await;
     eventually("delivered", || shared.recorder.delivered() == 20).await;
     assert_eq!(heard.ids(), (0..20).collect::<Vec<_>>());
     stop(sender).await;
@@ -195,7 +195,7 @@ async fn beyond_the_bound_the_oldest_are_dropped_and_the_orchestrator_is_told() 
     let dir = tempfile::tempdir().unwrap();
     let address = TcpListener::bind(anywhere()).await.unwrap().local_addr().unwrap();
     let shared = agent(dir.path(), 100_000);
-    let sender = start(&shared, dir.path(), address);
+    let sender = start(&shared, dir.path(), address).await;
     for round in 0..30 {
         record(&shared, round * 10..round * 10 + 10);
         eventually("collected", || shared.recorder.recorded() == (round as u64 + 1) * 10).await;
@@ -208,5 +208,26 @@ async fn beyond_the_bound_the_oldest_are_dropped_and_the_orchestrator_is_told() 
     assert_eq!(ids.last(), Some(&299));
     assert!(ids.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{ids:?}");
     eventually("told", || heard.dropped() == shared.recorder.dropped()).await;
+    stop(sender).await;
+}
+
+#[tokio::test]
+async fn the_spool_is_read_beside_the_runtime() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("spool");
+    crate::disk::private_folder(&folder).unwrap();
+    // reading this one ends when somebody has written it
+    let slow = folder.join("00000000001000000000.seg");
+    assert!(std::process::Command::new("mkfifo").arg(&slow).status().unwrap().success());
+    let shared = agent(dir.path(), 1 << 20);
+    let (alive, is_alive) = std::sync::mpsc::channel();
+    let writer = std::thread::spawn(move || {
+        let was_alive = is_alive.recv_timeout(Duration::from_secs(20)).is_ok();
+        drop(std::fs::File::options().write(true).open(slow).unwrap());
+        was_alive
+    });
+    let nobody = ([127, 0, 0, 1], 1).into();
+    let (sender, ()) = tokio::join!(start(&shared, dir.path(), nobody), async { alive.send(()).unwrap() });
+    assert!(writer.join().unwrap(), "the runtime stood still");
     stop(sender).await;
 }

@@ -145,6 +145,38 @@ fn a_torn_tail_is_cut_off_wherever_it_tears() {
     }
 }
 
+/// In a process of its own, whose files may not grow beyond 16 KiB: writing fails in the middle, as on a full disk.
+#[test]
+fn a_failed_write_leaves_nothing_in_the_way() {
+    const HERE: &str = "record::spool::tests::a_failed_write_leaves_nothing_in_the_way";
+    if std::env::var_os("WEIR_SMALL_FILES").is_none() {
+        let small = "trap '' XFSZ; ulimit -f 16; exec \"$0\" --exact \"$1\"";
+        let mut shell = std::process::Command::new("/bin/sh");
+        shell.args(["-c", small]).arg(std::env::current_exe().unwrap()).arg(HERE).env("WEIR_SMALL_FILES", "1");
+        let output = shell.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut spool = open(&dir, 1 << 20);
+    for _ in 0..3 {
+        spool.append(&frame(9, 20_000)).unwrap_err();
+    }
+    assert_eq!((files(&dir).len(), spool.bytes()), (0, 0), "no empty segment stays");
+    spool.append(&frame(3, 100)).unwrap();
+    for _ in 0..3 {
+        spool.append(&frame(9, 20_000)).unwrap_err();
+        spool.prepend(&[frame(1, 100), frame(9, 20_000)]).unwrap_err();
+    }
+    assert_eq!((files(&dir).len(), spool.bytes()), (1, 112));
+    spool.prepend(&[frame(1, 100), frame(2, 100)]).unwrap();
+    spool.append(&frame(4, 100)).unwrap();
+    assert_eq!(tags(&rest(&mut spool)), [1, 2, 3, 4]);
+    drop(spool);
+    assert_eq!(tags(&rest(&mut open(&dir, 1 << 20))), [1, 2, 3, 4]);
+}
+
 #[test]
 fn damage_while_running_costs_one_segment() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,117 +1,68 @@
-//! Exchanges as they come. The server is asked again and again for its newest; what was told is not told twice.
+//! Exchanges as they come. The server is asked again and again for what came behind the place where the answer before
+//! ended: in the order of arrival, so that one that began long ago and ends now is told now.
 
-use std::{
-    collections::{HashSet, VecDeque},
-    time::Duration,
-};
+use std::{collections::HashSet, time::Duration};
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Format, Row, parsed};
-use crate::cli::{
-    client::{Client, Page},
-    failure::Failure,
-    output,
-};
+use crate::cli::{client::Client, failure::Failure, output};
 
 const PAUSE: Duration = Duration::from_millis(300);
-const PAGE: &str = "200";
-/// Pages that one round looks through at most: a bound on what a storm of traffic costs.
-const PAGES: usize = 10;
-/// Ids kept in mind: exchanges are listed by their beginning and come at their end, so some come late.
-const REMEMBERED: usize = 20_000;
+const PAGE: usize = 500;
 
-/// The ids told, the oldest forgotten first.
-#[derive(Default)]
-struct Told {
-    ids: HashSet<String>,
-    order: VecDeque<String>,
-}
-
-impl Told {
-    /// Is it new?
-    fn insert(&mut self, id: &str) -> bool {
-        if !self.ids.insert(id.to_owned()) {
-            return false;
-        }
-        self.order.push_back(id.to_owned());
-        if self.order.len() > REMEMBERED
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.ids.remove(&oldest);
-        }
-        true
-    }
+/// What came, the oldest first.
+#[derive(Deserialize)]
+struct Arrivals {
+    items: Vec<Value>,
+    next: String,
+    #[serde(default)]
+    skipped: u64,
 }
 
 /// Tells the newest `limit`, then every new one, until the process is ended.
 pub(super) async fn follow(client: &Client, query: &str, limit: usize, format: Format) -> Result<(), Failure> {
-    let mut told = Told::default();
-    // Also what is not told now must not be told as new later.
-    let begin = new(client, query, &mut told).await?;
+    // First the place, then what was there: nothing falls in between, and what is on both sides is told once.
+    let Arrivals { next: mut place, .. } = client.get(&["exchanges", "arrivals"], &[("query", query)]).await?;
+    let begin = client.list(&["exchanges"], &[("query", query)], limit).await?;
+    let mut told: HashSet<String> = begin.iter().map(id).collect();
     if format == Format::Table {
         output::say(line(["ID", "UTC", "METHOD", "STATUS", "SIZE", "TOOK", "URL"].map(str::to_owned)))?;
     }
-    tell(begin.into_iter().take(limit).collect(), format)?;
+    begin.into_iter().rev().try_for_each(|item| tell(item, format))?;
     loop {
-        tokio::time::sleep(PAUSE).await;
-        tell(new(client, query, &mut told).await?, format)?;
+        let asked = [("query", query), ("limit", &PAGE.to_string()), ("cursor", &place)];
+        let Arrivals { items, next, skipped } = client.get(&["exchanges", "arrivals"], &asked).await?;
+        if skipped > 0 {
+            eprintln!("({skipped} exchanges were deleted, as retention has it, before they could be shown)");
+        }
+        let is_all = items.len() < PAGE;
+        for item in items {
+            if !told.remove(&id(&item)) {
+                tell(item, format)?;
+            }
+        }
+        place = next;
+        if is_all {
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 }
 
-/// Those not told before, newest first.
-async fn new(client: &Client, query: &str, told: &mut Told) -> Result<Vec<Value>, Failure> {
-    let first = told.ids.is_empty();
-    let mut fresh = Vec::new();
-    let mut cursor = String::new();
-    for _ in 0..PAGES {
-        let mut asked = vec![("query", query), ("limit", PAGE)];
-        if !cursor.is_empty() {
-            asked.push(("cursor", &cursor));
-        }
-        let page: Page = client.get(&["exchanges"], &asked).await?;
-        let before = fresh.len();
-        fresh.extend(page.items.into_iter().filter(|item| told.insert(item["id"].as_str().unwrap_or_default())));
-        match page.next {
-            // A whole page without news: those behind it are older still.
-            Some(next) if !first && fresh.len() > before => cursor = next,
-            _ => break,
-        }
-    }
-    Ok(fresh)
+fn id(item: &Value) -> String {
+    item["id"].as_str().unwrap_or_default().to_owned()
 }
 
-/// In the order in which they began.
-fn tell(items: Vec<Value>, format: Format) -> Result<(), Failure> {
-    for item in items.into_iter().rev() {
-        if format == Format::Json {
-            output::say(item.to_string())?;
-        } else {
-            let [id, at, method, status, size, took, url, _] = parsed::<Row>(item)?.cells();
-            output::say(line([id, at, method, status, size, took, url]))?;
-        }
+fn tell(item: Value, format: Format) -> Result<(), Failure> {
+    if format == Format::Json {
+        return Ok(output::say(item.to_string())?);
     }
-    Ok(())
+    let [id, at, method, status, size, took, url, _] = parsed::<Row>(item)?.cells();
+    Ok(output::say(line([id, at, method, status, size, took, url]))?)
 }
 
 /// A table that never ends has columns of fixed width; the URL, last, is told whole.
 fn line([id, at, method, status, size, took, url]: [String; 7]) -> String {
     format!("{id:<8}  {at:<11}  {method:<7}  {status:<6}  {size:>8}  {took:>8}  {url}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_is_told_twice_and_memory_is_bounded() {
-        let mut told = Told::default();
-        assert!(told.insert("a"));
-        assert!(!told.insert("a"));
-        for id in 0..REMEMBERED {
-            told.insert(&id.to_string());
-        }
-        assert_eq!(told.ids.len(), REMEMBERED);
-        assert!(told.insert("a"), "long forgotten");
-    }
 }

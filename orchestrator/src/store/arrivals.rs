@@ -1,0 +1,93 @@
+//! Recorded exchanges in the order in which they came, for whoever follows them. A place in that order is a number that
+//! only goes up, so nothing that comes is missed however late it comes, and what was deleted meanwhile can be told.
+
+use futures_util::TryStreamExt as _;
+use sqlx::{QueryBuilder, Row as _, Sqlite};
+use tokio::time::Instant;
+use weir_query::Query;
+
+use super::{
+    Store, StoreError,
+    exchanges::{COLUMNS, PATIENCE, Summary, detail, summary},
+    search::{Search, Seen},
+    unsigned,
+};
+
+/// Rows between two looks at the clock.
+const BLOCK: i64 = 10_000;
+
+/// What came, the oldest first.
+#[derive(Debug)]
+pub(crate) struct Arrivals {
+    pub(crate) items: Vec<Summary>,
+    /// The place to go on from.
+    pub(crate) next: i64,
+    /// Deleted before they could be told.
+    pub(crate) skipped: u64,
+}
+
+impl Store {
+    /// Exchanges that fit, from behind the place `after`; without a place none, and the place behind the newest.
+    pub(crate) async fn arrivals(
+        &self,
+        query: &Query,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<Arrivals, StoreError> {
+        // The sequence outlives the last row.
+        let ends = "SELECT (SELECT min(number) FROM exchanges), (SELECT max(number) FROM exchanges), \
+                    (SELECT seq FROM sqlite_sequence WHERE name = 'exchanges')";
+        let row = sqlx::query(ends).fetch_one(&self.reads).await?;
+        let last = row.try_get::<Option<i64>, _>(1)?.or(row.try_get(2)?).unwrap_or(0);
+        let before_first = row.try_get::<Option<i64>, _>(0)?.map_or(last, |first| first - 1);
+        let Some(after) = after else { return Ok(Arrivals { items: Vec::new(), next: last, skipped: 0 }) };
+        let after = after.min(last);
+        let search = Search::compile(query);
+        let until = Instant::now() + PATIENCE;
+        let mut items = Vec::new();
+        let mut at = after.max(before_first);
+        while at < last && items.len() < limit && Instant::now() < until {
+            let to = last.min(at + BLOCK);
+            at = self.arrived(&search, (at, to), limit, until, &mut items).await?.unwrap_or(to);
+        }
+        Ok(Arrivals { items, next: at, skipped: unsigned(before_first - after) })
+    }
+
+    /// What fits of one block; the place where it stopped before the end of it.
+    async fn arrived(
+        &self,
+        search: &Search,
+        (after, to): (i64, i64),
+        enough: usize,
+        until: Instant,
+        items: &mut Vec<Summary>,
+    ) -> Result<Option<i64>, StoreError> {
+        let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
+        query.push(", e.number");
+        if search.needs_detail() {
+            query.push(", e.coding, e.detail");
+        }
+        // Cross and not indexed, so that the planner keeps the order of the table.
+        query.push(" FROM exchanges e NOT INDEXED CROSS JOIN agents a ON a.number = e.agent WHERE e.number > ");
+        query.push_bind(after).push(" AND e.number <= ").push_bind(to);
+        search.push_anchor(&mut query);
+        search.push_conditions(&mut query);
+        query.push(" ORDER BY e.number");
+        let query = query.build();
+        let mut rows = query.fetch(&self.reads);
+        while let Some(row) = rows.try_next().await? {
+            let (found, number) = (summary(&row)?, row.try_get(20)?);
+            let fits = !search.needs_detail() || {
+                let exchange = detail(&row, 21)?;
+                search.matches(&Seen { agent: (&found.agent.to_string(), &found.agent_name), exchange: &exchange })
+            };
+            if fits {
+                items.push(found);
+            }
+            if items.len() >= enough || Instant::now() >= until {
+                return Ok(Some(number));
+            }
+        }
+        Ok(None)
+    }
+}
