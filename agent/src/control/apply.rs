@@ -12,7 +12,7 @@ use std::{
 };
 
 use tonic::transport::Channel;
-use weir_artifact::{Envelope, GroupName, KeyId, Name, Statement, TrustedKey, TrustedKeys};
+use weir_artifact::{Envelope, FailurePolicy, GroupName, KeyId, Name, Publication, Statement, TrustedKey, TrustedKeys};
 use weir_proto::v1::{self, Applied, DesiredState};
 
 use super::{
@@ -81,6 +81,7 @@ impl Applier {
             |envelope: &Envelope| keys.open(envelope).is_ok_and(|signed| *signed.statement().group() != group);
         let before = kept.active.len();
         kept.active.retain(|_, envelope| !elsewhere(envelope));
+        kept.before.retain(|_, envelope| !elsewhere(envelope));
         if kept.active.len() != before {
             tracing::warn!("what another group ran is left behind: the agent waits for what {group} is to run");
             fresh = true;
@@ -111,6 +112,7 @@ impl Applier {
     pub async fn restore(&mut self) -> bool {
         let mut whole = !self.fresh;
         for (name, envelope) in self.kept.active.clone() {
+            self.restore_fallback(&name).await;
             let verified = match Received(envelope).verify(&self.keys) {
                 Ok(verified) => verified,
                 Err(refused) => {
@@ -130,6 +132,21 @@ impl Applier {
             }
         }
         whole
+    }
+
+    /// Runs the version before the last, for the last to fall back to when it is broken.
+    async fn restore_fallback(&mut self, name: &Name) {
+        let Some(envelope) = self.kept.before.get(name) else { return };
+        let fallback = match Received(envelope.clone()).verify(&self.keys) {
+            Ok(verified) => match verified.admitted_before().fetch(&self.components, None).await {
+                Ok(complete) => complete.activate(&self.shared).await.map(drop),
+                Err(refused) => Err(refused),
+            },
+            Err(refused) => Err(refused),
+        };
+        if let Err(refused) = fallback {
+            tracing::warn!("filter {name} has no version to fall back to: {refused}");
+        }
     }
 
     /// Acts on the state, then keeps the outcome on disk.
@@ -231,13 +248,18 @@ impl Applier {
             Statement::Publish(publication) => {
                 let said = label(&publication);
                 let same = self.kept.active.get(&publication.name) == Some(admitted.statement().envelope());
-                if same && self.shared.active.has(&publication.name, Source::Signed) {
+                if same && self.runs(&publication) {
                     return Ok(Some((said, true)));
                 }
                 let done = admitted.fetch(&self.components, channel).await?.activate(&self.shared).await?;
                 let (envelope, signed) = done.into_parts();
                 self.kept.ratchet.advance(&signed);
-                self.kept.active.insert(publication.name, envelope);
+                let before = self.kept.active.insert(publication.name.clone(), envelope);
+                match before.filter(|_| publication.on_failure == FailurePolicy::LastGood) {
+                    Some(before) if !same => drop(self.kept.before.insert(publication.name, before)),
+                    Some(_) => {}
+                    None => drop(self.kept.before.remove(&publication.name)),
+                }
                 Ok(Some((said, true)))
             }
             Statement::Remove(removal) => {
@@ -246,11 +268,18 @@ impl Applier {
                 let again = mark.is_some_and(|mark| mark.statement == admitted.statement().signed().digest());
                 let (_, signed) = admitted.remove(&self.shared, &removal.name).into_parts();
                 self.kept.ratchet.advance(&signed);
+                self.kept.before.remove(&removal.name);
                 let was_active = self.kept.active.remove(&removal.name).is_some();
                 Ok((was_active || !again).then_some((said, false)))
             }
             Statement::Endorse(_) => Ok(None),
         }
+    }
+
+    fn runs(&self, publication: &Publication) -> bool {
+        let active = &self.shared.active;
+        active.has(&publication.name, Source::Signed)
+            && active.find(&publication.name).is_some_and(|filter| **filter.publication() == *publication)
     }
 
     /// Filters that an earlier state made active and that let nothing pass without them, by publishers trusted now.
@@ -278,6 +307,7 @@ impl Applier {
             .kept
             .active
             .values()
+            .chain(self.kept.before.values())
             .filter_map(|envelope| match parsed(envelope)?.statement() {
                 Statement::Publish(publication) => Some(publication.digest),
                 Statement::Remove(_) | Statement::Endorse(_) => None,

@@ -25,6 +25,8 @@ pub struct Kept {
     pub endorsements: Vec<Endorsed>,
     /// The publication that each filter runs by.
     pub active: BTreeMap<Name, Envelope>,
+    /// The one before it, of filters with the failure policy `last-good`: what they fall back to.
+    pub before: BTreeMap<Name, Envelope>,
 }
 
 /// A statement by which a key is trusted, and when that was (seconds since the Unix epoch): it may expire later.
@@ -57,6 +59,8 @@ struct Stored {
     marks: Vec<StoredMark>,
     endorsements: Vec<StoredEndorsement>,
     active: BTreeMap<Name, StoredEnvelope>,
+    #[serde(default)]
+    before: BTreeMap<Name, StoredEnvelope>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -125,6 +129,9 @@ impl LastGood {
         if stored.format != FORMAT {
             return Err(malformed(format!("its format is {}, not {FORMAT}", stored.format)));
         }
+        let envelopes = |stored: BTreeMap<Name, StoredEnvelope>| {
+            stored.into_iter().map(|(name, envelope)| (name, envelope.into())).collect()
+        };
         let marks = stored.marks.into_iter().map(|StoredMark { group, name, mark }| (group, name, mark));
         Ok(Some(Kept {
             revision: stored.revision,
@@ -134,7 +141,8 @@ impl LastGood {
                 .into_iter()
                 .map(|StoredEndorsement { at, envelope }| Endorsed { at, envelope: envelope.into() })
                 .collect(),
-            active: stored.active.into_iter().map(|(name, envelope)| (name, envelope.into())).collect(),
+            active: envelopes(stored.active),
+            before: envelopes(stored.before),
         }))
     }
 
@@ -148,6 +156,9 @@ impl LastGood {
             name: name.clone(),
             mark,
         };
+        let envelopes = |kept: &BTreeMap<Name, Envelope>| {
+            kept.iter().map(|(name, envelope)| (name.clone(), StoredEnvelope::from(envelope))).collect()
+        };
         let stored = Stored {
             format: FORMAT,
             revision: kept.revision,
@@ -157,7 +168,8 @@ impl LastGood {
                 .iter()
                 .map(|Endorsed { at, envelope }| StoredEndorsement { at: *at, envelope: envelope.into() })
                 .collect(),
-            active: kept.active.iter().map(|(name, envelope)| (name.clone(), envelope.into())).collect(),
+            active: envelopes(&kept.active),
+            before: envelopes(&kept.before),
         };
         let bytes = serde_json::to_vec(&stored).expect("string keys only");
         disk::write_atomic(&self.path, &bytes).map_err(|error| LastGoodError::Disk(self.path.clone(), error))

@@ -97,6 +97,11 @@ impl Verified {
         }
     }
 
+    /// For a statement that this agent admitted once, and keeps to fall back to: newer ones have been admitted since.
+    pub(super) fn admitted_before(self) -> Admitted {
+        Admitted(self)
+    }
+
     /// For a statement that vouches for a key: true when the key is new.
     pub(super) fn endorse(&self, keys: &mut TrustedKeys, ours: &GroupName, now: u64) -> Result<bool, Refused> {
         keys.endorse(&self.signed, ours, now).map_err(|refusal| self.refused("endorsement", refusal.to_string()))

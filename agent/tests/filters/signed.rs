@@ -337,6 +337,16 @@ async fn the_version_before_is_the_fallback_of_last_good_filters() {
     assert_active(&agent.apply([envelope]).await, 6);
     let generations = agent.shared.host.generations();
     assert!(generations.contains(&(name("block"), 2)), "{generations:?}");
+    // also when the agent has started anew, without the orchestrator
+    assert!(agent.restart().await);
+    assert_eq!(agent.running().unwrap().0, 6);
+    assert_eq!(agent.shared.host.generations(), [(name("block"), 2)]);
+    // and not any more when a version without that policy came
+    let (seven, _) = agent.publication("block", 7);
+    let envelope = agent.signed(seven);
+    assert_active(&agent.apply([envelope]).await, 7);
+    assert!(agent.restart().await);
+    assert_eq!((agent.running().unwrap().0, agent.shared.host.generations()), (7, vec![(name("block"), 1)]));
 }
 
 #[tokio::test]
