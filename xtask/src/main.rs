@@ -49,7 +49,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Filters => filters::build().map(drop),
-        Command::Up { once } => up::run(once),
+        Command::Up { once } => up::run("up", once),
         Command::Test => test::run(),
         Command::Bench(options) => bench::run(&options),
         Command::Soak { swaps } => test::soak(swaps),

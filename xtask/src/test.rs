@@ -13,6 +13,7 @@ use anyhow::{Context as _, bail};
 use crate::{
     filters, setup,
     steps::{cargo, step, target_dir, works},
+    up,
 };
 
 /// Programs that the end-to-end tests start, and the Debian packages they come from.
@@ -53,6 +54,14 @@ pub(crate) fn run() -> anyhow::Result<()> {
         tests("tests", cargo(&["test"]).args(everything).arg("--no-fail-fast"), &mut count, &mut failed)?;
     }
     tests("documentation tests", &mut cargo(&["test", "--workspace", "--doc"]), &mut count, &mut failed)?;
+    // what a newcomer types first; the second time with the state that the first left
+    for title in ["up, from nothing", "up, again"] {
+        eprintln!("==> {title}");
+        if let Err(error) = up::run("e2e/up", true) {
+            eprintln!("{error:#}");
+            failed.push(title.to_owned());
+        }
+    }
     if works("cargo", &["deny", "--version"]) {
         // advisories are not asked for here: their database is fetched from outside, and a test must not hang on that
         step("licences, sources, dependency edges", &mut cargo(&["deny", "check", "bans", "licenses", "sources"]))?;

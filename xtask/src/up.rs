@@ -26,14 +26,15 @@ struct Up {
     block: PathBuf,
 }
 
-pub(crate) fn run(once: bool) -> anyhow::Result<()> {
+/// `state` is the folder under the target folder where everything is kept.
+pub(crate) fn run(state: &str, once: bool) -> anyhow::Result<()> {
     let begun = Instant::now();
     programs(&[("curl", "curl")])?;
     step("build", &mut cargo(&["build", "--workspace", "--bins"]))?;
     eprintln!("==> filters");
     let block = filters::build()?.join("block.wasm");
     let target = target_dir()?;
-    let up = Up { bin: target.join("debug"), dir: target.join("up"), block };
+    let up = Up { bin: target.join("debug"), dir: target.join(state), block };
     std::fs::create_dir_all(&up.dir)?;
 
     eprintln!("==> start");
