@@ -132,18 +132,27 @@ pub enum Isolation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Capability {
-    /// `weir:filter/log`.
+    /// `weir:filter/log`: lines for the operator.
     Log,
+    /// `weir:filter/metrics`: numbers for the operator.
+    Metrics,
+    /// `weir:filter/clock`: the time.
+    Clock,
+    /// `weir:filter/random`: random numbers.
+    Random,
 }
 
 impl Capability {
     /// Every capability.
-    pub const ALL: [Self; 1] = [Self::Log];
+    pub const ALL: [Self; 4] = [Self::Log, Self::Metrics, Self::Clock, Self::Random];
 
     /// The interface's name within `weir:filter`.
     pub fn interface(self) -> &'static str {
         match self {
             Self::Log => "log",
+            Self::Metrics => "metrics",
+            Self::Clock => "clock",
+            Self::Random => "random",
         }
     }
 }

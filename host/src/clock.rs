@@ -34,6 +34,11 @@ pub(crate) fn duration(count: u64) -> Duration {
     Duration::from_secs_f64(instant.elapsed().as_secs_f64() * (count as f64 / ticks as f64))
 }
 
+/// Milliseconds since the scale began.
+pub(crate) fn since_start() -> f64 {
+    START.get().map_or(0.0, |(instant, _)| instant.elapsed().as_secs_f64() * 1000.0)
+}
+
 /// CPU time this thread has used.
 pub(crate) fn thread_cpu() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };

@@ -8,8 +8,17 @@ use std::{
 use weir_artifact::{Digest, FailurePolicy, Name, Publication};
 
 use crate::{
-    Failure, FailureKind, FilterStats, Host, LoadError, LoadFault, Subscription, bindings::FilterPre, breaker::Breaker,
-    compiled::Compiled, generations::Generation, instances::Warm, line, log_rate::LogRate, room::Place, state::State,
+    Failure, FailureKind, FilterStats, Host, LoadError, LoadFault, Subscription,
+    bindings::FilterPre,
+    breaker::Breaker,
+    compiled::Compiled,
+    generations::Generation,
+    instances::Warm,
+    line,
+    log_rate::LogRate,
+    metrics::{FilterMetrics, Series},
+    room::Place,
+    state::State,
 };
 
 /// One generation of one filter: compiled, linked and configured, but without state. Workers make instances of it.
@@ -25,6 +34,7 @@ pub struct Filter {
     fallback: Mutex<Option<Arc<Filter>>>,
     /// Places in the pool beyond one on each worker.
     places: Arc<AtomicU32>,
+    metrics: Arc<FilterMetrics>,
 }
 
 /// Who serves a new exchange.
@@ -41,6 +51,7 @@ impl Filter {
     pub(crate) fn new(host: Host, publication: Arc<Publication>, compiled: Arc<Compiled>) -> Arc<Self> {
         Arc::new(Self {
             generation: host.new_generation(&publication.name),
+            metrics: host.metrics().of(&publication.name),
             log_rate: LogRate::new(publication.limits.log_lines_per_second),
             host,
             publication,
@@ -81,6 +92,15 @@ impl Filter {
     /// What it has done and cost.
     pub fn stats(&self) -> &FilterStats {
         &self.stats
+    }
+
+    /// What it counts for its operator, in all its generations.
+    pub fn series(&self) -> Vec<Arc<Series>> {
+        self.metrics.list()
+    }
+
+    pub(crate) fn metrics(&self) -> &FilterMetrics {
+        &self.metrics
     }
 
     /// The breaker is open: it failed too often in a row, and new exchanges get what its failure policy says.

@@ -14,6 +14,7 @@ use crate::{
     generations::{Generation, Generations},
     imports,
     instance::Instance,
+    metrics::Metrics,
     room::Room,
     state::State,
 };
@@ -81,6 +82,7 @@ struct Shared {
     generations: Generations,
     compilations: Compilations,
     room: Arc<Room>,
+    metrics: Metrics,
     _ticker: Ticker,
 }
 
@@ -100,6 +102,7 @@ impl Host {
             log: config.log,
             generations: Generations::default(),
             compilations: Compilations::default(),
+            metrics: Metrics::default(),
             room: Room::new(engine::room(config.workers)),
             _ticker: ticker,
         };
@@ -145,6 +148,10 @@ impl Host {
 
     pub(crate) fn engine(&self) -> &Engine {
         &self.shared.engine
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
     }
 
     pub(crate) fn room(&self) -> &Arc<Room> {

@@ -8,6 +8,7 @@ use crate::{
     BodyMode, Exchange, Failure, FailureKind, Filter, LoadFault, Problem, Subscription,
     bindings::Filter as Guest,
     clock,
+    imports::{TooMuch, WrongMetric},
     numbers::Numbers,
     room::Place,
     state::{Cpu, CpuLimit, Frozen, Hook, Memory, StaleNumber, State},
@@ -67,6 +68,7 @@ impl Instance {
             narrowed: None,
             cpu: Cpu { limit: Duration::from_millis(limits.startup_ms.into()), since: None },
             memory: Memory { limit: limits.memory_bytes as usize, bytes: 0, refused: None },
+            series: Vec::new(),
         };
         let mut store = Store::new(filter.host().engine(), state);
         store.limiter(|state| &mut state.memory);
@@ -214,8 +216,10 @@ fn explain(error: &wasmtime::Error, memory: &Memory) -> (FailureKind, String) {
     if let Some(limit) = error.downcast_ref::<CpuLimit>() {
         return (FailureKind::Cpu, limit.to_string());
     }
-    if let Some(stale) = error.downcast_ref::<StaleNumber>() {
-        return (FailureKind::Contract, stale.to_string());
+    let breach = error.downcast_ref::<StaleNumber>().map(ToString::to_string);
+    let breach = breach.or_else(|| error.downcast_ref::<WrongMetric>().map(ToString::to_string));
+    if let Some(breach) = breach.or_else(|| error.downcast_ref::<TooMuch>().map(ToString::to_string)) {
+        return (FailureKind::Contract, breach);
     }
     let root = error.root_cause().to_string();
     if root.contains("fuel allocated for hostcalls") {

@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 use http::{request, response};
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 
-use crate::{BodyMode, Direction, Exchange, Filter, LogSink, bindings::weir::filter::http::Part, clock};
+use crate::{
+    BodyMode, Direction, Exchange, Filter, LogSink, bindings::weir::filter::http::Part, clock, metrics::Series,
+};
 
 /// The hook that runs. Decides which changes make sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +81,8 @@ pub(crate) struct State {
     pub(crate) narrowed: Option<BodyMode>,
     pub(crate) cpu: Cpu,
     pub(crate) memory: Memory,
+    /// What the guest's numbers of metrics mean.
+    pub(crate) series: Vec<Arc<Series>>,
 }
 
 /// The guest broke the contract: it used a number that is not the running exchange's.

@@ -83,7 +83,7 @@ fn publication(name: &str, config: &str) -> anyhow::Result<Publication> {
         on_failure: FailurePolicy::default(),
         isolation: Isolation::default(),
         limits: Limits::default(),
-        grants: [Capability::Log].into(),
+        grants: Capability::ALL.into(),
     })
 }
 

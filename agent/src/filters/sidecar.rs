@@ -24,7 +24,7 @@ struct Sidecar {
 
 /// What a filter may import of which nobody has said anything.
 fn harmless() -> BTreeSet<Capability> {
-    [Capability::Log].into()
+    [Capability::Log, Capability::Clock, Capability::Random].into()
 }
 
 /// The file cannot be used: the operator is to blame.
@@ -118,10 +118,10 @@ mod tests {
     }
 
     #[test]
-    fn without_a_file_a_filter_may_log_and_nothing_else() {
+    fn without_a_file_a_filter_may_do_what_harms_nobody() {
         let publication = publication("a".parse().unwrap(), Path::new("a.toml"), None).unwrap();
         assert_eq!((publication.config.as_str(), publication.version), ("{}", 1));
-        assert_eq!(publication.grants, [Capability::Log].into());
+        assert_eq!(publication.grants, [Capability::Log, Capability::Clock, Capability::Random].into());
     }
 
     #[test]

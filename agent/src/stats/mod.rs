@@ -3,6 +3,7 @@
 //!
 //! Each thread counts in a shard of its own, so that two cores never write the same cache line.
 
+mod custom;
 mod scrape;
 
 use std::{

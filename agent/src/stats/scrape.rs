@@ -9,6 +9,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use super::custom;
 use super::{BOUNDS, ENTRIES, FAILURES, OUTCOMES, PEERS, WAYS};
 use crate::worker::Shared;
 
@@ -83,7 +84,7 @@ impl Scrape {
         counters(out, "upstream_failures", "Requests that got no response.", failures)?;
 
         let counts: Vec<u64> = (0..=BOUNDS.len()).map(|at| stats.sum(|s| &s.durations[at])).collect();
-        let bounds = BOUNDS.iter().map(|us| *us as f64 / 1e6).chain([f64::MAX]);
+        let bounds = BOUNDS.iter().map(|us| *us as f64 / 1e6).chain([f64::INFINITY]);
         let buckets: Vec<(f64, u64)> = bounds.zip(counts.iter().copied()).collect();
         let seconds = stats.sum(|s| &s.duration_us) as f64 / 1e6;
         let name = "exchange_duration_seconds";
@@ -143,7 +144,8 @@ impl Scrape {
                 (labels, count)
             })
         });
-        counters(out, "filter_failures", "Exchanges that the filter failed, by kind.", failures)
+        counters(out, "filter_failures", "Exchanges that the filter failed, by kind.", failures)?;
+        custom::encode(out, filters.iter().map(|(filter, _)| &**filter))
     }
 }
 

@@ -7,6 +7,7 @@ mod guest;
 
 mod agent;
 mod folder;
+mod metrics;
 mod publishers;
 mod signed;
 mod support;

@@ -1,20 +1,25 @@
 //! What guests may call: one file per interface of the contract.
 
+mod ambient;
 mod control;
 mod fields;
 mod http;
 mod log;
+mod metrics;
 
 use wasmtime::{Engine, component::Linker};
 
 pub(crate) use self::fields::{HEAD_BYTES, HEAD_LINES, is_owned, parse_value};
+pub(crate) use self::{ambient::TooMuch, metrics::WrongMetric};
 use crate::state::State;
 
-/// The linker that every filter is linked with. Whether a filter may import `log` was decided before.
+/// The linker that every filter is linked with. Whether a filter may import what has to be granted was decided before.
 pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     http::add(&mut linker)?;
     log::add(&mut linker)?;
+    metrics::add(&mut linker)?;
+    ambient::add(&mut linker)?;
     Ok(linker)
 }
 

@@ -227,7 +227,7 @@ pub fn artifact(component: Vec<u8>, name: &str, adjust: impl FnOnce(&mut Publica
         on_failure: FailurePolicy::Closed,
         isolation: Isolation::Shared,
         limits: Limits::default(),
-        grants: [Capability::Log].into(),
+        grants: Capability::ALL.into(),
     };
     adjust(&mut publication);
     Artifact::from_trusted_file(publication, component).unwrap()

@@ -42,6 +42,7 @@
 
 mod action;
 mod chunk;
+pub mod clock;
 mod config;
 mod connection;
 mod exchange;
@@ -52,7 +53,9 @@ mod imports;
 pub mod latin1;
 mod local_response;
 pub mod log;
+pub mod metrics;
 mod problem;
+pub mod random;
 mod subscription;
 mod trailers;
 

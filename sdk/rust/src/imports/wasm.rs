@@ -3,12 +3,13 @@
 use crate::{
     BodyMode, Connection, Entry, HeaderError, Version,
     component::{
-        bindings::weir::filter::{http, log as host_log},
+        bindings::weir::filter::{clock, http, log as host_log, metrics as host_metrics, random},
         body_mode,
     },
     exchange::Direction,
     headers::Part,
     log::Level,
+    metrics::{Kind, MetricError},
 };
 
 type Changed = Result<(), HeaderError>;
@@ -116,6 +117,54 @@ pub(crate) fn log(level: Level, message: &str) {
         Level::Error => host_log::Level::Error,
     };
     host_log::write(level, message);
+}
+
+pub(crate) fn define_metric(
+    kind: Kind<'_>,
+    name: &str,
+    help: &str,
+    labels: &[(&str, &str)],
+) -> Result<u32, MetricError> {
+    let labels: Vec<(String, String)> =
+        labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let made = match kind {
+        Kind::Counter => host_metrics::counter(name, help, &labels),
+        Kind::Gauge => host_metrics::gauge(name, help, &labels),
+        Kind::Histogram(bounds) => host_metrics::histogram(name, help, &labels, bounds),
+    };
+    made.map_err(|error| match error {
+        host_metrics::MetricError::InvalidName => MetricError::InvalidName,
+        host_metrics::MetricError::Conflict => MetricError::Conflict,
+        host_metrics::MetricError::TooMany => MetricError::TooMany,
+    })
+}
+
+pub(crate) fn add_metric(metric: u32, by: f64) {
+    host_metrics::add(metric, by);
+}
+
+pub(crate) fn set_metric(metric: u32, value: f64) {
+    host_metrics::set(metric, value);
+}
+
+pub(crate) fn observe_metric(metric: u32, value: f64) {
+    host_metrics::observe(metric, value);
+}
+
+pub(crate) fn now() -> f64 {
+    clock::now()
+}
+
+pub(crate) fn monotonic() -> f64 {
+    clock::monotonic()
+}
+
+pub(crate) fn random_bytes(count: u32) -> Vec<u8> {
+    random::bytes(count)
+}
+
+pub(crate) fn random_number() -> u32 {
+    random::number()
 }
 
 fn origin(direction: Direction) -> http::Direction {

@@ -30,6 +30,11 @@ pub(crate) mod live;
 mod passage;
 mod tested;
 
+/// What filters on this thread have counted: a counter's or gauge's value, a histogram's sum; none if there is no such series.
+pub fn metric(name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+    crate::imports::metric(name, labels)
+}
+
 pub use exchange::Exchange;
 pub use golden::{Failures, golden};
 pub use tested::Tested;
