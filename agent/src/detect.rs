@@ -1,96 +1,162 @@
 //! What a client speaks. Enters: the first bytes of a connection or of a tunnel; leaves: a [`Protocol`], or that more
 //! bytes are needed. Pure: it never sees a socket, and answers the same however the bytes were cut.
+//!
+//! What is called `Other` here goes past filters and recorder, so the question is not what is well formed but what some
+//! origin would answer: whatever may be that is HTTP or TLS, and its parser says what is wrong with it.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     Tls,
     Http1,
     Http2,
-    /// none of these, or nothing at all
+    /// none of these
     Other,
 }
 
-/// No request line that is still undecided after so many bytes is one.
+/// Bytes after which there is always an answer.
 pub const MAX_PEEK: usize = 16 << 10;
-
-/// The first byte of a ClientHello, and of no other protocol that is known here (RFC 8446 section 5.1).
-pub const TLS_HANDSHAKE: u8 = 0x16;
 
 /// RFC 9113 section 3.4.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// The binary header of the PROXY protocol: what it stands before is HTTP to those who take it.
+const PROXY_HEADER: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+
+/// Words that decide with the space behind them: HTTP/0.9 has no more than this of a request line, and some servers take
+/// a path without a slash. The other is the text header of the PROXY protocol.
+const DECISIVE: [&[u8]; 2] = [b"GET", b"PROXY"];
+
+/// Methods of IANA's registry, and those that servers' parsers know besides: with a path behind them they need no version
+/// (HTTP/0.9), and no single space.
+const METHODS: [&str; 46] = [
+    "ACL",
+    "BASELINE-CONTROL",
+    "BIND",
+    "CHECKIN",
+    "CHECKOUT",
+    "CONNECT",
+    "COPY",
+    "DELETE",
+    "HEAD",
+    "LABEL",
+    "LINK",
+    "LOCK",
+    "M-SEARCH",
+    "MERGE",
+    "MKACTIVITY",
+    "MKCALENDAR",
+    "MKCOL",
+    "MKREDIRECTREF",
+    "MKWORKSPACE",
+    "MOVE",
+    "NOTIFY",
+    "OPTIONS",
+    "ORDERPATCH",
+    "PATCH",
+    "POST",
+    "PRI",
+    "PROPFIND",
+    "PROPPATCH",
+    "PURGE",
+    "PUT",
+    "QUERY",
+    "REBIND",
+    "REPORT",
+    "SEARCH",
+    "SOURCE",
+    "SUBSCRIBE",
+    "TRACE",
+    "UNBIND",
+    "UNCHECKOUT",
+    "UNLINK",
+    "UNLOCK",
+    "UNSUBSCRIBE",
+    "UPDATE",
+    "UPDATEREDIRECTREF",
+    "VERSION-CONTROL",
+    "*",
+];
+
+/// What the last word of a request line begins with; the latter two are HTTP to the parser of Node.js.
+const VERSIONS: [&[u8]; 3] = [b"HTTP/", b"RTSP/", b"ICE/"];
+
 /// `None` asks for more bytes; with [`MAX_PEEK`] of them there is always an answer.
 pub fn detect(bytes: &[u8]) -> Option<Protocol> {
-    if bytes.is_empty() {
-        return None;
+    match bytes {
+        [] => None,
+        [0x14..=0x18 | 0x80.., ..] => tls(bytes),
+        _ if bytes.starts_with(PREFACE) => Some(Protocol::Http2),
+        _ if PREFACE.starts_with(bytes) => None,
+        _ => http1(bytes),
     }
-    if bytes[0] == TLS_HANDSHAKE {
-        return tls(bytes);
-    }
-    if PREFACE.starts_with(bytes) {
-        return (bytes.len() == PREFACE.len()).then_some(Protocol::Http2);
-    }
-    if bytes.starts_with(PREFACE) {
-        return Some(Protocol::Http2);
-    }
-    http1(bytes)
 }
 
-/// A handshake record that holds a ClientHello (RFC 8446 sections 5.1 and 4): type 22, version 3.x, a length, message 1.
-/// A hello of SSL 2 is `Other`: nobody should answer it.
+/// Whether bytes that are not enough for an answer may become TLS, and not HTTP.
+pub fn may_be_tls(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x14..=0x18 | 0x80.., ..])
+}
+
+/// A record (RFC 8446 section 5.1). A first hello may come in fragments of one byte, with any minor version, and after
+/// records of another kind, and there are servers that take all this; some take a lower major version too. So does a
+/// hello in the format of SSL 2 (RFC 5246 appendix E.2). What the TLS stage does not take, it refuses.
 fn tls(bytes: &[u8]) -> Option<Protocol> {
-    let record_fits = |length: &[u8]| (4..=(1 << 14) + 256).contains(&u16::from_be_bytes([length[0], length[1]]));
-    let is = match bytes.len() {
-        0 | 1 => None,
-        2 => (bytes[1] != 3).then_some(false),
-        3 | 4 => (bytes[1] != 3 || bytes[2] > 4).then_some(false),
-        5 => (bytes[1] != 3 || bytes[2] > 4 || !record_fits(&bytes[3..5])).then_some(false),
-        _ => Some(bytes[1] == 3 && bytes[2] <= 4 && record_fits(&bytes[3..5]) && bytes[5] == 1),
+    let is = match bytes {
+        [_] => None,
+        [0x14..=0x18, 3, ..] => Some(true),
+        [0x16, 0..=2, _, _, _, first, ..] => Some(*first == 1),
+        [0x16, 0..=2, ..] => None,
+        [0x80.., _, 1, version, ..] => Some(matches!(version, 0 | 3)),
+        [0x80.., _, 1] | [0x80.., _] => None,
+        _ => Some(false),
     };
     is.map(|is| if is { Protocol::Tls } else { Protocol::Other })
 }
 
-/// A request line of any method (RFC 9112 section 3): `token SP target SP HTTP/1.`. Less would do for browsers, but
-/// `EHLO host`, `NICK name` and `SSH-2.0-x` begin with a token as well.
 fn http1(bytes: &[u8]) -> Option<Protocol> {
-    // RFC 9112 section 2.2: a server should ignore an empty line before the request line.
-    let bytes = match bytes {
-        [b'\r'] => return None,
-        [b'\r', b'\n', rest @ ..] | [b'\n', rest @ ..] => rest,
-        _ => bytes,
+    // RFC 9112 section 2.2: servers ignore empty lines before the request line, and some ignore spaces too.
+    let begins = bytes.iter().position(|b| !is_space(*b));
+    let is = match begins {
+        _ if PROXY_HEADER.starts_with(bytes) => None,
+        _ if bytes.starts_with(PROXY_HEADER) => Some(true),
+        None => None,
+        Some(begins) => request_line(&bytes[begins..]),
     };
-    let (is, at_bound) = request_line(bytes);
     match is {
         Some(true) => Some(Protocol::Http1),
         Some(false) => Some(Protocol::Other),
-        // A target of 16 KiB: HTTP/1 says in its own words (414) that it is too long.
-        None if bytes.len() + 2 >= MAX_PEEK => Some(if at_bound { Protocol::Http1 } else { Protocol::Other }),
-        None => None,
+        // So long a line, or so many empty ones: HTTP says in its own words that it is too long.
+        None => (bytes.len() >= MAX_PEEK).then_some(Protocol::Http1),
     }
 }
 
-/// Whether it is one, if that can be said; and whether it has the method and the start of a target.
-fn request_line(bytes: &[u8]) -> (Option<bool>, bool) {
-    const LONGEST_METHOD: usize = 32;
-    let Some(end) = bytes.iter().position(|b| !is_token(*b)) else {
-        return (if bytes.len() > LONGEST_METHOD { Some(false) } else { None }, false);
+/// Whether it is a line that servers of HTTP answer, or refuse as bad HTTP: RFC 9112 section 3, and the spaces that it
+/// lets them take for one. `EHLO host`, `NICK name`, `CONNECT {}` (NATS) and `SSH-2.0-x` begin with a token as well.
+fn request_line(line: &[u8]) -> Option<bool> {
+    let end = line.iter().position(|b| !is_token(*b))?;
+    let (word, rest) = line.split_at(end);
+    match rest {
+        _ if word.is_empty() => return Some(false),
+        [b'\r'] => return None,
+        [b'\n', ..] | [b'\r', b'\n', ..] => return Some(false),
+        [b, ..] if !is_space(*b) => return Some(false),
+        _ if DECISIVE.contains(&word) => return Some(true),
+        _ => {}
+    }
+    // Up to its end, or to a byte that stands in no line of text.
+    let stop = rest.iter().position(|b| *b == b'\n' || b.is_ascii_control() && !is_space(*b));
+    let mut words = rest[..stop.unwrap_or(rest.len())].split(|b| is_space(*b)).filter(|word| !word.is_empty());
+    let is_method = METHODS.iter().any(|method| method.as_bytes() == word);
+    let is_path = |word: &[u8]| matches!(word, [b'/' | b'*', ..]) || word.windows(3).any(|part| part == b"://");
+    let is_version = |word: &[u8]| {
+        VERSIONS.iter().any(|name| word.get(..name.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(name)))
     };
-    if end == 0 || end > LONGEST_METHOD || bytes[end] != b' ' {
-        return (Some(false), false);
-    }
-    let target = &bytes[end + 1..];
-    let Some(end) = target.iter().position(|b| *b <= b' ' || *b == 0x7f) else {
-        return (None, target.first().is_some_and(|b| is_token(*b) || *b == b'/'));
-    };
-    if end == 0 || target[end] != b' ' {
-        return (Some(false), false);
-    }
-    let version = &target[end + 1..];
-    let n = version.len().min(7);
-    if version[..n] != b"HTTP/1."[..n] {
-        return (Some(false), false);
-    }
-    ((n == 7).then_some(true), true)
+    let is = words.clone().next().is_some_and(|target| is_method && is_path(target)) || words.any(is_version);
+    if is { Some(true) } else { stop.map(|_| false) }
+}
+
+/// Lenient servers take each of these for a space (RFC 9112 section 3).
+fn is_space(b: u8) -> bool {
+    matches!(b, b' ' | b'\t'..=b'\r')
 }
 
 /// RFC 9110 section 5.6.2.
@@ -117,9 +183,37 @@ mod tests {
         check(b"CONNECT a.example:443 HTTP/1.1\r\n", Some(Protocol::Http1));
         check(b"M-SEARCH * HTTP/1.1\r\n", Some(Protocol::Http1));
         check(b"PROPFIND http://a.example/x HTTP/1.0\r\n", Some(Protocol::Http1));
-        check(b"\r\nGET / HTTP/1.1\r\n", Some(Protocol::Http1));
-        check(b"GET / HTTP/1", None);
+        check(b"ANYTHING x HTTP/", Some(Protocol::Http1));
+        check(b"ANYTHING x HTTP", None);
+        check(b"HEAD x", None);
         check(b"GE", None);
+    }
+
+    #[test]
+    fn what_origins_answer_although_it_is_not_well_formed_is_http_too() {
+        for line in [
+            "\r\n\r\nGET /admin HTTP/1.1\r\n",
+            "\n\nGET /admin HTTP/1.1\r\n",
+            "\n \t\rGET /admin HTTP/1.1\r\n",
+            "GET  /admin HTTP/1.1\r\n",
+            "GET /admin  HTTP/1.1\r\n",
+            "GET\t/admin\tHTTP/1.1\r\n",
+            "GET\r/admin\rHTTP/1.1\r\n",
+            "GET /admin\r\n",
+            "GET admin\n",
+            "POST /admin\r\n",
+            "HEAD http://a.example/\r\n",
+            "get /admin http/1.1\r\n",
+            "ANY  /admin  HTTP/1.1 \r\n",
+            "DESCRIBE /admin RTSP/1.0\r\n",
+            "PRI * HTTP/2.0\r\n\r\nXX",
+            "GET / HTTP/9.9\r\n",
+            "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n",
+            "\r\n\r\n\0\r\nQUIT\n\x21\x11",
+        ] {
+            check(line.as_bytes(), Some(Protocol::Http1));
+        }
+        check(format!("{} /admin HTTP/1.1\r\n", "A".repeat(200)).as_bytes(), Some(Protocol::Http1));
     }
 
     #[test]
@@ -128,35 +222,56 @@ mod tests {
         check(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0", Some(Protocol::Http2));
         check(b"PRI * HTTP/2.0\r\n\r\n", None);
         check(b"PRI * HTTP/1.1\r\n", Some(Protocol::Http1));
-        check(b"PRI * HTTP/2.0\r\n\r\nXX", Some(Protocol::Other));
     }
 
     #[test]
-    fn tls_is_a_record_with_a_client_hello() {
+    fn tls_is_whatever_may_hold_a_client_hello() {
         check(&[0x16, 3, 1, 2, 0, 1], Some(Protocol::Tls));
-        check(&[0x16, 3, 3, 0x40, 0, 1, 9, 9], Some(Protocol::Tls));
-        check(&[0x16, 3, 1, 2, 0], None);
-        check(&[0x16, 3, 1, 2, 0, 2], Some(Protocol::Other));
-        check(&[0x16, 3, 9], Some(Protocol::Other));
-        check(&[0x16, 2], Some(Protocol::Other));
-        check(&[0x16, 3, 1, 0xff, 0xff], Some(Protocol::Other));
-        check(&[0x80, 0x2e, 1, 0, 2], Some(Protocol::Other));
+        check(&[0x16, 3, 5, 2, 0, 1], Some(Protocol::Tls));
+        check(&[0x16, 3, 1, 0, 1, 1, 0x16, 3, 1], Some(Protocol::Tls));
+        check(&[0x16, 3, 1, 0, 0], Some(Protocol::Tls));
+        check(&[0x15, 3, 1, 0, 2, 1, 90, 0x16], Some(Protocol::Tls));
+        check(&[0x16, 2, 1, 2, 0, 1], Some(Protocol::Tls));
+        check(&[0x80, 0x2e, 1, 3, 1], Some(Protocol::Tls));
+        check(&[0x80, 0x2e, 1, 0, 2], Some(Protocol::Tls));
+        check(&[0x16], None);
+        check(&[0x16, 2, 0, 0, 5, 0], Some(Protocol::Other));
+        check(&[0x16, 9], Some(Protocol::Other));
+        check(&[0xff, 0xfb, 0x1f], Some(Protocol::Other));
     }
 
     #[test]
     fn what_begins_with_a_token_need_not_be_http() {
-        check(b"EHLO mail.example\r\n", Some(Protocol::Other));
-        check(b"SSH-2.0-OpenSSH_9.2\r\n", Some(Protocol::Other));
-        check(b"GET key\r\n", Some(Protocol::Other));
-        check(b"RTSP a b/1.1\r\n", Some(Protocol::Other));
-        check(b"\x05\x01\x00", Some(Protocol::Other));
-        check(&[b'A'; 40], Some(Protocol::Other));
+        for said in [
+            &b"EHLO mail.example\r\n"[..],
+            b"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u2\r\n",
+            b"CONNECT {\"verbose\":false}\r\n",
+            b"CONNECT\naccept-version:1.2\n",
+            b"*1\r\n$4\r\nPING\r\n",
+            b"SET key value\r\n",
+            b"COPY key other\r\n",
+            b"get key\r\n",
+            b"delete key\r\n",
+            b"NICK GET\r\n",
+            b"REGISTER sip:a.example SIP/2.0\r\n",
+            b"ruok\n",
+            b"0\x0c\x02\x01\x01`\x07",
+            b" \0\0\x01",
+            b"{\"id\":1}",
+            b"\x05\x01\x00",
+        ] {
+            check(said, Some(Protocol::Other));
+        }
     }
 
     #[test]
-    fn an_endless_request_line_is_left_to_http() {
-        let line = [b"GET /".as_slice(), &[b'a'; MAX_PEEK]].concat();
-        check(&line[..MAX_PEEK], Some(Protocol::Http1));
+    fn what_never_ends_is_left_to_http() {
+        for begin in [&b"ANY "[..], b"", b"\r\n"] {
+            let fill = if begin == b"\r\n" { b'\n' } else { b'a' };
+            let line = [begin, &[fill; MAX_PEEK]].concat();
+            assert_eq!(detect(&line[..MAX_PEEK - 1]), None);
+            assert_eq!(detect(&line[..MAX_PEEK]), Some(Protocol::Http1));
+        }
     }
 
     proptest! {
@@ -167,7 +282,9 @@ mod tests {
         }
 
         #[test]
-        fn nor_with_what_looks_like_http(bytes in "(PRI|GET|[A-Z]{1,4})? ?[*/a ]{0,3} ?HTTP/[12][.][01]\r?\n?[ -~]{0,9}") {
+        fn nor_with_what_looks_like_http(
+            bytes in "[\r\n \t]{0,2}(PRI|GET|HEAD|CONNECT|[A-Z]{1,4})?[ \t\r]{0,2}[*/a:{\\x01]{0,4}[ \r]{0,2}(HTTP|RTSP|X)/[12][.][01]\r?\n?[ -~]{0,9}",
+        ) {
             let answers: Vec<_> = (0..=bytes.len()).filter_map(|n| detect(&bytes.as_bytes()[..n])).collect();
             prop_assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "{answers:?}");
         }

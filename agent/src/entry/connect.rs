@@ -100,6 +100,7 @@ pub fn enter(cx: &mut Cx, io: Io, tunnel: Tunnel) -> Io {
         opaque: tunnel.far.is_some(),
         may_intercept: cx.worker.shared.config.intercept.enabled,
         intercepted: false,
+        agreed_http: false,
     };
     cx.far = tunnel.far;
     io

@@ -46,13 +46,22 @@ pub async fn read(cx: &Cx, io: &mut Io) -> Option<()> {
             io.unread(read.freeze());
             Some(())
         }
-        Ok(Some(Err(problem))) => refuse(cx, io, problem).await,
+        Ok(Some(Err(problem))) => {
+            refuse(cx, io, problem).await;
+            None
+        }
         Ok(None) => None,
         Err(_) => {
-            let slow = "the request head did not arrive in time".to_owned();
-            refuse(cx, io, Problem { status: StatusCode::REQUEST_TIMEOUT, ..Problem::bad_request(slow) }).await
+            too_slow(cx, io).await;
+            None
         }
     }
+}
+
+/// Refuses a client that stopped within its request head.
+pub(super) async fn too_slow(cx: &Cx, io: &mut Io) {
+    let slow = "the request head did not arrive in time".to_owned();
+    refuse(cx, io, Problem { status: StatusCode::REQUEST_TIMEOUT, ..Problem::bad_request(slow) }).await;
 }
 
 /// Each look begins at the first byte again, so a client that sends a long head byte by byte must not get one for each.
@@ -114,7 +123,7 @@ fn sound(request: &httparse::Request<'_, '_>) -> Result<(), &'static str> {
     Ok(())
 }
 
-async fn refuse(cx: &Cx, io: &mut Io, problem: Problem) -> Option<()> {
+async fn refuse(cx: &Cx, io: &mut Io, problem: Problem) {
     tracing::debug!(client = %cx.facts.client_address, problem = %problem.detail, "request refused");
     let reply = write_out(exchange::reply(&problem, None, None)).await;
     // Whatever becomes of this, the connection is over.
@@ -128,7 +137,6 @@ async fn refuse(cx: &Cx, io: &mut Io, problem: Problem) -> Option<()> {
         std::io::Result::Ok(())
     })
     .await;
-    None
 }
 
 async fn write_out(reply: Response<ReplyBody>) -> Bytes {

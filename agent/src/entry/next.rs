@@ -26,10 +26,12 @@ pub struct Situation {
     pub may_intercept: bool,
     /// TLS has been ended here
     pub intercepted: bool,
+    /// and there the client agreed on HTTP (ALPN)
+    pub agreed_http: bool,
 }
 
 pub fn next(protocol: Protocol, situation: Situation) -> Stage {
-    let Situation { tunnel, opaque, may_intercept, intercepted } = situation;
+    let Situation { tunnel, opaque, may_intercept, intercepted, agreed_http } = situation;
     if opaque {
         return Stage::Tunnel;
     }
@@ -37,6 +39,8 @@ pub fn next(protocol: Protocol, situation: Situation) -> Stage {
         // 1) HTTP is HTTP, wherever it comes from.
         Protocol::Http1 => Stage::Http1,
         Protocol::Http2 => Stage::Http2,
+        // Whoever agreed on HTTP means it, and what else it sends is HTTP gone wrong.
+        Protocol::Tls | Protocol::Other if agreed_http => Stage::Http1,
         // 2) TLS is ended once; TLS inside of that is between the client and its target.
         Protocol::Tls if tunnel && may_intercept && !intercepted => Stage::Intercept,
         // 3) Whatever else was sent into a tunnel was not meant for a proxy.
@@ -56,6 +60,7 @@ mod tests {
         let port = Situation { may_intercept: true, ..Situation::default() };
         let tunnel = Situation { tunnel: true, may_intercept: true, ..Situation::default() };
         let inside = Situation { intercepted: true, ..tunnel };
+        let agreed = Situation { agreed_http: true, ..inside };
         let off = Situation { may_intercept: false, ..tunnel };
         let opaque = Situation { opaque: true, ..tunnel };
         for (protocol, situation, expect) in [
@@ -69,6 +74,9 @@ mod tests {
             (Protocol::Http2, inside, Stage::Http2),
             (Protocol::Tls, inside, Stage::Tunnel),
             (Protocol::Other, inside, Stage::Tunnel),
+            (Protocol::Http2, agreed, Stage::Http2),
+            (Protocol::Tls, agreed, Stage::Http1),
+            (Protocol::Other, agreed, Stage::Http1),
             (Protocol::Tls, off, Stage::Tunnel),
             (Protocol::Http1, off, Stage::Http1),
             (Protocol::Http1, opaque, Stage::Tunnel),

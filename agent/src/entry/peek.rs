@@ -5,13 +5,13 @@ use bytes::BytesMut;
 use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::first_head;
 use crate::connection::Cx;
-use crate::detect::{MAX_PEEK, Protocol, TLS_HANDSHAKE, detect};
+use crate::detect::{MAX_PEEK, Protocol, detect, may_be_tls};
 use crate::io::Io;
 use crate::tunnel::{self, First};
-use crate::upstream::Alpn;
 
-/// `None` when the client is gone, or came and said nothing.
+/// `None` when the client is gone, or came and said nothing, or stopped before it could be known what it says.
 ///
 /// A client that has just been given a tunnel and is silent may wait for a server that speaks first (SSH, SMTP), or be
 /// slow. So its target is dialled and whoever speaks first decides: silence alone gets no client past the filters.
@@ -22,7 +22,7 @@ pub async fn peek(cx: &mut Cx, io: &mut Io) -> Option<Protocol> {
     let limits = &cx.worker.shared.config.client;
     let (patience, limit) = (limits.peek_timeout, limits.head_timeout);
     let mut read = BytesMut::new();
-    let server_may_be_first = cx.situation.tunnel && !cx.alpn.as_deref().is_some_and(Alpn::is_http);
+    let server_may_be_first = cx.situation.tunnel && !cx.situation.agreed_http;
     let spoke = tokio::select! {
         biased;
         spoke = io.read_buf(&mut read) => matches!(spoke, Ok(1..)),
@@ -49,11 +49,15 @@ pub async fn peek(cx: &mut Cx, io: &mut Io) -> Option<Protocol> {
         read.reserve(1024);
         match timeout_at(deadline, io.read_buf(&mut read)).await {
             Ok(Ok(1..)) => {}
-            // It stopped in the middle of what might have become anything but TLS: a tunnel carries that too, and on the
-            // proxy port HTTP says what is wrong with it.
-            _ if read.first().is_some_and(|first| *first != TLS_HANDSHAKE) => {
+            // The client has no more to say, and of what it said no server makes a request.
+            Ok(Ok(0)) if !may_be_tls(&read) => {
                 io.unread(read.freeze());
                 return Some(Protocol::Other);
+            }
+            // It stopped in the middle of what may be a request: a tunnel would carry the rest of it past the filters.
+            Err(_) if !may_be_tls(&read) => {
+                first_head::too_slow(cx, io).await;
+                return None;
             }
             _ => return None,
         }

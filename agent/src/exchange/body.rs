@@ -165,7 +165,9 @@ impl BodyStream {
     /// The next frame of the sender, counted and captured.
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, Broken>> {
         if let Some(gate) = &mut self.gate {
-            ready!(gate.poll_open(cx));
+            if !ready!(gate.poll_open(cx)) {
+                return Poll::Ready(Err(Broken::Stopped));
+            }
             self.gate = None;
         }
         let frame = match self.source.poll_frame(cx) {
@@ -327,6 +329,9 @@ impl Body for BodyStream {
 
 impl Drop for BodyStream {
     fn drop(&mut self) {
+        if self.direction == Direction::Response {
+            self.live.reply_is_out();
+        }
         let unread = !self.done && !self.ended && self.gate.is_none();
         // once the agent stops there may be no runtime to read on
         if self.lingers && unread && !self.live.worker.drain.has_begun() {

@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
@@ -13,6 +14,7 @@ use http::{HeaderValue, Method, request};
 use uuid::Uuid;
 use weir_host::{Answer, Connection, Direction, DoneReason, LocalResponse, Run};
 
+use super::expect::Leave;
 use super::ledger::Ledger;
 use super::problem::{Blame, Problem};
 use crate::record::{Outcome, Side};
@@ -48,6 +50,8 @@ pub(super) struct Live {
     stopping: RefCell<Stopping>,
     /// the last byte of the response is out
     replied: Cell<bool>,
+    /// where the client's body waits for the upstream to want it
+    leave: RefCell<Option<Arc<Leave>>>,
 }
 
 #[derive(Default)]
@@ -76,6 +80,7 @@ impl Live {
             outcome: RefCell::new(None),
             stopping: RefCell::default(),
             replied: Cell::new(false),
+            leave: RefCell::new(None),
         })
     }
 
@@ -111,6 +116,23 @@ impl Live {
 
     pub(super) fn replied(&self) {
         self.replied.set(true);
+    }
+
+    /// The request body waits for leave.
+    pub(super) fn waits_for(&self, leave: Arc<Leave>) {
+        self.leave.replace(Some(leave));
+    }
+
+    /// A final response is there: true where it came before the body was wanted, which it never will be now.
+    pub(super) fn body_is_unwanted(&self) -> bool {
+        self.leave.borrow().as_ref().is_some_and(|leave| leave.close())
+    }
+
+    /// Nothing more of the response comes.
+    pub(super) fn reply_is_out(&self) {
+        if let Some(leave) = &*self.leave.borrow() {
+            leave.end();
+        }
     }
 
     /// How it ends; the first cause counts, and what follows from it does not.

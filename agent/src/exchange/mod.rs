@@ -25,7 +25,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
-use http::{Request, Response};
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use uuid::{ContextV7, Timestamp, Uuid};
 use weir_host::{Connection, Progress};
@@ -63,10 +64,17 @@ pub async fn serve(
         live.record(|ledger| ledger.recording().upstream(sent.address));
         response::from_upstream(&live, sent.response, client).await
     };
-    match reply.await {
-        Ok(reply) => Ok(reply),
-        Err(stop) => response::settle(&live, stop).await,
+    let mut reply = match reply.await {
+        Ok(reply) => reply,
+        Err(stop) => response::settle(&live, stop).await?,
+    };
+    if reply.status() != StatusCode::SWITCHING_PROTOCOLS && live.body_is_unwanted() {
+        reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        if matches!(reply.body(), ReplyBody::Full(_)) {
+            live.reply_is_out();
+        }
     }
+    Ok(reply)
 }
 
 /// Waits for the response head, unless a filter that sees the request body answers first.

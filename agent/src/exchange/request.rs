@@ -124,6 +124,7 @@ fn outgoing(
     let gate = Gate::new();
     let mut request = Request::from_parts(head, ());
     gate.listen(&mut request);
+    live.waits_for(gate.leave());
     body.behind(gate);
     request.map(|()| Outgoing::stream(body))
 }

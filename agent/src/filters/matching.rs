@@ -1,12 +1,19 @@
 //! Which exchanges a filter meets. A publication's `match` enters; yes or no for each request leaves.
+//!
+//! A host is named in up to three places: by the request itself, as the target of its tunnel, and in the client's TLS. A
+//! client writes each of them as it likes, so none of them alone may keep a filter away: the query is asked once for
+//! each, and one yes is enough. `-host:x` then keeps a filter away only where all three name x.
 
 use http::{header::HOST, request};
 use weir_host::Connection;
-use weir_query::{Number, Query, QueryError, Subject, Text};
+use weir_query::{Expr, Number, Query, QueryError, Subject, Term, Text};
 
 /// A `match` that can be answered when the request head is there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Matcher(Query);
+pub(super) struct Matcher {
+    query: Query,
+    asks_host: bool,
+}
 
 impl Matcher {
     /// Reads the `match` of a publication.
@@ -16,29 +23,54 @@ impl Matcher {
     pub(super) fn parse(text: &str) -> Result<Self, QueryError> {
         let query = Query::parse(text)?;
         query.request_only()?;
-        Ok(Self(query))
+        let asks_host = query.expr().is_some_and(asks_host);
+        Ok(Self { query, asks_host })
     }
 
     /// It asks nothing.
     pub(super) fn fits_all(&self) -> bool {
-        self.0.expr().is_none()
+        self.query.expr().is_none()
     }
 
     /// Does the filter meet this exchange? The request is as the client sent it, its URI in absolute form.
     pub(super) fn fits(&self, request: &request::Parts, connection: &Connection) -> bool {
-        self.0.matches(&Head { request, connection })
+        let named = request.uri.authority().map(|authority| authority.as_str());
+        let fits = |authority: Option<&str>| self.query.matches(&Head { request, connection, authority });
+        if fits(named) {
+            return true;
+        }
+        let others = [connection.tunnel_target.as_deref(), connection.server_name.as_deref()];
+        self.asks_host && others.into_iter().flatten().any(|other| named != Some(other) && fits(Some(other)))
+    }
+}
+
+fn asks_host(expr: &Expr) -> bool {
+    match expr {
+        Expr::And(parts) | Expr::Or(parts) => parts.iter().any(asks_host),
+        Expr::Not(inner) => asks_host(inner),
+        Expr::Term(Term::Text(field, _)) => *field == Text::Host,
+        Expr::Term(Term::Header { name, .. }) => name == HOST.as_str(),
+        Expr::Term(_) => false,
     }
 }
 
 struct Head<'a> {
     request: &'a request::Parts,
     connection: &'a Connection,
+    /// one of the places where the host is named, with or without a port
+    authority: Option<&'a str>,
+}
+
+/// Without the port.
+fn host(authority: &str) -> &str {
+    let end = authority.rfind(']').map_or(0, |bracket| bracket + 1);
+    authority[end..].find(':').map_or(authority, |colon| &authority[..end + colon])
 }
 
 impl Subject for Head<'_> {
     fn text(&self, field: Text) -> Option<&str> {
         match field {
-            Text::Host => self.request.uri.host(),
+            Text::Host => self.authority.map(host),
             Text::Path => Some(self.request.uri.path()),
             Text::Method => Some(self.request.method.as_str()),
             Text::Scheme => self.request.uri.scheme_str(),
@@ -57,9 +89,9 @@ impl Subject for Head<'_> {
     }
 
     fn any_header(&self, name: &str, fits: &mut dyn FnMut(&[u8]) -> bool) -> bool {
-        // the authority is in the URI; Host follows it and may not be there at all on HTTP/2
+        // Host follows the authority and may not be there at all on HTTP/2
         if name == HOST.as_str() {
-            return self.request.uri.authority().is_some_and(|authority| fits(authority.as_str().as_bytes()));
+            return self.authority.is_some_and(|authority| fits(authority.as_bytes()));
         }
         self.request.headers.get_all(name).iter().any(|value| fits(value.as_bytes()))
     }
@@ -96,6 +128,38 @@ mod tests {
         check("header.x-a:2 -header.x-a:3 -header.x-b:*", true);
         check("header.host:*8443", true);
         check("path:/admin", false);
+    }
+
+    fn check_hosts(query: &str, [authority, tunnel, sni]: [&str; 3], expect: bool) {
+        let uri = format!("https://{authority}/");
+        let (request, ()) = http::Request::builder().uri(uri).body(()).unwrap().into_parts();
+        let known = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        let connection = Connection {
+            entry: Entry::Connect,
+            client_address: ([127, 0, 0, 1], 1).into(),
+            user: None,
+            tunnel_target: known(tunnel),
+            server_name: known(sni),
+            intercepted: true,
+        };
+        let fits = Matcher::parse(query).unwrap().fits(&request, &connection);
+        assert_eq!(fits, expect, "{query} of {authority} by {tunnel} as {sni}");
+    }
+
+    #[test]
+    fn no_place_where_a_host_is_named_keeps_a_filter_away() {
+        let (evil, inner) = ("evil.com", "internal.example");
+        for query in ["host:evil.com", "host:evil.com or method:PUT", "-(-host:evil.com)", "-host:internal.example"] {
+            check_hosts(query, [inner, "evil.com:443", evil], true);
+            check_hosts(query, [inner, "192.0.2.1:443", evil], true);
+            check_hosts(query, [inner, "evil.com:443", ""], true);
+            check_hosts(query, ["EVIL.com.:8443", "192.0.2.1:443", "internal.example"], true);
+        }
+        check_hosts("-host:internal.example", [inner, "internal.example:443", inner], false);
+        check_hosts("host:evil.com", [inner, "internal.example:443", inner], false);
+        check_hosts("header.host:evil.com:443", [inner, "evil.com:443", inner], true);
+        check_hosts("host:2001:db8::1", [inner, "[2001:db8::1]:443", ""], true);
+        check_hosts("host:evil.com method:PUT", [inner, "evil.com:443", evil], false);
     }
 
     #[test]

@@ -66,6 +66,7 @@ async fn handshake(cx: &mut Cx, io: Io) -> Result<Io, Failure> {
     });
     cx.alpn = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
     cx.situation.intercepted = true;
+    cx.situation.agreed_http = cx.alpn.as_deref().is_some_and(Alpn::is_http);
     cx.origin = Some(target);
     Ok(Io::new(stream))
 }

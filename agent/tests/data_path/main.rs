@@ -2,6 +2,7 @@
 //! product can show is in the testkit's own tests.
 
 mod agent;
+mod bypass;
 mod connect;
 mod forward;
 mod hostile;

@@ -25,6 +25,30 @@ async fn a_refusal_by_the_head_alone_spares_the_upload() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What the client sends after such an answer is for whom it says, not a body for the upstream that did not want one.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_refusal_nothing_is_taken_for_the_body() -> anyhow::Result<()> {
+    let setup = Setup::start(|_| {}).await?;
+    let origin = TcpListener::bind("127.0.0.1:0").await?;
+    let mut client = Raw::dial(setup.agent.proxy).await?;
+    client.say(expecting(origin.local_addr()?)).await?;
+    let (mut upstream, _) = within(PATIENCE, "the agent's connection", origin.accept()).await??;
+    let mut heard = Vec::new();
+    while !heard.ends_with(b"\r\n\r\n") {
+        heard.push(upstream.read_u8().await?);
+    }
+    upstream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno").await?;
+    let response = client.response().await?;
+    assert!(response.head.to_ascii_lowercase().contains("connection: close"), "{}", response.head);
+    let _ = client.say("GET http://secret.example/ HTTP/1.1\r\nHost: secret.example\r\n\r\n").await;
+    client.hear_all().await?;
+    let mut more = String::new();
+    let _ = within(PATIENCE, "the end of the agent's connection", upstream.read_to_string(&mut more)).await?;
+    assert_eq!(more, "");
+    let stats = &setup.agent.shared.stats;
+    eventually(PATIENCE, "the end of the exchange", async || Ok((stats.exchanges_total() == 1).then_some(()))).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_upstreams_go_on_is_the_clients() -> anyhow::Result<()> {
     let setup = Setup::start(|_| {}).await?;
