@@ -84,7 +84,7 @@ const VERSIONS: [&[u8]; 3] = [b"HTTP/", b"RTSP/", b"ICE/"];
 pub fn detect(bytes: &[u8]) -> Option<Protocol> {
     match bytes {
         [] => None,
-        [0x14..=0x18 | 0x80.., ..] => tls(bytes),
+        [0x14..=0x18 | 0x80..=0xff, ..] => tls(bytes),
         _ if bytes.starts_with(PREFACE) => Some(Protocol::Http2),
         _ if PREFACE.starts_with(bytes) => None,
         _ => http1(bytes),
@@ -93,7 +93,7 @@ pub fn detect(bytes: &[u8]) -> Option<Protocol> {
 
 /// Whether bytes that are not enough for an answer may become TLS, and not HTTP.
 pub fn may_be_tls(bytes: &[u8]) -> bool {
-    matches!(bytes, [0x14..=0x18 | 0x80.., ..])
+    matches!(bytes, [0x14..=0x18 | 0x80..=0xff, ..])
 }
 
 /// A record (RFC 8446 section 5.1). A first hello may come in fragments of one byte, with any minor version, and after
@@ -105,8 +105,8 @@ fn tls(bytes: &[u8]) -> Option<Protocol> {
         [0x14..=0x18, 3, ..] => Some(true),
         [0x16, 0..=2, _, _, _, first, ..] => Some(*first == 1),
         [0x16, 0..=2, ..] => None,
-        [0x80.., _, 1, version, ..] => Some(matches!(version, 0 | 3)),
-        [0x80.., _, 1] | [0x80.., _] => None,
+        [0x80..=0xff, _, 1, version, ..] => Some(matches!(version, 0 | 3)),
+        [0x80..=0xff, _, 1] | [0x80..=0xff, _] => None,
         _ => Some(false),
     };
     is.map(|is| if is { Protocol::Tls } else { Protocol::Other })

@@ -49,6 +49,9 @@ pub(super) fn strip_request(request: &mut request::Parts, via: &HeaderValue) -> 
     let trailers = tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case("trailers"));
     let expect_continue = expectation(headers, version)?;
     remove_connection_fields(headers, upgrade);
+    if upgrade {
+        without_h2c(headers);
+    }
     headers.remove(TE);
     if trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
@@ -148,7 +151,25 @@ pub(super) fn asks_upgrade(version: Version, headers: &HeaderMap) -> bool {
     version == Version::HTTP_11
         && headers.contains_key(UPGRADE)
         && tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case("upgrade"))
-        && tokens(headers, &UPGRADE).any(|token| !token.eq_ignore_ascii_case("h2c"))
+        && tokens(headers, &UPGRADE).any(|token| !is_h2c(token))
+}
+
+/// With or without a version (RFC 9110 section 7.8).
+fn is_h2c(protocol: &str) -> bool {
+    protocol.split('/').next().is_some_and(|name| name.trim_end().eq_ignore_ascii_case("h2c"))
+}
+
+/// What is left to be offered: an upstream that took HTTP/2 of the offers would be spoken to past the filters.
+fn without_h2c(headers: &mut HeaderMap) {
+    let is_text = headers.get_all(UPGRADE).iter().all(|value| value.to_str().is_ok());
+    if is_text && !tokens(headers, &UPGRADE).any(is_h2c) {
+        return;
+    }
+    let rest: Vec<&str> = tokens(headers, &UPGRADE).filter(|token| !is_h2c(token)).collect();
+    match HeaderValue::from_str(&rest.join(", ")) {
+        Ok(rest) => drop(headers.insert(UPGRADE, rest)),
+        Err(_) => drop(headers.remove(UPGRADE)),
+    }
 }
 
 fn expectation(headers: &HeaderMap, version: Version) -> Result<bool, Unfit> {

@@ -66,6 +66,12 @@ fn an_upgrade_goes_on_only_where_the_client_asked_this_hop() {
     check(Version::HTTP_11, "connection: Upgrade\nupgrade: websocket", Ok(("upgrade: websocket\n", asked)));
     check(Version::HTTP_11, "upgrade: websocket", Ok(("", NOTHING)));
     check(Version::HTTP_10, "connection: upgrade\nupgrade: websocket", Ok(("", NOTHING)));
+    let asked = Asked { upgrade: true, expect_continue: false };
+    for offers in ["h2c, x", "x,H2C", "h2c/1.0,, x , h2c", "h2c\nupgrade: x"] {
+        check(Version::HTTP_11, &format!("connection: upgrade\nupgrade: {offers}"), Ok(("upgrade: x\n", asked)));
+    }
+    check(Version::HTTP_11, "connection: upgrade\nupgrade: x, y/1", Ok(("upgrade: x, y/1\n", asked)));
+    check(Version::HTTP_11, "connection: upgrade\nupgrade: h2c/2, h2c", Ok(("", NOTHING)));
     check(Version::HTTP_11, "connection: upgrade, http2-settings\nupgrade: h2c\nhttp2-settings: A", Ok(("", NOTHING)));
     let mut headers = fields("upgrade: websocket\nte: trailers");
     connection_options(&mut headers, Version::HTTP_11);

@@ -79,28 +79,8 @@ pub async fn serve(
 
 /// Waits for the response head, unless a filter that sees the request body answers first.
 async fn send(live: &Live, target: &Target, request: Request<Outgoing>) -> Result<Sent, Stop> {
-    let upstreams = &live.worker.upstreams;
-    let again = repeatable(&request);
-    let mut result = unless_stopped(live, upstreams.send(target, request)).await?;
-    if let (Err(UpstreamFailure::Stale(_)), Some(request)) = (&result, again) {
-        result = Box::pin(unless_stopped(live, upstreams.send(target, request))).await?;
-    }
-    result.map_err(|failure| no_response(live, &failure))
-}
-
-/// A request that may be sent again when a kept connection turns out closed (RFC 9110 section 9.2.2). A body is gone once
-/// it was sent.
-fn repeatable(request: &Request<Outgoing>) -> Option<Request<Outgoing>> {
-    let can = request.method().is_idempotent() && matches!(request.body(), Outgoing::Empty);
-    can.then(|| {
-        let mut again = Request::new(Outgoing::Empty);
-        *again.method_mut() = request.method().clone();
-        *again.uri_mut() = request.uri().clone();
-        *again.version_mut() = request.version();
-        *again.headers_mut() = request.headers().clone();
-        *again.extensions_mut() = request.extensions().clone();
-        again
-    })
+    let sent = unless_stopped(live, live.worker.upstreams.send(target, request)).await?;
+    sent.map_err(|failure| no_response(live, &failure))
 }
 
 async fn unless_stopped<T>(live: &Live, sending: impl Future<Output = T>) -> Result<T, Stop> {

@@ -172,7 +172,7 @@ impl From<&UpstreamFailure> for Problem {
             UpstreamFailure::Refused(_) => {
                 Problem::upstream("upstream-refused", BAD, "connection_refused", "The upstream refused the connection")
             }
-            UpstreamFailure::Reset(_) | UpstreamFailure::Stale(_) => {
+            UpstreamFailure::Reset(_) | UpstreamFailure::Stale(_) | UpstreamFailure::Unprocessed(_) => {
                 Problem::upstream("upstream-reset", BAD, "connection_terminated", "The upstream closed the connection")
             }
             UpstreamFailure::Timeout(_) => Problem::upstream(
@@ -187,7 +187,9 @@ impl From<&UpstreamFailure> for Problem {
             UpstreamFailure::Tls(_) => {
                 Problem::upstream("upstream-tls", BAD, "tls_protocol_error", "The upstream's TLS failed")
             }
-            UpstreamFailure::Protocol(_) => Problem::upstream_protocol(String::new()),
+            UpstreamFailure::Protocol(_) | UpstreamFailure::Http1Required(_) => {
+                Problem::upstream_protocol(String::new())
+            }
             UpstreamFailure::TooLarge => Problem::upstream(
                 "upstream-head-too-large",
                 BAD,
@@ -222,11 +224,11 @@ impl From<&Failure> for Problem {
 pub(super) fn upstream_error(failure: &UpstreamFailure) -> Option<UpstreamError> {
     Some(match failure {
         UpstreamFailure::Refused(_) => UpstreamError::Refused,
-        UpstreamFailure::Reset(_) | UpstreamFailure::Stale(_) => UpstreamError::Reset,
+        UpstreamFailure::Reset(_) | UpstreamFailure::Stale(_) | UpstreamFailure::Unprocessed(_) => UpstreamError::Reset,
         UpstreamFailure::Timeout(_) => UpstreamError::Timeout,
         UpstreamFailure::Dns(_) => UpstreamError::Dns,
         UpstreamFailure::Tls(reason) => UpstreamError::Tls(reason.clone()),
-        UpstreamFailure::Protocol(_) => UpstreamError::Protocol,
+        UpstreamFailure::Protocol(_) | UpstreamFailure::Http1Required(_) => UpstreamError::Protocol,
         UpstreamFailure::TooLarge => UpstreamError::TooLarge,
         UpstreamFailure::Denied(_) | UpstreamFailure::RequestBody(_) => return None,
     })

@@ -156,11 +156,11 @@ impl Stats {
     pub fn upstream_failed(&self, failure: &UpstreamFailure) {
         let kind = match failure {
             UpstreamFailure::Refused(_) => 0,
-            UpstreamFailure::Reset(_) | UpstreamFailure::Stale(_) => 1,
+            UpstreamFailure::Reset(_) | UpstreamFailure::Stale(_) | UpstreamFailure::Unprocessed(_) => 1,
             UpstreamFailure::Timeout(_) => 2,
             UpstreamFailure::Dns(_) => 3,
             UpstreamFailure::Tls(_) => 4,
-            UpstreamFailure::Protocol(_) => 5,
+            UpstreamFailure::Protocol(_) | UpstreamFailure::Http1Required(_) => 5,
             UpstreamFailure::TooLarge => 6,
             UpstreamFailure::Denied(_) => 7,
             UpstreamFailure::RequestBody(_) => 8,

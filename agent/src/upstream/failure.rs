@@ -18,6 +18,12 @@ pub enum UpstreamFailure {
     /// then goes out on a fresh connection.
     #[error("the upstream closed a kept connection as the request was sent: {0}")]
     Stale(String),
+    /// The upstream says that it did not look at the request (RFC 9113 section 8.7): any method may be sent again.
+    #[error("the upstream did not take the request: {0}")]
+    Unprocessed(String),
+    /// It wants HTTP/1.1 for this (RFC 9113 section 7).
+    #[error("the upstream wants HTTP/1.1: {0}")]
+    Http1Required(String),
     #[error("the upstream took too long {0}")]
     Timeout(&'static str),
     #[error("the upstream's name did not resolve: {0}")]
@@ -51,9 +57,15 @@ impl UpstreamFailure {
         if error.is_timeout() {
             return UpstreamFailure::Timeout("to answer");
         }
-        let h2 = source::<h2::Error>(error).and_then(h2::Error::reason);
-        if h2.is_some_and(|reason| reason != h2::Reason::REFUSED_STREAM && reason != h2::Reason::NO_ERROR) {
-            return UpstreamFailure::Protocol(text);
+        if let Some(h2) = source::<h2::Error>(error) {
+            match h2.reason() {
+                Some(h2::Reason::REFUSED_STREAM) if h2.is_remote() => return UpstreamFailure::Unprocessed(text),
+                Some(h2::Reason::HTTP_1_1_REQUIRED) => return UpstreamFailure::Http1Required(text),
+                // Of the streams that it ends, GOAWAY reaches those alone that are above its last (section 6.8).
+                _ if h2.is_go_away() && h2.is_remote() => return UpstreamFailure::Unprocessed(text),
+                Some(reason) if reason != h2::Reason::NO_ERROR => return UpstreamFailure::Protocol(text),
+                _ => {}
+            }
         }
         match reused {
             true => UpstreamFailure::Stale(format!("{address}: {text}")),

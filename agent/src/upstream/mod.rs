@@ -19,10 +19,9 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::header::UPGRADE;
-use http::{Request, Response, StatusCode, Version};
+use http::header::{AUTHORIZATION, UPGRADE, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, Request, Response, StatusCode, Version, request};
 use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 use tokio_rustls::client::TlsStream;
@@ -32,9 +31,9 @@ pub use self::dial::Dialed;
 pub use self::failure::UpstreamFailure;
 pub use self::mirror::Mirrored;
 pub use self::outgoing::{BodyError, Outgoing};
-use self::outgoing::{Progress, Upward};
+use self::outgoing::{Upload, Upward};
 pub use self::pool::Alpn;
-use self::pool::{Connection, Entry, Lease, Pool};
+use self::pool::{Connection, Entry, Lease, Opened, Pool};
 use self::received::Holds;
 pub use self::received::Received;
 pub use self::resolve::Resolver;
@@ -56,6 +55,9 @@ pub struct Sent {
     pub address: SocketAddr,
 }
 
+/// Connections on which a request over HTTP/2 is tried.
+const TRIES: usize = 3;
+
 type Attempt = Result<Result<Sent, UpstreamFailure>, Box<Request<Upward>>>;
 
 impl Upstreams {
@@ -66,24 +68,23 @@ impl Upstreams {
 
     /// `request.uri` is absolute: `Host` or `:authority` are made of it, whatever they were. The request's version says
     /// what to speak: HTTP/2 goes as HTTP/2 where the upstream's TLS agrees, all else as HTTP/1.1, and so does a request
-    /// with `Upgrade`. Hop-by-hop fields are the caller's to remove. A reused connection that turns out closed before a
-    /// byte was sent is replaced once; where a byte may have been sent the failure is [`UpstreamFailure::Stale`].
+    /// with `Upgrade`. Hop-by-hop fields are the caller's to remove. A request is sent again where the upstream cannot have
+    /// acted on it, and, on a kept connection that turns out closed, where its method lets it (RFC 9110 section 9.2.2).
     pub async fn send(&self, target: &Target, request: Request<Outgoing>) -> Result<Sent, UpstreamFailure> {
         let entry = self.pool.entry(target, self.connector.config.idle_connections);
         if let Some(failure) = entry.failed() {
             return Err(failure);
         }
-        let (head, body) = request.into_parts();
-        let (body, progress) = Upward::new(body);
-        let request = Request::from_parts(head, body);
-        let progress = progress.as_deref();
         let over_http2 = target.scheme == Scheme::Https
             && request.version() == Version::HTTP_2
             && !request.headers().contains_key(UPGRADE);
+        let (head, body) = request.into_parts();
+        let (upload, body) = Upload::new(body, over_http2);
+        let request = Request::from_parts(head, body);
         if over_http2 {
-            return Box::pin(self.send_http2(target, &entry, request, progress)).await;
+            return Box::pin(self.send_http2(target, &entry, request, &upload)).await;
         }
-        self.send_http1(target, &entry, request, progress).await
+        self.send_http1(target, &entry, request, &upload).await
     }
 
     async fn send_http1(
@@ -91,21 +92,27 @@ impl Upstreams {
         target: &Target,
         entry: &Rc<Entry>,
         mut request: Request<Upward>,
-        progress: Option<&Progress>,
+        upload: &Upload,
     ) -> Result<Sent, UpstreamFailure> {
         head::to_http1(&mut request);
         if let Some(lease) = entry.take() {
-            match self.over_http1(lease, request, progress, true).await {
-                Ok(done) => return done,
-                Err(unsent) => request = *unsent,
+            // A body is gone once it was sent.
+            let head = (request.method().is_idempotent() && upload.is_empty()).then(|| copy(&request));
+            match (self.over_http1(lease, request, upload, true).await, head) {
+                (Ok(Err(UpstreamFailure::Stale(why))), Some(head)) => match upload.again() {
+                    Some(body) => request = Request::from_parts(head, body),
+                    None => return Err(UpstreamFailure::Stale(why)),
+                },
+                (Ok(done), _) => return done,
+                (Err(unsent), _) => request = *unsent,
             }
         }
         // Boxed, as is all that runs once per connection: an exchange's future is moved, and lies in every idle client's
         // connection.
         let connection = Box::pin(self.connect_http1(target)).await?;
         let address = connection.address;
-        let lease = Lease { entry: Rc::clone(entry), connection };
-        self.over_http1(lease, request, progress, false).await.unwrap_or_else(|_| Err(closed_at_once(address)))
+        let lease = Lease::new(entry, connection);
+        self.over_http1(lease, request, upload, false).await.unwrap_or_else(|_| Err(closed_at_once(address)))
     }
 
     async fn connect_http1(&self, target: &Target) -> Result<Connection, UpstreamFailure> {
@@ -118,19 +125,18 @@ impl Upstreams {
     }
 
     /// `Err` gives a request back of which no byte was sent.
-    async fn over_http1(
-        &self,
-        mut lease: Lease,
-        request: Request<Upward>,
-        progress: Option<&Progress>,
-        reused: bool,
-    ) -> Attempt {
+    async fn over_http1(&self, mut lease: Lease, request: Request<Upward>, upload: &Upload, reused: bool) -> Attempt {
         let address = lease.connection.address;
+        lease.is_bound = binds(request.headers(), &AUTHORIZATION);
         let sending = lease.connection.sender.try_send_request(request);
-        match self.head(sending, progress).await {
+        match self.head(sending, upload).await {
             None => Ok(Err(UpstreamFailure::Timeout("to answer"))),
-            Some(Err(error)) => self.unsent(&lease.entry, error, address, reused),
+            Some(Err(mut error)) => match error.take_message() {
+                Some(request) => Err(Box::new(request)),
+                None => Ok(Err(failed(&lease.entry, error.error(), address, reused))),
+            },
             Some(Ok(response)) => {
+                lease.is_bound |= binds(response.headers(), &WWW_AUTHENTICATE);
                 let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
                 let holds = if switched { Holds::Nothing } else { Holds::Connection(lease) };
                 Ok(Ok(Sent { response: response.map(|body| Received::new(body, holds)), address }))
@@ -143,33 +149,65 @@ impl Upstreams {
         target: &Target,
         entry: &Rc<Entry>,
         mut request: Request<Upward>,
-        progress: Option<&Progress>,
+        upload: &Upload,
     ) -> Result<Sent, UpstreamFailure> {
-        // Two rounds: a kept connection that turns out closed, then a fresh one.
-        for reused in [true, false] {
-            if entry.speaks() == Some(Alpn::Http1) {
-                break;
-            }
-            let dialing = entry.dialing.lock().await;
-            if entry.stream().is_none() {
-                Box::pin(self.connect(target, entry)).await?;
-            }
-            let Some((mut sender, address, stream)) = entry.stream() else { break };
-            drop(dialing);
+        for tries_left in (0..TRIES).rev() {
+            let Some(Opened { mut sender, address, stream, reused }) = self.stream(target, entry).await? else { break };
             head::to_http2(&mut request);
-            match self.head(sender.try_send_request(request), progress).await {
+            let head = copy(&request);
+            let failure = match self.head(sender.try_send_request(request), upload).await {
                 None => return Err(UpstreamFailure::Timeout("to answer")),
-                Some(Err(error)) => match self.unsent(entry, error, address, reused) {
-                    Ok(done) => return done,
-                    Err(unsent) => request = *unsent,
-                },
                 Some(Ok(response)) => {
                     let response = response.map(|body| Received::new(body, Holds::Stream(stream)));
                     return Ok(Sent { response, address });
                 }
-            }
+                Some(Err(mut error)) => match error.take_message() {
+                    // A kept connection that turned out closed.
+                    Some(unsent) => {
+                        request = unsent;
+                        continue;
+                    }
+                    None => failed(entry, error.error(), address, reused),
+                },
+            };
+            let again = match &failure {
+                UpstreamFailure::Unprocessed(_) if tries_left > 0 => {
+                    entry.retire(&stream);
+                    upload.again()
+                }
+                UpstreamFailure::Http1Required(_) => {
+                    entry.set_speaks(Alpn::Http1);
+                    upload.again()
+                }
+                UpstreamFailure::Stale(_) if head.method.is_idempotent() && upload.is_empty() => upload.again(),
+                _ => None,
+            };
+            request = Request::from_parts(head, again.ok_or(failure)?);
         }
-        self.send_http1(target, entry, request, progress).await
+        self.send_http1(target, entry, request, upload).await
+    }
+
+    /// A stream to speak HTTP/2 on; none where the upstream speaks HTTP/1.1.
+    async fn stream(&self, target: &Target, entry: &Rc<Entry>) -> Result<Option<Opened>, UpstreamFailure> {
+        if entry.speaks() == Some(Alpn::Http1) {
+            return Ok(None);
+        }
+        if let Some(opened) = entry.stream(true) {
+            return Ok(Some(opened));
+        }
+        let _one_at_a_time = entry.dialing.lock().await;
+        // Whoever waited here has what came of it: a connection, or word that there is none.
+        if entry.speaks() == Some(Alpn::Http1) {
+            return Ok(None);
+        }
+        if let Some(opened) = entry.stream(true) {
+            return Ok(Some(opened));
+        }
+        if let Some(failure) = entry.failed() {
+            return Err(failure);
+        }
+        Box::pin(self.connect(target, entry)).await.inspect_err(|failure| entry.set_failed(failure))?;
+        Ok(entry.stream(false))
     }
 
     /// Makes a connection, speaks what the upstream chose, and puts it into the pool.
@@ -179,36 +217,17 @@ impl Upstreams {
         let (connected, alpn) = self.connector.speak(secured).await?;
         entry.set_speaks(alpn);
         match connected {
-            Connected::Http1(connection) => Lease { entry: Rc::clone(entry), connection }.give_back(),
+            Connected::Http1(connection) => Lease::new(entry, connection).give_back(),
             Connected::Http2(sender, address) => entry.share(sender, address),
         }
         Ok(alpn)
-    }
-
-    fn unsent(
-        &self,
-        entry: &Entry,
-        mut error: TrySendError<Request<Upward>>,
-        address: SocketAddr,
-        reused: bool,
-    ) -> Attempt {
-        match error.take_message() {
-            Some(request) => Err(Box::new(request)),
-            None => {
-                let failure = UpstreamFailure::of(error.error(), address, reused);
-                if matches!(failure, UpstreamFailure::Stale(_)) {
-                    entry.forget_idle();
-                }
-                Ok(Err(failure))
-            }
-        }
     }
 
     /// `None` when the upstream let the time pass: since the request began, or since its body last moved.
     async fn head<E>(
         &self,
         sending: impl Future<Output = Result<Response<Incoming>, E>>,
-        progress: Option<&Progress>,
+        upload: &Upload,
     ) -> Option<Result<Response<Incoming>, E>> {
         let limit = self.connector.config.head_timeout;
         let mut sending = pin!(sending);
@@ -217,7 +236,7 @@ impl Upstreams {
             tokio::select! {
                 biased;
                 response = &mut sending => return Some(response),
-                () = &mut deadline => match progress.map(|progress| progress.at() + limit) {
+                () = &mut deadline => match upload.moved().map(|moved| moved + limit) {
                     Some(later) if later > Instant::now() => deadline.as_mut().reset(later),
                     _ => return None,
                 },
@@ -251,6 +270,33 @@ impl Upstreams {
     pub fn sweep(&self) {
         self.pool.sweep(self.connector.config.idle_timeout);
     }
+}
+
+/// What hyper says of a request that was sent.
+fn failed(entry: &Entry, error: &hyper::Error, address: SocketAddr, reused: bool) -> UpstreamFailure {
+    let failure = UpstreamFailure::of(error, address, reused);
+    if matches!(failure, UpstreamFailure::Stale(_)) {
+        entry.forget_idle();
+    }
+    failure
+}
+
+/// NTLM and Negotiate say who the peer of a connection is, not who sent a request (RFC 4559 section 6).
+fn binds(headers: &HeaderMap, name: &HeaderName) -> bool {
+    let is_one = |word: &[u8]| word.eq_ignore_ascii_case(b"ntlm") || word.eq_ignore_ascii_case(b"negotiate");
+    let mut values = headers.get_all(name).iter();
+    values.any(|value| value.as_bytes().split(|b| matches!(b, b' ' | b'\t' | b',')).any(is_one))
+}
+
+/// To send it again.
+fn copy<B>(request: &Request<B>) -> request::Parts {
+    let mut copy = Request::new(()).into_parts().0;
+    copy.method = request.method().clone();
+    copy.uri = request.uri().clone();
+    copy.version = request.version();
+    copy.headers = request.headers().clone();
+    copy.extensions = request.extensions().clone();
+    copy
 }
 
 fn closed_at_once(address: SocketAddr) -> UpstreamFailure {

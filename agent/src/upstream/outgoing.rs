@@ -1,14 +1,13 @@
-//! A body on its way to an upstream. Enters: nothing, bytes, the client's body, or any local stream of frames; leaves:
-//! what hyper's client polls. Must not know where a body comes from.
+//! A body on its way to an upstream. Enters: nothing, or any local stream of frames; leaves: what hyper's client polls, once
+//! more where an upstream did not take the request. Must not know where a body comes from.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::Instant;
 
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -16,9 +15,6 @@ pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 /// `!Send`: it stays on its worker.
 pub enum Outgoing {
     Empty,
-    Full(Option<Bytes>),
-    /// straight from the client, when no filter sees it and nothing is captured
-    Incoming(Incoming),
     Stream(Pin<Box<dyn Body<Data = Bytes, Error = BodyError>>>),
 }
 
@@ -28,64 +24,88 @@ impl Outgoing {
     }
 }
 
-impl Body for Outgoing {
-    type Data = Bytes;
-    type Error = BodyError;
+/// A first piece up to this is kept until there is an answer: with HTTP/2 it is under way before the upstream can refuse.
+const KEPT: usize = 64 << 10;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        match &mut *self {
-            Outgoing::Empty => Poll::Ready(None),
-            Outgoing::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Outgoing::Incoming(body) => {
-                Pin::new(body).poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(Into::into)))
-            }
-            Outgoing::Stream(body) => body.as_mut().poll_frame(cx),
-        }
-    }
+/// A body, for as long as its request may have to be sent again; nothing where there is none.
+pub(super) struct Upload(Option<Rc<Carried>>);
 
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Outgoing::Empty => true,
-            Outgoing::Full(bytes) => bytes.is_none(),
-            Outgoing::Incoming(body) => body.is_end_stream(),
-            Outgoing::Stream(body) => body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Outgoing::Empty => SizeHint::with_exact(0),
-            Outgoing::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Outgoing::Incoming(body) => body.size_hint(),
-            Outgoing::Stream(body) => body.size_hint(),
-        }
-    }
+struct Carried {
+    body: RefCell<Pin<Box<dyn Body<Data = Bytes, Error = BodyError>>>>,
+    moved: Cell<Instant>,
+    /// which of the bodies made of it may read on
+    turn: Cell<u32>,
+    sent: RefCell<Sent>,
+    keeps: bool,
 }
 
-/// How far a body has come; only for requests that have one.
-pub(super) struct Progress {
-    at: Cell<Instant>,
+/// What has gone of it.
+enum Sent {
+    Nothing,
+    /// and nothing else
+    First(Bytes),
+    Gone,
 }
 
-impl Progress {
-    pub(super) fn at(&self) -> Instant {
-        self.at.get()
-    }
-}
-
-/// The body that connections are made for: an [`Outgoing`] that tells when it moved.
+/// The body that connections are made for.
 pub(super) struct Upward {
-    body: Outgoing,
-    progress: Option<Rc<Progress>>,
+    carried: Option<Rc<Carried>>,
+    turn: u32,
+    again: Option<Bytes>,
 }
 
-impl Upward {
-    pub(super) fn new(body: Outgoing) -> (Self, Option<Rc<Progress>>) {
-        let progress = (!body.is_end_stream()).then(|| Rc::new(Progress { at: Cell::new(Instant::now()) }));
-        (Upward { body, progress: progress.clone() }, progress)
+#[derive(Debug, thiserror::Error)]
+#[error("the request is sent anew on another connection")]
+struct Superseded;
+
+impl Upload {
+    /// `keeps` a small body, so that it can be sent again.
+    pub(super) fn new(body: Outgoing, keeps: bool) -> (Self, Upward) {
+        let carried = match body {
+            Outgoing::Stream(body) if !body.is_end_stream() => Some(Rc::new(Carried {
+                body: RefCell::new(body),
+                moved: Cell::new(Instant::now()),
+                turn: Cell::new(0),
+                sent: RefCell::new(Sent::Nothing),
+                keeps,
+            })),
+            _ => None,
+        };
+        let upward = Upward { carried: carried.clone(), turn: 0, again: None };
+        (Upload(carried), upward)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// When it last moved.
+    pub(super) fn moved(&self) -> Option<Instant> {
+        self.0.as_ref().map(|carried| carried.moved.get())
+    }
+
+    /// The whole body once more, unless too much of it is gone. What was made of it before reads no further.
+    pub(super) fn again(&self) -> Option<Upward> {
+        let Some(carried) = &self.0 else { return Some(Upward { carried: None, turn: 0, again: None }) };
+        let again = match &*carried.sent.borrow() {
+            Sent::Nothing => None,
+            Sent::First(first) => Some(first.clone()),
+            Sent::Gone => return None,
+        };
+        carried.turn.set(carried.turn.get() + 1);
+        Some(Upward { carried: Some(Rc::clone(carried)), turn: carried.turn.get(), again })
+    }
+}
+
+impl Carried {
+    fn note(&self, frame: Option<&Frame<Bytes>>) {
+        self.moved.set(Instant::now());
+        let Some(frame) = frame else { return };
+        let mut sent = self.sent.borrow_mut();
+        *sent = match (&*sent, frame.data_ref()) {
+            (Sent::Nothing, Some(first)) if self.keeps && first.len() <= KEPT => Sent::First(first.clone()),
+            _ => Sent::Gone,
+        };
     }
 }
 
@@ -94,18 +114,82 @@ impl Body for Upward {
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        if let Some(progress) = &self.progress {
-            progress.at.set(Instant::now());
+        if let Some(first) = self.again.take() {
+            return Poll::Ready(Some(Ok(Frame::data(first))));
+        }
+        let Some(carried) = &self.carried else { return Poll::Ready(None) };
+        if carried.turn.get() != self.turn {
+            return Poll::Ready(Some(Err(Superseded.into())));
+        }
+        let frame = ready!(carried.body.borrow_mut().as_mut().poll_frame(cx));
+        match &frame {
+            Some(Err(_)) => {}
+            Some(Ok(frame)) => carried.note(Some(frame)),
+            None => carried.note(None),
         }
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.again.is_none() && self.carried.as_ref().is_none_or(|carried| carried.body.borrow().is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let Some(carried) = &self.carried else { return SizeHint::with_exact(0) };
+        let mut hint = carried.body.borrow().size_hint();
+        if let Some(again) = self.again.as_ref().map(|again| again.len() as u64) {
+            // the upper bound first: the lower may not pass it
+            let (lower, upper) = (hint.lower() + again, hint.upper().map(|upper| upper + again));
+            if let Some(upper) = upper {
+                hint.set_upper(upper);
+            }
+            hint.set_lower(lower);
+        }
+        hint
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use http_body_util::{BodyExt, Full, StreamBody};
+
+    use super::*;
+
+    fn body(pieces: &[&'static [u8]]) -> Outgoing {
+        let frames: Vec<Result<_, BodyError>> = pieces.iter().map(|piece| Ok(Frame::data((*piece).into()))).collect();
+        Outgoing::stream(StreamBody::new(futures_util::stream::iter(frames)))
+    }
+
+    async fn piece(upward: &mut Upward) -> Option<Bytes> {
+        let frame = poll_fn(|cx| Pin::new(&mut *upward).poll_frame(cx)).await;
+        frame.map(|frame| frame.expect("no error").into_data().expect("data"))
+    }
+
+    #[tokio::test]
+    async fn a_body_is_whole_again_while_no_more_than_its_first_piece_is_gone() {
+        let (upload, mut first) = Upload::new(body(&[b"one", b"two"]), true);
+        assert_eq!(piece(&mut first).await.unwrap(), "one");
+        let mut second = upload.again().unwrap();
+        assert!(poll_fn(|cx| Pin::new(&mut first).poll_frame(cx)).await.unwrap().is_err(), "it reads no further");
+        let mut third = upload.again().unwrap();
+        assert_eq!(piece(&mut second).await.unwrap(), "one");
+        assert_eq!(piece(&mut third).await.unwrap(), "one");
+        assert_eq!(piece(&mut third).await.unwrap(), "two");
+        assert!(piece(&mut third).await.is_none() && upload.again().is_none());
+        let (upload, mut first) = Upload::new(body(&[b"one"]), false);
+        piece(&mut first).await;
+        assert!(upload.again().is_none(), "it was not to be kept");
+    }
+
+    #[tokio::test]
+    async fn a_body_again_is_as_long_as_before() {
+        let whole = Full::new(Bytes::from_static(b"hello")).map_err(|never| match never {});
+        let (upload, mut first) = Upload::new(Outgoing::stream(whole), true);
+        assert_eq!(first.size_hint().exact(), Some(5));
+        piece(&mut first).await;
+        let again = upload.again().unwrap();
+        assert_eq!((again.size_hint().exact(), again.is_end_stream()), (Some(5), false));
     }
 }

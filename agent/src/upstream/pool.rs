@@ -64,10 +64,21 @@ pub(super) struct Shared {
 /// One stream of an HTTP/2 connection.
 pub(super) struct Stream(Rc<Cell<usize>>);
 
+/// A stream to be, and what it is opened with.
+pub(super) struct Opened {
+    pub(super) sender: http2::SendRequest<Upward>,
+    pub(super) address: SocketAddr,
+    pub(super) stream: Stream,
+    /// the connection had served before
+    pub(super) reused: bool,
+}
+
 /// An HTTP/1.1 connection at work, and the way back.
 pub(super) struct Lease {
     pub(super) entry: Rc<Entry>,
     pub(super) connection: Connection,
+    /// somebody is logged in on it: nobody else may have it
+    pub(super) is_bound: bool,
 }
 
 impl Pool {
@@ -142,7 +153,7 @@ impl Entry {
                 idle.remove(at);
             } else if idle[at].connection.sender.is_ready() {
                 let connection = idle.remove(at).connection;
-                return Some(Lease { entry: Rc::clone(self), connection });
+                return Some(Lease::new(self, connection));
             }
         }
         None
@@ -158,15 +169,21 @@ impl Entry {
         self.shared.borrow_mut().push(Shared { sender, address, streams: Rc::default(), since });
     }
 
-    /// A connection with room for a stream; whether it had served before.
-    pub(super) fn stream(&self) -> Option<(http2::SendRequest<Upward>, SocketAddr, Stream)> {
+    /// A stream of a connection that has room for one.
+    pub(super) fn stream(&self, reused: bool) -> Option<Opened> {
         let mut shared = self.shared.borrow_mut();
         shared.retain(|shared| !shared.sender.is_closed());
         let room = |shared: &&Shared| shared.streams.get() < STREAMS;
         shared.iter().find(room).map(|shared| {
             shared.streams.set(shared.streams.get() + 1);
-            (shared.sender.clone(), shared.address, Stream(Rc::clone(&shared.streams)))
+            let stream = Stream(Rc::clone(&shared.streams));
+            Opened { sender: shared.sender.clone(), address: shared.address, stream, reused }
         })
+    }
+
+    /// The upstream takes no more streams on the connection of this one: those that it has go on.
+    pub(super) fn retire(&self, stream: &Stream) {
+        self.shared.borrow_mut().retain(|shared| !Rc::ptr_eq(&shared.streams, &stream.0));
     }
 }
 
@@ -177,10 +194,14 @@ impl Drop for Stream {
 }
 
 impl Lease {
+    pub(super) fn new(entry: &Rc<Entry>, connection: Connection) -> Self {
+        Lease { entry: Rc::clone(entry), connection, is_bound: false }
+    }
+
     /// The response is out: whoever comes next may have the connection.
     pub(super) fn give_back(self) {
         let mut idle = self.entry.idle.borrow_mut();
-        if !self.connection.sender.is_closed() && idle.len() < self.entry.cap {
+        if !self.is_bound && !self.connection.sender.is_closed() && idle.len() < self.entry.cap {
             idle.push(Idle { connection: self.connection, since: Instant::now() });
         }
     }

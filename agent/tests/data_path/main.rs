@@ -8,3 +8,4 @@ mod forward;
 mod hostile;
 mod stopping;
 mod tunnels;
+mod upstreams;

@@ -1,0 +1,180 @@
+//! Upstreams that refuse, hang or are tied to one client.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use weir_testkit::body;
+use weir_testkit::ca;
+use weir_testkit::client::{Alpn, Http};
+use weir_testkit::raw::{Raw, RawOrigin, Script};
+
+use crate::agent::Setup;
+
+/// What an origin does with its first connection; with every other it answers.
+#[derive(Clone, Copy)]
+enum First {
+    Reset(h2::Reason),
+    GoAway,
+}
+
+/// Speaks HTTP/2, and HTTP/1.1 to who offers nothing else; answers with what it heard as a body. Counts connections.
+async fn origin(setup: &Setup, first: First) -> anyhow::Result<(String, Arc<AtomicUsize>)> {
+    let acceptor = TlsAcceptor::from(ca::server(&setup.ca.leaf(&["localhost"])?, &[b"h2", b"http/1.1"])?);
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let authority = format!("localhost:{}", listener.local_addr()?.port());
+    let connections = Arc::<AtomicUsize>::default();
+    let count = Arc::clone(&connections);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let n = count.fetch_add(1, Ordering::Relaxed);
+            tokio::spawn(serve(acceptor.clone(), stream, (n == 0).then_some(first)));
+        }
+    });
+    Ok((authority, connections))
+}
+
+async fn serve(acceptor: TlsAcceptor, stream: TcpStream, first: Option<First>) -> anyhow::Result<()> {
+    let mut tls = acceptor.accept(stream).await?;
+    if tls.get_ref().1.alpn_protocol() == Some(b"http/1.1") {
+        let mut heard = Vec::new();
+        while !heard.ends_with(b"the body") {
+            heard.push(tls.read_u8().await?);
+        }
+        return Ok(tls.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nthe body").await?);
+    }
+    if let Some(First::GoAway) = first {
+        return go_away(tls).await;
+    }
+    let mut connection = h2::server::handshake(tls).await?;
+    while let Some(accepted) = connection.accept().await {
+        let (request, mut respond) = accepted?;
+        if let Some(First::Reset(reason)) = first {
+            respond.send_reset(reason);
+            continue;
+        }
+        tokio::spawn(async move {
+            let mut heard = request.into_body();
+            let mut whole = Vec::new();
+            while let Some(Ok(chunk)) = heard.data().await {
+                whole.extend_from_slice(&chunk);
+            }
+            let mut send = respond.send_response(http::Response::new(()), false)?;
+            send.send_data(Bytes::from(whole), true)
+        });
+    }
+    Ok(())
+}
+
+/// Lets a request come, and says that it took none.
+async fn go_away(mut tls: TlsStream<TcpStream>) -> anyhow::Result<()> {
+    tls.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await?;
+    let mut heard = Vec::new();
+    // HEADERS (RFC 9113 section 6.2) of the first stream
+    while !heard.windows(9).any(|frame| frame[3] == 1 && frame[5..] == [0, 0, 0, 1]) {
+        heard.push(tls.read_u8().await?);
+    }
+    tls.write_all(&[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).await?;
+    while tls.read_u8().await.is_ok() {}
+    Ok(())
+}
+
+async fn check(first: First, connections: usize) -> anyhow::Result<()> {
+    let setup = Setup::start(|_| {}).await?;
+    let (authority, count) = origin(&setup, first).await?;
+    let mut http = setup.agent.client()?.intercepted(&authority, Alpn::Http2).await?;
+    let reply = http.post(&format!("https://{authority}/"), body::full(Bytes::from_static(b"the body"))).await?;
+    assert_eq!((reply.status.as_u16(), reply.text().as_str()), (200, "the body"));
+    assert_eq!(count.load(Ordering::Relaxed), connections);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_was_not_taken_is_sent_again_whatever_its_method() -> anyhow::Result<()> {
+    check(First::Reset(h2::Reason::REFUSED_STREAM), 2).await?;
+    check(First::GoAway, 2).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_that_wants_http11_gets_it() -> anyhow::Result<()> {
+    check(First::Reset(h2::Reason::HTTP_1_1_REQUIRED), 2).await
+}
+
+/// Each of its requests would dial for as long, one after the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_upstream_costs_its_requests_one_wait_together() -> anyhow::Result<()> {
+    let wait = Duration::from_millis(500);
+    let setup = Setup::start(|config| config.upstream.connect_timeout = wait).await?;
+    // accepts, and never shakes hands
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let authority = format!("localhost:{}", listener.local_addr()?.port());
+    let http = Http::start(setup.agent.client()?.dial().await?, Alpn::Http2).await?;
+    let Http::Two(send) = http else { anyhow::bail!("HTTP/2 was asked for") };
+    let began = Instant::now();
+    let requests = (0..8).map(|_| {
+        let mut send = send.clone();
+        let request = http::Request::builder().uri(format!("https://{authority}/")).body(body::empty());
+        tokio::spawn(async move { anyhow::Ok(send.send_request(request?).await?.status()) })
+    });
+    for request in requests.collect::<Vec<_>>() {
+        assert_eq!(request.await??, 504);
+    }
+    assert!(began.elapsed() < 4 * wait, "{:?}", began.elapsed());
+    Ok(())
+}
+
+/// Whoever gets such a connection next is somebody else to the upstream.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_on_which_a_client_logged_in_serves_no_other() -> anyhow::Result<()> {
+    let setup = Setup::start(|_| {}).await?;
+    let origin = setup.origin.plain();
+    for (n, field) in ["Authorization: NTLM TlRM", "Authorization: negotiate YII"].into_iter().enumerate() {
+        let connections = setup.origin.connections();
+        for field in [field, "X-Other: client"] {
+            let mut raw = Raw::dial(setup.agent.proxy).await?;
+            raw.say(format!("GET http://{origin}/text/{n} HTTP/1.1\r\nHost: {origin}\r\n{field}\r\n\r\n")).await?;
+            assert_eq!(raw.response().await?.status, 200);
+        }
+        assert!(setup.origin.connections() > connections, "{field}");
+    }
+    let keeps = TcpListener::bind("127.0.0.1:0").await?;
+    let at = keeps.local_addr()?;
+    for _ in 0..2 {
+        let mut raw = Raw::dial(setup.agent.proxy).await?;
+        raw.say(format!("GET http://{at}/ HTTP/1.1\r\nHost: {at}\r\n\r\n")).await?;
+        let accepted = weir_testkit::wait::within(Duration::from_secs(10), "a connection of its own", keeps.accept());
+        let mut upstream = accepted.await??.0;
+        upstream.read_u8().await?;
+        let challenge = "HTTP/1.1 401 No\r\nWWW-Authenticate: Basic, NTLM\r\nContent-Length: 0\r\n\r\n";
+        upstream.write_all(challenge.as_bytes()).await?;
+        assert_eq!(raw.response().await?.status, 401);
+        tokio::spawn(async move {
+            let mut all = Vec::new();
+            upstream.read_to_end(&mut all).await
+        });
+    }
+    Ok(())
+}
+
+/// HTTP/2 on the upstream's connection would be nothing that a filter sees.
+#[tokio::test(flavor = "multi_thread")]
+async fn http2_by_upgrade_is_not_offered_on() -> anyhow::Result<()> {
+    let setup = Setup::start(|_| {}).await?;
+    let origin = RawOrigin::start(Script::Answer(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec())).await?;
+    let at = origin.address();
+    let mut raw = Raw::dial(setup.agent.proxy).await?;
+    raw.say(format!(
+        "GET http://{at}/ HTTP/1.1\r\nHost: {at}\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c, x\r\n\
+         HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n"
+    ))
+    .await?;
+    assert_eq!(raw.response().await?.status, 200);
+    let heard = origin.heard()[0].to_ascii_lowercase();
+    assert!(heard.contains("upgrade: x\r\n") && !heard.contains("h2c") && !heard.contains("http2-settings"), "{heard}");
+    Ok(())
+}
