@@ -5,12 +5,14 @@
 //! module that gives nothing away (`null.wat`). Must not know: any language, and what the filter does.
 #![deny(missing_docs)]
 
+mod imports;
 mod null;
 mod world;
 
 #[cfg(test)]
 mod tests;
 
+pub use imports::imports;
 use weir_wit::FILTER_WIT;
 use wit_component::ComponentEncoder;
 

@@ -29,18 +29,7 @@ fn module(more: &str) -> Vec<u8> {
 
 /// What a component asks for beside `http`, which it needs for its types at least.
 fn imports(component: &[u8]) -> BTreeSet<String> {
-    let mut depth = 0;
-    let mut names = BTreeSet::new();
-    for payload in Parser::new(0).parse_all(component) {
-        match payload.unwrap() {
-            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
-            Payload::End(_) => depth -= 1,
-            Payload::ComponentImportSection(section) if depth == 0 => {
-                names.extend(section.into_iter().map(|import| import.unwrap().name.name.to_owned()));
-            }
-            _ => {}
-        }
-    }
+    let mut names = crate::imports(component).unwrap();
     assert!(names.remove("weir:filter/http@0.1.0"));
     names
 }

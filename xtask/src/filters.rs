@@ -1,6 +1,6 @@
 //! Builds every filter of `filters/` and `examples/` and makes components of them: `target/filters/NAME.wasm`, where
-//! NAME is the crate's folder; the guests of `testkit/` go to `target/filters/for-tests`. Knows nothing of what a filter
-//! does.
+//! NAME is the filter's folder; the guests of `testkit/` go to `target/filters/for-tests`. Rust is built here, by one call
+//! of cargo; other languages in `languages/`. Knows nothing of what a filter does.
 
 use std::{
     env, fs,
@@ -12,7 +12,10 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 use wit_component::ComponentEncoder;
 
-use crate::setup::{WASM_TARGET, WasmCargo};
+use crate::{
+    languages,
+    setup::{WASM_TARGET, WasmCargo},
+};
 
 /// The profile in the root Cargo.toml that guests are built with.
 const PROFILE: &str = "guest";
@@ -27,11 +30,38 @@ struct Guest {
     is_for_tests: bool,
 }
 
-/// Builds what changed; the answer is the folder with the components.
-pub(crate) fn build() -> anyhow::Result<PathBuf> {
+/// What came of it.
+pub(crate) struct Built {
+    /// The folder with the components.
+    pub(crate) folder: PathBuf,
+    /// Filters that could not be built on this machine, with the reason. Never one in Rust: there is no Weir without that.
+    pub(crate) missing: Vec<String>,
+}
+
+/// Builds what changed.
+pub(crate) fn build() -> anyhow::Result<Built> {
     let metadata = metadata()?;
     let target = PathBuf::from(metadata["target_directory"].as_str().context("cargo metadata names no target folder")?);
-    let guests = guests(&metadata)?;
+    let folder = target.join("filters");
+    build_rust(&metadata, &target, &folder)?;
+    let mut missing = Vec::new();
+    for outcome in languages::build(&target)? {
+        let path = folder.join(&outcome.name).with_extension("wasm");
+        match outcome.result.and_then(|component| only_ours(&component).map(|()| component)) {
+            Ok(component) => deliver(&path, &component)?,
+            Err(reason) => {
+                // what an earlier build left would pass for this one
+                let _ = fs::remove_file(&path);
+                eprintln!("{}: not built: {reason}", outcome.name);
+                missing.push(format!("{}: {}", outcome.name, reason.lines().next().unwrap_or_default()));
+            }
+        }
+    }
+    Ok(Built { folder, missing })
+}
+
+fn build_rust(metadata: &Value, target: &Path, components: &Path) -> anyhow::Result<()> {
+    let guests = guests(metadata)?;
     // A target folder of its own: no wait for whoever builds natively, and no rebuild by another profile.
     let wasm = target.join("wasm");
     let mut cargo = WasmCargo::set_up()?.build();
@@ -43,17 +73,27 @@ pub(crate) fn build() -> anyhow::Result<PathBuf> {
         bail!("the filters do not build");
     }
     let modules = wasm.join(WASM_TARGET).join(PROFILE);
-    let components = target.join("filters");
     for guest in &guests {
         let module = modules.join(&guest.module).with_extension("wasm");
         let component = encode(&module).with_context(|| format!("{} does not become a component", module.display()))?;
-        let folder = if guest.is_for_tests { components.join("for-tests") } else { components.clone() };
-        fs::create_dir_all(&folder)?;
-        let path = folder.join(&guest.name).with_extension("wasm");
-        let state = if replace(&path, &component)? { "built" } else { "unchanged" };
-        println!("{} ({:.1} KiB, {state})", path.display(), component.len() as f64 / 1024.0);
+        let folder = if guest.is_for_tests { &components.join("for-tests") } else { components };
+        fs::create_dir_all(folder)?;
+        deliver(&folder.join(&guest.name).with_extension("wasm"), &component)?;
     }
-    Ok(components)
+    Ok(())
+}
+
+fn deliver(path: &Path, component: &[u8]) -> anyhow::Result<()> {
+    let state = if replace(path, component)? { "built" } else { "unchanged" };
+    println!("{} ({:.1} KiB, {state})", path.display(), component.len() as f64 / 1024.0);
+    Ok(())
+}
+
+/// A filter's imports are all that it may do: a component that imports anything beside the contract is none of ours.
+fn only_ours(component: &[u8]) -> Result<(), String> {
+    let imports = weir_adapter::imports(component).map_err(|error| error.to_string())?;
+    let foreign: Vec<&str> = imports.iter().map(String::as_str).filter(|name| !name.starts_with("weir:filter/")).collect();
+    if foreign.is_empty() { Ok(()) } else { Err(format!("it imports {}", foreign.join(", "))) }
 }
 
 /// The repository's root.
