@@ -1,3 +1,40 @@
-use super::{Project, tools::Tools};
-pub(super) const TOOLS: &str = "";
-pub(super) fn build(_: &Project, _: &Tools) -> anyhow::Result<Vec<u8>> { anyhow::bail!("not yet") }
+//! Python: the filter and the SDK's package, with the CPython interpreter, into a component.
+
+use std::{fs, process::Command};
+
+use super::{
+    Project,
+    tools::{Tools, run},
+    world,
+};
+use crate::filters::root;
+
+pub(super) const TOOLS: &str = "componentize-py==0.25.1";
+
+/// The SDK's module that componentize-py takes for the app.
+const APP: &str = "weir_component";
+
+pub(super) fn build(project: &Project, tools: &Tools) -> anyhow::Result<Vec<u8>> {
+    let program = tools.python(TOOLS)?.join("componentize-py");
+    let source = fs::read_to_string(project.folder.join("filter.py"))?;
+    let asks = |interface: &str| source.contains(&format!("weir.{}", interface.replace('-', "_")));
+    let wit = world::write(project, asks)?;
+    let component = project.scratch.join("unchecked.wasm");
+    let mut python = Command::new(program);
+    python
+        .arg("--quiet")
+        .arg("--wit-path")
+        .arg(wit)
+        .args(["--world", world::NAME, "componentize", "--stub-wasi"])
+        .arg("--python-path")
+        .arg(&project.folder)
+        .arg("--python-path")
+        .arg(root().join("sdk/python"))
+        .arg("--output")
+        .arg(&component)
+        .arg(APP)
+        // the source tree stays as it is
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    run("componentize-py", &mut python)?;
+    Ok(fs::read(component)?)
+}
