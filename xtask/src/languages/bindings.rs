@@ -39,7 +39,10 @@ fn all() -> anyhow::Result<BTreeMap<PathBuf, String>> {
     }
     let go = wit_bindgen_go::Opts { format: wit_bindgen_go::Format::False, pkg_name: Some(GO_PACKAGE.to_owned()), quiet: true, ..Default::default() };
     for (name, text) in generate(go.build())? {
-        let text = text.replace("go.bytecodealliance.org/pkg/", &format!("{GO_PACKAGE}/"));
+        // the generator's runtime lies in the SDK; what answers the exports is the SDK's own
+        let text = text
+            .replace("go.bytecodealliance.org/pkg/wit/", "weir/internal/wit/")
+            .replace(&format!("{GO_PACKAGE}/exports/export_"), "weir/internal/export_");
         all.insert(root().join("sdk/go/internal/gen").join(name), text);
     }
     Ok(all)

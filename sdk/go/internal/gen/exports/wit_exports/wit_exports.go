@@ -7,11 +7,11 @@ package wit_exports
 
 import (
         "runtime"
-        "weir/internal/gen/exports/export_weir_filter_events"
-"weir/internal/gen/exports/export_weir_filter_lifecycle"
+        "weir/internal/export_weir_filter_events"
+"weir/internal/export_weir_filter_lifecycle"
 "weir/internal/gen/imports/weir_filter_events"
-witRuntime "weir/internal/gen/wit/runtime"
-witTypes "weir/internal/gen/wit/types"
+witRuntime "weir/internal/wit/runtime"
+witTypes "weir/internal/wit/types"
 "unsafe"
 )
 

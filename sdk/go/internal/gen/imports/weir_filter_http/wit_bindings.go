@@ -6,8 +6,8 @@
 package weir_filter_http
 
 import (
-        witRuntime "weir/internal/gen/wit/runtime"
-witTypes "weir/internal/gen/wit/types"
+        witRuntime "weir/internal/wit/runtime"
+witTypes "weir/internal/wit/types"
 "unsafe"
 "runtime"
 )
