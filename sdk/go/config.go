@@ -3,8 +3,10 @@ package weir
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -113,7 +115,8 @@ func checkObject(object map[string]any, wanted reflect.Type, pointer string, pro
 			names = append(names, "`"+name+"`")
 		}
 	}
-	for key, item := range object {
+	for _, key := range slices.Sorted(maps.Keys(object)) {
+		item := object[key]
 		place := pointer + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
 		if wanted.Kind() == reflect.Map {
 			check(item, wanted.Elem(), place, problems)

@@ -8,7 +8,8 @@ use std::{
 use anyhow::Context as _;
 use weir_testkit::{binaries, golden::Golden};
 
-/// Filters of any language, with cases, in `filters/` and `examples/`.
+/// Filters of any language, with their cases, in `filters/` and `examples/`; and the tour of each SDK: a filter that uses all of
+/// it, the same one in each language, with the same cases.
 fn filters() -> anyhow::Result<Vec<(String, PathBuf)>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut found = Vec::new();
@@ -20,6 +21,9 @@ fn filters() -> anyhow::Result<Vec<(String, PathBuf)>> {
                 found.push((entry.file_name().to_string_lossy().into_owned(), cases));
             }
         }
+    }
+    for language in ["c", "go", "js", "python"] {
+        found.push((format!("tour-{language}"), root.join("sdk/tour")));
     }
     found.sort();
     Ok(found)

@@ -46,7 +46,7 @@ pub(crate) fn build() -> anyhow::Result<Built> {
     build_rust(&metadata, &target, &folder)?;
     let mut missing = Vec::new();
     for outcome in languages::build(&target)? {
-        let path = folder.join(&outcome.name).with_extension("wasm");
+        let path = within(&folder, outcome.is_for_tests)?.join(&outcome.name).with_extension("wasm");
         match outcome.result.and_then(|component| only_ours(&component).map(|()| component)) {
             Ok(component) => deliver(&path, &component)?,
             Err(reason) => {
@@ -76,11 +76,16 @@ fn build_rust(metadata: &Value, target: &Path, components: &Path) -> anyhow::Res
     for guest in &guests {
         let module = modules.join(&guest.module).with_extension("wasm");
         let component = encode(&module).with_context(|| format!("{} does not become a component", module.display()))?;
-        let folder = if guest.is_for_tests { &components.join("for-tests") } else { components };
-        fs::create_dir_all(folder)?;
-        deliver(&folder.join(&guest.name).with_extension("wasm"), &component)?;
+        deliver(&within(components, guest.is_for_tests)?.join(&guest.name).with_extension("wasm"), &component)?;
     }
     Ok(())
+}
+
+/// The folder for a component.
+fn within(components: &Path, is_for_tests: bool) -> anyhow::Result<PathBuf> {
+    let folder = if is_for_tests { components.join("for-tests") } else { components.to_owned() };
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
 }
 
 fn deliver(path: &Path, component: &[u8]) -> anyhow::Result<()> {
@@ -92,7 +97,8 @@ fn deliver(path: &Path, component: &[u8]) -> anyhow::Result<()> {
 /// A filter's imports are all that it may do: a component that imports anything beside the contract is none of ours.
 fn only_ours(component: &[u8]) -> Result<(), String> {
     let imports = weir_adapter::imports(component).map_err(|error| error.to_string())?;
-    let foreign: Vec<&str> = imports.iter().map(String::as_str).filter(|name| !name.starts_with("weir:filter/")).collect();
+    let foreign: Vec<&str> =
+        imports.iter().map(String::as_str).filter(|name| !name.starts_with("weir:filter/")).collect();
     if foreign.is_empty() { Ok(()) } else { Err(format!("it imports {}", foreign.join(", "))) }
 }
 

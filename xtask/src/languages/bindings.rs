@@ -37,7 +37,12 @@ fn all() -> anyhow::Result<BTreeMap<PathBuf, String>> {
     for (name, text) in generate(c.build())? {
         all.insert(root().join("sdk/c/gen").join(name), text);
     }
-    let go = wit_bindgen_go::Opts { format: wit_bindgen_go::Format::False, pkg_name: Some(GO_PACKAGE.to_owned()), quiet: true, ..Default::default() };
+    let go = wit_bindgen_go::Opts {
+        format: wit_bindgen_go::Format::False,
+        pkg_name: Some(GO_PACKAGE.to_owned()),
+        quiet: true,
+        ..Default::default()
+    };
     for (name, text) in generate(go.build())? {
         // the generator's runtime lies in the SDK; what answers the exports is the SDK's own
         let text = text
@@ -65,7 +70,11 @@ mod tests {
     #[test]
     fn bindings_in_the_repository_are_current() {
         for (path, text) in super::all().unwrap() {
-            assert!(super::is_current(&path, &text), "{} is out of date: `cargo xtask filters` renews it", path.display());
+            assert!(
+                super::is_current(&path, &text),
+                "{} is out of date: `cargo xtask filters` renews it",
+                path.display()
+            );
         }
     }
 }

@@ -1,11 +1,11 @@
 //! JavaScript: the filter and the SDK's modules, with the QuickJS engine, into a component.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, process::Command};
 
 use anyhow::Context as _;
 
 use super::{
-    Project,
+    Project, stage,
     tools::{Tools, run},
     world,
 };
@@ -16,7 +16,9 @@ pub(super) const TOOLS: &str = "componentize-qjs 0.4.5";
 pub(super) fn build(project: &Project, tools: &Tools) -> anyhow::Result<Vec<u8>> {
     let (name, version) = TOOLS.split_once(' ').context("a tool is a name and a version")?;
     let program = tools.npm(name, version)?.join("cli.mjs");
-    let modules = stage(project)?;
+    // as npm would leave it: the filter's modules, and the SDK in `node_modules/weir`
+    let modules = stage::folder(project)?;
+    stage::copy(&root().join("sdk/js"), &modules.join("node_modules/weir"))?;
     let source = fs::read_to_string(project.folder.join("filter.js"))?;
     let asks = |interface: &str| source.contains(&format!("\"weir/{interface}\""));
     let wit = world::write(project, asks)?;
@@ -33,29 +35,4 @@ pub(super) fn build(project: &Project, tools: &Tools) -> anyhow::Result<Vec<u8>>
         .arg(&component);
     run("componentize-qjs", &mut node)?;
     Ok(fs::read(component)?)
-}
-
-/// The filter's folder as npm would leave it: its modules, and the SDK in `node_modules/weir`.
-fn stage(project: &Project) -> anyhow::Result<std::path::PathBuf> {
-    let stage = project.scratch.join("modules");
-    if stage.exists() {
-        fs::remove_dir_all(&stage)?;
-    }
-    copy(&project.folder, &stage)?;
-    copy(&root().join("sdk/js"), &stage.join("node_modules/weir"))?;
-    Ok(stage)
-}
-
-fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from).with_context(|| format!("reading {}", from.display()))? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &target)?;
-        } else {
-            fs::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
 }

@@ -1,5 +1,5 @@
 //! Filters in other languages than Rust: a folder of `filters/` or `examples/` with a `filter.c`, `filter.go`, `filter.js`
-//! or `filter.py` becomes a component. Each language sets up its own tools under `target/guests`; one whose tools are not
+//! or `filter.py` becomes a component; so does the tour of each SDK. Each language sets up its own tools under `target/guests`; one whose tools are not
 //! to be had, or whose filter does not build, is reported, and the others go on.
 
 mod bindings;
@@ -8,6 +8,7 @@ mod fingerprint;
 mod go;
 mod javascript;
 mod python;
+mod stage;
 mod tools;
 mod world;
 
@@ -40,14 +41,18 @@ impl Language {
         }
     }
 
-    /// Folder of its SDK.
-    fn sdk(self) -> PathBuf {
-        root().join("sdk").join(match self {
+    /// As its folder in `sdk/` is called.
+    fn name(self) -> &'static str {
+        match self {
             Self::C => "c",
             Self::Go => "go",
             Self::JavaScript => "js",
             Self::Python => "python",
-        })
+        }
+    }
+
+    fn sdk(self) -> PathBuf {
+        root().join("sdk").join(self.name())
     }
 
     /// What its components depend on beside their own folder and the SDK.
@@ -67,6 +72,8 @@ struct Project {
     name: String,
     folder: PathBuf,
     language: Language,
+    /// Not to lie where somebody points an agent at.
+    is_for_tests: bool,
     /// For whatever its build leaves, under `target/guests`.
     scratch: PathBuf,
 }
@@ -74,6 +81,7 @@ struct Project {
 /// How a build ended: with a component, built now or before, or with a reason.
 pub(crate) struct Outcome {
     pub(crate) name: String,
+    pub(crate) is_for_tests: bool,
     pub(crate) result: Result<Vec<u8>, String>,
 }
 
@@ -85,7 +93,7 @@ pub(crate) fn build(target: &Path) -> anyhow::Result<Vec<Outcome>> {
     let mut outcomes = Vec::new();
     for project in projects(&guests)? {
         let result = component(&project, &tools).map_err(|error| format!("{error:#}"));
-        outcomes.push(Outcome { name: project.name, result });
+        outcomes.push(Outcome { name: project.name, is_for_tests: project.is_for_tests, result });
     }
     Ok(outcomes)
 }
@@ -119,13 +127,21 @@ fn projects(guests: &Path) -> anyhow::Result<Vec<Project>> {
         for entry in fs::read_dir(root().join(folder))? {
             let folder = entry?.path();
             let Some(name) = folder.file_name().map(|name| name.to_string_lossy().into_owned()) else { continue };
-            for language in Language::ALL {
-                if folder.join(language.source()).is_file() {
-                    let scratch = guests.join(&name);
-                    projects.push(Project { name: name.clone(), folder: folder.clone(), language, scratch });
-                }
-            }
+            projects.extend(Language::ALL.into_iter().filter(|language| folder.join(language.source()).is_file()).map(
+                |language| Project {
+                    scratch: guests.join(&name),
+                    name: name.clone(),
+                    folder: folder.clone(),
+                    language,
+                    is_for_tests: false,
+                },
+            ));
         }
+    }
+    for language in Language::ALL {
+        let name = format!("tour-{}", language.name());
+        let folder = language.sdk().join("tour");
+        projects.push(Project { scratch: guests.join(&name), name, folder, language, is_for_tests: true });
     }
     let order = |project: &Project| Language::ALL.iter().position(|language| *language == project.language);
     projects.sort_by(|a, b| order(a).cmp(&order(b)).then_with(|| a.name.cmp(&b.name)));

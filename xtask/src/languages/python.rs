@@ -3,7 +3,7 @@
 use std::{fs, process::Command};
 
 use super::{
-    Project,
+    Project, stage,
     tools::{Tools, run},
     world,
 };
@@ -15,10 +15,15 @@ pub(super) const TOOLS: &str = "componentize-py==0.25.1";
 const APP: &str = "weir_component";
 
 pub(super) fn build(project: &Project, tools: &Tools) -> anyhow::Result<Vec<u8>> {
+    let sdk = root().join("sdk/python");
     let program = tools.python(TOOLS)?.join("componentize-py");
     let source = fs::read_to_string(project.folder.join("filter.py"))?;
     let asks = |interface: &str| source.contains(&format!("weir.{}", interface.replace('-', "_")));
     let wit = world::write(project, asks)?;
+    // the interpreter leaves its bytecode beside what it reads
+    let modules = stage::folder(project)?;
+    stage::copy(&sdk.join("weir"), &modules.join("weir"))?;
+    fs::copy(sdk.join(APP).with_extension("py"), modules.join(APP).with_extension("py"))?;
     let component = project.scratch.join("unchecked.wasm");
     let mut python = Command::new(program);
     python
@@ -27,14 +32,10 @@ pub(super) fn build(project: &Project, tools: &Tools) -> anyhow::Result<Vec<u8>>
         .arg(wit)
         .args(["--world", world::NAME, "componentize", "--stub-wasi"])
         .arg("--python-path")
-        .arg(&project.folder)
-        .arg("--python-path")
-        .arg(root().join("sdk/python"))
+        .arg(&modules)
         .arg("--output")
         .arg(&component)
-        .arg(APP)
-        // the source tree stays as it is
-        .env("PYTHONDONTWRITEBYTECODE", "1");
+        .arg(APP);
     run("componentize-py", &mut python)?;
     Ok(fs::read(component)?)
 }
