@@ -64,6 +64,15 @@ fn time_and_randomness_are_the_contracts_where_it_has_them() {
     assert_eq!(imports(&encode_for(&module(""), &contract).unwrap()), BTreeSet::new());
 }
 
+#[test]
+fn what_is_not_of_the_contract_is_seen() {
+    let text = r#"(component
+        (import "wasi:cli/environment@0.2.0" (instance))
+        (component (import "weir:filter/log@0.1.0" (instance))))"#;
+    let names = crate::imports(&wat::parse_str(text).unwrap()).unwrap();
+    assert_eq!(names, BTreeSet::from(["wasi:cli/environment@0.2.0".to_owned()]));
+}
+
 /// The contract as it was before it had a clock and randomness, whether or not it has them now.
 fn without_sources() -> String {
     let mut text = String::new();

@@ -43,7 +43,9 @@ fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     for entry in fs::read_dir(path).with_context(|| format!("reading {}", path.display()))? {
         let entry = entry?.path();
         let name = entry.file_name().unwrap_or_default();
-        if !["cases", "tour", "README.md", "schema.json", "node_modules", "__pycache__"].iter().any(|skipped| name == *skipped)
+        if !["cases", "tour", "README.md", "schema.json", "node_modules", "__pycache__"]
+            .iter()
+            .any(|skipped| name == *skipped)
         {
             found.extend(files(&entry)?);
         }
