@@ -20,7 +20,10 @@ pub(super) fn build(project: &Project, tools: &Tools) -> anyhow::Result<Vec<u8>>
     let modules = stage::folder(project)?;
     stage::copy(&root().join("sdk/js"), &modules.join("node_modules/weir"))?;
     let source = fs::read_to_string(project.folder.join("filter.js"))?;
-    let asks = |interface: &str| source.contains(&format!("\"weir/{interface}\""));
+    let asks = |interface: &str| {
+        let ends = ["\"", "'", ".js"];
+        ends.iter().any(|end| source.contains(&format!("weir/{interface}{end}")))
+    };
     let wit = world::write(project, asks)?;
     let component = project.scratch.join("unchecked.wasm");
     let mut node = Command::new("node");
