@@ -25,18 +25,18 @@ class Hello(weir.Filter[Config, State]):
     def subscription(self, subscription: weir.Subscription):
         subscription.request_body = weir.BodyMode.OBSERVE
 
-    def request_head(self, request: weir.Request, state: State) -> weir.Action:
+    def request_head(self, request: weir.Request, state: State):
         if request.path.startswith(self.config.block):
             return weir.Reply(403, {"content-type": "text/plain"}, "blocked by hello-python\n")
         if request.has_body:
             return weir.HOLD
         request.headers.set("x-seen", 0)
 
-    def request_body(self, request: weir.Request, chunk: weir.Chunk, state: State) -> weir.ChunkAction:
+    def request_body(self, request: weir.Request, chunk: weir.Chunk, state: State):
         if chunk.data:
             state.chunks += 1
         if chunk.end_of_stream:
             request.headers.set("x-seen", state.chunks)
 
-    def response_head(self, response: weir.Response, state: State) -> weir.Action:
+    def response_head(self, response: weir.Response, state: State):
         response.headers.set(self.config.header, self.config.value)

@@ -35,7 +35,9 @@ func Respond(reply Reply) Action {
 }
 
 // ChunkAction is the answer of a hook that sees a chunk or trailers.
-type ChunkAction struct{ action weir_filter_events.ChunkAction }
+type ChunkAction struct {
+	action weir_filter_events.ChunkAction
+}
 
 var (
 	// Pass lets the chunk, or the trailers, go on as they are, without a copy.

@@ -10,7 +10,6 @@ use std::{
 
 use anyhow::{Context, bail};
 use serde_json::Value;
-use wit_component::ComponentEncoder;
 
 use crate::{
     languages,
@@ -75,7 +74,8 @@ fn build_rust(metadata: &Value, target: &Path, components: &Path) -> anyhow::Res
     let modules = wasm.join(WASM_TARGET).join(PROFILE);
     for guest in &guests {
         let module = modules.join(&guest.module).with_extension("wasm");
-        let component = encode(&module).with_context(|| format!("{} does not become a component", module.display()))?;
+        let component = weir_adapter::encode(&fs::read(&module)?)
+            .with_context(|| format!("{} does not become a component", module.display()))?;
         deliver(&within(components, guest.is_for_tests)?.join(&guest.name).with_extension("wasm"), &component)?;
     }
     Ok(())
@@ -140,12 +140,6 @@ fn guests(metadata: &Value) -> anyhow::Result<Vec<Guest>> {
 
 fn is_cdylib(target: &Value) -> bool {
     target["crate_types"].as_array().is_some_and(|types| types.iter().any(|type_| type_ == "cdylib"))
-}
-
-/// Core module with the WIT that wit-bindgen embedded -> component.
-fn encode(module: &Path) -> anyhow::Result<Vec<u8>> {
-    let module = fs::read(module)?;
-    ComponentEncoder::default().module(&module)?.validate(true).encode()
 }
 
 /// Writes the file whole or not at all, and only if it would change: an agent may be watching the folder.

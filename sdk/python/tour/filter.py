@@ -77,7 +77,7 @@ def body(chunk: weir.Chunk) -> weir.ChunkAction:
 
 
 class Tour(weir.Filter[Config, State]):
-    def request_head(self, request: weir.Request, state: State) -> weir.Action:
+    def request_head(self, request: weir.Request, state: State):
         state.trace += "h"
         path, config = request.path, self.config
         if path.startswith("/config"):
@@ -98,31 +98,31 @@ class Tour(weir.Filter[Config, State]):
         if path.startswith("/hold") and request.has_body:
             return weir.HOLD
 
-    def request_body(self, request: weir.Request, chunk: weir.Chunk, state: State) -> weir.ChunkAction:
+    def request_body(self, request: weir.Request, chunk: weir.Chunk, state: State):
         state.trace += "B" if chunk.end_of_stream else "b"
         if chunk.data == b"head":
             request.headers.set("x-held", "yes")
         return body(chunk)
 
-    def request_trailers(self, trailers: weir.Trailers, state: State) -> weir.TrailersAction:
+    def request_trailers(self, trailers: weir.Trailers, state: State):
         state.trace += "t"
         trailers.headers.set("x-sum", trailers.headers.get("x-part", "-"))
 
-    def response_head(self, response: weir.Response, state: State) -> weir.Action:
+    def response_head(self, response: weir.Response, state: State):
         state.trace += "H"
         if response.status == 404:
             response.status = 410
         response.headers.set("x-trace", state.trace)
 
-    def response_body(self, response: weir.Response, chunk: weir.Chunk, state: State) -> weir.ChunkAction:
+    def response_body(self, response: weir.Response, chunk: weir.Chunk, state: State):
         return body(chunk)
 
-    def response_trailers(self, trailers: weir.Trailers, state: State) -> weir.TrailersAction:
+    def response_trailers(self, trailers: weir.Trailers, state: State):
         trailers.headers.remove("x-secret")
 
-    def upstream_error(self, request: weir.Request, error: weir.UpstreamError, state: State) -> weir.Action:
+    def upstream_error(self, request: weir.Request, error: weir.UpstreamError, state: State):
         if error.kind != "Reset":
             return text(503, f"{'tls' if error.kind == 'Tls' else 'other'} {error.reason}")
 
-    def done(self, done: weir.Done, state: State) -> None:
+    def done(self, done: weir.Done, state: State):
         print(done.request.id, done.reason, state.trace)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Literal, Union
+from typing import Final, Literal, Union
 
 
 class _Word(Enum):
@@ -12,11 +12,11 @@ class _Word(Enum):
     DROP = "drop"
 
 
-ABORT = _Word.ABORT
+ABORT: Final = _Word.ABORT
 """Close without an answer: the connection on HTTP/1, the stream on HTTP/2."""
-HOLD = _Word.HOLD
+HOLD: Final = _Word.HOLD
 """Keep this head back until its body ended or ``max_buffer`` bytes came, so that body hooks may still change it."""
-DROP = _Word.DROP
+DROP: Final = _Word.DROP
 """Nothing in place of this chunk."""
 
 
