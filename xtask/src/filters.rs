@@ -1,6 +1,6 @@
 //! Builds every filter of `filters/` and `examples/` and makes components of them: `target/filters/NAME.wasm`, where
-//! NAME is the crate's folder; the guests of `testkit/` go to `target/filters/for-tests`. Knows nothing of what a filter
-//! does.
+//! NAME is the filter's folder; the guests of `testkit/` go to `target/filters/for-tests`. Rust is built here, by one call
+//! of cargo; other languages in `languages/`. Knows nothing of what a filter does.
 
 use std::{
     env, fs,
@@ -10,9 +10,11 @@ use std::{
 
 use anyhow::{Context, bail};
 use serde_json::Value;
-use wit_component::ComponentEncoder;
 
-use crate::setup::{WASM_TARGET, WasmCargo};
+use crate::{
+    languages,
+    setup::{WASM_TARGET, WasmCargo},
+};
 
 /// The profile in the root Cargo.toml that guests are built with.
 const PROFILE: &str = "guest";
@@ -27,11 +29,38 @@ struct Guest {
     is_for_tests: bool,
 }
 
-/// Builds what changed; the answer is the folder with the components.
-pub(crate) fn build() -> anyhow::Result<PathBuf> {
+/// What came of it.
+pub(crate) struct Built {
+    /// The folder with the components.
+    pub(crate) folder: PathBuf,
+    /// Filters that could not be built on this machine, with the reason. Never one in Rust: there is no Weir without that.
+    pub(crate) missing: Vec<String>,
+}
+
+/// Builds what changed.
+pub(crate) fn build() -> anyhow::Result<Built> {
     let metadata = metadata()?;
     let target = PathBuf::from(metadata["target_directory"].as_str().context("cargo metadata names no target folder")?);
-    let guests = guests(&metadata)?;
+    let folder = target.join("filters");
+    build_rust(&metadata, &target, &folder)?;
+    let mut missing = Vec::new();
+    for outcome in languages::build(&target)? {
+        let path = within(&folder, outcome.is_for_tests)?.join(&outcome.name).with_extension("wasm");
+        match outcome.result.and_then(|component| only_ours(&component).map(|()| component)) {
+            Ok(component) => deliver(&path, &component)?,
+            Err(reason) => {
+                // what an earlier build left would pass for this one
+                let _ = fs::remove_file(&path);
+                eprintln!("{}: not built: {reason}", outcome.name);
+                missing.push(format!("{}: {}", outcome.name, reason.lines().next().unwrap_or_default()));
+            }
+        }
+    }
+    Ok(Built { folder, missing })
+}
+
+fn build_rust(metadata: &Value, target: &Path, components: &Path) -> anyhow::Result<()> {
+    let guests = guests(metadata)?;
     // A target folder of its own: no wait for whoever builds natively, and no rebuild by another profile.
     let wasm = target.join("wasm");
     let mut cargo = WasmCargo::set_up()?.build();
@@ -43,17 +72,34 @@ pub(crate) fn build() -> anyhow::Result<PathBuf> {
         bail!("the filters do not build");
     }
     let modules = wasm.join(WASM_TARGET).join(PROFILE);
-    let components = target.join("filters");
     for guest in &guests {
         let module = modules.join(&guest.module).with_extension("wasm");
-        let component = encode(&module).with_context(|| format!("{} does not become a component", module.display()))?;
-        let folder = if guest.is_for_tests { components.join("for-tests") } else { components.clone() };
-        fs::create_dir_all(&folder)?;
-        let path = folder.join(&guest.name).with_extension("wasm");
-        let state = if replace(&path, &component)? { "built" } else { "unchanged" };
-        println!("{} ({:.1} KiB, {state})", path.display(), component.len() as f64 / 1024.0);
+        let component = weir_adapter::encode(&fs::read(&module)?)
+            .with_context(|| format!("{} does not become a component", module.display()))?;
+        deliver(&within(components, guest.is_for_tests)?.join(&guest.name).with_extension("wasm"), &component)?;
     }
-    Ok(components)
+    Ok(())
+}
+
+/// The folder for a component.
+fn within(components: &Path, is_for_tests: bool) -> anyhow::Result<PathBuf> {
+    let folder = if is_for_tests { components.join("for-tests") } else { components.to_owned() };
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+fn deliver(path: &Path, component: &[u8]) -> anyhow::Result<()> {
+    let state = if replace(path, component)? { "built" } else { "unchanged" };
+    println!("{} ({:.1} KiB, {state})", path.display(), component.len() as f64 / 1024.0);
+    Ok(())
+}
+
+/// A filter's imports are all that it may do: a component that imports anything beside the contract is none of ours.
+fn only_ours(component: &[u8]) -> Result<(), String> {
+    let imports = weir_adapter::imports(component).map_err(|error| error.to_string())?;
+    let foreign: Vec<&str> =
+        imports.iter().map(String::as_str).filter(|name| !name.starts_with("weir:filter/")).collect();
+    if foreign.is_empty() { Ok(()) } else { Err(format!("it imports {}", foreign.join(", "))) }
 }
 
 /// The repository's root.
@@ -94,12 +140,6 @@ fn guests(metadata: &Value) -> anyhow::Result<Vec<Guest>> {
 
 fn is_cdylib(target: &Value) -> bool {
     target["crate_types"].as_array().is_some_and(|types| types.iter().any(|type_| type_ == "cdylib"))
-}
-
-/// Core module with the WIT that wit-bindgen embedded -> component.
-fn encode(module: &Path) -> anyhow::Result<Vec<u8>> {
-    let module = fs::read(module)?;
-    ComponentEncoder::default().module(&module)?.validate(true).encode()
 }
 
 /// Writes the file whole or not at all, and only if it would change: an agent may be watching the folder.

@@ -4,6 +4,7 @@
 mod bench;
 mod child;
 mod filters;
+mod languages;
 mod setup;
 mod steps;
 mod test;
@@ -48,7 +49,9 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Filters => filters::build().map(drop),
+        Command::Filters => filters::build().map(|built| {
+            built.missing.iter().for_each(|reason| eprintln!("skipped {reason}"));
+        }),
         Command::Up { once } => up::run("up", once),
         Command::Test => test::run(),
         Command::Bench(options) => bench::run(&options),

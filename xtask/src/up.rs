@@ -32,7 +32,7 @@ pub(crate) fn run(state: &str, once: bool) -> anyhow::Result<()> {
     programs(&[("curl", "curl")])?;
     step("build", &mut cargo(&["build", "--workspace", "--bins"]))?;
     eprintln!("==> filters");
-    let block = filters::build()?.join("block.wasm");
+    let block = filters::build()?.folder.join("block.wasm");
     let target = target_dir()?;
     let up = Up { bin: target.join("debug"), dir: target.join(state), block };
     std::fs::create_dir_all(&up.dir)?;

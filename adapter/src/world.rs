@@ -1,0 +1,109 @@
+//! The world of a module: read from the names of its imports and exports, written into it as the section that the encoder
+//! reads.
+
+use std::{collections::BTreeSet, fmt::Write as _};
+
+use wasmparser::{Encoding, Parser, Payload};
+use wit_component::StringEncoding;
+use wit_parser::{Resolve, WorldId};
+
+use crate::{EncodeError, PREVIEW1, misfit};
+
+/// What can be told of a module from outside.
+#[derive(Debug, Default)]
+pub(crate) struct Shape {
+    /// Interfaces of the contract, as they stand in the module: `weir:filter/http@0.1.0`.
+    imports: BTreeSet<String>,
+    exports: BTreeSet<String>,
+    pub(crate) carries_world: bool,
+    pub(crate) wants_preview1: bool,
+}
+
+impl Shape {
+    pub(crate) fn of(core: &[u8]) -> Result<Self, EncodeError> {
+        let mut shape = Self::default();
+        for payload in Parser::new(0).parse_all(core) {
+            match payload.map_err(broken)? {
+                Payload::Version { encoding: Encoding::Component, .. } => return Err(EncodeError::Component),
+                Payload::ImportSection(section) => {
+                    for import in section.into_imports() {
+                        let import = import.map_err(broken)?;
+                        shape.import(import.module, import.name)?;
+                    }
+                }
+                Payload::ExportSection(section) => {
+                    for export in section {
+                        let name = export.map_err(broken)?.name;
+                        let interface = name.split_once('#').map(|(interface, _)| interface);
+                        shape.exports.extend(interface.filter(|name| is_ours(name)).map(str::to_owned));
+                    }
+                }
+                Payload::CustomSection(section) if section.name().starts_with("component-type") => {
+                    shape.carries_world = true;
+                }
+                _ => {}
+            }
+        }
+        if shape.exports.is_empty() && !shape.carries_world {
+            return Err(EncodeError::NoExports(format!("{}/events@{}#on-done", weir_wit::PACKAGE, weir_wit::VERSION)));
+        }
+        Ok(shape)
+    }
+
+    fn import(&mut self, module: &str, name: &str) -> Result<(), EncodeError> {
+        if module == PREVIEW1 {
+            self.wants_preview1 = true;
+        } else if is_ours(module) {
+            self.imports.insert(module.to_owned());
+        } else {
+            return Err(EncodeError::Import { module: module.to_owned(), name: name.to_owned() });
+        }
+        Ok(())
+    }
+}
+
+fn is_ours(interface: &str) -> bool {
+    interface.strip_prefix(weir_wit::PACKAGE).is_some_and(|rest| rest.starts_with('/'))
+}
+
+fn broken(error: wasmparser::BinaryReaderError) -> EncodeError {
+    EncodeError::NotAModule(error.to_string())
+}
+
+/// Writes the world of this shape into the module.
+pub(crate) fn embed(module: &mut Vec<u8>, shape: &Shape, contract: &str) -> Result<(), EncodeError> {
+    embed_world(module, "guest", contract, &shape.imports, &shape.exports)
+}
+
+/// Writes a world of these interfaces into the module. The encoder merges the worlds of guest and adapter, so each has a
+/// name of its own.
+pub(crate) fn embed_world(
+    module: &mut Vec<u8>,
+    name: &str,
+    contract: &str,
+    imports: &BTreeSet<String>,
+    exports: &BTreeSet<String>,
+) -> Result<(), EncodeError> {
+    let (resolve, world) = resolve(name, contract, imports, exports)?;
+    wit_component::embed_component_metadata(module, &resolve, world, StringEncoding::UTF8, false).map_err(misfit)
+}
+
+fn resolve(
+    name: &str,
+    contract: &str,
+    imports: &BTreeSet<String>,
+    exports: &BTreeSet<String>,
+) -> Result<(Resolve, WorldId), EncodeError> {
+    let mut text = format!("package weir:{name};\nworld {name} {{\n");
+    let imports = imports.iter().map(|interface| ("import", interface));
+    for (word, interface) in imports.chain(exports.iter().map(|interface| ("export", interface))) {
+        // writing to a string cannot fail
+        let _ = writeln!(text, "  {word} {interface};");
+    }
+    text.push('}');
+    let mut resolve = Resolve::default();
+    resolve.push_str("filter.wit", contract).map_err(misfit)?;
+    let package = resolve.push_str("world.wit", &text).map_err(misfit)?;
+    let world = resolve.select_world(&[package], None).map_err(misfit)?;
+    Ok((resolve, world))
+}

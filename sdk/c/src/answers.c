@@ -1,0 +1,54 @@
+/* What hooks return. */
+#include <string.h>
+
+#include "internal.h"
+
+static void *copy(const void *bytes, size_t length) {
+  return length ? memcpy(weir_alloc(length), bytes, length) : NULL;
+}
+
+static filter_string_t copy_text(const char *text) {
+  size_t length = strlen(text);
+  return (filter_string_t){copy(text, length), length};
+}
+
+static weir_reply *reply(const weir_local_response *response) {
+  weir_reply *made = weir_alloc(sizeof *made);
+  size_t count = 0;
+  if (response->headers) while (response->headers[count].name) count++;
+  filter_tuple2_string_string_t *fields = weir_alloc(count * sizeof *fields);
+  for (size_t i = 0; i < count; i++) {
+    fields[i].f0 = copy_text(response->headers[i].name);
+    fields[i].f1 = copy_text(response->headers[i].value);
+  }
+  const void *body = response->text ? response->text : response->body;
+  size_t length = response->text ? strlen(response->text) : response->body_length;
+  made->response = (weir_filter_http_local_response_t){response->status, {fields, count}, {copy(body, length), length}};
+  return made;
+}
+
+weir_action weir_next(void) { return (weir_action){EXPORTS_WEIR_FILTER_EVENTS_ACTION_NEXT, NULL}; }
+
+weir_action weir_respond(weir_local_response response) {
+  return (weir_action){EXPORTS_WEIR_FILTER_EVENTS_ACTION_RESPOND, reply(&response)};
+}
+
+weir_action weir_abort(void) { return (weir_action){EXPORTS_WEIR_FILTER_EVENTS_ACTION_ABORT, NULL}; }
+
+weir_action weir_hold_for_body(void) { return (weir_action){EXPORTS_WEIR_FILTER_EVENTS_ACTION_HOLD_FOR_BODY, NULL}; }
+
+weir_chunk_action weir_pass(void) { return (weir_chunk_action){.what = EXPORTS_WEIR_FILTER_EVENTS_CHUNK_ACTION_PASS}; }
+
+weir_chunk_action weir_replace(const void *bytes, size_t length) {
+  return (weir_chunk_action){.what = EXPORTS_WEIR_FILTER_EVENTS_CHUNK_ACTION_REPLACE, .bytes = bytes, .length = length};
+}
+
+weir_chunk_action weir_drop(void) { return (weir_chunk_action){.what = EXPORTS_WEIR_FILTER_EVENTS_CHUNK_ACTION_DROP_CHUNK}; }
+
+weir_chunk_action weir_respond_instead(weir_local_response response) {
+  return (weir_chunk_action){.what = EXPORTS_WEIR_FILTER_EVENTS_CHUNK_ACTION_RESPOND, .reply = reply(&response)};
+}
+
+weir_chunk_action weir_abort_body(void) {
+  return (weir_chunk_action){.what = EXPORTS_WEIR_FILTER_EVENTS_CHUNK_ACTION_ABORT};
+}

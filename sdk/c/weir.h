@@ -1,0 +1,289 @@
+/* Write filters for the Weir proxy in C.
+ *
+ * A filter is one table, `weir_this_filter`: what its configuration looks like, and the hooks that it wants. The agent calls
+ * a hook as the head, the body and the trailers of a request and its response pass; what the hook returns says what
+ * happens next. See examples/hello-c.
+ *
+ * Strings are UTF-8 and end with NUL; those of header fields, paths and methods have one character per byte of what
+ * travels (latin-1). Whatever the SDK hands out (strings, chunks, lists) lives until the hook returns and is freed by
+ * nobody: copy what has to stay. */
+#ifndef WEIR_H
+#define WEIR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------------------------------------ the exchange */
+
+/* A request and its response, lent to a hook. */
+typedef struct weir_exchange weir_exchange;
+
+/* How the client reached the agent: absolute-form request to a forward proxy, inside a CONNECT tunnel, through SOCKS5,
+ * redirected by the network, reverse proxy. */
+typedef enum { WEIR_FORWARD, WEIR_CONNECT, WEIR_SOCKS5, WEIR_TRANSPARENT, WEIR_REVERSE } weir_entry;
+
+typedef enum { WEIR_HTTP10, WEIR_HTTP11, WEIR_HTTP2, WEIR_HTTP3 } weir_version;
+
+/* A set of fields. */
+typedef enum { WEIR_REQUEST, WEIR_RESPONSE, WEIR_REQUEST_TRAILERS, WEIR_RESPONSE_TRAILERS } weir_part;
+
+/* Whether a change of a head happened; if not, it is as it was. */
+typedef enum {
+  WEIR_OK,
+  WEIR_FORBIDDEN,      /* the agent owns this field (framing and hop-by-hop fields), or the part is read-only */
+  WEIR_INVALID_SYNTAX, /* not a valid name, value, method, status, authority or path */
+  WEIR_TOO_LARGE,      /* the head would outgrow the agent's bound */
+  WEIR_FROZEN,         /* this head has already been sent */
+  WEIR_ABSENT,         /* there is no such part: no response yet, or no trailers */
+} weir_result;
+
+/* How much of a body a filter takes part in. */
+typedef enum {
+  WEIR_BODY_NONE,      /* it never enters the filter */
+  WEIR_BODY_OBSERVE,   /* chunks are shown; replacing or dropping one fails the exchange by policy */
+  WEIR_BODY_TRANSFORM, /* chunks may be replaced or dropped as they pass */
+  WEIR_BODY_BUFFER,    /* one call with the whole body, up to `max_buffer`; a longer one fails the exchange by policy */
+} weir_body_mode;
+
+/* A field line. A list of them ends with one whose name is NULL. */
+typedef struct {
+  const char *name;
+  const char *value;
+} weir_field;
+
+/* Facts of the connection; NULL where there is none. They may disagree: a client can CONNECT to one host, name a second in its
+ * TLS handshake and a third in Host. A filter that decides access checks each. */
+typedef struct {
+  weir_entry entry;
+  const char *client_address; /* IP address and port */
+  const char *user;           /* who the client proved to be */
+  const char *tunnel_target;  /* host:port that it asked to be connected to (CONNECT, SOCKS5) */
+  const char *server_name;    /* of its TLS handshake */
+  bool intercepted;           /* its TLS ends at the agent */
+} weir_connection;
+
+weir_connection weir_connection_of(weir_exchange *exchange);
+/* The exchange's id in the traffic store, a UUID. */
+const char *weir_id(weir_exchange *exchange);
+/* Of the request; of the response with WEIR_RESPONSE, once there is one. */
+weir_version weir_version_of(weir_exchange *exchange, weir_part part);
+/* In a head hook: a body follows. Elsewhere false. */
+bool weir_has_body(weir_exchange *exchange);
+
+const char *weir_method(weir_exchange *exchange);
+weir_result weir_set_method(weir_exchange *exchange, const char *value);
+/* "http" or "https". */
+const char *weir_scheme(weir_exchange *exchange);
+/* host[:port] that the exchange goes to. Host and :authority follow it. */
+const char *weir_authority(weir_exchange *exchange);
+weir_result weir_set_authority(weir_exchange *exchange, const char *value);
+/* Path and query in origin form, as received: nothing is decoded. */
+const char *weir_path(weir_exchange *exchange);
+weir_result weir_set_path(weir_exchange *exchange, const char *value);
+/* Status of the response; 0 before there is one. */
+uint16_t weir_status(weir_exchange *exchange);
+weir_result weir_set_status(weir_exchange *exchange, uint16_t value);
+
+/* First value of a field, NULL if it is not there. Names are compared without regard to case. */
+const char *weir_header(weir_exchange *exchange, weir_part part, const char *name);
+/* Every value of a field, in order; NULL ends them. Lines are not split at commas. */
+const char **weir_header_values(weir_exchange *exchange, weir_part part, const char *name);
+/* Every field line, names in lower case. Dearer than `weir_header` for less than about twelve fields. */
+const weir_field *weir_headers(weir_exchange *exchange, weir_part part);
+/* Puts one value in place of every value of the field. */
+weir_result weir_set_header(weir_exchange *exchange, weir_part part, const char *name, const char *value);
+/* Adds a field line. */
+weir_result weir_append_header(weir_exchange *exchange, weir_part part, const char *name, const char *value);
+/* Removes every value of the field; a field that is not there is no error. */
+weir_result weir_remove_header(weir_exchange *exchange, weir_part part, const char *name);
+/* Takes part in the body of WEIR_REQUEST or WEIR_RESPONSE less than subscribed. Only in the head hook of that direction. */
+weir_result weir_set_body_mode(weir_exchange *exchange, weir_part part, weir_body_mode mode);
+
+/* ---------------------------------------------------------------------------------------------------- answers */
+
+/* A response that the filter makes itself; the agent sets Content-Length. */
+typedef struct {
+  uint16_t status;           /* 200 to 599 */
+  const weir_field *headers; /* ended by a NULL name; or NULL */
+  const char *text;          /* the body, if it is text */
+  const void *body;          /* else these bytes */
+  size_t body_length;
+} weir_local_response;
+
+typedef struct weir_reply weir_reply;
+
+/* Answer of a hook that sees a head. */
+typedef struct {
+  uint8_t what;
+  weir_reply *reply;
+} weir_action;
+
+/* Answer of a hook that sees a chunk or trailers. */
+typedef struct {
+  uint8_t what;
+  weir_reply *reply;
+  const void *bytes;
+  size_t length;
+} weir_chunk_action;
+
+/* Go on with the next filter. */
+weir_action weir_next(void);
+/* Answer the client with this; the request goes no further. The response is copied. */
+weir_action weir_respond(weir_local_response response);
+/* Close without an answer: the connection on HTTP/1, the stream on HTTP/2. */
+weir_action weir_abort(void);
+/* Keep this head back until its body ended or `max_buffer` bytes came, so that body hooks may still change it. */
+weir_action weir_hold_for_body(void);
+
+/* As it is, without a copy. Also: go on after trailers. */
+weir_chunk_action weir_pass(void);
+/* These bytes in its place. They are not copied: not on the stack of the hook, please. */
+weir_chunk_action weir_replace(const void *bytes, size_t length);
+/* Nothing in its place. */
+weir_chunk_action weir_drop(void);
+/* Possible until the response's head is sent to the client; later it closes like `weir_abort_body`. */
+weir_chunk_action weir_respond_instead(weir_local_response response);
+weir_chunk_action weir_abort_body(void);
+
+/* ------------------------------------------------------------------------------------------------ configuration */
+
+typedef struct weir_problems weir_problems;
+/* Reports a fault of the configuration at a place, an RFC 6901 pointer such as "/hosts/0". Both strings are copied. */
+void weir_problem(weir_problems *problems, const char *pointer, const char *message);
+
+typedef enum { WEIR_JSON_NULL, WEIR_JSON_BOOL, WEIR_JSON_NUMBER, WEIR_JSON_STRING, WEIR_JSON_ARRAY, WEIR_JSON_OBJECT } weir_json_kind;
+
+/* A JSON value. */
+typedef struct weir_json {
+  weir_json_kind kind;
+  bool boolean;
+  double number;
+  const char *string;
+  const char *key;               /* in an object */
+  const struct weir_json *first; /* of an array or object */
+  const struct weir_json *next;  /* in an array or object */
+} weir_json;
+
+/* The value of a key, NULL if there is none. */
+const weir_json *weir_json_at(const weir_json *object, const char *key);
+
+/* A list of strings. */
+typedef struct {
+  const char **items;
+  size_t count;
+} weir_strings;
+
+typedef enum { WEIR_KEY_END, WEIR_KEY_STRING, WEIR_KEY_NUMBER, WEIR_KEY_BOOL, WEIR_KEY_STRINGS, WEIR_KEY_JSON } weir_key_kind;
+
+/* A key of the configuration and the member that holds it. A key that no entry names is a fault, as is a wrong type. */
+typedef struct {
+  const char *name;
+  weir_key_kind kind;
+  size_t offset;
+  bool required;
+  const char *string;
+  double number;
+  bool boolean;
+} weir_key;
+
+/* WEIR_STRING(struct config, header, "x-hello") or WEIR_STRING(struct config, header, NULL, .required = true) */
+#define WEIR_STRING(type, member, ...) {.name = #member, .kind = WEIR_KEY_STRING, .offset = offsetof(type, member), .string = __VA_ARGS__}
+#define WEIR_NUMBER(type, member, ...) {.name = #member, .kind = WEIR_KEY_NUMBER, .offset = offsetof(type, member), .number = __VA_ARGS__}
+#define WEIR_BOOL(type, member, ...) {.name = #member, .kind = WEIR_KEY_BOOL, .offset = offsetof(type, member), .boolean = __VA_ARGS__}
+/* A member of type weir_strings, empty by default. */
+#define WEIR_STRINGS(type, member) {.name = #member, .kind = WEIR_KEY_STRINGS, .offset = offsetof(type, member)}
+/* A member of type const weir_json *, NULL by default: whatever is there. */
+#define WEIR_JSON(type, member) {.name = #member, .kind = WEIR_KEY_JSON, .offset = offsetof(type, member)}
+
+/* What the filter wants to see. */
+typedef struct {
+  bool request_head;
+  weir_body_mode request_body;
+  bool request_trailers;
+  bool response_head;
+  weir_body_mode response_body;
+  bool response_trailers;
+  bool decoded;        /* bodies arrive with Content-Encoding undone, and travel on without it */
+  uint32_t max_buffer; /* bytes, for WEIR_BODY_BUFFER and weir_hold_for_body; the agent's limit caps it */
+} weir_subscription;
+
+/* -------------------------------------------------------------------------------------------------- the filter */
+
+typedef struct {
+  const uint8_t *bytes;
+  size_t length;
+  bool end_of_stream;
+} weir_chunk;
+
+typedef enum {
+  WEIR_REFUSED,
+  WEIR_RESET,
+  WEIR_TIMEOUT,
+  WEIR_DNS,
+  WEIR_TLS,
+  WEIR_PROTOCOL,
+  WEIR_RESPONSE_TOO_LARGE,
+} weir_upstream_error;
+
+typedef enum {
+  WEIR_COMPLETE,
+  WEIR_CLIENT_GONE,
+  WEIR_UPSTREAM_GONE,
+  WEIR_FILTER_ANSWERED,
+  WEIR_FILTER_FAILED,
+  WEIR_SHUT_DOWN,
+} weir_done_reason;
+
+/* A filter. Hooks that are NULL are never called, and cost nothing. `state` is what this exchange's hooks keep: `state_size`
+ * bytes, zero before the first hook, freed after `done`. */
+typedef struct {
+  void *config;         /* where the configuration goes; strings in it live as long as the filter */
+  size_t config_size;   /* of the struct it is */
+  const weir_key *keys; /* its members, ended by {0} */
+  size_t state_size;
+
+  /* Reports what is wrong with a configuration beyond types and keys. */
+  void (*validate)(const void *config, weir_problems *problems);
+  /* Asks for less or more than the hooks of this table say: a head or trailers for each hook, bodies as WEIR_BODY_TRANSFORM,
+   * `max_buffer` of 1 MiB. */
+  void (*subscribe)(const void *config, weir_subscription *subscription);
+
+  weir_action (*request_head)(weir_exchange *exchange, void *state);
+  /* The head can be changed here only if it is held. */
+  weir_chunk_action (*request_body)(weir_exchange *exchange, weir_chunk chunk, void *state);
+  weir_chunk_action (*request_trailers)(weir_exchange *exchange, void *state);
+  weir_action (*response_head)(weir_exchange *exchange, void *state);
+  weir_chunk_action (*response_body)(weir_exchange *exchange, weir_chunk chunk, void *state);
+  weir_chunk_action (*response_trailers)(weir_exchange *exchange, void *state);
+  /* No response came. `weir_respond` answers in its place; `weir_next` leaves the agent's own. `reason` is of WEIR_TLS. */
+  weir_action (*upstream_error)(weir_exchange *exchange, weir_upstream_error error, const char *reason, void *state);
+  /* The exchange is over: the last chance to free what `state` points to. */
+  void (*done)(weir_exchange *exchange, weir_done_reason reason, void *state);
+} weir_filter;
+
+/* The filter of this component, which its author defines. */
+extern const weir_filter weir_this_filter;
+
+/* ------------------------------------------------------------------------------------------------------- the rest */
+
+typedef enum { WEIR_DEBUG, WEIR_INFO, WEIR_WARN, WEIR_ERROR } weir_level;
+/* A line for the operator, who limits their rate. */
+void weir_log(weir_level level, const char *message);
+
+/* Memory until the hook returns. */
+void *weir_alloc(size_t size);
+/* As printf, into such memory. */
+const char *weir_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* A number in decimal. Much smaller than `weir_format`. */
+const char *weir_decimal(uint32_t number);
+bool weir_starts_with(const char *text, const char *beginning);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

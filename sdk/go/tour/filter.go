@@ -1,0 +1,177 @@
+// Goes through the whole SDK: sdk/tour has the cases that every language's tour is held to.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"weir"
+)
+
+type Config struct {
+	Mark   string         `json:"mark"`
+	Names  []string       `json:"names"`
+	Limit  float64        `json:"limit"`
+	Strict bool           `json:"strict"`
+	Any    map[string]any `json:"any"`
+}
+
+type State struct{ trace string }
+
+func init() {
+	weir.Export(Config{Mark: "-", Limit: 7}, func(config Config) (weir.Filter[State], []weir.Problem) {
+		return weir.Filter[State]{
+			RequestHead: config.requestHead,
+			RequestBody: func(request *weir.Request, chunk weir.Chunk, state *State) weir.ChunkAction {
+				state.met("b")
+				if chunk.EndOfStream {
+					state.trace = strings.TrimSuffix(state.trace, "b") + "B"
+				}
+				if string(chunk.Bytes) == "head" {
+					request.Headers().Set("x-held", "yes")
+				}
+				return body(chunk)
+			},
+			RequestTrailers: func(trailers *weir.Trailers, state *State) weir.ChunkAction {
+				state.met("t")
+				trailers.Headers().Set("x-sum", orDash(trailers.Headers().Get("x-part")))
+				return weir.Pass
+			},
+			ResponseHead: func(response *weir.Response, state *State) weir.Action {
+				state.met("H")
+				if response.Status() == 404 {
+					response.SetStatus(410)
+				}
+				response.Headers().Set("x-trace", state.trace)
+				return weir.Next
+			},
+			ResponseBody: func(_ *weir.Response, chunk weir.Chunk, _ *State) weir.ChunkAction { return body(chunk) },
+			ResponseTrailers: func(trailers *weir.Trailers, _ *State) weir.ChunkAction {
+				trailers.Headers().Remove("x-secret")
+				return weir.Pass
+			},
+			UpstreamError: func(_ *weir.Request, fault weir.UpstreamError, _ *State) weir.Action {
+				switch fault.Kind {
+				case weir.Reset:
+					return weir.Next
+				case weir.TLS:
+					return weir.Respond(text(503, "tls "+fault.Reason))
+				default:
+					return weir.Respond(text(503, "other "))
+				}
+			},
+			Done: func(request *weir.Request, reason weir.DoneReason, state *State) {
+				weir.Infof("%s %d %s", request.ID(), reason, state.trace)
+			},
+		}, nil
+	})
+}
+
+func main() {}
+
+func (state *State) met(what string) { state.trace += what }
+
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
+
+func text(status uint16, body string) weir.Reply {
+	headers := []weir.Field{{Name: "content-type", Value: "text/plain"}, {Name: "x-two", Value: "1"}, {Name: "x-two", Value: "2"}}
+	return weir.Reply{Status: status, Headers: headers, Body: []byte(body)}
+}
+
+func (config Config) requestHead(request *weir.Request, state *State) weir.Action {
+	state.met("h")
+	is := func(beginning string) bool { return strings.HasPrefix(request.Path(), beginning) }
+	switch {
+	case is("/config"):
+		deep, _ := config.Any["deep"].(string)
+		names := strings.Join(config.Names, ",")
+		return weir.Respond(text(200, fmt.Sprint(config.Mark, " ", names, " ", config.Limit, " ", config.Strict, " ", orDash(deep))))
+	case is("/facts"):
+		return weir.Respond(text(200, facts(request)))
+	case is("/errors"):
+		return weir.Respond(text(200, faults(request)))
+	case is("/abort"):
+		return weir.Abort
+	case is("/panic"):
+		panic("on purpose")
+	case is("/rewrite"):
+		rewrite(request)
+	case is("/skip"):
+		request.SetBodyMode(weir.None)
+	case is("/hold") && request.HasBody:
+		return weir.Hold
+	}
+	return weir.Next
+}
+
+func facts(request *weir.Request) string {
+	is11 := 0
+	if request.Version() == weir.HTTP11 {
+		is11 = 1
+	}
+	entries := []string{"forward", "connect", "socks5", "transparent", "reverse"}
+	c := request.Connection()
+	return fmt.Sprintf("%s %s %s %s %d\n%s %s %s %s %s %t\n%s",
+		request.Method(), request.Scheme(), request.Authority(), request.Path(), is11,
+		entries[c.Entry], c.ClientAddress, orDash(c.User), orDash(c.TunnelTarget), orDash(c.ServerName), c.Intercepted,
+		request.ID())
+}
+
+func rewrite(request *weir.Request) {
+	request.SetMethod("PUT")
+	request.SetAuthority("other.example:81")
+	request.SetPath("/new?q=1")
+	joined, names := "", ""
+	for _, value := range request.Headers().Values("X-Many") {
+		joined += "[" + value + "]"
+	}
+	for name := range request.Headers().All() {
+		names += "[" + name + "]"
+	}
+	request.Headers().Set("x-joined", joined)
+	request.Headers().Set("x-names", names)
+	request.Headers().Append("x-many", "é")
+	request.Headers().Remove("x-gone")
+}
+
+func faults(request *weir.Request) string {
+	word := func(fault error) string {
+		switch {
+		case fault == nil:
+			return "ok"
+		case errors.Is(fault, weir.Forbidden):
+			return "forbidden"
+		case errors.Is(fault, weir.InvalidSyntax):
+			return "invalid-syntax"
+		default:
+			return fault.Error()
+		}
+	}
+	return strings.Join([]string{
+		word(request.Headers().Set("content-length", "1")),
+		word(request.Headers().Set("a b", "1")),
+		word(request.SetMethod("A B")),
+		word(request.Headers().Set("a", "1")),
+	}, " ")
+}
+
+func body(chunk weir.Chunk) weir.ChunkAction {
+	switch string(chunk.Bytes) {
+	case "swap":
+		return weir.Replace([]byte{'<', 0, 0xff, '>'})
+	case "drop":
+		return weir.Drop
+	case "abort":
+		return weir.AbortBody
+	case "respond":
+		return weir.RespondInstead(text(413, "too much"))
+	default:
+		return weir.Pass
+	}
+}

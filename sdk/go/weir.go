@@ -1,0 +1,65 @@
+// Package weir is for filters of the Weir proxy.
+//
+// A filter is a [Filter], a table of hooks, and one call of [Export] in an init function. The agent calls a hook as the head, the
+// body and the trailers of a request and its response pass; what the hook returns says what happens next.
+//
+//	func main() {}
+//
+//	func init() {
+//		weir.Export(struct{}{}, func(struct{}) (weir.Filter[struct{}], []weir.Problem) {
+//			return weir.Filter[struct{}]{
+//				ResponseHead: func(response *weir.Response, _ *struct{}) weir.Action {
+//					response.Headers().Set("x-hello", "from go")
+//					return weir.Next
+//				},
+//			}, nil
+//		})
+//	}
+//
+// One instance serves many exchanges at a time, hook by hook: there is nothing to lock, and nothing that a goroutine could wait
+// for. What has to be remembered between two hooks of one exchange goes into its State.
+package weir
+
+import (
+	"weir/internal/export_weir_filter_events"
+	"weir/internal/export_weir_filter_lifecycle"
+	// the component's exports
+	_ "weir/internal/gen/exports/wit_exports"
+)
+
+// Filter is a table of hooks. One that is nil is never called, and costs nothing. State is what is remembered of one exchange
+// between its hooks, zero before the first.
+//
+// Hooks come in this order: request head, request body and trailers, response head (or upstream error), response body and
+// trailers, done.
+type Filter[State any] struct {
+	// Subscription asks for less or more than the hooks say: heads and trailers for each hook that is there, bodies as
+	// Transform.
+	Subscription func(*Subscription)
+
+	// RequestHead: the head of a request came.
+	RequestHead func(request *Request, state *State) Action
+	// RequestBody: a chunk of a request's body came. Its head can be changed only if it is held.
+	RequestBody func(request *Request, chunk Chunk, state *State) ChunkAction
+	// RequestTrailers: a request's trailers came, after its last chunk.
+	RequestTrailers func(trailers *Trailers, state *State) ChunkAction
+	// ResponseHead: the head of a response came.
+	ResponseHead func(response *Response, state *State) Action
+	// ResponseBody: a chunk of a response's body came. Its head can be changed only if it is held.
+	ResponseBody func(response *Response, chunk Chunk, state *State) ChunkAction
+	// ResponseTrailers: a response's trailers came, after its last chunk.
+	ResponseTrailers func(trailers *Trailers, state *State) ChunkAction
+	// UpstreamError: no response came. Respond answers in its place; Next leaves the agent's own error response.
+	UpstreamError func(request *Request, fault UpstreamError, state *State) Action
+	// Done: the exchange is over. Runs once for every exchange that met a hook.
+	Done func(request *Request, reason DoneReason, state *State)
+}
+
+// Export makes what build returns the filter of this component. Config is a struct with json tags; what the JSON text leaves out is
+// as in defaults, a key that Config does not have is a fault. build says what else is wrong with a configuration; it also
+// runs only to check one.
+func Export[Config, State any](defaults Config, build func(Config) (Filter[State], []Problem)) {
+	guest := &guest[Config, State]{defaults: defaults, build: build, states: map[uint32]*State{}}
+	export_weir_filter_lifecycle.Guest = guest
+	export_weir_filter_events.Guest = guest
+}

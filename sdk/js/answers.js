@@ -1,0 +1,46 @@
+// What hooks return, in the contract's words.
+
+import { utf8 } from "./utf8.js";
+
+class Answer {
+  constructor(tag, val) {
+    this.tag = tag;
+    if (val !== undefined) this.val = val;
+  }
+}
+
+export const abort = new Answer("abort");
+export const drop = new Answer("drop-chunk");
+export const hold = new Answer("hold-for-body");
+
+const next = new Answer("next");
+const pass = new Answer("pass");
+
+export function respond({ status = 200, headers = {}, body = "" } = {}) {
+  const lines = Array.isArray(headers) ? headers : Object.entries(headers);
+  return new Answer("respond", {
+    status,
+    headers: lines.map(([name, value]) => [String(name), String(value)]),
+    body: bytesOf(body),
+  });
+}
+
+function bytesOf(body) {
+  if (body instanceof Uint8Array) return body;
+  if (body instanceof ArrayBuffer) return new Uint8Array(body);
+  if (typeof body === "string") return utf8.encode(body);
+  throw new TypeError("a body is a string or a Uint8Array");
+}
+
+/** Of a hook that sees a head: nothing, or an answer. */
+export function action(returned) {
+  if (returned === undefined) return next;
+  if (returned instanceof Answer) return returned;
+  throw new TypeError("a hook of a head returns nothing, respond(…), hold or abort");
+}
+
+/** Of a hook that sees a chunk or trailers: nothing, other bytes, or an answer. */
+export function chunkAction(returned) {
+  if (returned === undefined) return pass;
+  return returned instanceof Answer ? returned : new Answer("replace", bytesOf(returned));
+}

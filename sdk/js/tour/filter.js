@@ -1,0 +1,107 @@
+// Goes through the whole SDK: sdk/tour has the cases that every language's tour is held to.
+
+import { abort, drop, filter, HeaderError, hold, log, respond, utf8 } from "weir";
+
+const text = (status, body) =>
+  respond({ status, headers: [["content-type", "text/plain"], ["x-two", "1"], ["x-two", "2"]], body });
+
+function facts(request) {
+  const { entry, clientAddress, user, tunnelTarget, serverName, intercepted } = request.connection;
+  const first = [request.method, request.scheme, request.authority, request.path, Number(request.version === "http11")];
+  const second = [entry, clientAddress, user ?? "-", tunnelTarget ?? "-", serverName ?? "-", intercepted];
+  return `${first.join(" ")}\n${second.join(" ")}\n${request.id}`;
+}
+
+function rewrite(request) {
+  request.method = "PUT";
+  request.authority = "other.example:81";
+  request.path = "/new?q=1";
+  const joined = request.headers.getAll("X-Many").map((value) => `[${value}]`).join("");
+  const names = [...request.headers].map(([name]) => `[${name}]`).join("");
+  request.headers.set("x-joined", joined);
+  request.headers.set("x-names", names);
+  request.headers.append("x-many", "é");
+  request.headers.delete("x-gone");
+}
+
+function outcome(change) {
+  try {
+    change();
+    return "ok";
+  } catch (fault) {
+    if (fault instanceof HeaderError) return fault.code;
+    throw fault;
+  }
+}
+
+function errors(request) {
+  return [
+    outcome(() => request.headers.set("content-length", "1")),
+    outcome(() => request.headers.set("a b", "1")),
+    outcome(() => (request.method = "A B")),
+    outcome(() => request.headers.set("a", "1")),
+  ].join(" ");
+}
+
+function body(chunk) {
+  switch (utf8.decode(chunk.bytes)) {
+    case "swap":
+      return Uint8Array.of(60, 0, 255, 62);
+    case "drop":
+      return drop;
+    case "abort":
+      return abort;
+    case "respond":
+      return text(413, "too much");
+  }
+}
+
+export const { lifecycle, events } = filter({
+  config: { mark: "-", names: [], limit: 7, strict: false, any: null },
+
+  state: () => ({ trace: "" }),
+
+  requestHead(request, state) {
+    state.trace += "h";
+    const { mark, names, limit, strict, any } = this.config;
+    if (request.path.startsWith("/config")) return text(200, `${mark} ${names} ${limit} ${strict} ${any?.deep ?? "-"}`);
+    if (request.path.startsWith("/facts")) return text(200, facts(request));
+    if (request.path.startsWith("/errors")) return text(200, errors(request));
+    if (request.path.startsWith("/abort")) return abort;
+    if (request.path.startsWith("/panic")) throw new Error("on purpose");
+    if (request.path.startsWith("/rewrite")) rewrite(request);
+    if (request.path.startsWith("/skip")) request.setBodyMode("none");
+    if (request.path.startsWith("/hold") && request.hasBody) return hold;
+  },
+
+  requestBody(request, chunk, state) {
+    state.trace += chunk.endOfStream ? "B" : "b";
+    if (utf8.decode(chunk.bytes) === "head") request.headers.set("x-held", "yes");
+    return body(chunk);
+  },
+
+  requestTrailers(trailers, state) {
+    state.trace += "t";
+    trailers.headers.set("x-sum", trailers.headers.get("x-part") ?? "-");
+  },
+
+  responseHead(response, state) {
+    state.trace += "H";
+    if (response.status === 404) response.status = 410;
+    response.headers.set("x-trace", state.trace);
+  },
+
+  responseBody: (response, chunk) => body(chunk),
+
+  responseTrailers(trailers) {
+    trailers.headers.delete("x-secret");
+  },
+
+  upstreamError(request, { kind, reason }) {
+    if (kind !== "reset") return text(503, `${kind === "tls" ? "tls" : "other"} ${reason}`);
+  },
+
+  done({ id, reason }, state) {
+    log.info(id, reason, state.trace);
+  },
+});

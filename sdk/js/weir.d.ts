@@ -1,0 +1,214 @@
+/** Write filters for the Weir proxy in JavaScript. */
+
+/**
+ * Makes a filter. Its one place is the entry module: `export const { lifecycle, events } = filter({ … })`.
+ *
+ * Hooks come in this order: request head, request body and trailers, response head (or upstream error), response body and
+ * trailers, done. A hook that is not there is not called, and costs nothing. In every hook, `this.config` is the configuration.
+ */
+export function filter<Config extends object, State extends object = Record<string, unknown>>(
+  definition: Definition<Config, State> & ThisType<Definition<Config, State> & { readonly config: Config }>,
+): { lifecycle: object; events: object };
+
+export interface Definition<Config extends object, State extends object> {
+  /**
+   * Keys of the configuration, each with its default, which shows its type too. A key that is not here is a fault, as is a value
+   * of another type. `null`, `[]` and `{}` accept whatever is there (`null`) or is in there; `validate` checks that. Left out:
+   * there is nothing to configure.
+   */
+  config?: Config;
+
+  /** What is wrong with a configuration whose keys and types are right. */
+  validate?(config: Config): Problem[] | void;
+
+  /** Asks for less or more than the hooks say: heads and trailers for each hook that is there, bodies as `"transform"`. */
+  subscription?(config: Config): Partial<Subscription>;
+
+  /** What is remembered of one exchange between its hooks; `{}` unless given. */
+  state?(): State;
+
+  /** The head of a request came. */
+  requestHead?(request: Request, state: State): Action | void;
+
+  /** A chunk of a request's body came. Its head can be changed only if it is held. */
+  requestBody?(request: Request, chunk: Chunk, state: State): ChunkAction | void;
+
+  /** A request's trailers came, after its last chunk. */
+  requestTrailers?(trailers: Trailers, state: State): TrailersAction | void;
+
+  /** The head of a response came. */
+  responseHead?(response: Response, state: State): Action | void;
+
+  /** A chunk of a response's body came. Its head can be changed only if it is held. */
+  responseBody?(response: Response, chunk: Chunk, state: State): ChunkAction | void;
+
+  /** A response's trailers came, after its last chunk. */
+  responseTrailers?(trailers: Trailers, state: State): TrailersAction | void;
+
+  /** No response came. `respond` answers in its place; nothing leaves the agent's own error response. */
+  upstreamError?(request: Request, error: UpstreamError, state: State): Action | void;
+
+  /** The exchange is over. Runs once for every exchange that met a hook. */
+  done?(exchange: { id: string; reason: DoneReason }, state: State): void;
+}
+
+/** A fault in the configuration. */
+export interface Problem {
+  /** RFC 6901 pointer into it, such as `/hosts/0`; `""` for the whole. */
+  pointer: string;
+  /** For whoever wrote the configuration. */
+  message: string;
+}
+
+/**
+ * How much of a body a filter takes part in: it never enters the filter; chunks are shown; chunks may be replaced or dropped as
+ * they pass; one call with the whole body, up to `maxBuffer` (a longer one fails the exchange by policy).
+ */
+export type BodyMode = "none" | "observe" | "transform" | "buffer";
+
+/** What the filter wants to see. */
+export interface Subscription {
+  requestHead: boolean;
+  requestBody: BodyMode;
+  requestTrailers: boolean;
+  responseHead: boolean;
+  responseBody: BodyMode;
+  responseTrailers: boolean;
+  /** Bodies arrive with Content-Encoding (gzip, deflate, br, zstd) undone, and travel on without it. */
+  decoded: boolean;
+  /** Bytes, for `"buffer"` and `hold`; 1 MiB unless given. The agent's limit caps it. */
+  maxBuffer: number;
+}
+
+/** What a hook may answer. Returning nothing lets things pass as they are. */
+declare class Answer<Kind extends string> {
+  private readonly kind: Kind;
+}
+export type Action = Answer<"respond"> | Answer<"abort"> | Answer<"hold">;
+/** A string or bytes: in place of the chunk. */
+export type ChunkAction = Answer<"respond"> | Answer<"abort"> | Answer<"drop"> | Uint8Array | string;
+export type TrailersAction = Answer<"respond"> | Answer<"abort">;
+
+/** Answers the client; the request goes no further. The agent sets Content-Length. */
+export function respond(response: {
+  /** 200 to 599; 200 unless given. */
+  status?: number;
+  /** An object, or a list of pairs where a name stands more than once. */
+  headers?: Record<string, string> | [string, string][];
+  /** Strings are sent as UTF-8. */
+  body?: string | Uint8Array | ArrayBuffer;
+}): Answer<"respond">;
+/** Closes without an answer: the connection on HTTP/1, the stream on HTTP/2. */
+export const abort: Answer<"abort">;
+/** Keeps this head back until its body ended or `maxBuffer` bytes came, so that body hooks may still change it. */
+export const hold: Answer<"hold">;
+/** Nothing in place of this chunk. */
+export const drop: Answer<"drop">;
+
+/** A piece of a body. */
+export interface Chunk {
+  /** Empty at most when `endOfStream` is true. */
+  bytes: Uint8Array;
+  /** No more comes after this, except trailers. */
+  endOfStream: boolean;
+}
+
+/** Fields of a head or of trailers. Names are compared without regard to case; values have one character per byte (latin-1). */
+export interface Headers extends Iterable<[name: string, value: string]> {
+  /** First value of a field. */
+  get(name: string): string | null;
+  /** Every value of a field, in order. Lines are not split at commas. */
+  getAll(name: string): string[];
+  has(name: string): boolean;
+  /** Puts one value in place of every value of the field. Throws {@link HeaderError}. */
+  set(name: string, value: string | number): void;
+  /** Adds a field line. Throws {@link HeaderError}. */
+  append(name: string, value: string | number): void;
+  /** Removes every value of the field; one that is not there is no error. Throws {@link HeaderError}. */
+  delete(name: string): void;
+  /** Every field line, names in lower case. Dearer than `get` for less than about twelve fields. */
+  entries(): Iterator<[name: string, value: string]>;
+}
+
+/** A change of a head that did not happen. */
+export class HeaderError extends Error {
+  readonly code: "forbidden" | "invalid-syntax" | "too-large" | "frozen" | "absent";
+}
+
+export type Version = "http10" | "http11" | "http2" | "http3";
+
+/** The request of an exchange. Good while its hook runs. */
+export interface Request {
+  /** The exchange's id in the traffic store, a UUID. */
+  readonly id: string;
+  readonly connection: Connection;
+  readonly version: Version;
+  /** In `requestHead`: a body follows. Elsewhere false. */
+  readonly hasBody: boolean;
+  method: string;
+  /** `http` or `https`. */
+  readonly scheme: string;
+  /** `host[:port]` that the exchange goes to. `Host` and `:authority` follow it. */
+  authority: string;
+  /** Path and query in origin form, as received: nothing is decoded. */
+  path: string;
+  readonly headers: Headers;
+  /** Takes part in this body less than subscribed. Only in `requestHead`. */
+  setBodyMode(mode: BodyMode): void;
+}
+
+/** The response of an exchange. Good while its hook runs. */
+export interface Response {
+  /** Its head has been sent: it can be read. */
+  readonly request: Request;
+  readonly version: Version;
+  /** In `responseHead`: a body follows. Elsewhere false. */
+  readonly hasBody: boolean;
+  status: number;
+  readonly headers: Headers;
+  /** Takes part in this body less than subscribed. Only in `responseHead`. */
+  setBodyMode(mode: BodyMode): void;
+}
+
+export interface Trailers {
+  readonly request: Request;
+  readonly headers: Headers;
+}
+
+/**
+ * Facts of the connection. They may disagree: a client can CONNECT to one host, name a second in its TLS handshake and a third
+ * in `Host`. A filter that decides access checks each.
+ */
+export interface Connection {
+  entry: "forward" | "connect" | "socks5" | "transparent" | "reverse";
+  /** IP address and port. */
+  clientAddress: string;
+  /** Who the client proved to be. */
+  user: string | null;
+  /** `host:port` that the client asked to be connected to (CONNECT, SOCKS5). */
+  tunnelTarget: string | null;
+  /** Server name of the client's TLS handshake. */
+  serverName: string | null;
+  /** The client's TLS ends at the agent. */
+  intercepted: boolean;
+}
+
+export interface UpstreamError {
+  kind: "refused" | "reset" | "timeout" | "dns" | "tls" | "protocol" | "too-large";
+  /** Of `"tls"`. */
+  reason: string;
+}
+
+export type DoneReason =
+  | "complete"
+  | "client-gone"
+  | "upstream-gone"
+  | "filter-answered"
+  | "filter-failed"
+  | "shut-down";
+
+/** Lines for the operator, who limits their rate. */
+export const log: Record<"debug" | "info" | "warn" | "error", (...parts: unknown[]) => void>;
+
+/** Text and bytes: the engine has no TextEncoder. What is not UTF-8 becomes U+FFFD. */
+export const utf8: { encode(text: string): Uint8Array; decode(bytes: Uint8Array): string };

@@ -1,0 +1,91 @@
+// Write filters for the Weir proxy in JavaScript: `export const { lifecycle, events } = filter({ … })`. Types and
+// documentation are in weir.d.ts.
+//
+// Enters: calls of the agent, plain functions and exchange numbers. Leaves: calls of the filter's hooks, with objects that
+// hide the number, and with the state of each exchange.
+
+import { problemsOf, textOf } from "./config.js";
+import { Request, Response, Trailers } from "./exchange.js";
+import { action, chunkAction } from "./answers.js";
+import { log } from "./log.js";
+
+export { abort, drop, hold, respond } from "./answers.js";
+export { HeaderError } from "./exchange.js";
+export { log } from "./log.js";
+export { utf8 } from "./utf8.js";
+
+const HEADS = ["requestHead", "requestTrailers", "responseHead", "responseTrailers"];
+const BODIES = ["requestBody", "responseBody"];
+
+export function filter(definition) {
+  /** What hooks know as `this`: the definition, and the configuration. */
+  const self = Object.create(definition, { config: { value: definition.config ?? {}, writable: true } });
+  const states = new Map();
+
+  const stateOf = (number) => {
+    let state = states.get(number);
+    if (state === undefined) {
+      state = definition.state ? definition.state.call(self) : {};
+      states.set(number, state);
+    }
+    return state;
+  };
+
+  /** Runs a hook; what it throws ends the instance, as any trap does, and is written down first. */
+  const run = (hook, ...given) => {
+    try {
+      return hook.apply(self, given);
+    } catch (fault) {
+      log.error(`${fault}\n${fault?.stack ?? ""}`);
+      throw fault;
+    }
+  };
+
+  const head = (hook, number, subject) => action(hook ? run(hook, subject, stateOf(number)) : undefined);
+
+  return {
+    lifecycle: {
+      validateConfig: (json) => run(() => problemsOf(json, definition, self).problems),
+      configure(json) {
+        const { config, problems } = run(() => problemsOf(json, definition, self));
+        // the error of a `result` is thrown
+        if (problems.length > 0) throw textOf(problems);
+        self.config = config;
+        return subscription(definition, run(() => definition.subscription?.call(self, config)));
+      },
+    },
+    events: {
+      onRequestHead: (of, endOfStream) => head(definition.requestHead, of, new Request(of, endOfStream)),
+      onResponseHead: (of, endOfStream) => head(definition.responseHead, of, new Response(of, endOfStream)),
+      onBody(of, origin, bytes, endOfStream) {
+        const isRequest = origin === "request";
+        const hook = isRequest ? definition.requestBody : definition.responseBody;
+        if (!hook) return chunkAction(undefined);
+        const subject = isRequest ? new Request(of, true) : new Response(of, true);
+        return chunkAction(run(hook, subject, { bytes, endOfStream }, stateOf(of)));
+      },
+      onTrailers(of, origin) {
+        const hook = origin === "request" ? definition.requestTrailers : definition.responseTrailers;
+        return chunkAction(hook ? run(hook, new Trailers(of, origin), stateOf(of)) : undefined);
+      },
+      onUpstreamError(of, error) {
+        const hook = definition.upstreamError;
+        const fault = { kind: error.tag, reason: error.val ?? "" };
+        return action(hook ? run(hook, new Request(of, true), fault, stateOf(of)) : undefined);
+      },
+      onDone(of, reason) {
+        const state = states.get(of) ?? (definition.done ? stateOf(of) : undefined);
+        states.delete(of);
+        if (definition.done) run(definition.done, { id: new Request(of, true).id, reason }, state);
+      },
+    },
+  };
+}
+
+/** Everything that has a hook, and whatever the filter says otherwise. */
+function subscription(definition, wanted) {
+  const all = { decoded: false, maxBuffer: 1 << 20, tick: 0 };
+  for (const hook of HEADS) all[hook] = hook in definition;
+  for (const hook of BODIES) all[hook] = hook in definition ? "transform" : "none";
+  return Object.assign(all, wanted);
+}

@@ -1,0 +1,128 @@
+"""Goes through the whole SDK: sdk/tour has the cases that every language's tour is held to."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import weir
+
+
+@dataclass
+class Config:
+    mark: str = "-"
+    names: list[str] = field(default_factory=list)
+    limit: float = 7
+    strict: bool = False
+    any: Any = None
+
+
+@dataclass
+class State:
+    trace: str = ""
+
+
+def text(status: int, body: str) -> weir.Reply:
+    return weir.Reply(status, [("content-type", "text/plain"), ("x-two", "1"), ("x-two", "2")], body)
+
+
+def facts(request: weir.Request) -> str:
+    c = request.connection
+    first = [request.method, request.scheme, request.authority, request.path, int(request.version == "http11")]
+    second = [c.entry, c.client_address, c.user or "-", c.tunnel_target or "-", c.server_name or "-", str(c.intercepted).lower()]
+    return "\n".join([" ".join(map(str, first)), " ".join(second), request.id])
+
+
+def rewrite(request: weir.Request) -> None:
+    request.method = "PUT"
+    request.authority = "other.example:81"
+    request.path = "/new?q=1"
+    joined = "".join(f"[{value}]" for value in request.headers.get_all("X-Many"))
+    names = "".join(f"[{name}]" for name, _ in request.headers)
+    request.headers.set("x-joined", joined)
+    request.headers.set("x-names", names)
+    request.headers.append("x-many", "é")
+    request.headers.remove("x-gone")
+
+
+def outcome(change: Callable[..., None], *given: object) -> str:
+    try:
+        change(*given)
+    except weir.HeaderError as fault:
+        return {"Forbidden": "forbidden", "InvalidSyntax": "invalid-syntax"}[fault.code]
+    return "ok"
+
+
+def errors(request: weir.Request) -> str:
+    return " ".join(
+        [
+            outcome(request.headers.set, "content-length", 1),
+            outcome(request.headers.set, "a b", 1),
+            outcome(setattr, request, "method", "A B"),
+            outcome(request.headers.set, "a", 1),
+        ]
+    )
+
+
+def body(chunk: weir.Chunk) -> weir.ChunkAction:
+    match chunk.data:
+        case b"swap":
+            return b"<\0\xff>"
+        case b"drop":
+            return weir.DROP
+        case b"abort":
+            return weir.ABORT
+        case b"respond":
+            return text(413, "too much")
+    return None
+
+
+class Tour(weir.Filter[Config, State]):
+    def request_head(self, request: weir.Request, state: State):
+        state.trace += "h"
+        path, config = request.path, self.config
+        if path.startswith("/config"):
+            deep = (config.any or {}).get("deep", "-")
+            return text(200, f"{config.mark} {','.join(config.names)} {config.limit:g} {str(config.strict).lower()} {deep}")
+        if path.startswith("/facts"):
+            return text(200, facts(request))
+        if path.startswith("/errors"):
+            return text(200, errors(request))
+        if path.startswith("/abort"):
+            return weir.ABORT
+        if path.startswith("/panic"):
+            raise RuntimeError("on purpose")
+        if path.startswith("/rewrite"):
+            rewrite(request)
+        if path.startswith("/skip"):
+            request.set_body_mode(weir.BodyMode.NONE)
+        if path.startswith("/hold") and request.has_body:
+            return weir.HOLD
+
+    def request_body(self, request: weir.Request, chunk: weir.Chunk, state: State):
+        state.trace += "B" if chunk.end_of_stream else "b"
+        if chunk.data == b"head":
+            request.headers.set("x-held", "yes")
+        return body(chunk)
+
+    def request_trailers(self, trailers: weir.Trailers, state: State):
+        state.trace += "t"
+        trailers.headers.set("x-sum", trailers.headers.get("x-part", "-"))
+
+    def response_head(self, response: weir.Response, state: State):
+        state.trace += "H"
+        if response.status == 404:
+            response.status = 410
+        response.headers.set("x-trace", state.trace)
+
+    def response_body(self, response: weir.Response, chunk: weir.Chunk, state: State):
+        return body(chunk)
+
+    def response_trailers(self, trailers: weir.Trailers, state: State):
+        trailers.headers.remove("x-secret")
+
+    def upstream_error(self, request: weir.Request, error: weir.UpstreamError, state: State):
+        if error.kind != "Reset":
+            return text(503, f"{'tls' if error.kind == 'Tls' else 'other'} {error.reason}")
+
+    def done(self, done: weir.Done, state: State):
+        print(done.request.id, done.reason, state.trace)

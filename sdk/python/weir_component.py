@@ -1,0 +1,5 @@
+"""What componentize-py is given as the app: it looks for the classes of the exported interfaces here."""
+
+from weir.component import Events, Lifecycle
+
+__all__ = ["Events", "Lifecycle"]

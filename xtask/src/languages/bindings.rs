@@ -1,0 +1,80 @@
+//! The generated halves of `sdk/c` and `sdk/go`, made from `wit/filter.wit` by the generators themselves. They lie in the
+//! repository so that an author needs nothing but the SDK's folder; nobody edits them, and a build renews them.
+
+use std::{collections::BTreeMap, env, fs, path::PathBuf};
+
+use anyhow::{Context as _, bail};
+use weir_wit::FILTER_WIT;
+use wit_bindgen_core::{Files, WorldGenerator, wit_parser::Resolve};
+
+use crate::filters::root;
+
+/// The world that they are made of.
+const WORLD: &str = "filter";
+
+/// Renews what is out of date. On CI that is a fault: what is in the repository has to be what was tested.
+pub(super) fn refresh() -> anyhow::Result<()> {
+    let stale: Vec<_> = all()?.into_iter().filter(|(path, text)| !is_current(path, text)).collect();
+    if stale.is_empty() {
+        return Ok(());
+    }
+    for (path, text) in &stale {
+        fs::create_dir_all(path.parent().context("a file lies in a folder")?)?;
+        fs::write(path, text)?;
+        eprintln!("{} was out of date: generated anew, to be committed", path.display());
+    }
+    if env::var_os("CI").is_some() { bail!("generated bindings do not match wit/filter.wit") } else { Ok(()) }
+}
+
+fn is_current(path: &PathBuf, text: &str) -> bool {
+    fs::read_to_string(path).is_ok_and(|old| old == text)
+}
+
+/// Every generated file, with what belongs into it.
+fn all() -> anyhow::Result<BTreeMap<PathBuf, String>> {
+    let mut all = BTreeMap::new();
+    let c = wit_bindgen_c::Opts { no_object_file: true, ..Default::default() };
+    for (name, text) in generate(c.build())? {
+        all.insert(root().join("sdk/c/gen").join(name), text);
+    }
+    let go = wit_bindgen_go::Opts {
+        format: wit_bindgen_go::Format::False,
+        pkg_name: Some(GO_PACKAGE.to_owned()),
+        quiet: true,
+        ..Default::default()
+    };
+    for (name, text) in generate(go.build())? {
+        // the generator's runtime lies in the SDK; what answers the exports is the SDK's own
+        let text = text
+            .replace("go.bytecodealliance.org/pkg/wit/", "weir/internal/wit/")
+            .replace(&format!("{GO_PACKAGE}/exports/export_"), "weir/internal/export_");
+        all.insert(root().join("sdk/go/internal/gen").join(name), text);
+    }
+    Ok(all)
+}
+
+/// Where the generated packages lie in the SDK's module.
+const GO_PACKAGE: &str = "weir/internal/gen";
+
+fn generate(mut generator: Box<dyn WorldGenerator>) -> anyhow::Result<Vec<(String, String)>> {
+    let mut resolve = Resolve::default();
+    let package = resolve.push_str("filter.wit", FILTER_WIT)?;
+    let world = resolve.select_world(&[package], Some(WORLD))?;
+    let mut files = Files::default();
+    generator.generate(&mut resolve, world, &mut files)?;
+    files.iter().map(|(name, bytes)| Ok((name.to_owned(), String::from_utf8(bytes.to_vec())?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn bindings_in_the_repository_are_current() {
+        for (path, text) in super::all().unwrap() {
+            assert!(
+                super::is_current(&path, &text),
+                "{} is out of date: `cargo xtask filters` renews it",
+                path.display()
+            );
+        }
+    }
+}

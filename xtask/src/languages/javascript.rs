@@ -1,0 +1,41 @@
+//! JavaScript: the filter and the SDK's modules, with the QuickJS engine, into a component.
+
+use std::{fs, process::Command};
+
+use anyhow::Context as _;
+
+use super::{
+    Project, stage,
+    tools::{Tools, run},
+    world,
+};
+use crate::filters::root;
+
+pub(super) const TOOLS: &str = "componentize-qjs 0.4.5";
+
+pub(super) fn build(project: &Project, tools: &Tools) -> anyhow::Result<Vec<u8>> {
+    let (name, version) = TOOLS.split_once(' ').context("a tool is a name and a version")?;
+    let program = tools.npm(name, version)?.join("cli.mjs");
+    // as npm would leave it: the filter's modules, and the SDK in `node_modules/weir`
+    let modules = stage::folder(project)?;
+    stage::copy(&root().join("sdk/js"), &modules.join("node_modules/weir"))?;
+    let source = fs::read_to_string(project.folder.join("filter.js"))?;
+    let asks = |interface: &str| {
+        let ends = ["\"", "'", ".js"];
+        ends.iter().any(|end| source.contains(&format!("weir/{interface}{end}")))
+    };
+    let wit = world::write(project, asks)?;
+    let component = project.scratch.join("unchecked.wasm");
+    let mut node = Command::new("node");
+    node.arg(program)
+        .args(["--sync", "--stub-wasi", "--world", world::NAME, "--wit"])
+        .arg(wit)
+        .arg("--js")
+        .arg(modules.join("filter.js"))
+        .arg("--module-root")
+        .arg(&modules)
+        .arg("--output")
+        .arg(&component);
+    run("componentize-qjs", &mut node)?;
+    Ok(fs::read(component)?)
+}
