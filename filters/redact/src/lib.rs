@@ -136,7 +136,7 @@ impl Redact {
         let is_known = |coding: &&str| coding.is_empty() || is_undone_by_the_agent(coding);
         let is_part = headers.contains("content-range");
         let is_coded = codings.iter().any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity"));
-        codings.len() > 4 || !codings.iter().all(|coding| is_known(coding)) || is_part && (is_coded || !self.ranges)
+        codings.len() > 4 || !codings.iter().all(is_known) || is_part && (is_coded || !self.ranges)
     }
 
     /// What comes in halves, or in an encoding that the agent cannot undo, cannot be redacted: the upstream is not asked
