@@ -137,7 +137,9 @@ impl Definition {
         let twice = |at: usize| self.labels[..at].iter().any(|(name, _)| *name == self.labels[at].0);
         let labels = self.labels.iter().all(label) && !(0..self.labels.len()).any(twice);
         let ascend = self.bounds.windows(2).all(|pair| pair[0] < pair[1]) && self.bounds.iter().all(|b| b.is_finite());
-        if !fits(&self.name) || !labels || !ascend || self.help.len() > HELP_BYTES {
+        // whoever writes the text out does not escape the help: a line break in it would be another filter's line
+        let help = self.help.len() <= HELP_BYTES && !self.help.contains(char::is_control);
+        if !fits(&self.name) || !labels || !ascend || !help {
             return Err(Refusal::InvalidName);
         }
         if self.labels.len() > LABELS || self.bounds.len() > BOUNDS { Err(Refusal::TooMany) } else { Ok(()) }
@@ -241,6 +243,9 @@ mod tests {
             assert_eq!(refused, Refusal::InvalidName, "{label}");
         }
         assert!(metrics.define(&a, asked(MetricKind::Gauge, "a", &[("b", "1"), ("b", "2")])).is_err());
+        let mut forging = asked(MetricKind::Gauge, "a", &[]);
+        forging.help = "x\nweir_agent_connections_total 0".to_owned();
+        assert_eq!(metrics.define(&a, forging).unwrap_err(), Refusal::InvalidName);
         for at in 0..SERIES {
             metrics.define(&a, asked(MetricKind::Gauge, "many", &[("at", &at.to_string())])).unwrap();
         }
