@@ -56,6 +56,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let addresses = Addresses { proxy, admin: admin.local_addr()? };
     let host = Host::new(HostConfig {
         cache_dir: Some(data_dir.join("cache")),
+        kv_dir: Some(data_dir.join("kv")),
         workers: config.workers,
         log: Arc::new(FilterLog),
     })?;

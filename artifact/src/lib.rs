@@ -16,6 +16,8 @@ mod limits;
 mod name;
 mod ratchet;
 mod statement;
+mod tag;
+mod upstream;
 
 pub use artifact::{Artifact, ArtifactError};
 pub use digest::Digest;
@@ -28,3 +30,5 @@ pub use statement::{
     Capability, Endorsement, FailurePolicy, Isolation, MAX_COMPONENT_BYTES, Publication, Removal, Statement,
     StatementError,
 };
+pub use tag::{TagPattern, TagPatternError, is_tag_name};
+pub use upstream::{Upstream, UpstreamFault};

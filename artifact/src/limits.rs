@@ -24,6 +24,10 @@ pub struct Limits {
     pub recycle_bytes: u32,
     /// Exchanges that may be in flight on one shared instance: what one trap can end. Default 10,000.
     pub exchanges_per_instance: u32,
+    /// Entries that the filter keeps in its store on one agent. Default 10,000.
+    pub kv_entries: u32,
+    /// Keys and values that it keeps there, bytes. Default 4 MiB.
+    pub kv_bytes: u32,
 }
 
 impl Default for Limits {
@@ -38,6 +42,8 @@ impl Default for Limits {
             recycle_exchanges: 1_000_000,
             recycle_bytes: 32 << 20,
             exchanges_per_instance: 10_000,
+            kv_entries: 10_000,
+            kv_bytes: 4 << 20,
         }
     }
 }
@@ -68,6 +74,8 @@ impl Limits {
             ("recycle_exchanges", self.recycle_exchanges, 1, u32::MAX),
             ("recycle_bytes", self.recycle_bytes, 64 << 10, u32::MAX),
             ("exchanges_per_instance", self.exchanges_per_instance, 1, 60_000),
+            ("kv_entries", self.kv_entries, 0, 1_000_000),
+            ("kv_bytes", self.kv_bytes, 0, 256 << 20),
         ];
         for (field, value, low, high) in ranges {
             if !(low..=high).contains(&value) {

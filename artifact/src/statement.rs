@@ -1,10 +1,13 @@
 //! What a publisher signs: not only the code but how it is applied, and its removal.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, GroupName, KeyId, Limits, LimitsError, Name, Refusal, TrustedKey};
+use crate::{
+    Digest, GroupName, KeyId, Limits, LimitsError, Name, Refusal, TagPattern, TrustedKey, Upstream, UpstreamFault,
+    upstream::UPSTREAMS,
+};
 
 /// Largest statement in bytes, signature not counted.
 pub(crate) const MAX_STATEMENT_BYTES: usize = 1 << 20;
@@ -74,6 +77,12 @@ pub struct Publication {
     /// What the component may import beyond `http`.
     #[serde(default)]
     pub grants: BTreeSet<Capability>,
+    /// Servers that the filter may call by these names, where `callout` is granted.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub upstreams: BTreeMap<Name, Upstream>,
+    /// Tags of other filters that the filter may read, where `tags` is granted. Its own it may always.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub reads: BTreeSet<TagPattern>,
 }
 
 /// Run the filter no more.
@@ -140,11 +149,20 @@ pub enum Capability {
     Clock,
     /// `weir:filter/random`: random numbers.
     Random,
+    /// `weir:filter/kv`: a store of its own.
+    Kv,
+    /// `weir:filter/tags`: facts for other filters and the record.
+    Tags,
+    /// `weir:filter/timer`: to wait for some time.
+    Timer,
+    /// `weir:filter/callout`: requests to the upstreams that the publication names.
+    Callout,
 }
 
 impl Capability {
     /// Every capability.
-    pub const ALL: [Self; 4] = [Self::Log, Self::Metrics, Self::Clock, Self::Random];
+    pub const ALL: [Self; 8] =
+        [Self::Log, Self::Metrics, Self::Clock, Self::Random, Self::Kv, Self::Tags, Self::Timer, Self::Callout];
 
     /// The interface's name within `weir:filter`.
     pub fn interface(self) -> &'static str {
@@ -153,6 +171,10 @@ impl Capability {
             Self::Metrics => "metrics",
             Self::Clock => "clock",
             Self::Random => "random",
+            Self::Kv => "kv",
+            Self::Tags => "tags",
+            Self::Timer => "timer",
+            Self::Callout => "callout",
         }
     }
 }
@@ -172,6 +194,17 @@ pub enum StatementError {
     /// The configuration is not JSON.
     #[error("config is not JSON: {0}")]
     Config(serde_json::Error),
+    /// A server that no filter can call.
+    #[error("upstreams.{name}: {fault}")]
+    Upstream {
+        /// Its name.
+        name: Name,
+        /// What is wrong with it.
+        fault: UpstreamFault,
+    },
+    /// Too many servers.
+    #[error("upstreams: {0}, more than {UPSTREAMS}")]
+    Upstreams(usize),
     /// A number that some reader would get wrong.
     #[error("{field} is {value}: it must be {low} to {MAX_NUMBER}")]
     Number {
@@ -264,7 +297,7 @@ impl Statement {
 }
 
 impl Publication {
-    /// Checks size, bounds and configuration; names and digest are right by their types.
+    /// Checks size, bounds, configuration and upstreams; names and digest are right by their types.
     ///
     /// # Errors
     /// The first fault.
@@ -274,6 +307,12 @@ impl Publication {
             return Err(StatementError::ComponentTooLarge(self.size));
         }
         serde_json::from_str::<serde::de::IgnoredAny>(&self.config).map_err(StatementError::Config)?;
+        if self.upstreams.len() > UPSTREAMS {
+            return Err(StatementError::Upstreams(self.upstreams.len()));
+        }
+        for (name, upstream) in &self.upstreams {
+            upstream.check().map_err(|fault| StatementError::Upstream { name: name.clone(), fault })?;
+        }
         Ok(())
     }
 }

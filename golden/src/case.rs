@@ -18,6 +18,8 @@ pub struct Case {
     pub request: Option<Message<RequestLine>>,
     /// What comes back.
     pub upstream: Upstream,
+    /// What comes of each call to a named upstream.
+    pub calls: Vec<(String, Upstream)>,
     /// What is expected.
     pub expect: Expect,
 }

@@ -39,6 +39,9 @@ const SECTIONS: [&str; 12] = [
     "received trailers",
 ];
 
+/// A section of this is what a call to the upstream NAME comes to: a response, or `error KIND`.
+const CALL: &str = "call ";
+
 pub(crate) fn case(text: &str) -> Result<Case, ParseError> {
     let (title, sections) = split(text)?;
     let find = |name: &str| sections.iter().find(|section| section.title.1 == name);
@@ -54,6 +57,7 @@ pub(crate) fn case(text: &str) -> Result<Case, ParseError> {
         (None, Some(response)) => Upstream::Response(response),
         (None, None) => Upstream::default(),
     };
+    let calls = sections.iter().filter_map(call).collect::<Result<_, _>>()?;
     let Some(section) = find("expect") else { return fault(last, "no section `### expect VERDICT`") };
     let (verdict, problems) = verdict(section)?;
     let expect = Expect {
@@ -65,7 +69,19 @@ pub(crate) fn case(text: &str) -> Result<Case, ParseError> {
     if request.is_none() != (verdict == Verdict::Invalid) {
         return fault(section.title.0, "either a `### request`, or `invalid` and no request");
     }
-    Ok(Case { title, config, connection, request, upstream, expect })
+    Ok(Case { title, config, connection, request, upstream, calls, expect })
+}
+
+fn call(section: &Section<'_>) -> Option<Result<(String, Upstream), ParseError>> {
+    let name = section.title.1.strip_prefix(CALL)?.trim().to_owned();
+    let error = section.lines.first().and_then(|(_, line)| line.strip_prefix("error "));
+    let answer = match error {
+        Some(error) => Ok(Upstream::Error(error.trim().to_owned())),
+        None => {
+            message(Some(section), None, status).map(|answer| answer.map_or_else(Upstream::default, Upstream::Response))
+        }
+    };
+    Some(answer.map(|answer| (name, answer)))
 }
 
 /// `### name` lines begin sections; what stands before the first is the title.
@@ -76,8 +92,11 @@ fn split(text: &str) -> Result<(String, Vec<Section<'_>>), ParseError> {
         let number = index + 1;
         if let Some(name) = line.strip_prefix("### ") {
             let name = name.trim();
-            if !SECTIONS.contains(&name) {
-                return fault(number, format!("no such section: `{name}` (there are: {})", SECTIONS.join(", ")));
+            if !SECTIONS.contains(&name) && !name.starts_with(CALL) {
+                return fault(
+                    number,
+                    format!("no such section: `{name}` (there are: {}, call NAME)", SECTIONS.join(", ")),
+                );
             }
             if let Some(first) = sections.iter().find(|section| section.title.1 == name) {
                 return fault(number, format!("`{name}` stands in line {} already", first.title.0));
@@ -243,7 +262,8 @@ mod tests {
     #[test]
     fn a_case_with_everything() {
         let text = "# A case.\n\n### config\n{}\n\n### request\nPOST https://a.example?q\nX-A: b\n\n| a\\n\n|\n| \\x00\n\n\
-                    ### request trailers\nt: v\n\n### upstream\n404\n\nno\n\nsuch\n\n### expect\npass\n";
+                    ### request trailers\nt: v\n\n### upstream\n404\n\nno\n\nsuch\n\n### call keys\n200\n\n{}\n\n\
+                    ### call down\nerror refused\n\n### expect\npass\n";
         let case = Case::parse(text).unwrap();
         let request = case.request.unwrap();
         assert_eq!(request.start.to_string(), "POST https://a.example/?q");
@@ -253,6 +273,9 @@ mod tests {
         let Upstream::Response(response) = case.upstream else { panic!("it answers") };
         assert_eq!((response.start, response.joined()), (Status(404), b"no\n\nsuch".to_vec()));
         assert_eq!(case.title, "A case.");
+        let [(keys, Upstream::Response(answer)), (_, down)] = &case.calls[..] else { panic!("two calls") };
+        assert_eq!((keys.as_str(), answer.joined()), ("keys", b"{}".to_vec()));
+        assert_eq!(down, &Upstream::Error("refused".to_owned()));
     }
 
     #[test]

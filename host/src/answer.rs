@@ -12,6 +12,8 @@ use crate::Failure;
 pub enum Progress {
     /// A filter holds the head back: read more of the body and feed it.
     Held,
+    /// A hook waits for a call: feed no more of this direction, and [`crate::Run::resume`] it when a call has ended.
+    Waiting,
     /// The head may be sent, and output may be ready.
     Open,
     /// The exchange takes another course.

@@ -4,13 +4,18 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode};
 
 use crate::{
-    BodyMode, Direction, DoneReason, LocalResponse, Subscription, UpstreamError,
+    BodyMode, CallOutcome, Direction, DoneReason, LocalResponse, Subscription, UpstreamError,
     bindings::{
         exports::weir::filter::{
-            events::{DoneReason as GuestReason, UpstreamError as GuestUpstreamError},
+            events::{
+                Action, CallOutcome as GuestOutcome, CallResponse as GuestCallResponse, ChunkAction,
+                DoneReason as GuestReason, Resumption, UpstreamError as GuestUpstreamError,
+            },
             lifecycle::Subscription as GuestSubscription,
         },
-        weir::filter::http::{BodyMode as GuestMode, Direction as GuestDirection, LocalResponse as GuestResponse},
+        weir::filter::http::{
+            BodyMode as GuestMode, Direction as GuestDirection, LocalResponse as GuestResponse, Part,
+        },
     },
     imports,
 };
@@ -67,6 +72,63 @@ impl From<&UpstreamError> for GuestUpstreamError {
             UpstreamError::Tls(reason) => Self::Tls(reason.clone()),
             UpstreamError::Protocol => Self::Protocol,
             UpstreamError::TooLarge => Self::TooLarge,
+        }
+    }
+}
+
+impl Part {
+    /// The head of a direction.
+    pub(crate) fn head(direction: Direction) -> Self {
+        match direction {
+            Direction::Request => Self::Request,
+            Direction::Response => Self::Response,
+        }
+    }
+
+    /// The trailers of a direction.
+    pub(crate) fn trailers(direction: Direction) -> Self {
+        match direction {
+            Direction::Request => Self::RequestTrailers,
+            Direction::Response => Self::ResponseTrailers,
+        }
+    }
+}
+
+impl From<Action> for Resumption {
+    fn from(action: Action) -> Self {
+        match action {
+            Action::Next => Self::Proceed,
+            Action::Respond(response) => Self::Respond(response),
+            Action::Abort => Self::Abort,
+            Action::HoldForBody => Self::HoldForBody,
+            Action::Wait => Self::Wait,
+        }
+    }
+}
+
+impl From<ChunkAction> for Resumption {
+    fn from(action: ChunkAction) -> Self {
+        match action {
+            ChunkAction::Pass => Self::Proceed,
+            ChunkAction::Replace(bytes) => Self::Replace(bytes),
+            ChunkAction::DropChunk => Self::DropChunk,
+            ChunkAction::Respond(response) => Self::Respond(response),
+            ChunkAction::Abort => Self::Abort,
+            ChunkAction::Wait => Self::Wait,
+        }
+    }
+}
+
+impl From<&CallOutcome> for GuestOutcome {
+    fn from(outcome: &CallOutcome) -> Self {
+        match outcome {
+            CallOutcome::Elapsed => Self::Elapsed,
+            CallOutcome::Failed(error) => Self::Failed(error.into()),
+            CallOutcome::Response(response) => Self::Response(GuestCallResponse {
+                status: response.status.as_u16(),
+                headers: imports::lines(&response.headers),
+                body: response.body.to_vec(),
+            }),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use http::{HeaderMap, request, response};
 use uuid::Uuid;
+use weir_artifact::Name;
 
 /// How the client reached the agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +87,30 @@ pub struct Exchange {
     pub original_request: Option<Box<request::Parts>>,
     /// The response as it came, from a filter's first change on.
     pub original_response: Option<Box<response::Parts>>,
+    /// What filters have said of it.
+    pub tags: Vec<Tag>,
+}
+
+/// Something that a filter says of an exchange: `FILTER.NAME`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tag {
+    /// Who says it.
+    pub filter: Name,
+    /// 1 to 64 of a-z, 0-9, `-` and `_`.
+    pub name: String,
+    /// What.
+    pub value: TagValue,
+}
+
+/// The value of a tag.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TagValue {
+    /// Without control characters.
+    Text(String),
+    /// Finite.
+    Number(f64),
+    /// Yes or no.
+    Flag(bool),
 }
 
 impl Exchange {
@@ -100,6 +125,7 @@ impl Exchange {
             response_trailers: None,
             original_request: None,
             original_response: None,
+            tags: Vec::new(),
         })
     }
 

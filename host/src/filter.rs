@@ -14,6 +14,7 @@ use crate::{
     compiled::Compiled,
     generations::Generation,
     instances::Warm,
+    kv::Namespace,
     line,
     log_rate::LogRate,
     metrics::{FilterMetrics, Series},
@@ -35,6 +36,7 @@ pub struct Filter {
     /// Places in the pool beyond one on each worker.
     places: Arc<AtomicU32>,
     metrics: Arc<FilterMetrics>,
+    kv: Arc<Namespace>,
 }
 
 /// Who serves a new exchange.
@@ -52,6 +54,7 @@ impl Filter {
         Arc::new(Self {
             generation: host.new_generation(&publication.name),
             metrics: host.metrics().of(&publication.name),
+            kv: host.kv().of(&publication.name),
             log_rate: LogRate::new(publication.limits.log_lines_per_second),
             host,
             publication,
@@ -97,6 +100,11 @@ impl Filter {
     /// What it counts for its operator, in all its generations.
     pub fn series(&self) -> Vec<Arc<Series>> {
         self.metrics.list()
+    }
+
+    /// What it keeps, in all its generations.
+    pub(crate) fn kv(&self) -> &Namespace {
+        &self.kv
     }
 
     pub(crate) fn metrics(&self) -> &FilterMetrics {

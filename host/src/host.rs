@@ -14,6 +14,7 @@ use crate::{
     generations::{Generation, Generations},
     imports,
     instance::Instance,
+    kv::Kv,
     metrics::Metrics,
     room::Room,
     state::State,
@@ -43,6 +44,8 @@ pub trait LogSink: Send + Sync {
 pub struct HostConfig {
     /// Keeps compiled components between starts; none to compile each time. Made with mode 0700.
     pub cache_dir: Option<PathBuf>,
+    /// Keeps what filters keep; none to forget it at the end. Made with mode 0700.
+    pub kv_dir: Option<PathBuf>,
     /// Worker threads that will have [`crate::Instances`].
     pub workers: usize,
     /// Takes filters' log lines.
@@ -58,6 +61,14 @@ pub enum HostError {
     /// The cache folder cannot be used.
     #[error("the compile cache {path} cannot be used: {reason}", path = path.display())]
     Cache {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// What filters keep cannot be read.
+    #[error("the store of the filters in {path} cannot be used: {reason}", path = path.display())]
+    Kv {
         /// The folder.
         path: PathBuf,
         /// Why.
@@ -83,6 +94,7 @@ struct Shared {
     compilations: Compilations,
     room: Arc<Room>,
     metrics: Metrics,
+    kv: Kv,
     _ticker: Ticker,
 }
 
@@ -96,6 +108,10 @@ impl Host {
         let engine = engine::start(&config)?;
         let linker = imports::linker(&engine).map_err(|error| HostError::Engine(format!("{error:#}")))?;
         let ticker = Ticker::start(&engine)?;
+        let kv = match config.kv_dir {
+            None => Kv::default(),
+            Some(path) => Kv::open(&path).map_err(|reason| HostError::Kv { path, reason })?,
+        };
         let shared = Shared {
             engine,
             linker,
@@ -103,6 +119,7 @@ impl Host {
             generations: Generations::default(),
             compilations: Compilations::default(),
             metrics: Metrics::default(),
+            kv,
             room: Room::new(engine::room(config.workers)),
             _ticker: ticker,
         };
@@ -152,6 +169,10 @@ impl Host {
 
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.shared.metrics
+    }
+
+    pub(crate) fn kv(&self) -> &Kv {
+        &self.shared.kv
     }
 
     pub(crate) fn room(&self) -> &Arc<Room> {

@@ -7,6 +7,7 @@ use wasmtime::{Store, Trap, WasmBacktrace};
 use crate::{
     BodyMode, Exchange, Failure, FailureKind, Filter, LoadFault, Problem, Subscription,
     bindings::Filter as Guest,
+    calls::Calls,
     clock,
     imports::{TooMuch, WrongMetric},
     numbers::Numbers,
@@ -62,6 +63,7 @@ impl Instance {
             log: Arc::clone(filter.host().log()),
             lent: None,
             number: 0,
+            calls: None,
             hook: Hook::Start,
             frozen: Frozen::default(),
             changed: false,
@@ -122,6 +124,7 @@ impl Instance {
         hook: Hook,
         frozen: Frozen,
         exchange: &mut Option<Box<Exchange>>,
+        calls: &mut Option<Box<Calls>>,
         enter: impl FnOnce(&Guest, &mut Store<State>) -> wasmtime::Result<R>,
     ) -> Result<(R, Effects), Failure> {
         if self.dead {
@@ -133,6 +136,7 @@ impl Instance {
         }
         let state = self.store.data_mut();
         state.lent = exchange.take();
+        state.calls = calls.take();
         state.number = number;
         state.hook = hook;
         state.frozen = frozen;
@@ -149,6 +153,7 @@ impl Instance {
         self.tally.calls += 1;
         let state = self.store.data_mut();
         *exchange = state.lent.take();
+        *calls = state.calls.take();
         let effects = Effects { changed: state.changed, narrowed: state.narrowed };
         self.dead = result.is_err();
         result.map(|answer| (answer, effects)).map_err(|error| {

@@ -9,6 +9,7 @@
 mod answer;
 mod bindings;
 mod breaker;
+mod calls;
 mod chain;
 mod clock;
 mod compiled;
@@ -24,6 +25,7 @@ mod host;
 mod imports;
 mod instance;
 mod instances;
+mod kv;
 mod line;
 mod load_error;
 mod log_rate;
@@ -36,8 +38,9 @@ mod stats;
 mod subscription;
 
 pub use answer::{Answer, DoneReason, Length, LocalResponse, Progress, Receipt, UpstreamError, Verdict};
+pub use calls::{Call, CallKind, CallOutcome, CallRequest, CallResponse};
 pub use chain::Chain;
-pub use exchange::{Connection, Direction, Entry, Exchange};
+pub use exchange::{Connection, Direction, Entry, Exchange, Tag, TagValue};
 pub use failure::{Failure, FailureKind};
 pub use filter::Filter;
 pub use host::{Host, HostConfig, HostError, Level, LogSink};

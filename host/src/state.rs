@@ -6,7 +6,8 @@ use http::{request, response};
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 
 use crate::{
-    BodyMode, Direction, Exchange, Filter, LogSink, bindings::weir::filter::http::Part, clock, metrics::Series,
+    BodyMode, Direction, Exchange, Filter, LogSink, bindings::weir::filter::http::Part, calls::Calls, clock,
+    metrics::Series,
 };
 
 /// The hook that runs. Decides which changes make sense.
@@ -20,6 +21,10 @@ pub(crate) enum Hook {
     Body(Direction),
     /// Trailers.
     Trailers(Direction),
+    /// `on-resume` of a hook that had a head.
+    ResumedHead(Direction),
+    /// `on-resume` of another.
+    Resumed,
     /// `on-upstream-error`.
     UpstreamError,
     /// `on-done`.
@@ -34,8 +39,17 @@ impl Hook {
             Self::Head(Direction::Response) => "on-response-head",
             Self::Body(_) => "on-body",
             Self::Trailers(_) => "on-trailers",
+            Self::ResumedHead(_) | Self::Resumed => "on-resume",
             Self::UpstreamError => "on-upstream-error",
             Self::Done => "on-done",
+        }
+    }
+
+    /// The direction whose head it is about.
+    pub(crate) fn head(self) -> Option<Direction> {
+        match self {
+            Self::Head(direction) | Self::ResumedHead(direction) => Some(direction),
+            _ => None,
         }
     }
 }
@@ -73,6 +87,8 @@ pub(crate) struct State {
     /// The exchange whose hook runs, and its number.
     pub(crate) lent: Option<Box<Exchange>>,
     pub(crate) number: u32,
+    /// What the filter has started for this exchange.
+    pub(crate) calls: Option<Box<Calls>>,
     pub(crate) hook: Hook,
     pub(crate) frozen: Frozen,
     /// The hook has changed the exchange.

@@ -7,11 +7,11 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
 use uuid::Uuid;
-use weir_artifact::{Artifact, Capability, Digest, FailurePolicy, GroupName, Isolation, Limits, Publication};
-use weir_golden::{Case, EXCHANGE_ID, Fields, Message, Outcome, RequestLine, Status, Upstream, Verdict};
+use weir_artifact::{Artifact, Capability, Digest, FailurePolicy, GroupName, Isolation, Limits, Publication, Upstream};
+use weir_golden::{Case, EXCHANGE_ID, Fields, Message, Outcome, RequestLine, Status, Upstream as Answering, Verdict};
 use weir_host::{
-    Answer, Chain, Connection, Direction, DoneReason, Entry, Exchange, Filter, Host, HostConfig, Instances, Level,
-    LoadFault, LocalResponse, LogSink, Progress, Run, UpstreamError,
+    Answer, CallKind, CallOutcome, CallResponse, Chain, Connection, Direction, DoneReason, Entry, Exchange, Filter,
+    Host, HostConfig, Instances, Level, LoadFault, LocalResponse, LogSink, Progress, Run, UpstreamError,
 };
 
 /// A host to run cases in. Compiled components are kept in `cache`, since each case configures its filter anew.
@@ -28,13 +28,13 @@ impl LogSink for Silence {
 impl Golden {
     /// Starts a host.
     pub fn new(cache: &Path) -> anyhow::Result<Self> {
-        let config = HostConfig { cache_dir: Some(cache.to_owned()), workers: 1, log: Arc::new(Silence) };
+        let config = HostConfig { cache_dir: Some(cache.to_owned()), kv_dir: None, workers: 1, log: Arc::new(Silence) };
         Ok(Self { host: Host::new(config)? })
     }
 
     /// Runs one case through a component.
     pub fn run(&self, name: &str, component: &[u8], case: &Case) -> anyhow::Result<Outcome> {
-        let artifact = Artifact::from_trusted_file(publication(name, &case.config)?, component.to_vec())?;
+        let artifact = Artifact::from_trusted_file(publication(name, case)?, component.to_vec())?;
         let filter = match self.host.load(&artifact) {
             Ok(filter) => filter,
             Err(refusal) => {
@@ -52,7 +52,7 @@ impl Golden {
         let exchange = Exchange::new(EXCHANGE_ID.parse()?, Arc::new(connection(case)?), request_parts(request)?);
         let mut run = Run::begin(&instances, &chain, exchange, |_| true);
         let mut forwarded = None;
-        let passed = pass(&mut run, request, &case.upstream, &mut forwarded)?;
+        let passed = pass(&mut run, request, case, &mut forwarded)?;
         let (verdict, reason, received, done) = match passed {
             Ok(Some(response)) => (Verdict::Pass, None, Some(response), DoneReason::Complete),
             Ok(None) => (Verdict::Pass, None, None, DoneReason::UpstreamGone),
@@ -67,7 +67,7 @@ impl Golden {
     }
 }
 
-fn publication(name: &str, config: &str) -> anyhow::Result<Publication> {
+fn publication(name: &str, case: &Case) -> anyhow::Result<Publication> {
     Ok(Publication {
         name: name.parse()?,
         version: 1,
@@ -79,11 +79,15 @@ fn publication(name: &str, config: &str) -> anyhow::Result<Publication> {
         size: 0,
         matching: String::new(),
         priority: 0,
-        config: config.to_owned(),
+        config: case.config.clone(),
         on_failure: FailurePolicy::default(),
         isolation: Isolation::default(),
         limits: Limits::default(),
         grants: Capability::ALL.into(),
+        upstreams: (case.calls.iter())
+            .map(|(name, _)| Ok((name.parse()?, Upstream::new(format!("http://{name}.test")))))
+            .collect::<anyhow::Result<_>>()?,
+        reads: Default::default(),
     })
 }
 
@@ -91,12 +95,12 @@ fn publication(name: &str, config: &str) -> anyhow::Result<Publication> {
 fn pass(
     run: &mut Run,
     request: &Message<RequestLine>,
-    upstream: &Upstream,
+    case: &Case,
     forwarded: &mut Option<Message<RequestLine>>,
 ) -> anyhow::Result<Result<Option<Message<Status>>, Answer>> {
     let is_empty = is_empty(request);
     let head = run.request_head(is_empty);
-    let body = match carry(run, Direction::Request, head, request, is_empty)? {
+    let body = match carry(run, case, Direction::Request, head, request, is_empty)? {
         Ok(body) => body,
         Err(answer) => return Ok(Err(answer)),
     };
@@ -113,12 +117,12 @@ fn pass(
         body,
         trailers: exchange.request_trailers.as_ref().map(fields),
     });
-    let response = match upstream {
-        Upstream::Response(response) => response,
-        Upstream::Error(name) => {
+    let response = match &case.upstream {
+        Answering::Response(response) => response,
+        Answering::Error(name) => {
             return Ok(match run.upstream_error(upstream_error(name)) {
                 Progress::Answer(answer) => Err(answer),
-                Progress::Held | Progress::Open => Ok(None),
+                Progress::Held | Progress::Waiting | Progress::Open => Ok(None),
             });
         }
     };
@@ -128,7 +132,7 @@ fn pass(
     run.exchange_mut().response = Some(parts);
     let is_empty = self::is_empty(response);
     let head = run.response_head(is_empty);
-    let body = match carry(run, Direction::Response, head, response, is_empty)? {
+    let body = match carry(run, case, Direction::Response, head, response, is_empty)? {
         Ok(body) => body,
         Err(answer) => return Ok(Err(answer)),
     };
@@ -149,6 +153,7 @@ fn is_empty<S>(message: &Message<S>) -> bool {
 /// Feeds a body as an agent does, and gathers what comes out.
 fn carry<S>(
     run: &mut Run,
+    case: &Case,
     direction: Direction,
     head: Progress,
     message: &Message<S>,
@@ -161,6 +166,11 @@ fn carry<S>(
     loop {
         match progress {
             Progress::Answer(answer) => return Ok(Err(answer)),
+            Progress::Waiting => {
+                answer_calls(run, case)?;
+                progress = run.resume(direction).context("it waits for what nobody does")?;
+                continue;
+            }
             Progress::Held => {}
             Progress::Open => {
                 if direction == Direction::Response {
@@ -191,6 +201,28 @@ fn carry<S>(
     }
     anyhow::ensure!(run.is_drained(direction), "the body ended, and some of it is still held");
     Ok(Ok(out))
+}
+
+/// Timers have passed, and calls come to what the case says.
+fn answer_calls(run: &mut Run, case: &Case) -> anyhow::Result<()> {
+    for call in run.take_calls() {
+        let outcome = match &call.kind {
+            CallKind::Timer(_) => CallOutcome::Elapsed,
+            CallKind::Request(request) => {
+                let answer = case.calls.iter().find(|(name, _)| name == request.upstream.as_str());
+                match &answer.context("no `### call` of this upstream")?.1 {
+                    Answering::Error(name) => CallOutcome::Failed(upstream_error(name)),
+                    Answering::Response(response) => CallOutcome::Response(CallResponse {
+                        status: StatusCode::from_u16(response.start.0)?,
+                        headers: header_map(&response.fields)?,
+                        body: response.joined().into(),
+                    }),
+                }
+            }
+        };
+        run.call_ended(call.id, outcome);
+    }
+    Ok(())
 }
 
 fn set_trailers(exchange: &mut Exchange, direction: Direction, trailers: Option<HeaderMap>) {

@@ -42,6 +42,8 @@ fn publication(name: &str, version: u64, component: &[u8]) -> anyhow::Result<Pub
         isolation: Default::default(),
         limits: Default::default(),
         grants: [Capability::Log].into(),
+        upstreams: Default::default(),
+        reads: Default::default(),
     })
 }
 

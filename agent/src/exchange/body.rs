@@ -64,6 +64,8 @@ pub struct BodyStream {
     gate: Option<Gate>,
     /// what nobody wants of it is read all the same
     lingers: bool,
+    /// what is queued goes when the hook goes on that waits at the end
+    withheld: bool,
 }
 
 impl BodyStream {
@@ -82,6 +84,7 @@ impl BodyStream {
             idle: Idle::new(limit),
             gate: None,
             lingers: false,
+            withheld: false,
         }
     }
 
@@ -205,8 +208,18 @@ impl BodyStream {
 
     fn poll_filtered(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         loop {
+            if self.withheld {
+                match ready!(self.live.poll_resume(self.direction, cx)) {
+                    Progress::Answer(answer) => return Poll::Ready(Some(Err(self.stop(answer.into())))),
+                    Progress::Waiting => continue,
+                    Progress::Held | Progress::Open => self.withheld = false,
+                }
+            }
             if let Some(chunk) = self.queued.take().or_else(|| self.output()) {
-                return Poll::Ready(Some(self.release(chunk)));
+                match self.release(chunk).transpose() {
+                    Some(frame) => return Poll::Ready(Some(frame)),
+                    None => continue,
+                }
             }
             if self.with_run(|run, direction| run.is_drained(direction)) {
                 return Poll::Ready(self.finish_filtered().map(Ok));
@@ -218,25 +231,37 @@ impl BodyStream {
             if let Some(answer) = self.with_run(|run, _| run.answer()) {
                 return Poll::Ready(Some(Err(self.stop(answer.into()))));
             }
+            if self.with_run(|run, direction| run.is_waiting(direction)) {
+                match ready!(self.live.poll_resume(self.direction, cx)) {
+                    Progress::Answer(answer) => return Poll::Ready(Some(Err(self.stop(answer.into())))),
+                    Progress::Waiting | Progress::Held | Progress::Open => continue,
+                }
+            }
             if self.ended {
                 // neither output nor an answer: the chain has lost the body
                 return Poll::Ready(Some(Err(self.stop(Stop::Abort))));
             }
             match ready!(self.poll_feed(cx)) {
                 Ok(Progress::Answer(answer)) => return Poll::Ready(Some(Err(self.stop(answer.into())))),
-                Ok(Progress::Held | Progress::Open) => {}
+                Ok(Progress::Held | Progress::Waiting | Progress::Open) => {}
                 Err(broken) => return Poll::Ready(Some(Err(broken))),
             }
         }
     }
 
     /// Sends a chunk on. Hyper does not ask again once it has as many bytes as it was told, so before the last of them
-    /// goes, the filters must have seen the end.
-    fn release(&mut self, chunk: Bytes) -> Result<Frame<Bytes>, Broken> {
+    /// goes, the filters must have seen the end. None: one of them waits there, and the chunk with it.
+    fn release(&mut self, chunk: Bytes) -> Result<Option<Frame<Bytes>>, Broken> {
         self.queued = self.output();
-        if self.queued.is_none() && !self.ended && self.rest.is_empty() && self.source.is_end_stream() {
-            if let Progress::Answer(answer) = self.end(None) {
-                return Err(self.stop(answer.into()));
+        if self.queued.is_none() && !self.ended && self.rest.is_empty() && self.is_source_at_end() {
+            match self.end(None) {
+                Progress::Answer(answer) => return Err(self.stop(answer.into())),
+                Progress::Waiting => {
+                    self.withheld = true;
+                    self.queued = Some(chunk);
+                    return Ok(None);
+                }
+                Progress::Held | Progress::Open => {}
             }
             self.queued = self.output();
         }
@@ -247,7 +272,12 @@ impl BodyStream {
         }
         self.live.record(|ledger| ledger.sent(self.direction, &chunk));
         self.remaining = self.remaining.map(|left| left.saturating_sub(chunk.len() as u64));
-        Ok(Frame::data(chunk))
+        Ok(Some(Frame::data(chunk)))
+    }
+
+    /// The sender has nothing more, and no hook waits with what it sent before.
+    fn is_source_at_end(&self) -> bool {
+        self.source.is_end_stream() && !self.with_run(|run, direction| run.is_waiting(direction))
     }
 
     fn output(&self) -> Option<Bytes> {

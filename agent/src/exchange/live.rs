@@ -4,16 +4,19 @@
 //! whatever happened. Must not know sockets.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::future::poll_fn;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use http::header::ACCEPT;
 use http::{HeaderValue, Method, request};
+use tokio::task::AbortHandle;
 use uuid::Uuid;
-use weir_host::{Answer, Connection, Direction, DoneReason, LocalResponse, Run};
+use weir_host::{Answer, CallOutcome, Connection, Direction, DoneReason, LocalResponse, Progress, Run};
 
+use super::calls;
 use super::expect::Leave;
 use super::ledger::Ledger;
 use super::problem::{Blame, Problem};
@@ -35,6 +38,7 @@ pub(super) enum Stop {
 }
 
 pub(super) struct Live {
+    me: Weak<Live>,
     pub(super) worker: Rc<Worker>,
     pub(super) id: Uuid,
     /// of the request as it came: what its reply may hold, and in which form an error is told
@@ -52,6 +56,15 @@ pub(super) struct Live {
     replied: Cell<bool>,
     /// where the client's body waits for the upstream to want it
     leave: RefCell<Option<Arc<Leave>>>,
+    waits: RefCell<Waits>,
+}
+
+/// What filters wait for.
+#[derive(Default)]
+struct Waits {
+    calls: Vec<AbortHandle>,
+    /// who carries a direction on, where a hook of it waits
+    wakers: [Option<Waker>; 2],
 }
 
 #[derive(Default)]
@@ -67,7 +80,8 @@ impl Live {
         recording.connection(connection);
         recording.request_head(Side::Original, request);
         worker.shared.stats.exchange_began();
-        Rc::new(Live {
+        Rc::new_cyclic(|me| Live {
+            me: Weak::clone(me),
             worker: Rc::clone(worker),
             id,
             method: request.method.clone(),
@@ -81,12 +95,14 @@ impl Live {
             stopping: RefCell::default(),
             replied: Cell::new(false),
             leave: RefCell::new(None),
+            waits: RefCell::default(),
         })
     }
 
     /// Filters meet this exchange.
     pub(super) fn enter(&self, run: Run) {
         self.run.replace(Some(run));
+        self.with_run(|_| ());
     }
 
     /// One of them may make the content of the response.
@@ -104,7 +120,47 @@ impl Live {
 
     /// A guest may run meanwhile: nothing else of this exchange does.
     pub(super) fn with_run<T>(&self, ask: impl FnOnce(&mut Run) -> T) -> Option<T> {
-        self.run.borrow_mut().as_mut().map(ask)
+        let mut run = self.run.borrow_mut();
+        let run = run.as_mut()?;
+        let answer = ask(run);
+        self.attend(run);
+        Some(answer)
+    }
+
+    /// What filters have started in a step begins, and what can go on after it is woken.
+    fn attend(&self, run: &mut Run) {
+        let calls = run.take_calls();
+        if !calls.is_empty() {
+            let begin = |call| calls::start(&self.worker, Weak::clone(&self.me), call);
+            self.waits.borrow_mut().calls.extend(calls.into_iter().map(begin));
+        }
+        for direction in [Direction::Request, Direction::Response] {
+            if run.can_resume(direction)
+                && let Some(waker) = self.waits.borrow_mut().wakers[direction as usize].take()
+            {
+                waker.wake();
+            }
+        }
+    }
+
+    pub(super) fn call_ended(&self, id: u32, outcome: CallOutcome) {
+        self.with_run(|run| run.call_ended(id, outcome));
+    }
+
+    /// After [`Progress::Waiting`]: how it goes on.
+    pub(super) fn poll_resume(&self, direction: Direction, cx: &mut Context<'_>) -> Poll<Progress> {
+        match self.with_run(|run| run.resume(direction)) {
+            Some(Some(progress)) => Poll::Ready(progress),
+            Some(None) => {
+                self.waits.borrow_mut().wakers[direction as usize] = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            None => Poll::Ready(Progress::Answer(Answer::Abort)),
+        }
+    }
+
+    pub(super) async fn resumed(&self, direction: Direction) -> Progress {
+        poll_fn(|cx| self.poll_resume(direction, cx)).await
     }
 
     /// Writes into the record.
@@ -186,6 +242,9 @@ impl Drop for Live {
             None if self.worker.drain.has_begun() => (Outcome::ShutDown, None),
             None => (Outcome::ClientGone, None),
         };
+        for call in self.waits.get_mut().calls.drain(..) {
+            call.abort();
+        }
         let mut run = self.run.get_mut().take();
         if let Some(run) = &mut run {
             run.finish(done_reason(outcome));

@@ -5,6 +5,7 @@
 //! [`live::Live`] tells filters and recorder.
 
 mod body;
+mod calls;
 mod capture;
 mod expect;
 mod hop_by_hop;
@@ -99,7 +100,7 @@ fn no_response(live: &Live, failure: &UpstreamFailure) -> Stop {
     let answer = told.and_then(|error| live.with_run(|run| run.upstream_error(error)));
     match answer {
         Some(Progress::Answer(answer)) => answer.into(),
-        Some(Progress::Held | Progress::Open) | None => Problem::from(failure).into(),
+        Some(Progress::Held | Progress::Waiting | Progress::Open) | None => Problem::from(failure).into(),
     }
 }
 

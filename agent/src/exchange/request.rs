@@ -69,6 +69,10 @@ async fn through_filters(
         match progress {
             Progress::Answer(answer) => return Err(answer.into()),
             Progress::Open => break,
+            Progress::Waiting => {
+                progress = live.resumed(Direction::Request).await;
+                continue;
+            }
             Progress::Held => progress = body.feed().await?,
         }
         was_held = true;

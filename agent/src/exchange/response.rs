@@ -167,6 +167,7 @@ async fn filtered_head(
             None => return Err(Problem::agent("the filters of this exchange are gone").into()),
             Some(Progress::Answer(answer)) => return Err(answer.into()),
             Some(Progress::Open) => break,
+            Some(Progress::Waiting) => progress = Some(live.resumed(Direction::Response).await),
             Some(Progress::Held) => progress = Some(body.feed().await?),
         }
     }

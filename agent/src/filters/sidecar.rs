@@ -1,9 +1,14 @@
 //! `NAME.toml` beside `NAME.wasm`: how a filter of the folder is to run. Text enters, a publication leaves.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use serde::Deserialize;
-use weir_artifact::{Capability, Digest, FailurePolicy, GroupName, Isolation, Limits, Name, NameError, Publication};
+use weir_artifact::{
+    Capability, Digest, FailurePolicy, GroupName, Isolation, Limits, Name, NameError, Publication, TagPattern, Upstream,
+};
 
 /// What the file may say; each key as in a signed publication.
 #[derive(Deserialize, Default)]
@@ -20,11 +25,13 @@ struct Sidecar {
     limits: Limits,
     /// what the component may import; `None` for [`harmless`]
     grants: Option<BTreeSet<Capability>>,
+    upstreams: BTreeMap<Name, Upstream>,
+    reads: BTreeSet<TagPattern>,
 }
 
 /// What a filter may import of which nobody has said anything.
 fn harmless() -> BTreeSet<Capability> {
-    [Capability::Log, Capability::Clock, Capability::Random].into()
+    [Capability::Log, Capability::Clock, Capability::Random, Capability::Timer].into()
 }
 
 /// The file cannot be used: the operator is to blame.
@@ -76,6 +83,8 @@ pub(super) fn publication(name: Name, path: &Path, text: Option<&str>) -> Result
         isolation: sidecar.isolation,
         limits: sidecar.limits,
         grants: sidecar.grants.unwrap_or_else(harmless),
+        upstreams: sidecar.upstreams,
+        reads: sidecar.reads,
     })
 }
 
@@ -121,7 +130,7 @@ mod tests {
     fn without_a_file_a_filter_may_do_what_harms_nobody() {
         let publication = publication("a".parse().unwrap(), Path::new("a.toml"), None).unwrap();
         assert_eq!((publication.config.as_str(), publication.version), ("{}", 1));
-        assert_eq!(publication.grants, [Capability::Log, Capability::Clock, Capability::Random].into());
+        assert_eq!(publication.grants, harmless());
     }
 
     #[test]

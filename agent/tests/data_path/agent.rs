@@ -40,7 +40,7 @@ impl Agent {
         let (listeners, proxy) = listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)), config.workers)?;
         let admin = TcpListener::bind("127.0.0.1:0")?;
         let recorder = Recorder::new(config.workers, &config.capture);
-        let host = Host::new(HostConfig { cache_dir: None, workers: 1, log: Arc::new(FilterLog) })?;
+        let host = Host::new(HostConfig { cache_dir: None, kv_dir: None, workers: 1, log: Arc::new(FilterLog) })?;
         let shared = Arc::new(Shared::new(config, host, recorder, proxy, admin.local_addr()?)?);
         let workers = listeners
             .into_iter()

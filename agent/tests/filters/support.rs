@@ -34,7 +34,7 @@ pub(crate) fn component(note: &str) -> Vec<u8> {
 
 pub(crate) fn shared(data_dir: &Path) -> Arc<Shared> {
     let config = Config { data_dir: data_dir.to_owned(), workers: 1, ..Config::default() };
-    let host = Host::new(HostConfig { cache_dir: None, workers: 1, log: Arc::new(FilterLog) }).unwrap();
+    let host = Host::new(HostConfig { cache_dir: None, kv_dir: None, workers: 1, log: Arc::new(FilterLog) }).unwrap();
     let nowhere = ([127, 0, 0, 1], 1).into();
     Arc::new(Shared::new(config, host, Recorder::off(), nowhere, nowhere).unwrap())
 }
@@ -138,6 +138,8 @@ pub(crate) fn publication(filter: &str, version: u64, component: &[u8]) -> Publi
         isolation: weir_artifact::Isolation::Shared,
         limits: Limits::default(),
         grants: [Capability::Log].into(),
+        upstreams: Default::default(),
+        reads: Default::default(),
     }
 }
 

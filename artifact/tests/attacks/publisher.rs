@@ -32,6 +32,8 @@ pub(crate) fn publication(version: u64, sequence: u64) -> Publication {
         isolation: Isolation::Shared,
         limits: Limits::default(),
         grants: BTreeSet::from([Capability::Log]),
+        upstreams: Default::default(),
+        reads: Default::default(),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
         BodyMode as GuestMode, ConnectionInfo, Direction, Entry as GuestEntry, HeaderError, HttpVersion, Part,
     },
     exchange::Entry,
-    state::{Hook, State},
+    state::State,
 };
 
 /// Longest path with query, and longest authority: with the fields' bound no head outgrows what peers accept.
@@ -131,7 +131,7 @@ pub(super) fn set_path(state: &mut State, of: u32, value: String) -> wasmtime::R
 }
 
 /// Origin form (RFC 9112 section 3.2.1), or `*` for OPTIONS.
-fn parse_path(value: String, method: &Method) -> Result<PathAndQuery, HeaderError> {
+pub(super) fn parse_path(value: String, method: &Method) -> Result<PathAndQuery, HeaderError> {
     if value.len() > TARGET_BYTES {
         return Err(HeaderError::TooLarge);
     }
@@ -166,7 +166,7 @@ pub(super) fn set_status(state: &mut State, of: u32, value: u16) -> wasmtime::Re
 pub(super) fn set_body_mode(state: &mut State, of: u32, origin: Direction, mode: GuestMode) -> wasmtime::Result<Set> {
     state.exchange(of)?;
     let direction = origin.into();
-    if state.hook != Hook::Head(direction) {
+    if state.hook.head() != Some(direction) {
         return Ok(Err(HeaderError::Frozen));
     }
     let (asked, mode) = (state.filter.subscription().body(direction), BodyMode::from(mode));

@@ -59,6 +59,11 @@ pub(super) fn all(exchange: &Exchange, part: Part) -> Vec<(String, String)> {
     lines
 }
 
+/// Every line of a map, names in lower case.
+pub(crate) fn lines(map: &HeaderMap) -> Vec<(String, String)> {
+    map.iter().map(|(name, value)| (name.as_str().to_owned(), latin1(value))).collect()
+}
+
 /// A field line as a guest wrote it.
 pub(super) fn parse(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), HeaderError> {
     Ok((parse_name(name)?, parse_value(value)?))

@@ -1,15 +1,18 @@
 //! What guests may call: one file per interface of the contract.
 
 mod ambient;
+mod calls;
 mod control;
 mod fields;
 mod http;
+mod kv;
 mod log;
 mod metrics;
+mod tags;
 
 use wasmtime::{Engine, component::Linker};
 
-pub(crate) use self::fields::{HEAD_BYTES, HEAD_LINES, is_owned, parse_value};
+pub(crate) use self::fields::{HEAD_BYTES, HEAD_LINES, is_owned, lines, parse_value};
 pub(crate) use self::{ambient::TooMuch, metrics::WrongMetric};
 use crate::state::State;
 
@@ -20,6 +23,9 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     log::add(&mut linker)?;
     metrics::add(&mut linker)?;
     ambient::add(&mut linker)?;
+    kv::add(&mut linker)?;
+    tags::add(&mut linker)?;
+    calls::add(&mut linker)?;
     Ok(linker)
 }
 

@@ -13,12 +13,14 @@ pub(super) struct Core {
     pub(super) committed: bool,
     /// The filter that answered, or failed: those before it see the response that follows.
     pub(super) answered: Option<usize>,
+    /// Filters have started calls that the agent has not taken.
+    pub(super) has_new_calls: bool,
 }
 
 impl Core {
     pub(super) fn new(instances: Rc<Instances>, chain: Arc<Chain>, exchange: Box<Exchange>) -> Self {
         let frozen = Frozen::default();
-        Self { lent: Some(exchange), instances, chain, frozen, committed: false, answered: None }
+        Self { lent: Some(exchange), instances, chain, frozen, committed: false, answered: None, has_new_calls: false }
     }
 
     pub(super) fn exchange(&self) -> &Exchange {

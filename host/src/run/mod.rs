@@ -12,8 +12,8 @@ use http::HeaderMap;
 
 use self::{core::Core, pipe::Pipe, slot::Slot};
 use crate::{
-    Answer, Chain, Direction, DoneReason, Exchange, Filter, Instances, Length, LocalResponse, Progress, Receipt,
-    UpstreamError, bindings::weir::filter::http::Part, filter::Pick,
+    Answer, Call, CallOutcome, Chain, Direction, DoneReason, Exchange, Filter, Instances, Length, LocalResponse,
+    Progress, Receipt, UpstreamError, bindings::weir::filter::http::Part, calls, filter::Pick,
 };
 
 /// One exchange's passage through a chain, without I/O: the agent feeds heads, chunks and ends as they arrive, and
@@ -101,6 +101,39 @@ impl Run {
         let (pipe, core, slots) = self.parts(direction);
         let result = pipe.end(core, slots, trailers);
         self.settle(direction, result)
+    }
+
+    /// What filters have started since this was last asked. To be asked after every step.
+    pub fn take_calls(&mut self) -> Vec<Call> {
+        if !std::mem::take(&mut self.core.has_new_calls) {
+            return Vec::new();
+        }
+        self.slots.iter_mut().enumerate().flat_map(|(at, slot)| slot.take_calls(at)).collect()
+    }
+
+    /// A call came to its end; then [`Self::resume`] what waits.
+    pub fn call_ended(&mut self, id: u32, outcome: CallOutcome) {
+        let (at, number) = calls::of_id(id);
+        if let Some(slot) = self.slots.get_mut(at) {
+            slot.call_ended(number, outcome);
+        }
+    }
+
+    /// Does a hook of this direction wait? Then nothing more is to be fed to it.
+    pub fn is_waiting(&self, direction: Direction) -> bool {
+        self.pipe(direction).is_waiting()
+    }
+
+    /// Is there reason for what waits to go on?
+    pub fn can_resume(&self, direction: Direction) -> bool {
+        self.pipe(direction).can_resume(&self.slots)
+    }
+
+    /// Goes on after [`Progress::Waiting`], once there is reason to. None: there is none yet.
+    pub fn resume(&mut self, direction: Direction) -> Option<Progress> {
+        let (pipe, core, slots) = self.parts(direction);
+        let result = pipe.resume(core, slots).transpose()?;
+        Some(self.settle(direction, result))
     }
 
     /// Bytes that are through the whole chain. When a compressed body is decoded for a filter, this is what drives the

@@ -8,9 +8,10 @@ use weir_artifact::FailurePolicy;
 
 use super::core::Core;
 use crate::{
-    Answer, BodyMode, Chain, Direction, DoneReason, Failure, FailureKind, Filter, LoadFault, Receipt, Subscription,
-    Verdict,
+    Answer, BodyMode, Call, CallOutcome, Chain, Direction, DoneReason, Failure, FailureKind, Filter, LoadFault,
+    Receipt, Subscription, Verdict,
     bindings::{Filter as Guest, weir::filter::http::LocalResponse as GuestResponse},
+    calls::Calls,
     convert,
     instances::Seat,
     state::{Hook, State},
@@ -35,6 +36,8 @@ pub(super) struct Slot {
     pub(super) seat: Option<Seat>,
     /// What `buffer` has gathered, by direction: both bodies may be under way.
     pub(super) buffers: [BytesMut; 2],
+    /// None as long as it has started none.
+    calls: Option<Box<Calls>>,
     standing: Standing,
     verdict: Verdict,
     failure: Option<Box<Failure>>,
@@ -55,6 +58,7 @@ impl Slot {
             subscription,
             seat: None,
             buffers: Default::default(),
+            calls: None,
             standing: Standing::In,
             verdict: Verdict::Next,
             failure: None,
@@ -104,7 +108,8 @@ impl Slot {
         let mut instance = seat.instance.borrow_mut();
         let was_dead = instance.is_dead();
         if !was_dead {
-            let called = instance.call(seat.number, Hook::Done, core.frozen, &mut core.lent, |guest, store| {
+            let (lent, calls) = (&mut core.lent, &mut self.calls);
+            let called = instance.call(seat.number, Hook::Done, core.frozen, lent, calls, |guest, store| {
                 guest.weir_filter_events().call_on_done(store, seat.number, reason.into())
             });
             if let Err(failure) = called {
@@ -146,18 +151,17 @@ impl Slot {
         hook: Hook,
         enter: impl FnOnce(&Guest, &mut Store<State>, u32) -> wasmtime::Result<R>,
     ) -> Hooked<Option<R>> {
-        let called = match self.seat(core) {
-            Ok(seat) => {
-                seat.instance.borrow_mut().call(seat.number, hook, core.frozen, &mut core.lent, |guest, store| {
-                    enter(guest, store, seat.number)
-                })
-            }
-            Err(failure) => Err(failure),
-        };
+        let called = self.seat(core).and_then(|()| {
+            let Some(seat) = &self.seat else { unreachable!("taken above") };
+            let mut instance = seat.instance.borrow_mut();
+            let (lent, calls) = (&mut core.lent, &mut self.calls);
+            instance.call(seat.number, hook, core.frozen, lent, calls, |guest, store| enter(guest, store, seat.number))
+        });
         match called {
             Ok((answer, effects)) => {
                 self.changed |= effects.changed;
-                if let (Some(mode), Hook::Head(direction)) = (effects.narrowed, hook) {
+                core.has_new_calls |= self.calls.as_ref().is_some_and(|calls| calls.has_new());
+                if let (Some(mode), Some(direction)) = (effects.narrowed, hook.head()) {
                     self.modes[direction.index()] = mode;
                 }
                 Ok(Some(answer))
@@ -166,7 +170,7 @@ impl Slot {
         }
     }
 
-    fn seat(&mut self, core: &Core) -> Result<&Seat, Failure> {
+    fn seat(&mut self, core: &Core) -> Result<(), Failure> {
         if self.seat.is_none() {
             let filter = self.filter(&core.chain);
             if self.standing == Standing::Refused {
@@ -184,7 +188,36 @@ impl Slot {
             self.seat = Some(seat);
             self.met = true;
         }
-        Ok(self.seat.as_ref().expect("taken above"))
+        Ok(())
+    }
+
+    /// For the agent.
+    pub(super) fn take_calls(&mut self, at: usize) -> impl Iterator<Item = Call> {
+        self.calls.iter_mut().flat_map(move |calls| calls.take_new(at))
+    }
+
+    pub(super) fn call_ended(&mut self, number: u8, outcome: CallOutcome) {
+        // none: the filter failed meanwhile
+        if let Some(calls) = &mut self.calls {
+            calls.ended(number, outcome);
+        }
+    }
+
+    /// Is there reason for what waits to go on? One that takes no part any more has nothing to say.
+    pub(super) fn can_resume(&self) -> bool {
+        self.is_out() || self.calls.as_ref().is_some_and(|calls| calls.has_ended())
+    }
+
+    pub(super) fn take_ended_call(&mut self) -> Option<(u32, CallOutcome)> {
+        self.calls.as_mut()?.take_ended()
+    }
+
+    /// It answers `wait`. False: it has nothing to wait for, and its policy lets the exchange go on without it.
+    pub(super) fn wait(&mut self, core: &mut Core, at: usize, hook: Hook) -> Hooked<bool> {
+        if self.calls.as_ref().is_some_and(|calls| calls.has_any()) {
+            return Ok(true);
+        }
+        self.breach(core, at, hook, "it waits, but has started nothing to wait for").map(|()| false)
     }
 
     pub(super) fn respond(&mut self, core: &mut Core, at: usize, hook: Hook, response: GuestResponse) -> Hooked<()> {
@@ -238,6 +271,7 @@ impl Slot {
         // What was decoded cannot be coded again: a broken coding is no case for going on.
         let open = filter.publication().on_failure == FailurePolicy::Open && failure.kind.sender().is_none();
         self.failure = Some(Box::new(failure.clone()));
+        self.calls = None;
         if open {
             self.standing = Standing::Out;
             self.verdict = Verdict::Skipped;

@@ -31,7 +31,7 @@ pub struct Wants {
 ///
 /// locals `$of`, and by hook `$end`, `$origin`, `$ptr`, `$len`, `$reason`, `$a`, `$b` (scratch); answers `$next`
 /// (also `pass`), `$abort`, `$hold`, `$wait`, `$respond` (403), `$drop`, `$chunk-respond` (403), `$chunk-abort`,
-/// `$chunk-wait`; functions `$replace` (ptr, len), `$set` (of, part, name, value), `$status` and those of [`PRELUDE`].
+/// `$chunk-wait`, and of `on-resume` `$drop`, `$chunk-respond`, `$chunk-abort`, `$resume-hold`, `$resume-wait`; functions `$replace` (ptr, len), `$set` (of, part, name, value), `$status` and those of [`PRELUDE`].
 #[derive(Clone)]
 pub struct Guest {
     pub wants: Wants,
@@ -40,6 +40,7 @@ pub struct Guest {
     pub body: String,
     pub trailers: String,
     pub upstream_error: String,
+    pub resume: String,
     pub done: String,
     pub start: String,
     pub validate: String,
@@ -63,7 +64,8 @@ impl Default for Guest {
             response_head: next.clone(),
             body: next.clone(),
             trailers: next.clone(),
-            upstream_error: next,
+            upstream_error: next.clone(),
+            resume: next,
             done: String::new(),
             start: String::new(),
             validate: "i32.const 0x80".to_owned(),
@@ -166,6 +168,9 @@ impl Guest {
         hook("events", "on-trailers", "(param $of i32) (param $origin i32)", one, &self.trailers);
         let error = "(param $of i32) (param $error i32) (param $ptr i32) (param $len i32)";
         hook("events", "on-upstream-error", error, one, &self.upstream_error);
+        let outcome = "(param $of i32) (param $call i32) (param $outcome i32) (param $c i32) (param $d i32) (param $e i32) \
+                       (param $f i32) (param $g i32)";
+        hook("events", "on-resume", outcome, one, &self.resume);
         hook("events", "on-done", "(param $of i32) (param $reason i32)", "", &self.done);
         let w = self.wants;
         let flag = u8::from;
@@ -228,6 +233,8 @@ pub fn artifact(component: Vec<u8>, name: &str, adjust: impl FnOnce(&mut Publica
         isolation: Isolation::Shared,
         limits: Limits::default(),
         grants: Capability::ALL.into(),
+        upstreams: Default::default(),
+        reads: Default::default(),
     };
     adjust(&mut publication);
     Artifact::from_trusted_file(publication, component).unwrap()
@@ -250,6 +257,8 @@ const PRELUDE: &str = r#"
 (global $chunk-respond i32 (i32.const 0x1c0))
 (global $chunk-abort i32 (i32.const 0x1e0))
 (global $chunk-wait i32 (i32.const 0x200))
+(global $resume-hold i32 (i32.const 0x200))
+(global $resume-wait i32 (i32.const 0x240))
 (data (i32.const 0x120) "\02")
 (data (i32.const 0x140) "\03")
 (data (i32.const 0x160) "\04")
@@ -258,6 +267,7 @@ const PRELUDE: &str = r#"
 (data (i32.const 0x1c0) "\03\00\00\00\93\01\00\00\80\02\00\00\01\00\00\00\a0\02\00\00\06\00\00\00")
 (data (i32.const 0x1e0) "\04")
 (data (i32.const 0x200) "\05")
+(data (i32.const 0x240) "\06")
 (data (i32.const 0x280) "\b0\02\00\00\08\00\00\00\b8\02\00\00\03\00\00\00")
 (data (i32.const 0x2a0) "denied")
 (data (i32.const 0x2b0) "x-filteryes")

@@ -11,3 +11,4 @@ mod heads;
 mod lifetimes;
 mod load;
 mod support;
+mod waits;

@@ -180,7 +180,20 @@ async fn show(name: &Name, group: &GroupName, format: Format, connect: &Connect)
     }
     let versions: Vec<Row> =
         shown["versions"].as_array().into_iter().flatten().cloned().map(row).collect::<Result<_, _>>()?;
-    for field in ["match", "priority", "on_failure", "isolation", "config", "grants", "limits", "key_id", "expires"] {
+    const FIELDS: [&str; 11] = [
+        "match",
+        "priority",
+        "on_failure",
+        "isolation",
+        "config",
+        "grants",
+        "upstreams",
+        "reads",
+        "limits",
+        "key_id",
+        "expires",
+    ];
+    for field in FIELDS {
         let value = match &shown[field] {
             Value::Null => "-".to_owned(),
             Value::String(text) => person::or_dash(text),

@@ -146,6 +146,8 @@ mod tests {
             isolation: Isolation::Shared,
             limits: Limits::default(),
             grants: [].into(),
+            upstreams: Default::default(),
+            reads: Default::default(),
         }
     }
 

@@ -6,7 +6,8 @@ use std::{collections::BTreeSet, fs, io::Read as _, path::PathBuf, time::Duratio
 use clap::Args;
 use serde_json::{Value, json};
 use weir_artifact::{
-    Capability, Digest, FailurePolicy, GroupName, Isolation, Limits, MAX_COMPONENT_BYTES, Name, Publication, Statement,
+    Capability, Digest, FailurePolicy, GroupName, Isolation, Limits, MAX_COMPONENT_BYTES, Name, NameError, Publication,
+    Statement, TagPattern, Upstream,
 };
 use weir_query::Query;
 
@@ -57,6 +58,13 @@ pub(crate) struct PushFilter {
     /// Let the component import this; needed where it imports more than its version before
     #[arg(long, value_name = "CAPABILITY", value_parser = capability)]
     grant: Vec<Capability>,
+    /// A server that the filter may call by this name, such as keys=https://idp.example.com/keys; with
+    /// ',timeout_ms=N' or ',max_bytes=N' behind it
+    #[arg(long, value_name = "NAME=URL", value_parser = upstream)]
+    upstream: Vec<(Name, Upstream)>,
+    /// A tag of another filter that this one may read, such as jwt-auth.user or jwt-auth.*
+    #[arg(long, value_name = "FILTER.TAG")]
+    read: Vec<TagPattern>,
     /// A bound, such as cpu_ms=20 or memory_bytes=33554432
     #[arg(long, value_name = "KEY=VALUE")]
     limit: Vec<String>,
@@ -75,6 +83,23 @@ pub(crate) struct PushFilter {
     dir: KeyDir,
     #[command(flatten)]
     connect: Connect,
+}
+
+fn upstream(text: &str) -> Result<(Name, Upstream), String> {
+    let (name, rest) = text.split_once('=').ok_or("expected NAME=URL")?;
+    let mut parts = rest.split(',');
+    let mut upstream = Upstream::new(parts.next().unwrap_or_default());
+    for part in parts {
+        let (key, number) = part.split_once('=').ok_or_else(|| format!("`{part}`: expected KEY=NUMBER"))?;
+        let number = number.parse().map_err(|_| format!("{key}: expected a whole number"))?;
+        match key {
+            "timeout_ms" => upstream.timeout_ms = number,
+            "max_bytes" => upstream.max_bytes = number,
+            _ => return Err(format!("{key}: timeout_ms and max_bytes can be set")),
+        }
+    }
+    upstream.check().map_err(|fault| fault.to_string())?;
+    Ok((name.parse().map_err(|error: NameError| error.to_string())?, upstream))
 }
 
 fn capability(text: &str) -> Result<Capability, String> {
@@ -190,6 +215,14 @@ impl PushFilter {
             isolation: isolation.or_else(|| before.map(|past| past.isolation)).unwrap_or_default(),
             limits: self.limits(before)?,
             grants: self.grants(&name, needs, before)?,
+            upstreams: match self.upstream.is_empty() {
+                true => before.map(|past| past.upstreams.clone()).unwrap_or_default(),
+                false => self.upstream.iter().cloned().collect(),
+            },
+            reads: match self.read.is_empty() {
+                true => before.map(|past| past.reads.clone()).unwrap_or_default(),
+                false => self.read.iter().cloned().collect(),
+            },
             name,
         };
         publication.check().map_err(|error| Failure::Usage(error.to_string()))?;

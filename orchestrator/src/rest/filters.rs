@@ -10,7 +10,9 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
-use weir_artifact::{Capability, FailurePolicy, GroupName, Isolation, Name, Publication, Statement};
+use weir_artifact::{
+    Capability, FailurePolicy, GroupName, Isolation, Name, Publication, Statement, TagPattern, Upstream,
+};
 
 use super::{
     List,
@@ -59,6 +61,12 @@ pub(super) struct PublicationItem {
     limits: weir_artifact::Limits,
     #[schema(value_type = Vec<String>)]
     grants: BTreeSet<Capability>,
+    /// Servers that it may call, by name.
+    #[schema(value_type = Object)]
+    upstreams: BTreeMap<Name, Upstream>,
+    /// Tags of other filters that it may read.
+    #[schema(value_type = Vec<String>)]
+    reads: BTreeSet<TagPattern>,
     rollback: bool,
     key_id: String,
     /// From then on agents do not accept it anew.
@@ -210,6 +218,8 @@ fn publication(publication: Publication, row: &StatementRow) -> PublicationItem 
         isolation: publication.isolation,
         limits: publication.limits,
         grants: publication.grants,
+        upstreams: publication.upstreams,
+        reads: publication.reads,
         rollback: publication.rollback,
         key_id: row.key_id.clone(),
         expires: rfc3339(publication.expires.saturating_mul(1_000_000)),

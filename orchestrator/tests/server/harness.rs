@@ -326,6 +326,8 @@ pub(crate) fn publication(component: &[u8], version: u64) -> Publication {
         isolation: weir_artifact::Isolation::Shared,
         limits: Limits::default(),
         grants: [weir_artifact::Capability::Log].into(),
+        upstreams: Default::default(),
+        reads: Default::default(),
     }
 }
 

@@ -2,8 +2,8 @@
 //! `imports/wasm.rs` do the SDK's types meet the generated ones.
 
 use crate::{
-    Action, BodyMode, Chunk, ChunkAction, DoneReason, Filter, LocalResponse, Subscription, TrailersAction,
-    UpstreamError, exchange::Direction, guest::Guest,
+    Action, BodyMode, CallOutcome, CallResponse, Chunk, ChunkAction, DoneReason, Filter, LocalResponse, Resumption,
+    Subscription, TrailersAction, UpstreamError, exchange::Direction, guest::Guest,
 };
 
 #[allow(
@@ -78,6 +78,10 @@ impl<C: Component> events::Guest for C {
         action(C::with(|guest| guest.upstream_error(of, upstream_error(error))))
     }
 
+    fn on_resume(of: u32, call: u32, outcome: events::CallOutcome) -> events::Resumption {
+        resumption(C::with(|guest| guest.resumed(of, call, call_outcome(outcome))))
+    }
+
     fn on_done(of: u32, reason: events::DoneReason) {
         C::with(|guest| guest.done(of, done_reason(reason)));
     }
@@ -105,6 +109,7 @@ fn action(action: Action) -> events::Action {
         Action::Respond(response) => events::Action::Respond(local_response(response)),
         Action::Abort => events::Action::Abort,
         Action::HoldForBody => events::Action::HoldForBody,
+        Action::Wait => events::Action::Wait,
     }
 }
 
@@ -115,6 +120,7 @@ fn chunk_action(action: ChunkAction) -> events::ChunkAction {
         ChunkAction::Drop => events::ChunkAction::DropChunk,
         ChunkAction::Respond(response) => events::ChunkAction::Respond(local_response(response)),
         ChunkAction::Abort => events::ChunkAction::Abort,
+        ChunkAction::Wait => events::ChunkAction::Wait,
     }
 }
 
@@ -123,6 +129,30 @@ fn trailers_action(action: TrailersAction) -> events::ChunkAction {
         TrailersAction::Next => events::ChunkAction::Pass,
         TrailersAction::Respond(response) => events::ChunkAction::Respond(local_response(response)),
         TrailersAction::Abort => events::ChunkAction::Abort,
+        TrailersAction::Wait => events::ChunkAction::Wait,
+    }
+}
+
+fn resumption(resumption: Resumption) -> events::Resumption {
+    match resumption {
+        Resumption::Proceed => events::Resumption::Proceed,
+        Resumption::Replace(bytes) => events::Resumption::Replace(bytes),
+        Resumption::Drop => events::Resumption::DropChunk,
+        Resumption::Respond(response) => events::Resumption::Respond(local_response(response)),
+        Resumption::Abort => events::Resumption::Abort,
+        Resumption::HoldForBody => events::Resumption::HoldForBody,
+        Resumption::Wait => events::Resumption::Wait,
+    }
+}
+
+fn call_outcome(outcome: events::CallOutcome) -> CallOutcome {
+    match outcome {
+        events::CallOutcome::Elapsed => CallOutcome::Elapsed,
+        events::CallOutcome::Failed(error) => CallOutcome::Failed(upstream_error(error)),
+        events::CallOutcome::Response(response) => {
+            let events::CallResponse { status, headers, body } = response;
+            CallOutcome::Response(CallResponse { status, headers, body })
+        }
     }
 }
 

@@ -1,7 +1,12 @@
 //! One exchange as its hooks see it: handles that read and change the agent's own heads. A handle is lent to a hook and
 //! cannot be kept, so no filter reaches an exchange whose hook does not run.
 
-use crate::{BodyMode, Connection, HeaderError, Headers, HeadersMut, headers::Part, imports};
+use std::time::Duration;
+
+use crate::{
+    BodyMode, Call, CallError, CallRequest, Connection, HeaderError, Headers, HeadersMut, TagError, TagValue,
+    headers::Part, imports,
+};
 
 /// HTTP version of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -157,6 +162,39 @@ impl Request {
     pub fn set_body_mode(&mut self, mode: BodyMode) -> Result<(), HeaderError> {
         imports::set_body_mode(self.number, Direction::Request, mode)
     }
+
+    /// Sends a request to a server that the publication names; then answer `Wait`.
+    ///
+    /// # Errors
+    /// Nothing was sent.
+    pub fn start_call(&self, upstream: &str, request: &CallRequest) -> Result<Call, CallError> {
+        imports::start_call(self.number, upstream, request).map(Call)
+    }
+
+    /// Starts a timer of at most a minute; then answer `Wait`.
+    ///
+    /// # Errors
+    /// None was started.
+    pub fn start_timer(&self, time: Duration) -> Result<Call, CallError> {
+        let milliseconds = u32::try_from(time.as_millis()).map_err(|_| CallError::Invalid)?;
+        imports::start_timer(self.number, milliseconds).map(Call)
+    }
+
+    /// Says something of the exchange, for other filters and the record, where it is `FILTER.NAME`.
+    ///
+    /// # Errors
+    /// It is not said.
+    pub fn set_tag(&self, name: &str, value: impl Into<TagValue>) -> Result<(), TagError> {
+        imports::set_tag(self.number, name, value.into())
+    }
+
+    /// What a filter says of the exchange, by `FILTER.NAME`.
+    ///
+    /// # Errors
+    /// The publication does not let this filter read it.
+    pub fn tag(&self, name: &str) -> Result<Option<TagValue>, TagError> {
+        imports::tag(self.number, name)
+    }
 }
 
 /// The response of an exchange; its request can still be read.
@@ -216,6 +254,39 @@ impl Response {
     /// `Frozen` in other hooks, `Forbidden` for more than was subscribed.
     pub fn set_body_mode(&mut self, mode: BodyMode) -> Result<(), HeaderError> {
         imports::set_body_mode(self.request.number, Direction::Response, mode)
+    }
+
+    /// Sends a request to a server that the publication names; then answer `Wait`.
+    ///
+    /// # Errors
+    /// Nothing was sent.
+    pub fn start_call(&self, upstream: &str, request: &CallRequest) -> Result<Call, CallError> {
+        imports::start_call(self.request.number, upstream, request).map(Call)
+    }
+
+    /// Starts a timer of at most a minute; then answer `Wait`.
+    ///
+    /// # Errors
+    /// None was started.
+    pub fn start_timer(&self, time: Duration) -> Result<Call, CallError> {
+        let milliseconds = u32::try_from(time.as_millis()).map_err(|_| CallError::Invalid)?;
+        imports::start_timer(self.request.number, milliseconds).map(Call)
+    }
+
+    /// Says something of the exchange, for other filters and the record, where it is `FILTER.NAME`.
+    ///
+    /// # Errors
+    /// It is not said.
+    pub fn set_tag(&self, name: &str, value: impl Into<TagValue>) -> Result<(), TagError> {
+        imports::set_tag(self.request.number, name, value.into())
+    }
+
+    /// What a filter says of the exchange, by `FILTER.NAME`.
+    ///
+    /// # Errors
+    /// The publication does not let this filter read it.
+    pub fn tag(&self, name: &str) -> Result<Option<TagValue>, TagError> {
+        imports::tag(self.request.number, name)
     }
 }
 

@@ -3,8 +3,8 @@
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Action, Chunk, ChunkAction, Done, Problems, Request, Response, Subscription, Trailers, TrailersAction,
-    UpstreamError,
+    Action, CallOutcome, Chunk, ChunkAction, Done, Problems, Request, Response, Resumed, Resumption, Subscription,
+    Trailers, TrailersAction, UpstreamError,
 };
 
 /// A filter: built once from its configuration, then shared by every exchange of its instance.
@@ -64,6 +64,11 @@ pub trait Filter: Sized + 'static {
     /// There is no body to hold for.
     fn upstream_error(&self, request: &Request, error: UpstreamError, state: &mut Self::State) -> Action {
         Action::Next
+    }
+
+    /// A call or timer that a hook waits for has ended ([`Action::Wait`]). What the hook could change can be changed now.
+    fn resumed(&self, resumed: &mut Resumed, outcome: CallOutcome, state: &mut Self::State) -> Resumption {
+        Resumption::Proceed
     }
 
     /// The exchange is over. Runs once for every exchange that met a hook.

@@ -8,8 +8,8 @@ use std::{
 };
 
 use crate::{
-    Action, Chunk, ChunkAction, Done, DoneReason, Filter, Problem, Request, Response, Subscription, Trailers,
-    TrailersAction, UpstreamError, config, exchange::Direction, headers::Part,
+    Action, CallOutcome, Chunk, ChunkAction, Done, DoneReason, Filter, Problem, Request, Response, Resumed, Resumption,
+    Subscription, Trailers, TrailersAction, UpstreamError, config, exchange::Direction, headers::Part,
 };
 
 /// One instance of a filter. Hooks before `configure` do nothing; the agent calls none.
@@ -67,6 +67,12 @@ impl<F: Filter> Guest<F> {
     pub(crate) fn upstream_error(&self, number: u32, error: UpstreamError) -> Action {
         self.hook(number, Action::Next, |filter, state| {
             filter.upstream_error(&Request::new(number, true), error, state)
+        })
+    }
+
+    pub(crate) fn resumed(&self, number: u32, call: u32, outcome: CallOutcome) -> Resumption {
+        self.hook(number, Resumption::Proceed, |filter, state| {
+            filter.resumed(&mut Resumed::new(number, call), outcome, state)
         })
     }
 

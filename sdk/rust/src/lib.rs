@@ -41,6 +41,7 @@
 #![deny(missing_docs)]
 
 mod action;
+pub mod call;
 mod chunk;
 pub mod clock;
 mod config;
@@ -50,6 +51,7 @@ mod filter;
 mod guest;
 mod headers;
 mod imports;
+pub mod kv;
 pub mod latin1;
 mod local_response;
 pub mod log;
@@ -57,6 +59,7 @@ pub mod metrics;
 mod problem;
 pub mod random;
 mod subscription;
+mod tag;
 mod trailers;
 
 #[cfg(target_arch = "wasm32")]
@@ -64,7 +67,8 @@ mod component;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 
-pub use action::{Action, ChunkAction, TrailersAction};
+pub use action::{Action, ChunkAction, Resumption, TrailersAction};
+pub use call::{Call, CallError, CallOutcome, CallRequest, CallResponse, Resumed};
 pub use chunk::Chunk;
 pub use config::NoConfig;
 pub use connection::{Connection, Entry};
@@ -74,14 +78,15 @@ pub use headers::{HeaderError, Headers, HeadersMut};
 pub use local_response::LocalResponse;
 pub use problem::{Problem, Problems};
 pub use subscription::{BodyMode, Subscription};
+pub use tag::{TagError, TagValue};
 pub use trailers::Trailers;
 
 /// Everything that most filters name: `use weir_sdk::prelude::*;`
 pub mod prelude {
     pub use crate::{
-        Action, BodyMode, Chunk, ChunkAction, Done, DoneReason, Filter, HeaderError, Headers, HeadersMut,
-        LocalResponse, NoConfig, Problem, Problems, Request, Response, Subscription, Trailers, TrailersAction,
-        UpstreamError,
+        Action, BodyMode, Call, CallError, CallOutcome, CallRequest, Chunk, ChunkAction, Done, DoneReason, Filter,
+        HeaderError, Headers, HeadersMut, LocalResponse, NoConfig, Problem, Problems, Request, Response, Resumed,
+        Resumption, Subscription, TagValue, Trailers, TrailersAction, UpstreamError,
     };
 }
 

@@ -5,12 +5,24 @@
 mod native;
 #[cfg(not(target_arch = "wasm32"))]
 mod native_ambient;
+#[cfg(not(target_arch = "wasm32"))]
+mod native_calls;
+#[cfg(not(target_arch = "wasm32"))]
+mod native_kv;
 #[cfg(target_arch = "wasm32")]
 mod wasm;
+#[cfg(target_arch = "wasm32")]
+mod wasm_more;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use native::*;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use native_ambient::*;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use native_calls::*;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use native_kv::*;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use wasm::*;
+#[cfg(target_arch = "wasm32")]
+pub(crate) use wasm_more::*;

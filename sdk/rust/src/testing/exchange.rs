@@ -2,6 +2,8 @@
 
 use weir_golden::{Case, Connection, Message, RequestLine, Status, Upstream};
 
+use crate::TagValue;
+
 /// What a client sends and what the upstream would answer: 200 without a body, unless said otherwise.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Exchange {
@@ -11,6 +13,10 @@ pub struct Exchange {
     pub request: Message<RequestLine>,
     /// What comes back.
     pub upstream: Upstream,
+    /// What calls to named upstreams come to.
+    pub calls: Vec<(String, Upstream)>,
+    /// Tags that other filters have set, and this one may read.
+    pub tags: Vec<(String, TagValue)>,
 }
 
 impl Exchange {
@@ -26,13 +32,25 @@ impl Exchange {
     pub fn new(method: &str, url: &str) -> Self {
         let text = format!("### request\n{method} {url}\n### expect\npass\n");
         let request = Case::parse(&text).ok().and_then(|case| case.request).expect("a test writes an absolute URL");
-        Self { connection: Connection::default(), request, upstream: Upstream::default() }
+        Self {
+            connection: Connection::default(),
+            request,
+            upstream: Upstream::default(),
+            calls: Vec::new(),
+            tags: Vec::new(),
+        }
     }
 
     /// What a golden case sends; none where it only tests a configuration.
     pub(super) fn of_case(case: &Case) -> Option<Self> {
         let request = case.request.clone()?;
-        Some(Self { connection: case.connection.clone(), request, upstream: case.upstream.clone() })
+        Some(Self {
+            connection: case.connection.clone(),
+            request,
+            upstream: case.upstream.clone(),
+            calls: case.calls.clone(),
+            tags: Vec::new(),
+        })
     }
 
     /// Says how the client came.
@@ -62,6 +80,21 @@ impl Exchange {
         let fields = fields.iter().map(|(name, value)| (name.to_ascii_lowercase(), (*value).to_owned())).collect();
         let body = chunks.iter().map(|chunk| chunk.to_vec()).collect();
         self.upstream = Upstream::Response(Message { start: Status(status), fields, body, trailers: None });
+        self
+    }
+
+    /// Says what a call to a named upstream comes to.
+    #[must_use]
+    pub fn call(mut self, upstream: &str, status: u16, body: &[u8]) -> Self {
+        let answer = Message { start: Status(status), fields: Vec::new(), body: vec![body.to_vec()], trailers: None };
+        self.calls.push((upstream.to_owned(), Upstream::Response(answer)));
+        self
+    }
+
+    /// A tag that another filter has set, `FILTER.NAME`.
+    #[must_use]
+    pub fn tag(mut self, name: &str, value: impl Into<TagValue>) -> Self {
+        self.tags.push((name.to_owned(), value.into()));
         self
     }
 

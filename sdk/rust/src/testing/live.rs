@@ -1,10 +1,13 @@
 //! The one exchange whose hook runs, as the imports of a native build see it.
 
-use std::cell::RefCell;
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, VecDeque},
+};
 
 use weir_golden::{Fields, RequestLine};
 
-use crate::{BodyMode, Connection, HeaderError, exchange::Direction, headers::Part, log::Level};
+use crate::{BodyMode, CallOutcome, Connection, HeaderError, TagValue, exchange::Direction, headers::Part, log::Level};
 
 /// Field lines, names in lower case.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -52,6 +55,13 @@ pub(crate) struct Live {
     pub(crate) asked: [BodyMode; 2],
     /// What is left of it.
     pub(crate) modes: [BodyMode; 2],
+    /// What calls come to.
+    pub(crate) upstreams: Vec<(String, CallOutcome)>,
+    pub(crate) calls_started: usize,
+    /// Not told to the filter yet.
+    pub(crate) ended_calls: VecDeque<(u32, CallOutcome)>,
+    pub(crate) tags: BTreeMap<String, TagValue>,
+    pub(crate) others_tags: Vec<(String, TagValue)>,
 }
 
 impl Live {
@@ -96,7 +106,7 @@ pub(crate) fn take_log() -> Vec<(Level, String)> {
 }
 
 #[allow(clippy::panic, reason = "the agent traps a filter that does this")]
-fn with<R>(of: u32, use_it: impl FnOnce(&mut Live) -> R) -> R {
+pub(crate) fn with<R>(of: u32, use_it: impl FnOnce(&mut Live) -> R) -> R {
     LIVE.with(|slot| match slot.borrow_mut().as_mut() {
         Some(live) if live.number == of => use_it(live),
         _ => panic!("exchange {of} was used outside of its hooks"),

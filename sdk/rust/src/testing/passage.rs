@@ -1,5 +1,7 @@
 //! One exchange's passage through one filter: the agent's part, hook by hook.
 
+use std::collections::{BTreeMap, VecDeque};
+
 use weir_golden::{Message, Outcome, Status, Upstream, Verdict};
 
 use super::{
@@ -7,8 +9,8 @@ use super::{
     live::{self, Head, Live},
 };
 use crate::{
-    Action, BodyMode, Chunk, ChunkAction, Connection, DoneReason, Entry, Filter, LocalResponse, TrailersAction,
-    UpstreamError, exchange::Direction, headers::Part,
+    Action, BodyMode, CallOutcome, CallResponse, Chunk, Connection, DoneReason, Entry, Filter, LocalResponse,
+    Resumption, UpstreamError, exchange::Direction, headers::Part,
 };
 
 pub(super) struct Passage<'a, F: Filter> {
@@ -41,6 +43,11 @@ impl<'a, F: Filter> Passage<'a, F> {
             in_head: None,
             asked: [tested.subscription.request_body, tested.subscription.response_body],
             modes: [tested.subscription.request_body, tested.subscription.response_body],
+            upstreams: exchange.calls.iter().map(|(name, answer)| (name.clone(), outcome(answer))).collect(),
+            calls_started: 0,
+            ended_calls: VecDeque::new(),
+            tags: BTreeMap::new(),
+            others_tags: exchange.tags.clone(),
         };
         Self { tested, number, live: Some(live), exchange, reason: None }
     }
@@ -111,11 +118,11 @@ impl<'a, F: Filter> Passage<'a, F> {
                 Direction::Request => guest.request_head(number, is_empty),
                 Direction::Response => guest.response_head(number, is_empty),
             });
-            match action {
-                Action::Next => {}
-                Action::HoldForBody => held = !is_empty,
-                Action::Respond(response) => return Err(respond(response)),
-                Action::Abort => return Err(End::Abort),
+            match self.settled(action.into(), &[part], Some(direction))? {
+                Resumption::HoldForBody => held = !is_empty,
+                Resumption::Respond(response) => return Err(respond(response)),
+                Resumption::Replace(_) | Resumption::Drop => return Err(no_chunk()),
+                _ => {}
             }
         }
         let open = if held { &[part][..] } else { &[] };
@@ -124,13 +131,14 @@ impl<'a, F: Filter> Passage<'a, F> {
             let mut open = open.to_vec();
             open.push(trailer_part);
             let action = self.hook(&open, None, |guest, number| guest.trailers(number, direction));
-            match action {
-                TrailersAction::Next => {}
-                TrailersAction::Respond(response) if direction == Direction::Request || held => {
+            match self.settled(action.into(), &open, None)? {
+                Resumption::Respond(response) if direction == Direction::Request || held => {
                     return Err(respond(response));
                 }
                 // The response's head is at the client already.
-                TrailersAction::Respond(_) | TrailersAction::Abort => return Err(End::Abort),
+                Resumption::Respond(_) => return Err(End::Abort),
+                Resumption::Replace(_) | Resumption::Drop | Resumption::HoldForBody => return Err(no_chunk()),
+                _ => {}
             }
         }
         Ok(out)
@@ -159,39 +167,50 @@ impl<'a, F: Filter> Passage<'a, F> {
         for (index, bytes) in chunks.into_iter().enumerate() {
             let chunk = Chunk { bytes: bytes.clone(), end_of_stream: index == last };
             let action = self.hook(open, None, |guest, number| guest.body(number, direction, chunk));
-            match action {
-                ChunkAction::Pass if bytes.is_empty() => {}
-                ChunkAction::Pass => out.push(bytes),
-                ChunkAction::Replace(_) | ChunkAction::Drop if mode == BodyMode::Observe => {
+            match self.settled(action.into(), open, None)? {
+                Resumption::Replace(_) | Resumption::Drop if mode == BodyMode::Observe => {
                     return Err(End::Fail("a filter that observes may not change the body".to_owned()));
                 }
-                ChunkAction::Replace(bytes) => out.push(bytes),
-                ChunkAction::Drop => {}
-                ChunkAction::Respond(response) if direction == Direction::Request || !open.is_empty() => {
+                Resumption::Replace(bytes) => out.push(bytes),
+                Resumption::Drop => {}
+                Resumption::Respond(response) if direction == Direction::Request || !open.is_empty() => {
                     return Err(respond(response));
                 }
                 // The response's head is at the client already.
-                ChunkAction::Respond(_) | ChunkAction::Abort => return Err(End::Abort),
+                Resumption::Respond(_) => return Err(End::Abort),
+                Resumption::HoldForBody => return Err(End::Fail("there is no head to hold".to_owned())),
+                _ if bytes.is_empty() => {}
+                _ => out.push(bytes),
             }
         }
         Ok(out)
     }
 
     fn upstream_error(&mut self, name: &str) -> Result<(), End> {
-        let error = match name {
-            "refused" => UpstreamError::Refused,
-            "reset" => UpstreamError::Reset,
-            "timeout" => UpstreamError::Timeout,
-            "dns" => UpstreamError::Dns,
-            "protocol" => UpstreamError::Protocol,
-            "too-large" => UpstreamError::TooLarge,
-            tls => UpstreamError::Tls(tls.strip_prefix("tls ").unwrap_or(tls).to_owned()),
-        };
+        let error = upstream_error(name);
         match self.hook(&[], None, |guest, number| guest.upstream_error(number, error)) {
             Action::Next => Ok(()),
             Action::HoldForBody => Err(End::Fail("there is no body to hold for".to_owned())),
             Action::Respond(response) => Err(respond(response)),
             Action::Abort => Err(End::Abort),
+            Action::Wait => Err(End::Fail("it cannot wait here".to_owned())),
+        }
+    }
+
+    /// What a hook comes to in the end: as long as it waits, it is resumed with what has ended.
+    fn settled(&mut self, first: Resumption, open: &[Part], in_head: Option<Direction>) -> Result<Resumption, End> {
+        let mut decided = first;
+        loop {
+            match decided {
+                Resumption::Abort => return Err(End::Abort),
+                Resumption::Wait => {
+                    let Some((call, outcome)) = self.live().ended_calls.pop_front() else {
+                        return Err(End::Fail("it waits, but has started nothing to wait for".to_owned()));
+                    };
+                    decided = self.hook(open, in_head, |guest, number| guest.resumed(number, call, outcome));
+                }
+                other => return Ok(other),
+            }
         }
     }
 
@@ -210,6 +229,33 @@ impl<'a, F: Filter> Passage<'a, F> {
 
     fn live(&mut self) -> &mut Live {
         self.live.as_mut().expect("only a running hook has it")
+    }
+}
+
+fn no_chunk() -> End {
+    End::Fail("there is no chunk to replace or drop".to_owned())
+}
+
+fn outcome(answer: &Upstream) -> CallOutcome {
+    match answer {
+        Upstream::Error(name) => CallOutcome::Failed(upstream_error(name)),
+        Upstream::Response(response) => CallOutcome::Response(CallResponse {
+            status: response.start.0,
+            headers: response.fields.clone(),
+            body: response.joined(),
+        }),
+    }
+}
+
+fn upstream_error(name: &str) -> UpstreamError {
+    match name {
+        "refused" => UpstreamError::Refused,
+        "reset" => UpstreamError::Reset,
+        "timeout" => UpstreamError::Timeout,
+        "dns" => UpstreamError::Dns,
+        "protocol" => UpstreamError::Protocol,
+        "too-large" => UpstreamError::TooLarge,
+        tls => UpstreamError::Tls(tls.strip_prefix("tls ").unwrap_or(tls).to_owned()),
     }
 }
 
