@@ -23,6 +23,10 @@ impl Subject for Everything<'_> {
         fits(self.0.as_bytes())
     }
 
+    fn any_tag(&self, fits: &mut dyn FnMut(&str) -> bool) -> bool {
+        fits(self.0)
+    }
+
     fn any_filter(&self, fits: &mut dyn FnMut(&str) -> bool) -> bool {
         fits(self.0)
     }

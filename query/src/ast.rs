@@ -34,6 +34,8 @@ pub enum Term {
     },
     /// The name of one of the filters that took part fits.
     Filter(Pattern),
+    /// `FILTER.NAME` or `FILTER.NAME=VALUE` of one of the tags fits.
+    Tag(Pattern),
     /// A number lies in a range.
     Number(Number, Range),
 }
@@ -115,7 +117,7 @@ impl MediaType {
 }
 
 pub(crate) const ALL_FIELDS: &str = "host, path, method, status, scheme, type, size, duration, header.NAME, user, \
-                                     agent, filter, error, outcome, id, entry";
+                                     agent, filter, tag, error, outcome, id, entry";
 pub(crate) const REQUEST_FIELDS: &str = "host, path, method, scheme, header.NAME, user, entry";
 
 impl Text {
@@ -181,7 +183,7 @@ impl Term {
         match self {
             Self::Text(field, _) => field.at_request(),
             Self::Header { .. } => true,
-            Self::Type(_) | Self::Filter(_) | Self::Number(..) => false,
+            Self::Type(_) | Self::Filter(_) | Self::Tag(_) | Self::Number(..) => false,
         }
     }
 }

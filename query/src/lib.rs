@@ -24,6 +24,7 @@
 //! | `duration:>200ms` | first request byte to last response byte; us, ms, s, m | |
 //! | `outcome:filter-failed` `error:*refused*` | how it ended | |
 //! | `filter:block` | a filter that took part | |
+//! | `tag:jwt-auth.user` `tag:geo.country=DE` | what a filter said of it: the name, or name and value; case counts | |
 //! | `agent:edge-1` `id:0199…` | who carried it, and its own id | |
 //!
 //! `*` stands for any run of characters, also inside quotes; `\*` for a star. A field that an exchange does not have

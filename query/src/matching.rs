@@ -18,6 +18,9 @@ pub trait Subject {
 
     /// Does the name of one of the filters that took part fit?
     fn any_filter(&self, fits: &mut dyn FnMut(&str) -> bool) -> bool;
+
+    /// Does one of its tags fit, as `FILTER.NAME` or as `FILTER.NAME=VALUE`?
+    fn any_tag(&self, fits: &mut dyn FnMut(&str) -> bool) -> bool;
 }
 
 /// A host as queries see it: without the brackets of an IPv6 address and without the dot that may close a domain name,
@@ -57,6 +60,7 @@ impl Term {
             }),
             Self::Header { name, value } => subject.any_header(name, &mut |bytes| value.matches(bytes)),
             Self::Filter(pattern) => subject.any_filter(&mut |name| pattern.matches(name.as_bytes())),
+            Self::Tag(pattern) => subject.any_tag(&mut |tag| pattern.matches(tag.as_bytes())),
             Self::Number(field, range) => subject.number(*field).is_some_and(|number| range.contains(number)),
         }
     }

@@ -39,6 +39,7 @@ impl Display for Term {
             Self::Type(media) => write!(f, "type:{}", media.written),
             Self::Header { name, value } => write!(f, "header.{name}:{value}"),
             Self::Filter(pattern) => write!(f, "filter:{pattern}"),
+            Self::Tag(pattern) => write!(f, "tag:{pattern}"),
             Self::Number(field, range) => number(f, *field, *range),
         }
     }

@@ -15,6 +15,7 @@ pub(crate) fn term(column: usize, field: &str, value: Value) -> Result<Term, Que
     match name.as_str() {
         "type" => return Ok(Term::Type(MediaType::new(Pattern::new(value.pieces, true)))),
         "filter" => return Ok(Term::Filter(Pattern::new(value.pieces, true))),
+        "tag" => return Ok(Term::Tag(Pattern::new(value.pieces, false))),
         _ => {}
     }
     match name.strip_prefix("header.") {

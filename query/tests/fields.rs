@@ -86,6 +86,9 @@ fn headers_and_filters_fit_by_any_of_their_values() {
     check("header.x-bar:*", false);
     check("filter:block filter:headers", true);
     check("filter:redact", false);
+    check("tag:geo.country tag:geo.country=DE", true);
+    check("tag:*.country=D?", false);
+    check("tag:*=DE -tag:geo.country=FR", true);
 }
 
 #[test]

@@ -19,6 +19,7 @@ fn term() -> impl Strategy<Value = String> {
         "type:[a-z]{1,3}/[a-z*]{1,3}",
         "header\\.[xX]-[fF]oo:b[a-z*]{0,2}",
         "filter:[bh*][a-z*]{0,5}",
+        "tag:[bh*][a-z.=*]{0,5}",
         "entry:(connect|\\*)",
     ]
 }

@@ -102,6 +102,9 @@ impl Ledger {
             for receipt in run.into_iter().flat_map(Run::receipts) {
                 self.recording.receipt(&receipt);
             }
+            for tag in run.into_iter().flat_map(|run| &run.exchange().tags) {
+                self.recording.tag(tag);
+            }
             self.request_body(run);
             if self.responded {
                 self.response_body(run);

@@ -96,6 +96,10 @@ impl Subject for Head<'_> {
         self.request.headers.get_all(name).iter().any(|value| fits(value.as_bytes()))
     }
 
+    fn any_tag(&self, _fits: &mut dyn FnMut(&str) -> bool) -> bool {
+        false
+    }
+
     fn any_filter(&self, _fits: &mut dyn FnMut(&str) -> bool) -> bool {
         false
     }

@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, Version, header::PROXY_AUTHORIZATION, request, response};
 use uuid::Uuid;
-use weir_host::{Connection, Receipt};
+use weir_host::{Connection, Receipt, Tag, TagValue};
 use weir_proto::v1::Outcome;
 
 use super::{recorder::WorkerInner, wire};
@@ -147,6 +147,20 @@ impl Recording {
                     wire::text(out, 5, format_args!("{}: {}", failure.phase, failure.reason));
                 }
                 wire::number(out, 6, u64::from(receipt.changed));
+            });
+        });
+    }
+
+    /// What a filter said.
+    pub fn tag(&mut self, tag: &Tag) {
+        self.write(|out| {
+            wire::message(out, 14, |out| {
+                wire::text(out, 1, format_args!("{}.{}", tag.filter, tag.name));
+                match &tag.value {
+                    TagValue::Text(text) => wire::text(out, 2, text),
+                    TagValue::Number(number) => wire::double(out, 3, *number),
+                    TagValue::Flag(flag) => wire::flag(out, 4, *flag),
+                }
             });
         });
     }

@@ -31,6 +31,18 @@ pub(crate) fn number(out: &mut Vec<u8>, field: u32, value: u64) {
     }
 }
 
+/// A flag of a oneof, which is there even when it is false.
+pub(crate) fn flag(out: &mut Vec<u8>, field: u32, value: bool) {
+    tag(out, field, 0);
+    out.push(u8::from(value));
+}
+
+/// A double of a oneof.
+pub(crate) fn double(out: &mut Vec<u8>, field: u32, value: f64) {
+    tag(out, field, 1);
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
 /// Bytes or a string; nothing when empty.
 pub(crate) fn bytes(out: &mut Vec<u8>, field: u32, value: &[u8]) {
     if !value.is_empty() {

@@ -1,6 +1,6 @@
 //! `/api/v1/exchanges`: what was recorded, as a list and one by one.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
@@ -81,6 +81,9 @@ pub(super) struct ExchangeDetail {
     original_response: Option<ResponseMessage>,
     upstream_address: Option<String>,
     receipts: Vec<Receipt>,
+    /// What filters said of it, by `FILTER.NAME`: text, number or flag.
+    #[schema(value_type = Object)]
+    tags: BTreeMap<String, serde_json::Value>,
 }
 
 /// How the client came in.
@@ -217,6 +220,7 @@ fn detail(summary: Summary, exchange: v1::Exchange) -> ExchangeDetail {
         original_response: exchange.original_response.map(response),
         upstream_address: some(exchange.upstream_address),
         receipts: exchange.filters.into_iter().map(receipt).collect(),
+        tags: exchange.tags.into_iter().map(tag).collect(),
     }
 }
 
@@ -239,6 +243,17 @@ fn response(response: v1::Response) -> ResponseMessage {
         trailers: fields(response.trailers),
         body: size(response.body),
     }
+}
+
+fn tag(tag: v1::Tag) -> (String, serde_json::Value) {
+    use v1::tag::Value;
+    let value = match tag.value {
+        Some(Value::Text(text)) => text.into(),
+        Some(Value::Number(number)) => number.into(),
+        Some(Value::Flag(flag)) => flag.into(),
+        None => serde_json::Value::Null,
+    };
+    (tag.name, value)
 }
 
 fn receipt(receipt: v1::Receipt) -> Receipt {

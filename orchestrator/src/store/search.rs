@@ -3,7 +3,7 @@
 
 use sqlx::{QueryBuilder, Sqlite};
 use uuid::Uuid;
-use weir_proto::v1::Exchange;
+use weir_proto::v1::{Exchange, tag::Value};
 use weir_query::{Expr, Number, Pattern, Query, Range, Subject, Term, Text};
 
 use super::{exchanges::outcome, signed};
@@ -95,7 +95,7 @@ fn in_columns(expr: &Expr) -> bool {
     match expr {
         Expr::And(parts) | Expr::Or(parts) => parts.iter().all(in_columns),
         Expr::Not(inner) => in_columns(inner),
-        Expr::Term(Term::Header { .. }) => false,
+        Expr::Term(Term::Header { .. } | Term::Tag(_)) => false,
         // A star must not reach from one name to the next.
         Expr::Term(Term::Filter(pattern)) => pattern.literal().is_some(),
         Expr::Term(Term::Text(..) | Term::Type(_) | Term::Number(..)) => true,
@@ -156,7 +156,7 @@ fn push_term(sql: &mut Sql<'_>, term: &Term) {
             push_range(sql, column, *range);
         }
         // `in_columns` keeps them out.
-        Term::Header { .. } => drop(sql.push("1")),
+        Term::Header { .. } | Term::Tag(_) => drop(sql.push("1")),
     }
 }
 
@@ -295,5 +295,17 @@ impl Subject for Seen<'_> {
 
     fn any_filter(&self, fits: &mut dyn FnMut(&str) -> bool) -> bool {
         self.exchange.filters.iter().any(|receipt| fits(&receipt.name))
+    }
+
+    fn any_tag(&self, fits: &mut dyn FnMut(&str) -> bool) -> bool {
+        self.exchange.tags.iter().any(|tag| {
+            let valued = match &tag.value {
+                Some(Value::Text(text)) => format!("{}={text}", tag.name),
+                Some(Value::Number(number)) => format!("{}={number}", tag.name),
+                Some(Value::Flag(flag)) => format!("{}={flag}", tag.name),
+                None => return fits(&tag.name),
+            };
+            fits(&tag.name) || fits(&valued)
+        })
     }
 }

@@ -13,6 +13,7 @@ pub(crate) struct Sample {
     pub(crate) content_type: Option<&'static str>,
     pub(crate) headers: Vec<(&'static str, &'static [u8])>,
     pub(crate) filters: Vec<&'static str>,
+    pub(crate) tags: Vec<&'static str>,
     pub(crate) status: Option<u64>,
     pub(crate) size: Option<u64>,
     pub(crate) duration: Option<u64>,
@@ -53,6 +54,10 @@ impl Subject for Sample {
     fn any_filter(&self, fits: &mut dyn FnMut(&str) -> bool) -> bool {
         self.filters.iter().any(|name| fits(name))
     }
+
+    fn any_tag(&self, fits: &mut dyn FnMut(&str) -> bool) -> bool {
+        self.tags.iter().any(|tag| fits(tag))
+    }
 }
 
 pub(crate) fn sample() -> Sample {
@@ -64,6 +69,7 @@ pub(crate) fn sample() -> Sample {
         content_type: Some("application/hal+json; charset=utf-8"),
         headers: vec![("x-foo", b"bar"), ("x-foo", b"b\xfer")],
         filters: vec!["block", "headers"],
+        tags: vec!["geo.country", "geo.country=DE"],
         status: Some(503),
         size: Some(1_500_000),
         duration: Some(250_000),

@@ -101,6 +101,7 @@ proptest! {
         };
         let outcome = Outcome::try_from(outcome).unwrap();
 
+        let name_of_filter = name.clone();
         let exchanges = written(|mut recording| {
             recording.connection(&connection);
             recording.request_head(Side::Original, &request(Method::POST, &heads[0]));
@@ -114,6 +115,13 @@ proptest! {
             recording.request_trailers(Side::Original, &trailers[0]);
             recording.response_trailers(Side::Filtered, &trailers[1]);
             recording.receipt(&receipt);
+            for (name, value) in [
+                ("text", TagValue::Text(error.clone())),
+                ("number", TagValue::Number(version as f64)),
+                ("flag", TagValue::Flag(changed)),
+            ] {
+                recording.tag(&Tag { filter: name_of_filter.clone(), name: name.to_owned(), value });
+            }
             recording.finish(outcome, Some(&error));
         });
 
@@ -170,6 +178,11 @@ proptest! {
                 changed,
             }],
             outcome: outcome as i32,
+            tags: vec![
+                v1::Tag { name: "block.text".into(), value: Some(v1::tag::Value::Text(error.clone())) },
+                v1::Tag { name: "block.number".into(), value: Some(v1::tag::Value::Number(version as f64)) },
+                v1::Tag { name: "block.flag".into(), value: Some(v1::tag::Value::Flag(changed)) },
+            ],
             error,
         };
         prop_assert_eq!(got, &expected);

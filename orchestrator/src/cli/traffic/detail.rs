@@ -1,5 +1,7 @@
 //! One exchange as REST answers it.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 #[derive(Deserialize, Default)]
@@ -20,6 +22,7 @@ pub(super) struct Detail {
     pub(super) original_response: Option<Response>,
     pub(super) upstream_address: Option<String>,
     pub(super) receipts: Vec<Receipt>,
+    pub(super) tags: BTreeMap<String, serde_json::Value>,
 }
 
 #[derive(Deserialize, Default)]

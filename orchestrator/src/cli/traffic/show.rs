@@ -133,6 +133,10 @@ fn facts(text: &mut String, detail: &Detail) {
         let error = error.map(|error| format!(": {error}")).unwrap_or_default();
         fact("filter", &format!("{} {}: {}{changed}{error}", receipt.name, receipt.version, receipt.verdict));
     }
+    for (name, value) in &detail.tags {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        fact("tag", &format!("{name}={value}"));
+    }
 }
 
 fn request_head(text: &mut String, request: &Request) {
