@@ -37,10 +37,11 @@ mod subscription;
 
 pub use answer::{Answer, DoneReason, Length, LocalResponse, Progress, Receipt, UpstreamError, Verdict};
 pub use chain::Chain;
+pub use component::check as check_component;
 pub use exchange::{Connection, Direction, Entry, Exchange};
 pub use failure::{Failure, FailureKind};
 pub use filter::Filter;
-pub use host::{Host, HostConfig, HostError, Level, LogSink};
+pub use host::{Host, HostConfig, HostError, Level, LogSink, Prepared};
 pub use instances::{Instances, Warm};
 pub use load_error::{LoadError, LoadFault, Problem};
 pub use metrics::{MetricKind, Series};
