@@ -51,7 +51,12 @@ impl Build {
             deliver(out, &component)?;
         }
         let imports = Anatomy::of(&component).map_err(|error| refuse(error.to_string()))?.imports;
-        say(&format!("{}: component, {}, imports {}", out.display(), size(length), short(&imports).join(", ")))?;
+        say(&format!(
+            "{}: component, {}, imports {}",
+            out.display(),
+            size(length),
+            short(&imports, Form::Component).join(", ")
+        ))?;
         Ok(true)
     }
 }

@@ -9,11 +9,13 @@ mod pattern;
 mod portrait;
 
 use std::{
+    collections::BTreeSet,
     io::{self, Write as _},
     process::ExitCode,
 };
 
 use clap::Subcommand;
+use weir_adapter::Form;
 
 /// Tools for the authors of filters.
 #[derive(Subcommand)]
@@ -76,9 +78,13 @@ fn size(bytes: u64) -> String {
     }
 }
 
-/// The short names of interfaces of the contract, whole names of others.
-fn short<'a>(names: impl IntoIterator<Item = &'a String>) -> Vec<&'a str> {
-    names.into_iter().map(|name| ours(name).map_or(name.as_str(), |(interface, _)| interface)).collect()
+/// The short names of interfaces of the contract, each once, and whole names of others. A module's names have a function at the
+/// end, and beside them stands what only its own bindings know.
+fn short<'a>(names: impl IntoIterator<Item = &'a String>, form: Form) -> Vec<&'a str> {
+    let is_told = |name: &&String| form == Form::Component || ours(name).is_some();
+    let names = names.into_iter().filter(is_told);
+    let all: BTreeSet<&str> = names.map(|name| ours(name).map_or(name.as_str(), |(interface, _)| interface)).collect();
+    all.into_iter().collect()
 }
 
 /// `weir:filter/http@0.1.0` -> (`http`, `0.1.0`).

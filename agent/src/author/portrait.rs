@@ -29,8 +29,8 @@ impl Portrait {
         line("digest", &self.digest.to_string());
         if let Ok(anatomy) = &self.anatomy {
             line("contract", &contract(anatomy).map_or_else(|| "none of ours".to_owned(), str::to_owned));
-            line("exports", &list(short(&anatomy.exports)));
-            line("imports", &list(short(&anatomy.imports)));
+            line("exports", &list(short(&anatomy.exports, anatomy.form)));
+            line("imports", &list(short(&anatomy.imports, anatomy.form)));
             line("needs", &list(needs(anatomy)));
             line("made by", &list(made_by(anatomy)));
             line("memory", &self.memory(anatomy));
