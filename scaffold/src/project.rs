@@ -48,7 +48,7 @@ fn renamed(text: &str, name: &FilterName, language: Language) -> String {
 
 fn filled(template: &str, name: &FilterName, language: Language) -> String {
     let check = if language == Language::Rust {
-        "cargo test                                     # the cases natively, with breakpoints and println\n$ "
+        "cargo test                           # the cases natively, with breakpoints and println\n$ "
     } else {
         ""
     };

@@ -36,5 +36,5 @@ contract=$(sed -n 's/^package weir:filter@\(.*\);/\1/p' "$sdk/../../wit/filter.w
 } >build/wit/world.wit
 
 node "$tool" --sync --stub-wasi --world guest --wit build/wit --js build/modules/filter.js --module-root build/modules \
-    --output build/component.wasm
+    --output build/component.wasm >build/log
 exec "${AGENT:-agent}" filter build build/component.wasm --output "$name.wasm"

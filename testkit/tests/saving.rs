@@ -58,7 +58,8 @@ impl Author {
 async fn what_is_saved_runs_within_a_second_however_it_is_saved() -> anyhow::Result<()> {
     let author = Author::start("saving").await?;
     let versions = [("from c", fs::read(filter("hello-c")?)?), ("from a filter", fs::read(filter("hello-filter")?)?)];
-    let save: [(&str, fn(&Author, &[u8]) -> std::io::Result<()>); 4] = [
+    type Save = fn(&Author, &[u8]) -> std::io::Result<()>;
+    let save: [(&str, Save); 4] = [
         ("in place", |author, bytes| fs::write(author.hello(), bytes)),
         ("renamed over", |author, bytes| {
             let beside = author.folder.join(".hello.wasm.swp");

@@ -44,7 +44,8 @@ impl Build {
             return Err(Fault::Filter(file::too_large(&self.file, length)));
         }
         if form == Form::Component {
-            say(&format!("{} is a component already: it needs no building", self.file.display()))?;
+            let rest = if self.output.is_some() { "it is copied as it is" } else { "it needs no building" };
+            say(&format!("{} is a component already: {rest}", self.file.display()))?;
         }
         let out = self.output.as_deref().unwrap_or(&self.file);
         if form == Form::Module || self.output.is_some() {
