@@ -5,14 +5,14 @@
 //! module that gives nothing away (`null.wat`). Must not know: any language, and what the filter does.
 #![deny(missing_docs)]
 
-mod imports;
+mod anatomy;
 mod null;
 mod world;
 
 #[cfg(test)]
 mod tests;
 
-pub use imports::imports;
+pub use anatomy::{Anatomy, AnatomyError, Form, Memory, imports, validate};
 use weir_wit::FILTER_WIT;
 use wit_component::ComponentEncoder;
 

@@ -5,6 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::{
+    author::FilterCommand,
     config::{self, Config, Settings},
     logging, start,
 };
@@ -32,6 +33,11 @@ enum Command {
         path: bool,
         #[command(flatten)]
         options: Options,
+    },
+    /// For authors of filters: look at one, make a component of one, test one
+    Filter {
+        #[command(subcommand)]
+        command: FilterCommand,
     },
 }
 
@@ -71,6 +77,7 @@ pub fn main() -> anyhow::Result<ExitCode> {
                 print!("{}", std::fs::read_to_string(&certificate)?);
             }
         }
+        Command::Filter { command } => return Ok(command.run()),
     }
     Ok(ExitCode::SUCCESS)
 }

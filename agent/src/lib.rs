@@ -5,6 +5,7 @@
 //! set of filter instances; workers share only [`worker::Shared`].
 
 pub mod admin;
+mod author;
 pub mod cli;
 pub mod config;
 pub mod connection;

@@ -297,6 +297,30 @@ impl Statement {
 }
 
 impl Publication {
+    /// How a component of this name runs of which nothing is said: every default, and no grants. For files that are trusted
+    /// as they are; digest and size are taken from the bytes by [`crate::Artifact::from_trusted_file`].
+    pub fn unsigned(name: Name) -> Self {
+        Self {
+            name,
+            version: 1,
+            group: GroupName::default(),
+            sequence: 0,
+            rollback: false,
+            expires: u64::MAX,
+            digest: Digest::of(b""),
+            size: 0,
+            matching: String::new(),
+            priority: 0,
+            config: "{}".to_owned(),
+            on_failure: FailurePolicy::default(),
+            isolation: Isolation::default(),
+            limits: Limits::default(),
+            grants: BTreeSet::new(),
+            upstreams: BTreeMap::new(),
+            reads: BTreeSet::new(),
+        }
+    }
+
     /// Checks size, bounds, configuration and upstreams; names and digest are right by their types.
     ///
     /// # Errors

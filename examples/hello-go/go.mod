@@ -1,4 +1,4 @@
-module hello
+module filter
 
 go 1.25
 

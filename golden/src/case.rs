@@ -10,8 +10,8 @@ pub const EXCHANGE_ID: &str = "01890000-0000-7000-8000-000000000001";
 pub struct Case {
     /// The comment at the top of the file.
     pub title: String,
-    /// The filter's configuration, JSON text as written.
-    pub config: String,
+    /// The filter's configuration, JSON text as written; none where the case states none.
+    pub config: Option<String>,
     /// How the client came.
     pub connection: Connection,
     /// What the client sends. None where only the configuration is tested.
@@ -141,5 +141,10 @@ impl Case {
     /// What is wrong, and in which line.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         crate::parse::case(text)
+    }
+
+    /// The filter's configuration, JSON; `{}` where the case states none.
+    pub fn config(&self) -> &str {
+        self.config.as_deref().unwrap_or("{}")
     }
 }

@@ -47,7 +47,7 @@ pub(crate) fn case(text: &str) -> Result<Case, ParseError> {
     let find = |name: &str| sections.iter().find(|section| section.title.1 == name);
     let last = text.lines().count().max(1);
 
-    let config = find("config").map_or_else(|| "{}".to_owned(), |section| join(&section.lines));
+    let config = find("config").map(|section| join(&section.lines));
     let connection = find("connection").map_or_else(|| Ok(Connection::default()), connection)?;
     let request = message(find("request"), find("request trailers"), request_line)?;
     let response = message(find("upstream"), find("upstream trailers"), status)?;

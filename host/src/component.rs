@@ -15,7 +15,10 @@ const EXPORTS: [&str; 2] = ["lifecycle", "events"];
 const HTTP: &str = "http";
 
 /// Checks form, world, imports and grants.
-pub(crate) fn check(bytes: &[u8], grants: &BTreeSet<Capability>) -> Result<(), LoadFault> {
+///
+/// # Errors
+/// The first fault.
+pub fn check(bytes: &[u8], grants: &BTreeSet<Capability>) -> Result<(), LoadFault> {
     let surface = Surface::parse(bytes)?;
     for interface in EXPORTS {
         require_export(&surface.exports, interface)?;

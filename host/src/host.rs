@@ -1,6 +1,10 @@
 //! The engine and everything that filters of one agent share.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use uuid::Uuid;
 use wasmtime::{Engine, component::Linker};
@@ -8,7 +12,7 @@ use weir_artifact::{Artifact, Name};
 
 use crate::{
     Filter, LoadError, LoadFault, clock,
-    compiled::Compilations,
+    compiled::{Compilations, Compiled},
     component,
     engine::{self, Ticker},
     generations::{Generation, Generations},
@@ -86,6 +90,19 @@ pub struct Host {
     shared: Arc<Shared>,
 }
 
+/// A component that is compiled, and stays so.
+pub struct Prepared {
+    _compiled: Arc<Compiled>,
+    time: Duration,
+}
+
+impl Prepared {
+    /// How long checking and compiling took.
+    pub fn time(&self) -> Duration {
+        self.time
+    }
+}
+
 struct Shared {
     engine: Engine,
     linker: Linker<State>,
@@ -140,6 +157,19 @@ impl Host {
         })
     }
 
+    /// Checks and compiles only. Loads of the same component find it compiled for as long as the answer lives.
+    ///
+    /// # Errors
+    /// What is wrong, with filter, phase and reason.
+    pub fn prepare(&self, artifact: &Artifact) -> Result<Prepared, LoadError> {
+        let publication = artifact.publication();
+        let begun = Instant::now();
+        let compiled = component::check(artifact.component(), &publication.grants)
+            .and_then(|()| self.shared.compilations.of(artifact, self.engine(), &self.shared.linker));
+        let fault = |fault| LoadError { filter: publication.name.clone(), version: publication.version, fault };
+        Ok(Prepared { _compiled: compiled.map_err(fault)?, time: begun.elapsed() })
+    }
+
     fn try_load(&self, artifact: &Artifact) -> Result<Arc<Filter>, LoadFault> {
         let publication = artifact.publication();
         component::check(artifact.component(), &publication.grants)?;
@@ -152,6 +182,11 @@ impl Host {
         }
         filter.subscribe(instance.configure()?);
         Ok(filter)
+    }
+
+    /// Forgets what a filter keeps. For those who try filters out.
+    pub fn forget(&self, name: &Name) {
+        self.shared.kv.forget(name);
     }
 
     /// Live generations by filter name: more than one while exchanges of an older one are in flight.

@@ -36,7 +36,7 @@ pub enum LoadFault {
     #[error("these bytes are not WebAssembly")]
     NotWasm,
     /// A module without the component around it.
-    #[error("this is a core module, not a component: encode it as a component of the world weir:filter/filter")]
+    #[error("this is a core module, not a component: `agent filter build` makes one of it")]
     CoreModule,
     /// It begins as a component and is none.
     #[error("the component is not valid: {0}")]

@@ -17,7 +17,7 @@ pub(crate) enum ComponentRefusal {
     TooLarge(u64, u64),
     #[error("it is not WebAssembly: it does not begin with the magic bytes `\\0asm`")]
     NotWasm,
-    #[error("it is a core module, not a component: build it with wasm32-wasip2 or `wasm-tools component new`")]
+    #[error("it is a core module, not a component: `agent filter build` makes one of it")]
     CoreModule,
     #[error("it is damaged: {0}")]
     Invalid(String),

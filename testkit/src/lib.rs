@@ -11,7 +11,6 @@ pub mod client;
 pub mod component;
 pub mod curl;
 pub mod debian;
-pub mod golden;
 pub mod load;
 pub mod orchestrator;
 pub mod origin;

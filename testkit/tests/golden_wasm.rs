@@ -7,7 +7,9 @@ use std::{
 };
 
 use anyhow::Context as _;
-use weir_testkit::{binaries, golden::Golden};
+use weir_artifact::{Capability, Publication};
+use weir_testkit::binaries;
+use weir_trial::Trial;
 
 /// Languages whose filters have no manifest of cargo's: the file that a filter of each is written in.
 const SOURCES: [&str; 4] = ["filter.c", "filter.go", "filter.js", "filter.py"];
@@ -35,15 +37,16 @@ fn filters(source: &str) -> anyhow::Result<Vec<(String, PathBuf)>> {
 
 /// Runs the cases of all filters in one language; the answer is how many there were.
 fn check(source: &str) -> anyhow::Result<usize> {
-    let cache = tempfile::tempdir()?;
-    let golden = Golden::new(&cache.path().join("compiled"))?;
+    let trial = Trial::start(None)?;
     let (mut count, mut failures) = (0, String::new());
     for (filter, cases) in filters(source)? {
         let component = fs::read(binaries::filter(&filter)?)?;
+        let publication = Publication { grants: Capability::ALL.into(), ..Publication::unsigned(filter.parse()?) };
+        let subject = trial.subject(publication, component)?;
         for (name, case) in weir_golden::folder(&cases)? {
             count += 1;
-            let outcome = golden.run(&filter, &component, &case).with_context(|| format!("{filter}/{name}"))?;
-            if let Err(mismatch) = case.check(&outcome) {
+            let report = subject.run(&case).with_context(|| format!("{filter}/{name}"))?;
+            if let Err(mismatch) = case.check(&report.outcome) {
                 failures.push_str(&format!("\n{filter}/{name}: {}\n{mismatch}", case.title));
             }
         }

@@ -25,6 +25,8 @@ enum Command {
         #[arg(long)]
         once: bool,
     },
+    /// Begins a filter in each language, outside the repository, builds it and runs its cases
+    NewFilters,
     /// Runs every test
     Test,
     /// Prints the side-by-side table, with peers where they are installed
@@ -53,6 +55,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             built.missing.iter().for_each(|reason| eprintln!("skipped {reason}"));
         }),
         Command::Up { once } => up::run("up", once),
+        Command::NewFilters => test::new_filters(),
         Command::Test => test::run(),
         Command::Bench(options) => bench::run(&options),
         Command::Soak { swaps } => test::soak(swaps),

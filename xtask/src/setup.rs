@@ -77,6 +77,21 @@ impl WasmCargo {
     }
 }
 
+impl WasmCargo {
+    /// For a script that builds a filter: `CARGO` and `CARGO_FLAGS`.
+    pub(crate) fn tell(&self, script: &mut Command) {
+        if let Self::Debian { library, linker } = self {
+            script
+                .env("CARGO", "/usr/bin/cargo")
+                .env("CARGO_FLAGS", "-Zbuild-std=std,panic_abort")
+                .env("RUSTC", "/usr/bin/rustc")
+                .env("RUSTC_BOOTSTRAP", "1")
+                .env("__CARGO_TESTS_ONLY_SRC_ROOT", library)
+                .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
+        }
+    }
+}
+
 fn rustc(args: &[&str]) -> anyhow::Result<String> {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let output = Command::new(rustc).args(args).output().context("running rustc")?;

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, bail};
 
 use crate::{
-    filters, setup,
+    filters, languages, setup,
     steps::{cargo, step, target_dir, works},
     up,
 };
@@ -55,6 +55,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
         tests("tests", cargo(&["test"]).args(everything).arg("--no-fail-fast"), &mut count, &mut failed)?;
     }
     tests("documentation tests", &mut cargo(&["test", "--workspace", "--doc"]), &mut count, &mut failed)?;
+    eprintln!("==> new filters");
+    failed.extend(languages::begun::check(&target_dir()?)?);
     // what a newcomer types first; the second time with the state that the first left
     for title in ["up, from nothing", "up, again"] {
         eprintln!("==> {title}");
@@ -83,6 +85,13 @@ pub(crate) fn soak(swaps: u32) -> anyhow::Result<()> {
     let mut soak = cargo(&["test", "--package", "weir-testkit", "--test", "hot_swap", "--", "--nocapture"]);
     soak.env("WEIR_BIN_DIR", release).env("WEIR_SWAPS", swaps.to_string());
     step("soak", &mut soak)
+}
+
+/// Begins, builds and tests a filter in each language.
+pub(crate) fn new_filters() -> anyhow::Result<()> {
+    step("build", &mut cargo(&["build", "--workspace", "--all-targets"]))?;
+    let failed = languages::begun::check(&target_dir()?)?;
+    if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join(", ")) }
 }
 
 /// Installs the packages of the programs that are not there.

@@ -4,7 +4,7 @@
 //! The folder is trusted as files: nothing in it is signed.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -17,6 +17,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 use weir_artifact::{Artifact, MAX_COMPONENT_BYTES, Name, StatementError};
+use weir_host::{LoadError, LoadFault};
 
 use super::{
     Source, sidecar,
@@ -43,6 +44,12 @@ pub enum FileError {
     Sidecar(#[from] SidecarFault),
     #[error("{path}: {error}", path = .0.display(), error = .1)]
     Publication(PathBuf, StatementError),
+    /// what most compilers leave
+    #[error(
+        "{path}: parse: this is a core module, not a component; to make one of it, type: agent filter build {path}",
+        path = .0.display()
+    )]
+    CoreModule(PathBuf),
     #[error("{path}: {phase}: {reason}", path = .0.display(), phase = .1.phase(), reason = .1.reason())]
     Swap(PathBuf, SwapError),
 }
@@ -91,6 +98,8 @@ pub struct Folder {
     dir: PathBuf,
     shared: Arc<Shared>,
     seen: BTreeMap<Name, Seen>,
+    /// files whose names are none for a filter, which was told
+    misnamed: BTreeSet<PathBuf>,
 }
 
 impl Folder {
@@ -99,7 +108,7 @@ impl Folder {
     /// # Errors
     /// Of the first file that cannot be used: an agent does not start with part of its filters.
     pub async fn open(dir: PathBuf, shared: Arc<Shared>) -> Result<Self, FileError> {
-        let mut folder = Self { dir, shared, seen: BTreeMap::new() };
+        let mut folder = Self { dir, shared, seen: BTreeMap::new(), misnamed: BTreeSet::new() };
         for path in folder.components()? {
             let name = sidecar::name(&path).map_err(SidecarFault)?;
             let stamp = stamp(&path);
@@ -138,12 +147,17 @@ impl Folder {
             Err(error) => return tracing::error!("{error}"),
         };
         let mut present = BTreeMap::new();
+        self.misnamed.retain(|path| path.exists());
         for path in paths {
             match sidecar::name(&path) {
                 // a link to nothing is nothing
                 Ok(name) if path.exists() => drop(present.insert(name, path)),
                 Ok(_) => {}
-                Err(error) => tracing::debug!("{error}"),
+                Err(error) => {
+                    if self.misnamed.insert(path) {
+                        tracing::error!("{error}");
+                    }
+                }
             }
         }
         let mut gone = Vec::new();
@@ -195,7 +209,9 @@ impl Folder {
         let mut paths = Vec::new();
         for entry in fs::read_dir(&self.dir).map_err(fault)? {
             let path = entry.map_err(fault)?.path();
-            if path.extension().is_some_and(|extension| extension == "wasm") {
+            // hidden ones are what editors and careful writers have not finished
+            let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+            if !is_hidden && path.extension().is_some_and(|extension| extension == "wasm") {
                 paths.push(path);
             }
         }
@@ -224,9 +240,10 @@ impl Folder {
             weir_artifact::ArtifactError::Statement(error) => FileError::Publication(beside, error),
             other => FileError::Read(path.to_owned(), io::Error::other(other)),
         })?;
-        let filter = swap(&self.shared, artifact, Source::Folder)
-            .await
-            .map_err(|error| FileError::Swap(path.to_owned(), error))?;
+        let filter = swap(&self.shared, artifact, Source::Folder).await.map_err(|error| match error {
+            SwapError::Load(LoadError { fault: LoadFault::CoreModule, .. }) => FileError::CoreModule(path.to_owned()),
+            error => FileError::Swap(path.to_owned(), error),
+        })?;
         tracing::info!("filter {name} version {} is active, {}", filter.version(), filter.digest());
         Ok(())
     }

@@ -4,7 +4,7 @@ mod active;
 mod folder;
 mod log;
 mod matching;
-mod sidecar;
+pub(crate) mod sidecar;
 mod swap;
 mod warm;
 

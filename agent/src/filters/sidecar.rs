@@ -6,9 +6,7 @@ use std::{
 };
 
 use serde::Deserialize;
-use weir_artifact::{
-    Capability, Digest, FailurePolicy, GroupName, Isolation, Limits, Name, NameError, Publication, TagPattern, Upstream,
-};
+use weir_artifact::{Capability, FailurePolicy, Isolation, Limits, Name, NameError, Publication, TagPattern, Upstream};
 
 /// What the file may say; each key as in a signed publication.
 #[derive(Deserialize, Default)]
@@ -36,7 +34,7 @@ fn harmless() -> BTreeSet<Capability> {
 
 /// The file cannot be used: the operator is to blame.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum SidecarError {
+pub(crate) enum SidecarError {
     #[error("{path}:{line}: {problem}")]
     Toml { path: String, line: usize, problem: String },
     #[error("{path}: config: {problem}")]
@@ -46,13 +44,13 @@ pub(super) enum SidecarError {
 }
 
 /// The filter's name: the component's file name without `.wasm`.
-pub(super) fn name(component: &Path) -> Result<Name, SidecarError> {
+pub(crate) fn name(component: &Path) -> Result<Name, SidecarError> {
     let stem = component.file_stem().unwrap_or_default().to_string_lossy();
     stem.parse().map_err(|error| SidecarError::Name(component.display().to_string(), error))
 }
 
 /// How the component is to run. `text` is what the file says, if there is one.
-pub(super) fn publication(name: Name, path: &Path, text: Option<&str>) -> Result<Publication, SidecarError> {
+pub(crate) fn publication(name: Name, path: &Path, text: Option<&str>) -> Result<Publication, SidecarError> {
     let at = || path.display().to_string();
     let sidecar: Sidecar = toml::from_str(text.unwrap_or_default()).map_err(|error| {
         let line = error.span().map_or(1, |span| 1 + text.unwrap_or_default()[..span.start].matches('\n').count());
@@ -67,15 +65,7 @@ pub(super) fn publication(name: Name, path: &Path, text: Option<&str>) -> Result
         }
     };
     Ok(Publication {
-        name,
         version: sidecar.version.unwrap_or(1),
-        group: GroupName::default(),
-        sequence: 0,
-        rollback: false,
-        expires: u64::MAX,
-        // both are taken from the bytes
-        digest: Digest::of(b""),
-        size: 0,
         matching: sidecar.matching,
         priority: sidecar.priority,
         config,
@@ -85,6 +75,7 @@ pub(super) fn publication(name: Name, path: &Path, text: Option<&str>) -> Result
         grants: sidecar.grants.unwrap_or_else(harmless),
         upstreams: sidecar.upstreams,
         reads: sidecar.reads,
+        ..Publication::unsigned(name)
     })
 }
 

@@ -61,6 +61,14 @@ impl Kv {
     pub(crate) fn of(&self, name: &Name) -> Arc<Namespace> {
         Arc::clone(lock(&self.all).entry(name.clone()).or_insert_with(|| Namespace::new(self.disk.is_some())))
     }
+
+    /// Empties a filter's store.
+    pub(crate) fn forget(&self, name: &Name) {
+        let kept = lock(&self.all).get(name).cloned();
+        if let Some(namespace) = kept {
+            namespace.clear();
+        }
+    }
 }
 
 /// One filter's store.
@@ -182,6 +190,15 @@ impl Namespace {
     fn sweep(&self, shard: &mut Shard) {
         for key in shard.over(now()) {
             self.remove(shard, &key);
+        }
+    }
+
+    fn clear(&self) {
+        for shard in &self.shards {
+            let mut shard = lock(shard);
+            for key in shard.keys() {
+                self.remove(&mut shard, &key);
+            }
         }
     }
 

@@ -53,6 +53,10 @@ impl Shard {
         Some(entry)
     }
 
+    pub(super) fn keys(&self) -> Vec<String> {
+        self.entries.keys().cloned().collect()
+    }
+
     /// Keys whose time is over.
     pub(super) fn over(&self, now: u64) -> Vec<String> {
         self.entries.iter().filter(|(_, entry)| entry.is_over(now)).map(|(key, _)| key.clone()).collect()

@@ -9,6 +9,7 @@ mod filters;
 mod history;
 mod join_token;
 mod keys;
+mod new_filter;
 mod output;
 mod person;
 mod publish;
@@ -34,6 +35,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Serve),
+    NewFilter(new_filter::NewFilter),
     PushFilter(push::PushFilter),
     Filters(filters::Filters),
     Agents(agents::Agents),
@@ -57,13 +59,15 @@ pub fn command() -> clap::Command {
 
 fn execute(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
     let cli = Cli::try_parse_from(arguments)?;
-    if let Command::Serve(serve) = cli.command {
-        return serve.run();
-    }
+    let command = match cli.command {
+        Command::Serve(serve) => return serve.run(),
+        Command::NewFilter(new) => return new.run(),
+        asks => asks,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Runtime)?;
     runtime.block_on(async {
-        match cli.command {
-            Command::Serve(_) => Ok(()),
+        match command {
+            Command::Serve(_) | Command::NewFilter(_) => Ok(()),
             Command::PushFilter(push) => push.run().await,
             Command::Filters(filters) => filters.run().await,
             Command::Agents(agents) => agents.run().await,

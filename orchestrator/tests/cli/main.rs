@@ -7,6 +7,7 @@ mod component;
 mod filters;
 mod help;
 mod keys;
+mod new_filter;
 mod push;
 mod serve;
 mod server;

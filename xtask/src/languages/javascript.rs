@@ -1,6 +1,6 @@
 //! JavaScript: the filter and the SDK's modules, with the QuickJS engine, into a component.
 
-use std::{fs, process::Command};
+use std::{fs, path::PathBuf, process::Command};
 
 use anyhow::Context as _;
 
@@ -14,8 +14,7 @@ use crate::filters::root;
 pub(super) const TOOLS: &str = "componentize-qjs 0.4.5";
 
 pub(super) fn build(project: &Project, tools: &Tools) -> anyhow::Result<Vec<u8>> {
-    let (name, version) = TOOLS.split_once(' ').context("a tool is a name and a version")?;
-    let program = tools.npm(name, version)?.join("cli.mjs");
+    let program = tool(tools)?.join("cli.mjs");
     // as npm would leave it: the filter's modules, and the SDK in `node_modules/weir`
     let modules = stage::folder(project)?;
     stage::copy(&root().join("sdk/js"), &modules.join("node_modules/weir"))?;
@@ -38,4 +37,14 @@ pub(super) fn build(project: &Project, tools: &Tools) -> anyhow::Result<Vec<u8>>
         .arg(&component);
     run("componentize-qjs", &mut node)?;
     Ok(fs::read(component)?)
+}
+
+/// Without building anything.
+pub(super) fn set_up(tools: &Tools) -> anyhow::Result<()> {
+    tool(tools).map(drop)
+}
+
+fn tool(tools: &Tools) -> anyhow::Result<PathBuf> {
+    let (name, version) = TOOLS.split_once(' ').context("a tool is a name and a version")?;
+    tools.npm(name, version)
 }

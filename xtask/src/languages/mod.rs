@@ -2,6 +2,7 @@
 //! or `filter.py` becomes a component; so does the tour of each SDK. Each language sets up its own tools under `target/guests`; one whose tools are not
 //! to be had, or whose filter does not build, is reported, and the others go on.
 
+pub(crate) mod begun;
 mod bindings;
 mod c;
 mod fingerprint;

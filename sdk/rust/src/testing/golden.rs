@@ -48,7 +48,7 @@ pub fn golden<F: Filter>(folder: impl AsRef<Path>) -> Result<(), Failures> {
 }
 
 fn run<F: Filter>(case: &Case) -> Outcome {
-    match (Tested::<F>::new(&case.config), Exchange::of_case(case)) {
+    match (Tested::<F>::new(case.config()), Exchange::of_case(case)) {
         (Ok(tested), Some(exchange)) => tested.run(exchange),
         (Ok(_), None) => Outcome::invalid(Vec::new()),
         (Err(problems), _) => {

@@ -1,0 +1,140 @@
+//! One exchange of a case through a run, driven as an agent drives it.
+
+use bytes::Bytes;
+use http::HeaderMap;
+use weir_golden::{Case, Message, RequestLine, Status, Upstream};
+use weir_host::{Answer, CallKind, CallOutcome, CallResponse, Direction, Exchange, Progress, Run};
+
+use crate::convert::{self, CaseFault, fault};
+
+/// What came of it: a response, none, or another course.
+pub(crate) type Passed = Result<Option<Message<Status>>, Answer>;
+
+/// Request there, response back; `forwarded` is set as soon as the request is on its way.
+pub(crate) fn pass(
+    run: &mut Run,
+    request: &Message<RequestLine>,
+    case: &Case,
+    forwarded: &mut Option<Message<RequestLine>>,
+) -> Result<Passed, CaseFault> {
+    let is_empty = is_empty(request);
+    let head = run.request_head(is_empty);
+    let body = match carry(run, case, Direction::Request, head, request, is_empty)? {
+        Ok(body) => body,
+        Err(answer) => return Ok(Err(answer)),
+    };
+    *forwarded = Some(convert::forwarded(run.exchange(), body));
+    match &case.upstream {
+        Upstream::Response(response) => back(run, case, response),
+        Upstream::Error(name) => Ok(match run.upstream_error(convert::upstream_error(name)) {
+            Progress::Answer(answer) => Err(answer),
+            Progress::Held | Progress::Waiting | Progress::Open => Ok(None),
+        }),
+    }
+}
+
+fn back(run: &mut Run, case: &Case, response: &Message<Status>) -> Result<Passed, CaseFault> {
+    run.exchange_mut().response = Some(convert::response_parts(response)?);
+    let is_empty = is_empty(response);
+    let head = run.response_head(is_empty);
+    let body = match carry(run, case, Direction::Response, head, response, is_empty)? {
+        Ok(body) => body,
+        Err(answer) => return Ok(Err(answer)),
+    };
+    let exchange = run.exchange();
+    let parts = exchange.response.as_ref().ok_or("it is gone").map_err(fault("the response"))?;
+    Ok(Ok(Some(Message {
+        start: Status(parts.status.as_u16()),
+        fields: convert::fields(&parts.headers),
+        body,
+        trailers: exchange.response_trailers.as_ref().map(convert::fields),
+    })))
+}
+
+fn is_empty<S>(message: &Message<S>) -> bool {
+    message.body.is_empty() && message.trailers.is_none()
+}
+
+/// Feeds a body as an agent does, and gathers what comes out.
+fn carry<S>(
+    run: &mut Run,
+    case: &Case,
+    direction: Direction,
+    head: Progress,
+    message: &Message<S>,
+    is_empty: bool,
+) -> Result<Result<Vec<Vec<u8>>, Answer>, CaseFault> {
+    let mut out = Vec::new();
+    let mut progress = head;
+    let mut chunks = message.body.iter();
+    let mut has_ended = is_empty;
+    loop {
+        match progress {
+            Progress::Answer(answer) => return Ok(Err(answer)),
+            Progress::Waiting => {
+                answer_calls(run, case)?;
+                progress = run.resume(direction).ok_or("it waits for what nobody does").map_err(fault("a hook"))?;
+                continue;
+            }
+            Progress::Held => {}
+            Progress::Open => {
+                if direction == Direction::Response {
+                    run.response_committed();
+                }
+                if !run.sees_body(direction) && !has_ended {
+                    out.extend(chunks.cloned());
+                    let trailers = message.trailers.as_ref().map(convert::header_map).transpose()?;
+                    set_trailers(run.exchange_mut(), direction, trailers);
+                    return Ok(Ok(out));
+                }
+                while let Some(bytes) = run.output(direction) {
+                    out.push(bytes.to_vec());
+                }
+                if let Some(answer) = run.answer() {
+                    return Ok(Err(answer));
+                }
+            }
+        }
+        progress = match chunks.next() {
+            Some(chunk) => run.chunk(direction, Bytes::copy_from_slice(chunk)),
+            None if !has_ended => {
+                has_ended = true;
+                run.end(direction, message.trailers.as_ref().map(convert::header_map).transpose()?)
+            }
+            None => break,
+        };
+    }
+    if !run.is_drained(direction) {
+        return Err("some of it is still held").map_err(fault("the body ended"));
+    }
+    Ok(Ok(out))
+}
+
+/// Timers have passed, and calls come to what the case says.
+fn answer_calls(run: &mut Run, case: &Case) -> Result<(), CaseFault> {
+    for call in run.take_calls() {
+        let outcome = match &call.kind {
+            CallKind::Timer(_) => CallOutcome::Elapsed,
+            CallKind::Request(request) => {
+                let answer = case.calls.iter().find(|(name, _)| name == request.upstream.as_str());
+                match &answer.ok_or(&request.upstream).map_err(fault("no `### call` of this upstream"))?.1 {
+                    Upstream::Error(name) => CallOutcome::Failed(convert::upstream_error(name)),
+                    Upstream::Response(response) => {
+                        let head = convert::response_parts(response)?;
+                        let body = response.joined().into();
+                        CallOutcome::Response(CallResponse { status: head.status, headers: head.headers, body })
+                    }
+                }
+            }
+        };
+        run.call_ended(call.id, outcome);
+    }
+    Ok(())
+}
+
+fn set_trailers(exchange: &mut Exchange, direction: Direction, trailers: Option<HeaderMap>) {
+    match direction {
+        Direction::Request => exchange.request_trailers = trailers,
+        Direction::Response => exchange.response_trailers = trailers,
+    }
+}

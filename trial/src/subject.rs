@@ -1,0 +1,135 @@
+//! One component under trial: each case configures it anew, and runs one exchange through a fresh instance.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use weir_artifact::{Artifact, FailurePolicy, Name, Publication, Upstream};
+use weir_golden::{Case, EXCHANGE_ID, Message, Outcome, RequestLine, Verdict};
+use weir_host::{Answer, Chain, DoneReason, Exchange, Filter, Instances, LoadFault, Prepared, Run};
+
+use crate::{
+    CaseFault, Trial,
+    convert::{connection, fault, local, request_parts},
+    passage::{Passed, pass},
+};
+
+/// A compiled component.
+pub struct Subject<'a> {
+    trial: &'a Trial,
+    artifact: Artifact,
+    prepared: Prepared,
+}
+
+/// What a case came to.
+#[derive(Debug)]
+pub struct Report {
+    /// For [`Case::check`].
+    pub outcome: Outcome,
+    /// Calls of hooks.
+    pub calls: u64,
+    /// Time spent in hooks. They never wait, so this is CPU time as far as nobody else had the processor.
+    pub time: Duration,
+    /// What the filter logged, `level: message`.
+    pub log: Vec<String>,
+}
+
+impl<'a> Subject<'a> {
+    pub(crate) fn new(trial: &'a Trial, artifact: Artifact, prepared: Prepared) -> Self {
+        Self { trial, artifact, prepared }
+    }
+
+    /// How long it took to compile.
+    pub fn compile_time(&self) -> Duration {
+        self.prepared.time()
+    }
+
+    /// Runs one case. One that states no configuration gets that of the publication.
+    ///
+    /// # Errors
+    /// The case is one that no host can be given.
+    pub fn run(&self, case: &Case) -> Result<Report, CaseFault> {
+        // what an instance logged that ended with the case before is not this one's
+        self.trial.lines.take();
+        self.forget();
+        let (outcome, filter) = self.outcome(case)?;
+        let (calls, time) = filter.map(|filter| (filter.stats().calls(), filter.stats().time())).unwrap_or_default();
+        Ok(Report { outcome, calls, time, log: self.trial.lines.take() })
+    }
+
+    /// What the case before kept is not this one's either.
+    fn forget(&self) {
+        self.trial.host.forget(&self.artifact.publication().name);
+    }
+
+    fn outcome(&self, case: &Case) -> Result<(Outcome, Option<Arc<Filter>>), CaseFault> {
+        let publication = Publication {
+            config: case.config.clone().unwrap_or_else(|| self.artifact.publication().config.clone()),
+            on_failure: FailurePolicy::Closed,
+            upstreams: upstreams(case, self.artifact.publication())?,
+            ..Publication::clone(self.artifact.publication())
+        };
+        let artifact = Artifact::from_trusted_file(publication, self.artifact.component().to_vec());
+        let filter = match self.trial.host.load(&artifact.map_err(fault("config"))?) {
+            Ok(filter) => filter,
+            Err(refusal) => return Ok((refused(&refusal), None)),
+        };
+        let Some(request) = &case.request else { return Ok((Outcome::invalid(Vec::new()), Some(filter))) };
+        Ok((self.exchange(case, request, &filter)?, Some(filter)))
+    }
+
+    fn exchange(
+        &self,
+        case: &Case,
+        request: &Message<RequestLine>,
+        filter: &Arc<Filter>,
+    ) -> Result<Outcome, CaseFault> {
+        let instances = Instances::new(&self.trial.host);
+        let chain = Arc::new(Chain::new(vec![Arc::clone(filter)]));
+        let id = EXCHANGE_ID.parse().map_err(fault("the exchange's id"))?;
+        let exchange = Exchange::new(id, Arc::new(connection(case)?), request_parts(request)?);
+        let mut run = Run::begin(&instances, &chain, exchange, |_| true);
+        let mut forwarded = None;
+        let passed = pass(&mut run, request, case, &mut forwarded)?;
+        let (mut outcome, done) = judge(passed);
+        outcome.forwarded = forwarded;
+        run.finish(done);
+        // nobody waits for what happens in `on-done`, and a failure there is one all the same
+        let failure = run.receipts().find_map(|receipt| receipt.error);
+        if let (Some(failure), true) = (failure, outcome.verdict != Verdict::Fail) {
+            outcome.verdict = Verdict::Fail;
+            outcome.reason = Some(failure.to_string());
+        }
+        Ok(outcome)
+    }
+}
+
+/// Those of the publication, and those that the case answers for.
+fn upstreams(case: &Case, publication: &Publication) -> Result<BTreeMap<Name, Upstream>, CaseFault> {
+    let mut upstreams = publication.upstreams.clone();
+    for (name, _) in &case.calls {
+        let name: Name = name.parse().map_err(fault("the name of a call"))?;
+        let url = format!("http://{name}.test");
+        upstreams.entry(name).or_insert_with(|| Upstream::new(url));
+    }
+    Ok(upstreams)
+}
+
+/// The filter did not get as far as an exchange.
+fn refused(refusal: &weir_host::LoadError) -> Outcome {
+    match &refusal.fault {
+        LoadFault::Config { problems } => Outcome::invalid(
+            problems.iter().map(|problem| (problem.pointer.clone(), problem.message.clone())).collect(),
+        ),
+        _ => Outcome { verdict: Verdict::Fail, reason: Some(refusal.to_string()), ..Outcome::invalid(Vec::new()) },
+    }
+}
+
+fn judge(passed: Passed) -> (Outcome, DoneReason) {
+    let (verdict, reason, received, done) = match passed {
+        Ok(Some(response)) => (Verdict::Pass, None, Some(response), DoneReason::Complete),
+        Ok(None) => (Verdict::Pass, None, None, DoneReason::UpstreamGone),
+        Err(Answer::Respond(response)) => (Verdict::Respond, None, Some(local(&response)), DoneReason::FilterAnswered),
+        Err(Answer::Abort) => (Verdict::Abort, None, None, DoneReason::FilterAnswered),
+        Err(Answer::Failed(failure)) => (Verdict::Fail, Some(failure.to_string()), None, DoneReason::FilterFailed),
+    };
+    (Outcome { verdict, reason, forwarded: None, received, problems: Vec::new() }, done)
+}
