@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use socket2::SockRef;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use weir_host::{Connection, Entry};
 
 use crate::drain::Member;
 use crate::entry::next::{Situation, Stage, next};
 use crate::entry::peek::peek;
-use crate::entry::{connect, http};
+use crate::entry::{connect, http1, http2};
 use crate::io::{self, Io};
 use crate::target::Target;
 use crate::worker::Worker;
@@ -34,6 +35,8 @@ pub struct Cx {
     pub far: Option<Io>,
     /// what TLS agreed on with the client (ALPN)
     pub alpn: Option<Vec<u8>>,
+    /// when the client said the first of what its present stage reads
+    pub spoke: Option<Instant>,
     pub member: Member,
 }
 
@@ -54,6 +57,7 @@ impl Cx {
             situation: Situation::default(),
             far: None,
             alpn: None,
+            spoke: None,
             member,
             worker,
         }
@@ -68,6 +72,7 @@ impl Cx {
             situation: self.situation,
             far: None,
             alpn: None,
+            spoke: None,
             member: self.worker.drain.join(),
         }
     }
@@ -88,8 +93,8 @@ pub async fn stages(cx: &mut Cx, mut io: Io) {
     for _ in 0..MAX_STAGES {
         let Some(protocol) = peek(cx, &mut io).await else { return };
         let came_out = match next(protocol, cx.situation) {
-            Stage::Http1 => http::http1(cx, io).await.map(|(io, tunnel)| connect::enter(cx, io, tunnel)),
-            Stage::Http2 => return http::http2(cx, io).await,
+            Stage::Http1 => http1::http1(cx, io).await.map(|(io, tunnel)| connect::enter(cx, io, tunnel)),
+            Stage::Http2 => return http2::http2(cx, io).await,
             Stage::Intercept => Box::pin(tls::intercept(cx, io)).await,
             Stage::Tunnel => return Box::pin(tunnel::run(cx, io)).await,
             Stage::Close => return,

@@ -35,9 +35,17 @@ impl Io {
         };
     }
 
-    /// Whether bytes were put back that nobody has read again.
-    pub fn has_unread(&self) -> bool {
-        !self.prefix.is_empty()
+    /// What was put back and nobody has read again.
+    pub fn unread_bytes(&self) -> &[u8] {
+        &self.prefix
+    }
+
+    /// So much of it is read now.
+    pub fn consume(&mut self, count: usize) {
+        self.prefix.advance(count);
+        if self.prefix.is_empty() {
+            self.prefix = Bytes::new();
+        }
     }
 }
 
@@ -48,10 +56,7 @@ impl AsyncRead for Io {
         }
         let n = self.prefix.len().min(buf.remaining());
         buf.put_slice(&self.prefix[..n]);
-        self.prefix.advance(n);
-        if self.prefix.is_empty() {
-            self.prefix = Bytes::new();
-        }
+        self.consume(n);
         Poll::Ready(Ok(()))
     }
 }

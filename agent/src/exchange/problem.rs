@@ -6,8 +6,9 @@ use std::borrow::Cow;
 use http::StatusCode;
 use weir_host::{Direction, Failure, UpstreamError};
 
-use super::hop_by_hop::{BadFraming, Unfit};
+use super::hop_by_hop::Unfit;
 use super::resolve::Misplaced;
+use crate::framing::BadFraming;
 use crate::policy::Denied;
 use crate::target::TargetError;
 use crate::upstream::UpstreamFailure;
@@ -125,10 +126,10 @@ impl From<Unfit> for Problem {
     fn from(unfit: Unfit) -> Self {
         let problem = Problem::bad_request(unfit.to_string());
         match unfit {
-            Unfit::MaxForwards | Unfit::Length => problem,
-            Unfit::TransferCoding => Problem { status: StatusCode::NOT_IMPLEMENTED, ..problem },
+            Unfit::Framing(BadFraming::TransferCoding) => Problem { status: StatusCode::NOT_IMPLEMENTED, ..problem },
             Unfit::Expectation => Problem { status: StatusCode::EXPECTATION_FAILED, ..problem },
             Unfit::Loop => looped().detail(problem.detail),
+            Unfit::MaxForwards | Unfit::Framing(_) => problem,
         }
     }
 }
