@@ -33,7 +33,7 @@ pub async fn peek(cx: &mut Cx, io: &mut Io) -> Option<Protocol> {
             }
         }
         // Nothing was said, so nothing is broken off.
-        () = cx.member.begun() => false,
+        () = cx.is_to_end() => false,
     };
     if !spoke {
         return None;

@@ -2,12 +2,13 @@
 //! travel on, and what the removed fields had asked for. Pure; must not know filters or sockets.
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HeaderMap, HeaderName, HeaderValue, MAX_FORWARDS, PROXY_AUTHENTICATE,
+    CONNECTION, CONTENT_LENGTH, EXPECT, HeaderMap, HeaderName, HeaderValue, MAX_FORWARDS, PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::{Method, StatusCode, Version, request, response};
 
 use crate::framing::{BadFraming, Framing};
+use crate::upstream::join_cookies;
 
 /// What a request asked of this hop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -187,17 +188,6 @@ fn named_by_connection(token: &str) -> Option<HeaderName> {
         return None;
     }
     HeaderName::from_bytes(token.as_bytes()).ok()
-}
-
-/// HTTP/2 splits Cookie into crumbs for the sake of compression; everything else reads one field (RFC 9113 8.2.3).
-fn join_cookies(headers: &mut HeaderMap) {
-    if headers.get_all(COOKIE).iter().nth(1).is_none() {
-        return;
-    }
-    let crumbs: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    if let Ok(whole) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
-        headers.insert(COOKIE, whole);
-    }
 }
 
 /// Equal lengths may repeat in what came (RFC 9112 section 6.3), not in what goes on.

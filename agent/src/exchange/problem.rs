@@ -197,6 +197,13 @@ impl From<&UpstreamFailure> for Problem {
                 "http_response_header_section_size",
                 "The upstream's response head is too large",
             ),
+            UpstreamFailure::Own(_) => Problem::new(
+                "agent-exhausted",
+                StatusCode::SERVICE_UNAVAILABLE,
+                Blame::Agent,
+                "proxy_internal_error",
+                "The agent cannot connect to anybody now",
+            ),
             UpstreamFailure::Denied(denied) => return Problem::from(denied),
             UpstreamFailure::RequestBody(_) => Problem::request_body(String::new()),
         };
@@ -231,6 +238,6 @@ pub(super) fn upstream_error(failure: &UpstreamFailure) -> Option<UpstreamError>
         UpstreamFailure::Tls(reason) => UpstreamError::Tls(reason.clone()),
         UpstreamFailure::Protocol(_) | UpstreamFailure::Http1Required(_) => UpstreamError::Protocol,
         UpstreamFailure::TooLarge => UpstreamError::TooLarge,
-        UpstreamFailure::Denied(_) | UpstreamFailure::RequestBody(_) => return None,
+        UpstreamFailure::Own(_) | UpstreamFailure::Denied(_) | UpstreamFailure::RequestBody(_) => return None,
     })
 }

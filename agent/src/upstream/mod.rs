@@ -29,6 +29,7 @@ use tokio_rustls::client::TlsStream;
 use self::connect::{Connected, Connector};
 pub use self::dial::Dialed;
 pub use self::failure::UpstreamFailure;
+pub(crate) use self::head::{join_cookies, set_host};
 pub use self::mirror::Mirrored;
 pub use self::outgoing::{BodyError, Outgoing};
 use self::outgoing::{Upload, Upward};
