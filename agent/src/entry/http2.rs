@@ -21,6 +21,11 @@ use crate::exchange::{self, Abort};
 use crate::io::Io;
 use crate::local::Local;
 
+/// Streams reset before the agent saw them, and streams that the agent had to reset for errors of the client's: beyond it
+/// h2 ends the connection (CVE-2023-44487, CVE-2025-8671). What was seen, [`Streams`] counts.
+const RESET_UNSEEN: usize = 20;
+const RESET_IN_ERROR: usize = 128;
+
 pub async fn http2(cx: &Cx, io: Io) {
     let limits = &cx.worker.shared.config.client;
     // hyper runs each stream as a task of its own, which may outlive this frame.
@@ -31,15 +36,17 @@ pub async fn http2(cx: &Cx, io: Io) {
         let cx = Rc::clone(&of_streams);
         let streams = Rc::clone(&streams);
         async move {
-            let stream = streams.begin();
+            let mut stream = streams.begin();
             if request.method() != Method::CONNECT {
-                let reply = exchange::serve(&cx.worker, &cx.facts, cx.origin.as_ref(), request).await?;
+                let reply = exchange::serve(&cx.worker, &cx.facts, cx.origin.as_ref(), request).await;
+                let reply = reply.inspect_err(|_| stream.answered())?;
                 return Ok(reply.map(|body| Streamed { body, stream }));
             }
             let (response, tunnel) = Box::pin(connect::answer(&cx, request)).await;
             if let Some((upgrade, tunnel)) = tunnel {
                 // A tunnel minds its own silence.
-                let tunnel_stream = streams.begin();
+                let mut tunnel_stream = streams.begin();
+                tunnel_stream.answered();
                 let cx = cx.stream();
                 tokio::task::spawn_local(async move {
                     connect::enter_stream(cx, upgrade, tunnel).await;
@@ -52,6 +59,8 @@ pub async fn http2(cx: &Cx, io: Io) {
     let connection = http2::Builder::new(Local)
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
+        .max_pending_accept_reset_streams(RESET_UNSEEN)
+        .max_local_error_reset_streams(RESET_IN_ERROR)
         .initial_stream_window_size(256 << 10)
         .initial_connection_window_size(1 << 20)
         .max_send_buf_size(64 << 10)
@@ -62,7 +71,9 @@ pub async fn http2(cx: &Cx, io: Io) {
         Some(Err(error)) => {
             tracing::debug!(client = %cx.facts.client_address, %error, "the client's HTTP/2 ended early");
         }
-        None => tracing::debug!(client = %cx.facts.client_address, "the client takes nothing of what it is sent"),
+        None => {
+            tracing::info!(client = %cx.facts.client_address, "given up: it takes nothing of what it is sent, or resets all")
+        }
         Some(Ok(())) => {}
     }
 }
@@ -84,7 +95,7 @@ async fn drive<C: Future>(
         }
         while let Poll::Ready(found) = watch.poll(cx) {
             match found {
-                Found::Stalled => return Poll::Ready(None),
+                Found::Stalled | Found::Flood => return Poll::Ready(None),
                 Found::Idle if !told => {
                     told = true;
                     stop(connection.as_mut());

@@ -13,7 +13,8 @@ use crate::tunnel::{self, First};
 /// `None` when the client is gone, or came and said nothing, or stopped before it could be known what it says.
 ///
 /// A client that has just been given a tunnel and is silent may wait for a server that speaks first (SSH, SMTP), or be
-/// slow. So its target is dialled and whoever speaks first decides: silence alone gets no client past the filters.
+/// slow. So its target is dialled, and what it says is handed on; the client's first bytes decide all the same: neither
+/// silence nor a greeting gets a client past the filters.
 pub async fn peek(cx: &mut Cx, io: &mut Io) -> Option<Protocol> {
     if cx.situation.opaque {
         return Some(Protocol::Other);

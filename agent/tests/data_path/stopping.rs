@@ -74,3 +74,21 @@ async fn clients_in_the_backlog_are_served_by_an_agent_that_stops() -> anyhow::R
     tokio::task::spawn_blocking(move || agent.join()).await?;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_client_of_a_dead_target_is_not_waited_for() -> anyhow::Result<()> {
+    let mut setup = Setup::start(|config| {
+        config.client.peek_timeout = Duration::from_millis(1);
+        config.drain = Duration::from_secs(60);
+    })
+    .await?;
+    let dead = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+    let tunnel = setup.agent.client()?.tunnel(&dead).await?;
+    // nothing shows from outside when the agent's dial has failed
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    setup.agent.shared.shutdown.begin();
+    let join = tokio::task::spawn_blocking(move || setup.agent.join());
+    weir_testkit::wait::within(Duration::from_secs(20), "the agent to end", join).await??;
+    drop(tunnel);
+    Ok(())
+}
