@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use socket2::SockRef;
 use tokio::net::TcpStream;
+use tokio::time::{Duration, Instant, sleep_until};
 use weir_host::{Connection, Entry};
 
 use crate::drain::Member;
 use crate::entry::next::{Situation, Stage, next};
 use crate::entry::peek::peek;
-use crate::entry::{connect, http};
+use crate::entry::{connect, http1, http2};
 use crate::io::{self, Io};
 use crate::target::Target;
 use crate::worker::Worker;
@@ -21,6 +22,9 @@ use crate::{tls, tunnel};
 
 /// CONNECT, its TLS and its HTTP are three; no honest client needs more than twice as many.
 const MAX_STAGES: usize = 6;
+
+/// How long a client that has connected may take to say the first of what it wants, although the agent is to stop.
+const NEWCOMER: Duration = Duration::from_millis(500);
 
 /// What is known of a connection, which grows from stage to stage.
 pub struct Cx {
@@ -34,11 +38,15 @@ pub struct Cx {
     pub far: Option<Io>,
     /// what TLS agreed on with the client (ALPN)
     pub alpn: Option<Vec<u8>>,
+    /// when the client said the first of what its present stage reads
+    pub spoke: Option<Instant>,
+    /// when it was accepted
+    pub came: Instant,
     pub member: Member,
 }
 
 impl Cx {
-    fn new(worker: Rc<Worker>, client_address: SocketAddr) -> Self {
+    pub fn new(worker: Rc<Worker>, client_address: SocketAddr) -> Self {
         let facts = Connection {
             entry: Entry::Forward,
             client_address,
@@ -54,9 +62,17 @@ impl Cx {
             situation: Situation::default(),
             far: None,
             alpn: None,
+            spoke: None,
+            came: Instant::now(),
             member,
             worker,
         }
+    }
+
+    /// The agent is to stop, and the client is not one that has only just come: what that one asks is on its way.
+    pub async fn is_to_end(&self) {
+        self.member.begun().await;
+        sleep_until(self.came + NEWCOMER).await;
     }
 
     /// For a stream of an HTTP/2 connection, which may become a tunnel of its own.
@@ -68,17 +84,19 @@ impl Cx {
             situation: self.situation,
             far: None,
             alpn: None,
+            spoke: None,
+            came: self.came,
             member: self.worker.drain.join(),
         }
     }
 }
 
-pub async fn serve(worker: Rc<Worker>, stream: TcpStream, client: SocketAddr) {
+pub async fn serve(mut cx: Cx, stream: TcpStream) {
+    let worker = Rc::clone(&cx.worker);
     worker.shared.stats.connection_opened();
     // Small writes are whole messages here; none gains from waiting for the next.
     let _ = stream.set_nodelay(true);
     let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(io::STALLED));
-    let mut cx = Cx::new(Rc::clone(&worker), client);
     stages(&mut cx, Io::new(stream)).await;
     worker.shared.stats.connection_closed();
 }
@@ -88,8 +106,8 @@ pub async fn stages(cx: &mut Cx, mut io: Io) {
     for _ in 0..MAX_STAGES {
         let Some(protocol) = peek(cx, &mut io).await else { return };
         let came_out = match next(protocol, cx.situation) {
-            Stage::Http1 => http::http1(cx, io).await.map(|(io, tunnel)| connect::enter(cx, io, tunnel)),
-            Stage::Http2 => return http::http2(cx, io).await,
+            Stage::Http1 => http1::http1(cx, io).await.map(|(io, tunnel)| connect::enter(cx, io, tunnel)),
+            Stage::Http2 => return http2::http2(cx, io).await,
             Stage::Intercept => Box::pin(tls::intercept(cx, io)).await,
             Stage::Tunnel => return Box::pin(tunnel::run(cx, io)).await,
             Stage::Close => return,

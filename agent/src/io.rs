@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A peer that is there, and takes nothing of what waits for it, is given as long as Linux gives one that is gone (tcp(7),
@@ -20,11 +20,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 pub struct Io {
     prefix: Bytes,
     stream: Box<dyn Stream>,
+    /// what was read since it had to be remembered
+    heard: Option<BytesMut>,
 }
 
 impl Io {
     pub fn new(stream: impl Stream + 'static) -> Self {
-        Io { prefix: Bytes::new(), stream: Box::new(stream) }
+        Io { prefix: Bytes::new(), stream: Box::new(stream), heard: None }
     }
 
     /// Puts bytes back that were read ahead of a stage: the next read returns them first.
@@ -35,23 +37,57 @@ impl Io {
         };
     }
 
-    /// Whether bytes were put back that nobody has read again.
-    pub fn has_unread(&self) -> bool {
-        !self.prefix.is_empty()
+    /// What is read from here on may be put back.
+    pub fn remember(&mut self) {
+        self.heard = Some(BytesMut::new());
+    }
+
+    pub fn forget(&mut self) {
+        self.heard = None;
+    }
+
+    /// As it was when it had to be remembered.
+    pub fn rewind(&mut self) {
+        if let Some(heard) = self.heard.take() {
+            self.unread(heard.freeze());
+        }
+    }
+
+    /// What was put back and nobody has read again.
+    pub fn unread_bytes(&self) -> &[u8] {
+        &self.prefix
+    }
+
+    fn poll_remembered(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let (mut heard, before) = (self.heard.take(), buf.filled().len());
+        let read = Pin::new(&mut *self).poll_read(cx, buf);
+        if let Some(heard) = &mut heard {
+            heard.extend_from_slice(&buf.filled()[before..]);
+        }
+        self.heard = heard;
+        read
+    }
+
+    /// So much of it is read now.
+    pub fn consume(&mut self, count: usize) {
+        self.prefix.advance(count);
+        if self.prefix.is_empty() {
+            self.prefix = Bytes::new();
+        }
     }
 }
 
 impl AsyncRead for Io {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.heard.is_some() {
+            return self.poll_remembered(cx, buf);
+        }
         if self.prefix.is_empty() {
             return Pin::new(&mut *self.stream).poll_read(cx, buf);
         }
         let n = self.prefix.len().min(buf.remaining());
         buf.put_slice(&self.prefix[..n]);
-        self.prefix.advance(n);
-        if self.prefix.is_empty() {
-            self.prefix = Bytes::new();
-        }
+        self.consume(n);
         Poll::Ready(Ok(()))
     }
 }

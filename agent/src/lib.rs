@@ -16,6 +16,8 @@ pub mod drain;
 pub mod entry;
 pub mod exchange;
 pub mod filters;
+mod framing;
+mod idle;
 pub mod io;
 pub mod listener;
 pub mod local;

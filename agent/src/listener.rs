@@ -7,10 +7,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::connection;
+use crate::connection::{self, Cx};
 use crate::open_files;
 use crate::worker::Worker;
 
@@ -21,24 +21,32 @@ const BACK_OFF: Duration = Duration::from_millis(50);
 /// A socket for each worker, all on one port, which is the first of them's where `address` leaves it open.
 pub fn bind(address: SocketAddr, workers: usize) -> io::Result<(Vec<StdListener>, SocketAddr)> {
     open_files::raise_limit();
-    let first = listen(address)?;
+    let first = listen(address, false)?;
     let bound = first.local_addr()?;
+    if workers > 1 {
+        SockRef::from(&first).set_reuse_port(true)?;
+    }
     let mut listeners = vec![first];
     for _ in 1..workers {
-        listeners.push(listen(bound)?);
+        listeners.push(listen(bound, true)?);
     }
     Ok((listeners, bound))
 }
 
-fn listen(address: SocketAddr) -> io::Result<StdListener> {
+/// The first socket of a port is alone on it until it listens: another agent there would share the clients, and neither
+/// would know.
+fn listen(address: SocketAddr, shared: bool) -> io::Result<StdListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A restarted agent need not wait for the last one's connections to time out.
     socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
+    socket.set_reuse_port(shared)?;
     socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    match socket.bind(&address.into()).and_then(|()| socket.listen(BACKLOG)) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            Err(io::Error::new(error.kind(), "another process listens on this address, perhaps another agent"))
+        }
+        listens => listens.map(|()| socket.into()),
+    }
 }
 
 /// Until it is dropped.
@@ -56,6 +64,24 @@ pub async fn accept(worker: &Rc<Worker>, listener: &TcpListener) {
     }
 }
 
+/// Those that wait in the backlog; after them the listener is closed.
+pub fn accept_rest(worker: &Rc<Worker>, listener: TcpListener) {
+    let Ok(listener) = listener.into_std() else { return };
+    loop {
+        match listener.accept() {
+            Ok((stream, client)) => {
+                let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+                match stream {
+                    Ok(stream) => admit(worker, stream, client),
+                    Err(error) => tracing::debug!(%error, "accept"),
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock || is_exhaustion(&error) => return,
+            Err(error) => tracing::debug!(%error, "accept"),
+        }
+    }
+}
+
 fn admit(worker: &Rc<Worker>, stream: TcpStream, client: SocketAddr) {
     let Ok(permit) = Arc::clone(&worker.shared.connections).try_acquire_owned() else {
         worker.shared.stats.connection_refused();
@@ -63,10 +89,11 @@ fn admit(worker: &Rc<Worker>, stream: TcpStream, client: SocketAddr) {
         let _ = stream.try_write(FULL);
         return;
     };
-    let worker = Rc::clone(worker);
+    // Counted from here on, since the worker may be about to wait for the last.
+    let cx = Cx::new(Rc::clone(worker), client);
     tokio::task::spawn_local(async move {
         let _permit = permit;
-        connection::serve(worker, stream, client).await;
+        connection::serve(cx, stream).await;
     });
 }
 
@@ -96,5 +123,20 @@ mod tests {
         let (listeners, bound) = bind(SocketAddr::from(([127, 0, 0, 1], 0)), 3).unwrap();
         assert!(listeners.iter().all(|listener| listener.local_addr().unwrap() == bound));
         assert_eq!(listeners.len(), 3);
+        // and each gets some of the clients
+        let clients: Vec<_> = (0..200).map(|_| std::net::TcpStream::connect(bound).unwrap()).collect();
+        let got: Vec<_> = listeners.iter().map(|one| std::iter::from_fn(|| one.accept().ok()).count()).collect();
+        assert_eq!(got.iter().sum::<usize>(), clients.len());
+        assert!(got.iter().all(|got| *got > 0), "{got:?}");
+    }
+
+    #[test]
+    fn nobody_else_shares_it() {
+        for (own, other) in [(1, 1), (3, 1), (1, 3), (3, 3)] {
+            let (_listeners, bound) = bind(SocketAddr::from(([127, 0, 0, 1], 0)), own).unwrap();
+            let error = bind(bound, other).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AddrInUse, "{own} {other}");
+            assert!(error.to_string().contains("another process listens"), "{error}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::connection::Cx;
@@ -20,10 +20,11 @@ use crate::worker::Worker;
 
 const BUFFER: usize = 16 << 10;
 
-/// Who broke the silence of a tunnel.
+/// What came of the silence of a tunnel.
 pub enum First {
+    /// The client spoke, be it after the server.
     Client,
-    /// or nobody will: it closed, and the client is to see that
+    /// The server spoke, and the client has nothing to say.
     Upstream,
     Nobody,
 }
@@ -53,31 +54,69 @@ async fn reach(cx: &mut Cx) -> Result<Io, UpstreamFailure> {
     Ok(Io::new(cx.worker.upstreams.dial(target).await?.stream))
 }
 
-/// Dials, and waits for the first byte of either side. What was read is put back, or is in `read` where it was the
-/// client's.
+/// Dials, and waits for the first byte of the client, which is left in `read`. Until then, the server may speak.
 pub async fn who_speaks_first(cx: &mut Cx, client: &mut Io, read: &mut BytesMut) -> First {
+    let leaving = cx.worker.drain.join();
     let limit = cx.worker.shared.config.client.tunnel_idle;
     let heard = |heard: io::Result<usize>| if matches!(heard, Ok(1..)) { First::Client } else { First::Nobody };
     let mut far = tokio::select! {
         biased;
         spoke = client.read_buf(read) => return heard(spoke),
+        () = leaving.begun() => return First::Nobody,
         reached = reach(cx) => match reached {
             Ok(far) => far,
             // A dead target does not keep a slow client from its TLS handshake, in which it will be told.
-            Err(_) => return timeout(limit, client.read_buf(read)).await.map_or(First::Nobody, heard),
+            Err(_) => return tokio::select! {
+                biased;
+                spoke = timeout(limit, client.read_buf(read)) => spoke.map_or(First::Nobody, heard),
+                () = leaving.begun() => First::Nobody,
+            },
         },
     };
     let mut spoken = BytesMut::new();
     let first = tokio::select! {
         biased;
         spoke = client.read_buf(read) => heard(spoke),
-        _ = far.read_buf(&mut spoken) => First::Upstream,
+        _ = far.read_buf(&mut spoken) => greeted(cx, client, &mut far, spoken, read).await,
         () = sleep(limit) => First::Nobody,
-        () = cx.member.begun() => First::Nobody,
+        () = leaving.begun() => First::Nobody,
     };
-    far.unread(spoken.freeze());
     cx.far = Some(far);
     first
+}
+
+/// Hands on what the server says until the client says something: a greeting makes no request of the client's opaque. What
+/// was read of the server before the client spoke has gone to the client.
+async fn greeted(cx: &Cx, client: &mut Io, far: &mut Io, mut spoken: BytesMut, read: &mut BytesMut) -> First {
+    let limit = cx.worker.shared.config.client.tunnel_idle;
+    let stats = &cx.worker.shared.stats;
+    let mut has_ended = false;
+    loop {
+        has_ended |= spoken.is_empty();
+        let handed_on = async {
+            if has_ended {
+                return client.shutdown().await;
+            }
+            client.write_all(&spoken).await?;
+            client.flush().await
+        };
+        if !matches!(timeout(limit, handed_on).await, Ok(Ok(()))) {
+            return First::Nobody;
+        }
+        stats.bytes(Way::FromUpstream, spoken.len() as u64);
+        stats.bytes(Way::ToClient, spoken.len() as u64);
+        spoken.clear();
+        tokio::select! {
+            biased;
+            spoke = client.read_buf(read) => return match spoke {
+                Ok(0) => First::Upstream,
+                Ok(_) => First::Client,
+                Err(_) => First::Nobody,
+            },
+            _ = far.read_buf(&mut spoken), if !has_ended => {}
+            () = sleep(limit) => return First::Nobody,
+        }
+    }
 }
 
 /// Bytes that went through.

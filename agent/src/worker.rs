@@ -102,6 +102,8 @@ pub fn spawn(shared: Arc<Shared>, number: usize, listener: StdListener) -> io::R
         if let Err(error) = runtime.block_on(run(shared, number, listener)) {
             tracing::error!(%error, number, "a worker cannot listen");
         }
+        // A resolver that hangs in its thread is not waited for: the time to drain is over.
+        runtime.shutdown_background();
     })
 }
 
@@ -125,7 +127,8 @@ async fn run(shared: Arc<Shared>, number: usize, listener: StdListener) -> io::R
         () = listener::accept(&worker, &listener) => {}
         () = worker.shared.shutdown.begun() => {}
     }
-    drop(listener);
+    // Whoever the kernel has let in already would be reset with the listener.
+    listener::accept_rest(&worker, listener);
     worker.drain.begin();
     // What is left after this is cut off with the runtime.
     let _ = tokio::time::timeout(worker.shared.config.drain, worker.drain.empty()).await;

@@ -1,10 +1,13 @@
 //! How a client reaches the agent, and where each stage of its connection leads.
 
 pub mod connect;
-pub mod first_head;
-mod framing;
 mod guarded;
-pub mod http;
+mod head;
+mod heads;
+pub mod http1;
+pub mod http2;
+mod message;
 pub mod next;
+mod notes;
 pub mod peek;
 mod streams;

@@ -5,7 +5,6 @@ use bytes::BytesMut;
 use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::first_head;
 use crate::connection::Cx;
 use crate::detect::{MAX_PEEK, Protocol, detect, may_be_tls};
 use crate::io::Io;
@@ -14,7 +13,8 @@ use crate::tunnel::{self, First};
 /// `None` when the client is gone, or came and said nothing, or stopped before it could be known what it says.
 ///
 /// A client that has just been given a tunnel and is silent may wait for a server that speaks first (SSH, SMTP), or be
-/// slow. So its target is dialled and whoever speaks first decides: silence alone gets no client past the filters.
+/// slow. So its target is dialled, and what it says is handed on; the client's first bytes decide all the same: neither
+/// silence nor a greeting gets a client past the filters.
 pub async fn peek(cx: &mut Cx, io: &mut Io) -> Option<Protocol> {
     if cx.situation.opaque {
         return Some(Protocol::Other);
@@ -34,12 +34,12 @@ pub async fn peek(cx: &mut Cx, io: &mut Io) -> Option<Protocol> {
             }
         }
         // Nothing was said, so nothing is broken off.
-        () = cx.member.begun() => false,
+        () = cx.is_to_end() => false,
     };
     if !spoke {
         return None;
     }
-    let deadline = Instant::now() + limit;
+    let spoke = *cx.spoke.insert(Instant::now());
     loop {
         if let Some(protocol) = detect(&read) {
             io.unread(read.freeze());
@@ -47,17 +47,18 @@ pub async fn peek(cx: &mut Cx, io: &mut Io) -> Option<Protocol> {
         }
         debug_assert!(read.len() < MAX_PEEK, "so many bytes always decide");
         read.reserve(1024);
-        match timeout_at(deadline, io.read_buf(&mut read)).await {
+        match timeout_at(spoke + limit, io.read_buf(&mut read)).await {
             Ok(Ok(1..)) => {}
             // The client has no more to say, and of what it said no server makes a request.
             Ok(Ok(0)) if !may_be_tls(&read) => {
                 io.unread(read.freeze());
                 return Some(Protocol::Other);
             }
-            // It stopped in the middle of what may be a request: a tunnel would carry the rest of it past the filters.
+            // It stopped in the middle of what may be a request: a tunnel would carry the rest of it past the filters, and
+            // HTTP tells it that its time is over.
             Err(_) if !may_be_tls(&read) => {
-                first_head::too_slow(cx, io).await;
-                return None;
+                io.unread(read.freeze());
+                return Some(Protocol::Http1);
             }
             _ => return None,
         }

@@ -15,17 +15,25 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::exchange::ReplyBody;
 use crate::upstream::BodyError;
 
+/// Streams that a client may reset before they are answered, at once and each second after that. Each has cost an exchange
+/// and the client next to nothing (CVE-2023-44487); a page that is left resets as many as it has open.
+const RESETS: f64 = 256.0;
+const RESETS_A_SECOND: f64 = 16.0;
+
 pub(super) struct Streams {
     open: Cell<usize>,
     /// of these, those that wait for the agent, not for the client
     waiting: Cell<usize>,
     moved: Cell<Instant>,
+    /// as of the last
+    resets: Cell<(f64, Instant)>,
 }
 
 /// One of them, from its request to the end of its reply.
 pub(super) struct Stream {
     of: Rc<Streams>,
     waits: bool,
+    answered: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,11 +42,15 @@ pub(super) enum Found {
     Idle,
     /// the client lets everything lie
     Stalled,
+    /// it resets more streams than anybody has reason to
+    Flood,
 }
 
 impl Streams {
     pub(super) fn new() -> Rc<Self> {
-        Rc::new(Streams { open: Cell::new(0), waiting: Cell::new(0), moved: Cell::new(Instant::now()) })
+        let now = Instant::now();
+        let resets = Cell::new((0.0, now));
+        Rc::new(Streams { open: Cell::new(0), waiting: Cell::new(0), moved: Cell::new(now), resets })
     }
 
     /// A request came.
@@ -46,7 +58,17 @@ impl Streams {
         self.open.set(self.open.get() + 1);
         self.waiting.set(self.waiting.get() + 1);
         self.moved.set(Instant::now());
-        Stream { of: Rc::clone(self), waits: true }
+        Stream { of: Rc::clone(self), waits: true, answered: false }
+    }
+
+    fn reset(&self, now: Instant) {
+        let (count, since) = self.resets.get();
+        let forgiven = now.saturating_duration_since(since).as_secs_f64() * RESETS_A_SECOND;
+        self.resets.set(((count - forgiven).max(0.0) + 1.0, now));
+    }
+
+    fn floods(&self) -> bool {
+        self.resets.get().0 > RESETS
     }
 
     fn look(&self, idle: Duration, write_timeout: Duration) -> Option<Found> {
@@ -62,6 +84,11 @@ impl Streams {
 }
 
 impl Stream {
+    /// It ends as it should, or by the agent's own will.
+    pub(super) fn answered(&mut self) {
+        self.answered = true;
+    }
+
     fn now_waits(&mut self, waits: bool) {
         if waits != self.waits {
             let waiting = self.of.waiting.get();
@@ -75,6 +102,9 @@ impl Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         self.now_waits(false);
+        if !self.answered {
+            self.of.reset(Instant::now());
+        }
         self.of.open.set(self.of.open.get() - 1);
     }
 }
@@ -85,6 +115,14 @@ pub(super) struct Streamed {
     pub(super) stream: Stream,
 }
 
+impl Drop for Streamed {
+    fn drop(&mut self) {
+        if self.body.is_end_stream() {
+            self.stream.answered();
+        }
+    }
+}
+
 impl Body for Streamed {
     type Data = Bytes;
     type Error = BodyError;
@@ -92,6 +130,9 @@ impl Body for Streamed {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         self.stream.now_waits(frame.is_pending());
+        if matches!(frame, Poll::Ready(None | Some(Err(_)))) {
+            self.stream.answered();
+        }
         frame
     }
 
@@ -119,6 +160,9 @@ impl Watch {
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Found> {
+        if self.streams.floods() {
+            return Poll::Ready(Found::Flood);
+        }
         loop {
             ready!(self.next.as_mut().poll(cx));
             self.next.as_mut().reset(Instant::now() + self.idle.min(self.write_timeout));
@@ -157,5 +201,26 @@ mod tests {
         check(&streams, 31, Some(Found::Stalled));
         drop((slow_upstream, other));
         check(&streams, 11, Some(Found::Idle));
+    }
+
+    #[test]
+    fn resets_are_forgiven_with_time() {
+        let streams = Streams::new();
+        let now = Instant::now();
+        for second in 0..100 {
+            let at = now + Duration::from_secs(second);
+            (0..16).for_each(|_| streams.reset(at));
+            assert!(!streams.floods(), "{second}");
+        }
+        let at = now + Duration::from_secs(200);
+        for n in 0..300 {
+            assert_eq!(streams.floods(), n > 256, "{n}");
+            streams.reset(at);
+        }
+        let mut answered = Streams::new().begin();
+        answered.answered();
+        let of = Rc::clone(&answered.of);
+        drop(answered);
+        assert_eq!(of.resets.get().0, 0.0);
     }
 }

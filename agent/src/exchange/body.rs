@@ -14,10 +14,10 @@ use hyper::body::Incoming;
 use weir_host::{Direction, Length, Progress, Run};
 
 use super::expect::Gate;
-use super::idle::Idle;
 use super::linger;
 use super::live::{Live, Stop};
 use super::problem::Problem;
+use crate::idle::Idle;
 use crate::record::Outcome;
 use crate::upstream::{BodyError, Received};
 

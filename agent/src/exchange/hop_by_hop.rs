@@ -2,10 +2,13 @@
 //! travel on, and what the removed fields had asked for. Pure; must not know filters or sockets.
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HeaderMap, HeaderName, HeaderValue, MAX_FORWARDS, PROXY_AUTHENTICATE,
+    CONNECTION, CONTENT_LENGTH, EXPECT, HeaderMap, HeaderName, HeaderValue, MAX_FORWARDS, PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::{Method, StatusCode, Version, request, response};
+
+use crate::framing::{BadFraming, Framing};
+use crate::upstream::join_cookies;
 
 /// What a request asked of this hop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,10 +22,8 @@ pub(super) struct Asked {
 /// A request that must not travel on. The client is to blame for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
-    #[error("the body has a transfer coding other than chunked (RFC 9112 section 6.1)")]
-    TransferCoding,
-    #[error("Content-Length is not one number (RFC 9112 section 6.3)")]
-    Length,
+    #[error("the request has {0}")]
+    Framing(#[from] BadFraming),
     #[error("the request expects what no server here does (RFC 9110 section 10.1.1)")]
     Expectation,
     #[error("Max-Forwards is not a number (RFC 9110 section 7.6.2)")]
@@ -43,8 +44,8 @@ pub(super) fn strip_request(request: &mut request::Parts, via: &HeaderValue) -> 
     if has_passed(headers, via) {
         return Err(Unfit::Loop);
     }
-    plain_chunks(headers).map_err(|_| Unfit::TransferCoding)?;
-    one_content_length(headers).map_err(|_| Unfit::Length)?;
+    let framing = Framing::of(headers)?.of_one_kind()?;
+    one_content_length(headers, framing.length);
     let upgrade = asks_upgrade(version, headers);
     let trailers = tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case("trailers"));
     let expect_continue = expectation(headers, version)?;
@@ -67,12 +68,13 @@ pub(super) fn strip_request(request: &mut request::Parts, via: &HeaderValue) -> 
 /// Removes what ends here from a response. The error says that the upstream framed the body in a way nobody asked for.
 pub(super) fn strip_response(response: &mut response::Parts) -> Result<(), BadFraming> {
     let headers = &mut response.headers;
-    plain_chunks(headers)?;
+    let framing = Framing::of(headers)?;
     // Chunked wins over Content-Length (RFC 9112 section 6.3), and what both arrive with must not go on with both.
-    if headers.contains_key(TRANSFER_ENCODING) || response.status == StatusCode::NO_CONTENT {
+    if framing.chunked || response.status == StatusCode::NO_CONTENT {
         headers.remove(CONTENT_LENGTH);
+    } else {
+        one_content_length(headers, framing.length);
     }
-    one_content_length(headers)?;
     let upgrade = response.status == StatusCode::SWITCHING_PROTOCOLS;
     remove_connection_fields(headers, upgrade);
     headers.remove(TE);
@@ -118,25 +120,6 @@ pub(super) fn is_final_recipient(request: &mut request::Parts) -> Result<bool, U
         Err(_) => None,
     };
     Ok(false)
-}
-
-/// A message whose end cannot be known for sure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadFraming {
-    /// Not asked for with TE, and not to be undone here.
-    #[error("a transfer coding other than chunked (RFC 9112 section 6.1)")]
-    TransferCoding,
-    #[error("a Content-Length that is not one number (RFC 9112 section 6.3)")]
-    Length,
-}
-
-fn plain_chunks(headers: &HeaderMap) -> Result<(), BadFraming> {
-    if !headers.contains_key(TRANSFER_ENCODING) {
-        return Ok(());
-    }
-    let mut codings = tokens(headers, &TRANSFER_ENCODING);
-    let chunked = codings.next().is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
-    if chunked && codings.next().is_none() { Ok(()) } else { Err(BadFraming::TransferCoding) }
 }
 
 /// The members of a list field, over all its lines. A value that is not text has none.
@@ -207,34 +190,14 @@ fn named_by_connection(token: &str) -> Option<HeaderName> {
     HeaderName::from_bytes(token.as_bytes()).ok()
 }
 
-/// HTTP/2 splits Cookie into crumbs for the sake of compression; everything else reads one field (RFC 9113 8.2.3).
-fn join_cookies(headers: &mut HeaderMap) {
-    if headers.get_all(COOKIE).iter().nth(1).is_none() {
-        return;
+/// Equal lengths may repeat in what came (RFC 9112 section 6.3), not in what goes on.
+fn one_content_length(headers: &mut HeaderMap, length: Option<u64>) {
+    let Some(length) = length else { return };
+    let mut values = headers.get_all(CONTENT_LENGTH).iter();
+    let is_list = values.next().is_some_and(|value| value.as_bytes().contains(&b','));
+    if is_list || values.next().is_some() {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
-    let crumbs: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    if let Ok(whole) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
-        headers.insert(COOKIE, whole);
-    }
-}
-
-/// Equal lengths may repeat in what came (RFC 9112 section 6.3), not in what goes on. hyper looks at them over HTTP/1
-/// alone, and what comes over HTTP/2 may go on over HTTP/1.
-fn one_content_length(headers: &mut HeaderMap) -> Result<(), BadFraming> {
-    let Some(first) = headers.get(CONTENT_LENGTH) else { return Ok(()) };
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    if first.to_str().is_ok_and(is_number) && headers.get_all(CONTENT_LENGTH).iter().nth(1).is_none() {
-        return Ok(());
-    }
-    let mut lengths = tokens(headers, &CONTENT_LENGTH);
-    let length = lengths.next().filter(|length| is_number(length)).ok_or(BadFraming::Length)?;
-    let value = HeaderValue::from_str(length).map_err(|_| BadFraming::Length)?;
-    if lengths.any(|other| other != length) {
-        return Err(BadFraming::Length);
-    }
-    drop(lengths);
-    headers.insert(CONTENT_LENGTH, value);
-    Ok(())
 }
 
 /// Whether the pseudonym of `via` is in the way that the request has come.

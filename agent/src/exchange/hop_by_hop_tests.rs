@@ -80,9 +80,13 @@ fn an_upgrade_goes_on_only_where_the_client_asked_this_hop() {
 
 #[test]
 fn what_cannot_be_carried_is_refused() {
-    check(Version::HTTP_11, "transfer-encoding: gzip, chunked", Err(Unfit::TransferCoding));
-    check(Version::HTTP_11, "transfer-encoding: chunked\ntransfer-encoding: chunked", Err(Unfit::TransferCoding));
-    check(Version::HTTP_2, "content-length: 3\ncontent-length: 4", Err(Unfit::Length));
+    check(Version::HTTP_11, "transfer-encoding: gzip, chunked", Err(Unfit::Framing(BadFraming::TransferCoding)));
+    check(
+        Version::HTTP_11,
+        "transfer-encoding: chunked\ntransfer-encoding: chunked",
+        Err(Unfit::Framing(BadFraming::TransferCoding)),
+    );
+    check(Version::HTTP_2, "content-length: 3\ncontent-length: 4", Err(Unfit::Framing(BadFraming::Length)));
     check(Version::HTTP_2, "content-length: 3, 3", Ok(("content-length: 3\n", NOTHING)));
     check(Version::HTTP_11, "expect: 200-ok", Err(Unfit::Expectation));
     check(Version::HTTP_11, "via: 1.0 fred, 1.1 weir-7f3a (x)", Err(Unfit::Loop));

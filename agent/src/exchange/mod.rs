@@ -9,7 +9,6 @@ mod calls;
 mod capture;
 mod expect;
 mod hop_by_hop;
-pub(crate) mod idle;
 mod ledger;
 mod linger;
 mod live;
@@ -33,6 +32,7 @@ use uuid::{ContextV7, Timestamp, Uuid};
 use weir_host::{Connection, Progress};
 
 use self::body::BodyStream;
+pub(crate) use self::hop_by_hop::Unfit;
 use self::live::{Live, Stop};
 pub use self::problem::{Blame, Problem};
 pub use self::reply::reply;

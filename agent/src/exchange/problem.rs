@@ -6,8 +6,9 @@ use std::borrow::Cow;
 use http::StatusCode;
 use weir_host::{Direction, Failure, UpstreamError};
 
-use super::hop_by_hop::{BadFraming, Unfit};
+use super::hop_by_hop::Unfit;
 use super::resolve::Misplaced;
+use crate::framing::BadFraming;
 use crate::policy::Denied;
 use crate::target::TargetError;
 use crate::upstream::UpstreamFailure;
@@ -125,10 +126,10 @@ impl From<Unfit> for Problem {
     fn from(unfit: Unfit) -> Self {
         let problem = Problem::bad_request(unfit.to_string());
         match unfit {
-            Unfit::MaxForwards | Unfit::Length => problem,
-            Unfit::TransferCoding => Problem { status: StatusCode::NOT_IMPLEMENTED, ..problem },
+            Unfit::Framing(BadFraming::TransferCoding) => Problem { status: StatusCode::NOT_IMPLEMENTED, ..problem },
             Unfit::Expectation => Problem { status: StatusCode::EXPECTATION_FAILED, ..problem },
             Unfit::Loop => looped().detail(problem.detail),
+            Unfit::MaxForwards | Unfit::Framing(_) => problem,
         }
     }
 }
@@ -196,6 +197,13 @@ impl From<&UpstreamFailure> for Problem {
                 "http_response_header_section_size",
                 "The upstream's response head is too large",
             ),
+            UpstreamFailure::Own(_) => Problem::new(
+                "agent-exhausted",
+                StatusCode::SERVICE_UNAVAILABLE,
+                Blame::Agent,
+                "proxy_internal_error",
+                "The agent cannot connect to anybody now",
+            ),
             UpstreamFailure::Denied(denied) => return Problem::from(denied),
             UpstreamFailure::RequestBody(_) => Problem::request_body(String::new()),
         };
@@ -230,6 +238,6 @@ pub(super) fn upstream_error(failure: &UpstreamFailure) -> Option<UpstreamError>
         UpstreamFailure::Tls(reason) => UpstreamError::Tls(reason.clone()),
         UpstreamFailure::Protocol(_) | UpstreamFailure::Http1Required(_) => UpstreamError::Protocol,
         UpstreamFailure::TooLarge => UpstreamError::TooLarge,
-        UpstreamFailure::Denied(_) | UpstreamFailure::RequestBody(_) => return None,
+        UpstreamFailure::Own(_) | UpstreamFailure::Denied(_) | UpstreamFailure::RequestBody(_) => return None,
     })
 }

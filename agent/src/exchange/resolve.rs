@@ -6,6 +6,7 @@ use http::uri::{self, Authority, PathAndQuery};
 use http::{Method, Uri, Version, request};
 
 use crate::target::{Scheme, Target, TargetError};
+use crate::upstream::set_host;
 
 /// A request that cannot be placed. The client is to blame for each.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,7 +35,8 @@ pub(super) fn resolve(request: &mut request::Parts, origin: Option<&Target>) -> 
     let as_received = request.uri.clone();
     let placed = place(request, origin);
     match placed {
-        Ok(_) => set_host(request),
+        // Filters read one `Host`, whatever the version was.
+        Ok(_) => drop(request.uri.authority().map(|authority| set_host(&mut request.headers, authority.as_str()))),
         Err(_) => request.uri = as_received,
     }
     placed
@@ -127,17 +129,6 @@ fn parse_host(host: &HeaderValue) -> Result<Authority, Misplaced> {
     let authority = Authority::try_from(host.as_bytes()).map_err(|_| Misplaced::InvalidHost)?;
     let is_host = !authority.as_str().contains('@') && !authority.host().is_empty();
     is_host.then_some(authority).ok_or(Misplaced::InvalidHost)
-}
-
-/// Filters read one `Host`, whatever the version was: it is what the URI says.
-fn set_host(request: &mut request::Parts) {
-    let Some(authority) = request.uri.authority() else { return };
-    if request.headers.get(HOST).is_some_and(|host| host == authority.as_str()) {
-        return;
-    }
-    if let Ok(value) = HeaderValue::from_str(authority.as_str()) {
-        request.headers.insert(HOST, value);
-    }
 }
 
 #[cfg(test)]

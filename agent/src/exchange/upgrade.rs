@@ -25,12 +25,15 @@ pub(super) fn of_client(request: &mut Request<Incoming>) -> Option<OnUpgrade> {
 pub(super) fn relay(live: &Rc<Live>, client: OnUpgrade, upstream: OnUpgrade) {
     live.ends(Outcome::Upgraded, None);
     let live = Rc::clone(live);
+    // From here on, so that a worker that stops does not end before the task has begun.
+    let member = live.worker.drain.join();
     tokio::task::spawn_local(async move {
         let (client, upstream) = match tokio::try_join!(client, upstream) {
             Ok(ends) => ends,
             Err(error) => return tracing::debug!(exchange = %live.id, %error, "no upgrade after 101"),
         };
         let relayed = tunnel::relay(&live.worker, &mut TokioIo::new(client), &mut TokioIo::new(upstream)).await;
+        drop(member);
         live.record(|ledger| {
             ledger.passed(Direction::Request, relayed.from_client);
             ledger.passed(Direction::Response, relayed.to_client);

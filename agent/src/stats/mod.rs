@@ -29,8 +29,8 @@ const OUTCOMES: [(Outcome, &str); 8] = [
     (Outcome::Upgraded, "upgraded"),
     (Outcome::ShutDown, "shut-down"),
 ];
-const FAILURES: [&str; 9] =
-    ["refused", "reset", "timeout", "dns", "tls", "protocol", "too-large", "denied", "request-body"];
+const FAILURES: [&str; 10] =
+    ["refused", "reset", "timeout", "dns", "tls", "protocol", "too-large", "denied", "request-body", "own"];
 /// Upper bounds of the duration histogram, microseconds.
 const BOUNDS: [u64; 14] = [
     500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000,
@@ -164,6 +164,7 @@ impl Stats {
             UpstreamFailure::TooLarge => 6,
             UpstreamFailure::Denied(_) => 7,
             UpstreamFailure::RequestBody(_) => 8,
+            UpstreamFailure::Own(_) => 9,
         };
         self.shard().upstream_failures[kind].fetch_add(1, Relaxed);
     }

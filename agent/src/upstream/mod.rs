@@ -29,11 +29,12 @@ use tokio_rustls::client::TlsStream;
 use self::connect::{Connected, Connector};
 pub use self::dial::Dialed;
 pub use self::failure::UpstreamFailure;
+pub(crate) use self::head::{join_cookies, set_host};
 pub use self::mirror::Mirrored;
 pub use self::outgoing::{BodyError, Outgoing};
 use self::outgoing::{Upload, Upward};
 pub use self::pool::Alpn;
-use self::pool::{Connection, Entry, Lease, Opened, Pool};
+use self::pool::{Connection, Entry, Lease, Mark, Opened, Pool};
 use self::received::Holds;
 pub use self::received::Received;
 pub use self::resolve::Resolver;
@@ -41,7 +42,7 @@ pub use self::tls::{TrustError, UpstreamTls};
 use crate::config::UpstreamConfig;
 use crate::policy::TargetPolicy;
 use crate::stats::Stats;
-use crate::target::{Scheme, Target};
+use crate::target::{Scheme, Target, TargetHost};
 
 /// One worker's way to every upstream: resolver, pool of connections, TLS sessions. `!Send`.
 pub struct Upstreams {
@@ -158,6 +159,7 @@ impl Upstreams {
             let failure = match self.head(sender.try_send_request(request), upload).await {
                 None => return Err(UpstreamFailure::Timeout("to answer")),
                 Some(Ok(response)) => {
+                    self.mind(upload, entry, stream.mark());
                     let response = response.map(|body| Received::new(body, Holds::Stream(stream)));
                     return Ok(Sent { response, address });
                 }
@@ -172,7 +174,7 @@ impl Upstreams {
             };
             let again = match &failure {
                 UpstreamFailure::Unprocessed(_) if tries_left > 0 => {
-                    entry.retire(&stream);
+                    entry.retire(&stream.mark());
                     upload.again()
                 }
                 UpstreamFailure::Http1Required(_) => {
@@ -185,6 +187,18 @@ impl Upstreams {
             request = Request::from_parts(head, again.ok_or(failure)?);
         }
         self.send_http1(target, entry, request, upload).await
+    }
+
+    /// An upstream that has answered may leave the rest of the body without a window for ever, and hyper would wait: after
+    /// too long of that the body is given up, and the client with it.
+    fn mind(&self, upload: &Upload, entry: &Rc<Entry>, stream: Mark) {
+        let Some(stalled) = upload.stalled(self.connector.config.body_idle) else { return };
+        let entry = Rc::clone(entry);
+        tokio::task::spawn_local(async move {
+            if stalled.await {
+                entry.retire(&stream);
+            }
+        });
     }
 
     /// A stream to speak HTTP/2 on; none where the upstream speaks HTTP/1.1.
@@ -218,7 +232,7 @@ impl Upstreams {
         entry.set_speaks(alpn);
         match connected {
             Connected::Http1(connection) => Lease::new(entry, connection).give_back(),
-            Connected::Http2(sender, address) => entry.share(sender, address),
+            Connected::Http2(sender, address, task) => entry.share(sender, address, task),
         }
         Ok(alpn)
     }
@@ -242,6 +256,16 @@ impl Upstreams {
                 },
             }
         }
+    }
+
+    /// Whether this is one of the addresses of the name, as it resolves here.
+    pub async fn leads_to(&self, name: &Arc<str>, address: SocketAddr) -> bool {
+        let target = Target::new(Scheme::Https, TargetHost::Domain(Arc::clone(name)), address.port());
+        self.connector
+            .resolver
+            .resolve(&target)
+            .await
+            .is_ok_and(|addresses| addresses.iter().any(|one| one.ip().to_canonical() == address.ip().to_canonical()))
     }
 
     /// A connected socket, for a tunnel.

@@ -8,7 +8,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tokio::time::Instant;
+use http_body_util::{BodyExt, Empty};
+use tokio::time::{Duration, Instant, sleep};
 
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -33,6 +34,8 @@ pub(super) struct Upload(Option<Rc<Carried>>);
 struct Carried {
     body: RefCell<Pin<Box<dyn Body<Data = Bytes, Error = BodyError>>>>,
     moved: Cell<Instant>,
+    /// for its sender; else for the upstream
+    waits: Cell<bool>,
     /// which of the bodies made of it may read on
     turn: Cell<u32>,
     sent: RefCell<Sent>,
@@ -65,6 +68,7 @@ impl Upload {
             Outgoing::Stream(body) if !body.is_end_stream() => Some(Rc::new(Carried {
                 body: RefCell::new(body),
                 moved: Cell::new(Instant::now()),
+                waits: Cell::new(false),
                 turn: Cell::new(0),
                 sent: RefCell::new(Sent::Nothing),
                 keeps,
@@ -82,6 +86,26 @@ impl Upload {
     /// When it last moved.
     pub(super) fn moved(&self) -> Option<Instant> {
         self.0.as_ref().map(|carried| carried.moved.get())
+    }
+
+    /// Ends when the body does, or with true once the upstream has taken nothing of it for the limit: then the body is
+    /// gone.
+    pub(super) fn stalled(&self, limit: Duration) -> Option<impl Future<Output = bool> + use<>> {
+        let carried = Rc::downgrade(self.0.as_ref()?);
+        Some(async move {
+            loop {
+                sleep(limit).await;
+                // Whoever carried it is gone, or has all of it.
+                let Some(carried) = carried.upgrade().filter(|carried| !carried.body.borrow().is_end_stream()) else {
+                    return false;
+                };
+                if !carried.waits.get() && carried.moved.get().elapsed() >= limit {
+                    carried.turn.set(carried.turn.get() + 1);
+                    carried.body.replace(Box::pin(Empty::new().map_err(|never| match never {})));
+                    return true;
+                }
+            }
+        })
     }
 
     /// The whole body once more, unless too much of it is gone. What was made of it before reads no further.
@@ -121,7 +145,9 @@ impl Body for Upward {
         if carried.turn.get() != self.turn {
             return Poll::Ready(Some(Err(Superseded.into())));
         }
-        let frame = ready!(carried.body.borrow_mut().as_mut().poll_frame(cx));
+        let polled = carried.body.borrow_mut().as_mut().poll_frame(cx);
+        carried.waits.set(polled.is_pending());
+        let frame = ready!(polled);
         match &frame {
             Some(Err(_)) => {}
             Some(Ok(frame)) => carried.note(Some(frame)),
@@ -153,7 +179,7 @@ impl Body for Upward {
 mod tests {
     use std::future::poll_fn;
 
-    use http_body_util::{BodyExt, Full, StreamBody};
+    use http_body_util::{Full, StreamBody};
 
     use super::*;
 

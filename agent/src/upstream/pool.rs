@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 
 use super::UpstreamFailure;
 use super::outgoing::Upward;
+use crate::local::Tied;
 use crate::target::Target;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,26 +27,39 @@ const FAILED_FOR: Duration = Duration::from_secs(1);
 /// Streams of one HTTP/2 connection; more open another. Where the upstream allows fewer, hyper queues.
 const STREAMS: usize = 100;
 
+/// Idle HTTP/1.1 connections of one worker, to whatever targets: each holds a socket of a process that has not many.
+const IDLE: usize = 1024;
+
 #[derive(Default)]
 pub(super) struct Pool {
     targets: RefCell<HashMap<Target, Rc<Entry>>>,
+    idle: Rc<Cell<usize>>,
 }
 
 /// What is known of one target.
 pub(super) struct Entry {
     idle: RefCell<Vec<Idle>>,
     shared: RefCell<Vec<Shared>>,
+    /// of these, those that get no more streams
+    retired: RefCell<Vec<Shared>>,
     speaks: Cell<Option<(Alpn, Instant)>>,
     failed: RefCell<Option<(UpstreamFailure, Instant)>>,
     /// held while the first connection is made that may turn out to be HTTP/2, so that a burst makes one, not many
     pub(super) dialing: Mutex<()>,
     cap: usize,
+    /// of all targets
+    all_idle: Rc<Cell<usize>>,
 }
 
 struct Idle {
     connection: Connection,
     since: Instant,
+    #[expect(dead_code, reason = "its drop counts")]
+    counted: Counted,
 }
+
+/// One of so many.
+struct Counted(Rc<Cell<usize>>);
 
 /// An HTTP/1.1 connection, of one exchange at a time.
 pub(super) struct Connection {
@@ -59,10 +73,14 @@ pub(super) struct Shared {
     pub(super) address: SocketAddr,
     streams: Rc<Cell<usize>>,
     since: Cell<Instant>,
+    task: Tied,
 }
 
 /// One stream of an HTTP/2 connection.
 pub(super) struct Stream(Rc<Cell<usize>>);
+
+/// Which connection a stream is of.
+pub(super) struct Mark(Rc<Cell<usize>>);
 
 /// A stream to be, and what it is opened with.
 pub(super) struct Opened {
@@ -83,12 +101,34 @@ pub(super) struct Lease {
 
 impl Pool {
     pub(super) fn entry(&self, target: &Target, cap: usize) -> Rc<Entry> {
+        self.make_room();
         if let Some(entry) = self.targets.borrow().get(target) {
             return Rc::clone(entry);
         }
-        let entry = Rc::new(Entry::new(cap));
+        let entry = Rc::new(Entry::new(cap, Rc::clone(&self.idle)));
         self.targets.borrow_mut().insert(target.clone(), Rc::clone(&entry));
         entry
+    }
+
+    /// Closes the quarter that has been idle longest, once there are too many.
+    fn make_room(&self) {
+        if self.idle.get() < IDLE {
+            return;
+        }
+        let targets = self.targets.borrow();
+        let mut since: Vec<Instant> = targets
+            .values()
+            .flat_map(|entry| entry.idle.borrow().iter().map(|idle| idle.since).collect::<Vec<_>>())
+            .collect();
+        let quarter = since.len() / 4;
+        if since.is_empty() {
+            return;
+        }
+        let (_, oldest, _) = since.select_nth_unstable(quarter);
+        let oldest = *oldest;
+        for entry in targets.values() {
+            entry.idle.borrow_mut().retain(|idle| idle.since > oldest);
+        }
     }
 
     /// Closes what was idle for too long, forgets targets that are not used.
@@ -105,7 +145,10 @@ impl Pool {
                 }
                 !shared.sender.is_closed() && now - shared.since.get() < idle_timeout
             });
+            // What is left on one without streams waits for an upstream that takes nothing.
+            entry.retired.borrow_mut().retain(|shared| shared.streams.get() > 0 || shared.task.abort());
             Rc::strong_count(entry) > 1
+                || !entry.retired.borrow().is_empty()
                 || !entry.idle.borrow().is_empty()
                 || !entry.shared.borrow().is_empty()
                 || entry.speaks().is_some()
@@ -114,14 +157,16 @@ impl Pool {
 }
 
 impl Entry {
-    fn new(cap: usize) -> Self {
+    fn new(cap: usize, all_idle: Rc<Cell<usize>>) -> Self {
         Entry {
             idle: RefCell::default(),
             shared: RefCell::default(),
+            retired: RefCell::default(),
             speaks: Cell::new(None),
             failed: RefCell::default(),
             dialing: Mutex::new(()),
             cap,
+            all_idle,
         }
     }
 
@@ -164,9 +209,9 @@ impl Entry {
         self.idle.borrow_mut().clear();
     }
 
-    pub(super) fn share(&self, sender: http2::SendRequest<Upward>, address: SocketAddr) {
+    pub(super) fn share(&self, sender: http2::SendRequest<Upward>, address: SocketAddr, task: Tied) {
         let since = Cell::new(Instant::now());
-        self.shared.borrow_mut().push(Shared { sender, address, streams: Rc::default(), since });
+        self.shared.borrow_mut().push(Shared { sender, address, streams: Rc::default(), since, task });
     }
 
     /// A stream of a connection that has room for one.
@@ -181,9 +226,29 @@ impl Entry {
         })
     }
 
-    /// The upstream takes no more streams on the connection of this one: those that it has go on.
-    pub(super) fn retire(&self, stream: &Stream) {
-        self.shared.borrow_mut().retain(|shared| !Rc::ptr_eq(&shared.streams, &stream.0));
+    /// The connection of this stream gets no more of them: those that it has go on.
+    pub(super) fn retire(&self, stream: &Mark) {
+        let mut shared = self.shared.borrow_mut();
+        self.retired.borrow_mut().extend(shared.extract_if(.., |shared| Rc::ptr_eq(&shared.streams, &stream.0)));
+    }
+}
+
+impl Counted {
+    fn new(all: &Rc<Cell<usize>>) -> Self {
+        all.set(all.get() + 1);
+        Counted(Rc::clone(all))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+impl Stream {
+    pub(super) fn mark(&self) -> Mark {
+        Mark(Rc::clone(&self.0))
     }
 }
 
@@ -202,7 +267,8 @@ impl Lease {
     pub(super) fn give_back(self) {
         let mut idle = self.entry.idle.borrow_mut();
         if !self.is_bound && !self.connection.sender.is_closed() && idle.len() < self.entry.cap {
-            idle.push(Idle { connection: self.connection, since: Instant::now() });
+            let counted = Counted::new(&self.entry.all_idle);
+            idle.push(Idle { connection: self.connection, since: Instant::now(), counted });
         }
     }
 }

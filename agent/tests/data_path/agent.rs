@@ -21,6 +21,7 @@ pub(crate) struct Agent {
     pub(crate) shared: Arc<Shared>,
     pub(crate) proxy: SocketAddr,
     pub(crate) admin: TcpListener,
+    listeners: Vec<TcpListener>,
     workers: Vec<JoinHandle<()>>,
     data: TempDir,
 }
@@ -33,7 +34,14 @@ pub(crate) struct Setup {
 }
 
 impl Agent {
-    pub(crate) fn start(mut config: Config) -> anyhow::Result<Self> {
+    pub(crate) fn start(config: Config) -> anyhow::Result<Self> {
+        let mut agent = Agent::listening(config)?;
+        agent.accept()?;
+        Ok(agent)
+    }
+
+    /// Listens, and accepts nobody yet.
+    pub(crate) fn listening(mut config: Config) -> anyhow::Result<Self> {
         let data = tempfile::tempdir()?;
         config.data_dir = data.path().to_owned();
         config.workers = 1;
@@ -42,12 +50,14 @@ impl Agent {
         let recorder = Recorder::new(config.workers, &config.capture);
         let host = Host::new(HostConfig { cache_dir: None, kv_dir: None, workers: 1, log: Arc::new(FilterLog) })?;
         let shared = Arc::new(Shared::new(config, host, recorder, proxy, admin.local_addr()?)?);
-        let workers = listeners
-            .into_iter()
-            .enumerate()
-            .map(|(number, listener)| spawn(Arc::clone(&shared), number, listener))
-            .collect::<Result<_, _>>()?;
-        Ok(Agent { shared, proxy, admin, workers, data })
+        Ok(Agent { shared, proxy, admin, listeners, workers: Vec::new(), data })
+    }
+
+    pub(crate) fn accept(&mut self) -> anyhow::Result<()> {
+        for (number, listener) in self.listeners.drain(..).enumerate() {
+            self.workers.push(spawn(Arc::clone(&self.shared), number, listener)?);
+        }
+        Ok(())
     }
 
     /// Trusts this agent's authority, and nothing else.

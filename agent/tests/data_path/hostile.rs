@@ -144,3 +144,57 @@ async fn an_upstream_that_stops_reading_is_given_up() -> anyhow::Result<()> {
     drop(upstream);
     Ok(())
 }
+
+/// Each stream costs an exchange and is reset at once, so that no limit of streams at once counts it (CVE-2023-44487).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_resets_all_it_asks_for_is_given_up() -> anyhow::Result<()> {
+    let setup = Setup::start(|_| {}).await?;
+    let silent = RawOrigin::start(Script::Silence).await?;
+    let stream = tokio::net::TcpStream::connect(setup.agent.proxy).await?;
+    let (mut send, connection) = h2::client::handshake(stream).await?;
+    let ended = tokio::spawn(connection);
+    let mut asked = 0;
+    for n in 0..2000 {
+        let request = http::Request::builder().uri(format!("http://{}/{n}", silent.address())).body(())?;
+        let Ok(ready) = send.clone().ready().await else { break };
+        send = ready;
+        let Ok((response, _)) = send.send_request(request, true) else { break };
+        asked += 1;
+        // what the agent has not seen yet would be h2's to count
+        let seen = eventually(PATIENCE, "the agent to see it", || async {
+            Ok((ended.is_finished() || setup.agent.shared.stats.exchanges_active() > 0).then_some(()))
+        });
+        seen.await?;
+        drop(response);
+        let gone = eventually(PATIENCE, "the agent to let it go", || async {
+            Ok((ended.is_finished() || setup.agent.shared.stats.exchanges_active() == 0).then_some(()))
+        });
+        gone.await?;
+    }
+    assert!((200..1500).contains(&asked), "{asked}");
+    drop(send);
+    is_alone(&setup, "the agent to give the client up").await
+}
+
+/// As above, before the agent has seen any of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_reset_before_they_were_seen_end_their_connection() -> anyhow::Result<()> {
+    let setup = Setup::start(|_| {}).await?;
+    let mut raw = Raw::dial(setup.agent.proxy).await?;
+    let mut said = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
+    // `:method GET`, `:scheme http`, `:path /` of the static table, and a literal `:authority` (RFC 7541 appendix A)
+    let head = b"\x82\x86\x84\x41\x09127.0.0.1";
+    for stream in (1..2001_u32).step_by(2) {
+        said.extend([0, 0, u8::try_from(head.len())?, 1, 5]);
+        said.extend(stream.to_be_bytes());
+        said.extend(head);
+        said.extend([0, 0, 4, 3, 0]);
+        said.extend(stream.to_be_bytes());
+        said.extend(8_u32.to_be_bytes());
+    }
+    let _ = raw.say(said).await;
+    let heard = raw.hear_all().await?;
+    // GOAWAY, ENHANCE_YOUR_CALM (RFC 9113 sections 6.8 and 7)
+    assert!(heard.windows(17).any(|frame| frame[3] == 7 && frame[13..] == 11_u32.to_be_bytes()), "{heard:?}");
+    is_alone(&setup, "the connection to end").await
+}

@@ -5,6 +5,7 @@ mod agent;
 mod bypass;
 mod connect;
 mod forward;
+mod heads;
 mod hostile;
 mod stopping;
 mod tunnels;

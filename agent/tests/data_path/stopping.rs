@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use weir_testkit::client::Alpn;
 
-use crate::agent::Setup;
+use weir_agent::config::Config;
+
+use crate::agent::{Agent, Setup};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_exchange_under_way_ends_before_the_agent_does() -> anyhow::Result<()> {
@@ -40,5 +42,53 @@ async fn a_tunnel_is_given_until_the_deadline() -> anyhow::Result<()> {
     setup.agent.shared.shutdown.begin();
     tokio::task::spawn_blocking(move || setup.agent.join()).await?;
     assert!(raw.hear_all().await?.is_empty());
+    Ok(())
+}
+
+/// The kernel let them in before the agent was told to stop, so they cannot know.
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_in_the_backlog_are_served_by_an_agent_that_stops() -> anyhow::Result<()> {
+    use weir_testkit::raw::Raw;
+    let origin = weir_testkit::origin::Origin::start(&weir_testkit::ca::Ca::new("origins")?).await?;
+    let mut agent = Agent::listening(Config::default())?;
+    let at = origin.plain();
+    let mut clients = Vec::new();
+    for n in 0..10 {
+        let mut raw = Raw::dial(agent.proxy).await?;
+        // some speak at once, some in a moment
+        if n % 2 == 0 {
+            raw.say(format!("GET http://{at}/text/{n} HTTP/1.1\r\nHost: {at}\r\n\r\n")).await?;
+        }
+        clients.push(raw);
+    }
+    agent.shared.shutdown.begin();
+    agent.accept()?;
+    for (n, raw) in clients.iter_mut().enumerate() {
+        if n % 2 == 1 {
+            raw.say(format!("GET http://{at}/text/{n} HTTP/1.1\r\nHost: {at}\r\n\r\n")).await?;
+        }
+        let response = raw.response().await?;
+        assert_eq!(response.status, 200);
+        assert!(response.head.to_ascii_lowercase().contains("connection: close"), "{}", response.head);
+    }
+    tokio::task::spawn_blocking(move || agent.join()).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_client_of_a_dead_target_is_not_waited_for() -> anyhow::Result<()> {
+    let mut setup = Setup::start(|config| {
+        config.client.peek_timeout = Duration::from_millis(1);
+        config.drain = Duration::from_secs(60);
+    })
+    .await?;
+    let dead = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+    let tunnel = setup.agent.client()?.tunnel(&dead).await?;
+    // nothing shows from outside when the agent's dial has failed
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    setup.agent.shared.shutdown.begin();
+    let join = tokio::task::spawn_blocking(move || setup.agent.join());
+    weir_testkit::wait::within(Duration::from_secs(20), "the agent to end", join).await??;
+    drop(tunnel);
     Ok(())
 }

@@ -98,3 +98,80 @@ async fn tls_garbage_ends_its_connection_and_no_other() -> anyhow::Result<()> {
     assert_eq!(reply.status, 200);
     Ok(())
 }
+
+/// Whoever controls a server could have it greet, and a client speak HTTP after that past all filters.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_greeting_does_not_end_the_look_at_what_the_client_says() -> anyhow::Result<()> {
+    let setup = Setup::start(|config| config.client.peek_timeout = std::time::Duration::from_millis(1)).await?;
+    let greeting = b"220 mail.example\r\n";
+    let origin = RawOrigin::start(Script::Greet(greeting.to_vec())).await?;
+    let at = origin.address();
+    let greeted = async || {
+        let mut raw = Raw::over(setup.agent.client()?.tunnel(&at.to_string()).await?);
+        assert_eq!(raw.hear(greeting.len()).await?, greeting);
+        anyhow::Ok(raw)
+    };
+    let mut smtp = greeted().await?;
+    smtp.say("EHLO a.example\r\n").await?;
+    assert_eq!(smtp.hear(16).await?, b"EHLO a.example\r\n");
+    smtp.say("GET / HTTP/1.1\r\n").await?;
+    assert_eq!(smtp.hear(16).await?, b"GET / HTTP/1.1\r\n", "by then it is a tunnel");
+
+    let mut http = greeted().await?;
+    http.say(format!("GET / HTTP/1.1\r\nHost: {at}\r\n\r\n")).await?;
+    http.response().await?.problem(502, "upstream")?;
+    // an exchange, on a connection of its own: what greets there is no HTTP
+    assert!(!origin.heard().iter().any(|heard| heard.starts_with("GET /") && !heard.contains("via: 1.1 weir-")));
+
+    let mut tls = rustls::ClientConnection::new(
+        ca::client(&[setup.agent.shared.authority.pem()], &[])?,
+        "localhost".try_into()?,
+    )?;
+    let mut hello = Vec::new();
+    tls.write_tls(&mut hello)?;
+    let mut raw = greeted().await?;
+    raw.say(&hello).await?;
+    let answer = raw.hear(2).await?;
+    assert_eq!(answer, [0x16, 3], "the agent's own ServerHello");
+    assert!(!origin.heard().iter().any(|heard| heard.starts_with('\u{16}')), "no hello went through");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_with_nothing_to_say_hears_its_server_out() -> anyhow::Result<()> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let setup = Setup::start(|config| config.client.peek_timeout = std::time::Duration::from_millis(1)).await?;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let mut tunnel = setup.agent.client()?.tunnel(&listener.local_addr()?.to_string()).await?;
+    let (mut far, _) = within(PATIENCE, "the agent to dial", listener.accept()).await??;
+    far.write_all(b"one ").await?;
+    let mut heard = [0; 4];
+    within(PATIENCE, "the first word", tunnel.read_exact(&mut heard)).await??;
+    tunnel.shutdown().await?;
+    assert_eq!(within(PATIENCE, "the client's end", far.read(&mut [0; 1])).await??, 0);
+    far.write_all(b"two").await?;
+    drop(far);
+    let mut rest = Vec::new();
+    within(PATIENCE, "the rest", tunnel.read_to_end(&mut rest)).await??;
+    assert_eq!((&heard, &rest[..]), (b"one ", &b"two"[..]));
+    Ok(())
+}
+
+/// The name in the hello is any client's to write: it counts where it leads to where the tunnel goes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_of_the_pass_through_list_counts_where_it_leads_there() -> anyhow::Result<()> {
+    let setup = Setup::start(|config| {
+        config.intercept.pass_through = ["localhost", "*.invalid"].map(|text| text.parse().expect("a pattern")).into();
+    })
+    .await?;
+    let authority = setup.origin.tls().to_string();
+    let tunnel = setup.agent.client()?.tunnel(&authority).await?;
+    let config = ca::client(&[&setup.ca.pem()], &[b"h2"])?;
+    let tls = TlsConnector::from(config).connect("localhost".try_into()?, tunnel).await?;
+    assert_eq!(tls.get_ref().1.alpn_protocol(), Some(&b"h2"[..]), "the origin's own certificate");
+
+    let tunnel = setup.agent.client()?.tunnel(&authority).await?;
+    let config = ca::client(&[setup.agent.shared.authority.pem()], &[b"http/1.1"])?;
+    TlsConnector::from(config).connect("bank.invalid".try_into()?, tunnel).await?;
+    Ok(())
+}

@@ -178,3 +178,72 @@ async fn http2_by_upgrade_is_not_offered_on() -> anyhow::Result<()> {
     assert!(heard.contains("upgrade: x\r\n") && !heard.contains("h2c") && !heard.contains("http2-settings"), "{heard}");
     Ok(())
 }
+
+/// It answers and grants no window for the rest of the upload: hyper would wait for it as long as it answers pings.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_http2_upstream_that_grants_no_window_is_given_up() -> anyhow::Result<()> {
+    let setup = Setup::start(|config| config.upstream.body_idle = Duration::from_millis(200)).await?;
+    let acceptor = TlsAcceptor::from(ca::server(&setup.ca.leaf(&["localhost"])?, &[b"h2"])?);
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let authority = format!("localhost:{}", listener.local_addr()?.port());
+    let served = tokio::spawn(async move {
+        let mut connection = h2::server::handshake(acceptor.accept(listener.accept().await?.0).await?).await?;
+        let mut kept = Vec::new();
+        while let Some(accepted) = connection.accept().await {
+            let (request, mut respond) = accepted?;
+            respond.send_response(http::Response::new(()), true)?;
+            kept.push((request, respond));
+        }
+        anyhow::Ok(())
+    });
+    let mut http = setup.agent.client()?.intercepted(&authority, Alpn::Http2).await?;
+    let upload = body::Pattern::new(1, 1 << 20).boxed();
+    let request = http.request("POST", &format!("https://{authority}/"), upload)?;
+    let response = http.send(request).await?;
+    assert_eq!(response.status(), 200);
+    let stats = &setup.agent.shared.stats;
+    weir_testkit::wait::eventually(Duration::from_secs(20), "the exchange to end", || async {
+        Ok((stats.exchanges_active() == 0).then_some(()))
+    })
+    .await?;
+    // and the connection with it, once the pool is looked through
+    let _ = weir_testkit::wait::within(Duration::from_secs(20), "the upstream's connection", served).await?;
+    Ok(())
+}
+
+/// Each target may keep as many; the process has only so many sockets.
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_connections_to_many_targets_are_bounded() -> anyhow::Result<()> {
+    const TARGETS: usize = 1300;
+    let setup = Setup::start(|_| {}).await?;
+    let listener = TcpListener::bind("0.0.0.0:0").await?;
+    let port = listener.local_addr()?.port();
+    let open = Arc::<AtomicUsize>::default();
+    let count = Arc::clone(&open);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            count.fetch_add(1, Ordering::Relaxed);
+            let count = Arc::clone(&count);
+            tokio::spawn(async move {
+                let mut buffer = [0; 1024];
+                while matches!(stream.read(&mut buffer).await, Ok(1..)) {
+                    if stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.is_err() {
+                        break;
+                    }
+                }
+                count.fetch_sub(1, Ordering::Relaxed);
+            });
+        }
+    });
+    let mut http = setup.agent.client()?.forward().await?;
+    for n in 0..TARGETS {
+        let url = format!("http://127.1.{}.{}:{port}/", n / 250, n % 250 + 1);
+        assert_eq!(http.get(&url).await?.status, 200);
+    }
+    weir_testkit::wait::eventually(Duration::from_secs(20), "the oldest to be closed", || async {
+        Ok((open.load(Ordering::Relaxed) <= 1024).then_some(()))
+    })
+    .await?;
+    assert!(open.load(Ordering::Relaxed) > 512, "no more than needed");
+    Ok(())
+}

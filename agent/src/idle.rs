@@ -3,6 +3,7 @@
 //! in exchange the limit may pass almost twice. Must not know who is silent.
 
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -26,6 +27,21 @@ impl Idle {
 
     pub(crate) fn moved(&mut self) {
         self.moved = true;
+    }
+
+    /// The outcome of a write, unless `why` nothing of what is sent was taken for the whole limit.
+    pub(crate) fn in_time<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+        why: &'static str,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.moved();
+            return written;
+        }
+        ready!(self.poll_expired(cx));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, why)))
     }
 
     /// To be asked when the peer keeps one waiting; wakes the task when the limit has passed.
