@@ -112,6 +112,7 @@ fn filters(shared: &Shared) -> Value {
             "subscription": subscription(filter.subscription()),
             "generations": live(&filter),
             "instances": stats.instances(),
+            "memory_bytes": stats.memory(),
             "calls": stats.calls(),
             "exchanges": stats.exchanges(),
             "failures": failures,

@@ -34,6 +34,16 @@ pub(crate) fn duration(count: u64) -> Duration {
     Duration::from_secs_f64(instant.elapsed().as_secs_f64() * (count as f64 / ticks as f64))
 }
 
+/// How many ticks so long a time is. Waits until the scale is old enough to be exact to a percent.
+pub(crate) fn ticks_of(time: Duration) -> u64 {
+    let Some((instant, tick)) = START.get() else { return u64::MAX };
+    while instant.elapsed() < Duration::from_millis(1) {
+        std::hint::spin_loop();
+    }
+    let ratio = ticks().saturating_sub(*tick) as f64 / instant.elapsed().as_secs_f64();
+    (time.as_secs_f64() * ratio) as u64
+}
+
 /// Milliseconds since the scale began.
 pub(crate) fn since_start() -> f64 {
     START.get().map_or(0.0, |(instant, _)| instant.elapsed().as_secs_f64() * 1000.0)

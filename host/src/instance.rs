@@ -29,6 +29,8 @@ pub(crate) struct Instance {
     /// Linear memory after `configure`: recycling by memory counts what came after.
     base: usize,
     tally: Tally,
+    /// What [`crate::FilterStats::memory`] knows of.
+    told_memory: u64,
     /// In the pool, beyond the one that each worker has.
     _place: Option<Place>,
 }
@@ -84,7 +86,7 @@ impl Instance {
             .map_err(|error| LoadFault::Instantiate(explain(&error, &store.data().memory).1))?;
         filter.stats().instance_made();
         let (numbers, tally) = (Numbers::default(), Tally::default());
-        Ok(Self { store, guest, numbers, served: 0, dead: false, base: 0, tally, _place: None })
+        Ok(Self { store, guest, numbers, served: 0, dead: false, base: 0, tally, told_memory: 0, _place: None })
     }
 
     /// What the guest finds wrong with its configuration.
@@ -149,8 +151,7 @@ impl Instance {
         self.dead = true;
         let begin = clock::ticks();
         let result = enter(&self.guest, &mut self.store);
-        self.tally.ticks += clock::ticks().saturating_sub(begin);
-        self.tally.calls += 1;
+        self.tally.called(clock::ticks().saturating_sub(begin));
         let state = self.store.data_mut();
         *exchange = state.lent.take();
         *calls = state.calls.take();
@@ -183,7 +184,11 @@ impl Instance {
     /// The exchange ended here.
     pub(crate) fn release(&mut self, number: u32) {
         self.numbers.give_back(number);
-        self.store.data().filter.stats().add(std::mem::take(&mut self.tally));
+        let state = self.store.data();
+        let stats = state.filter.stats();
+        stats.add(std::mem::take(&mut self.tally));
+        let memory = state.memory.bytes as u64;
+        stats.memory_changed(std::mem::replace(&mut self.told_memory, memory), memory);
     }
 
     pub(crate) fn is_dead(&self) -> bool {
@@ -212,6 +217,7 @@ impl Drop for Instance {
     fn drop(&mut self) {
         let stats = self.store.data().filter.stats();
         stats.add(std::mem::take(&mut self.tally));
+        stats.memory_changed(self.told_memory, 0);
         stats.instance_gone();
     }
 }

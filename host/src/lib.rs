@@ -49,5 +49,5 @@ pub use instances::{Instances, Warm};
 pub use load_error::{LoadError, LoadFault, Problem};
 pub use metrics::{MetricKind, Series};
 pub use run::Run;
-pub use stats::FilterStats;
+pub use stats::{FilterStats, TIME_BOUNDS};
 pub use subscription::{BodyMode, Subscription};

@@ -74,7 +74,7 @@ async fn what_no_call_can_reach_is_told_to_the_filter() -> anyhow::Result<()> {
         (format!("http://{},timeout_ms=50", silent.local_addr()?), "/echo", "failed Timeout"),
         (setup.plain(",max_bytes=7"), "/echo", "failed TooLarge"),
         (setup.plain(",max_bytes=8"), "/echo", "200 question"),
-        (setup.plain(""), "/status/500", "500 "),
+        (setup.plain(""), "/status/500", "500"),
         (setup.tls(""), "/echo", "200 question"),
         // by an address that its certificate does not name
         (format!("https://127.0.0.2:{}", setup.origin.tls().port()), "/echo", "failed "),

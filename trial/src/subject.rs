@@ -26,6 +26,8 @@ pub struct Report {
     pub outcome: Outcome,
     /// Calls of hooks.
     pub calls: u64,
+    /// The most linear memory that the guest had, bytes.
+    pub memory: u64,
     /// Time spent in hooks. They never wait, so this is CPU time as far as nobody else had the processor.
     pub time: Duration,
     /// What the filter logged, `level: message`.
@@ -51,8 +53,10 @@ impl<'a> Subject<'a> {
         self.trial.lines.take();
         self.forget();
         let (outcome, filter) = self.outcome(case)?;
-        let (calls, time) = filter.map(|filter| (filter.stats().calls(), filter.stats().time())).unwrap_or_default();
-        Ok(Report { outcome, calls, time, log: self.trial.lines.take() })
+        let stats = filter.as_ref().map(|filter| filter.stats());
+        let (calls, time) = stats.map(|stats| (stats.calls(), stats.time())).unwrap_or_default();
+        let memory = stats.map_or(0, |stats| stats.memory_peak());
+        Ok(Report { outcome, calls, memory, time, log: self.trial.lines.take() })
     }
 
     /// What the case before kept is not this one's either.

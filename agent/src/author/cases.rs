@@ -95,10 +95,11 @@ impl Test {
 
 impl Ran {
     fn json(&self) -> serde_json::Value {
-        let Report { outcome, calls, time, log } = &self.report;
+        let Report { outcome, calls, memory, time, log } = &self.report;
         json!({
             "name": self.name, "title": self.title, "ok": self.difference.is_none(), "verdict": outcome.verdict.name(),
             "reason": outcome.reason, "difference": self.difference, "calls": calls, "time_us": time.as_secs_f64() * 1e6,
+            "memory_bytes": memory,
             "log": log,
         })
     }
@@ -113,7 +114,7 @@ fn table(all: &[Ran]) -> String {
         // writing to a string cannot fail
         let _ = match report.calls {
             0 => writeln!(text, "{verdict:<8}{name:<widest$}  {:>10}", "no calls"),
-            calls => writeln!(text, "{verdict:<8}{name:<widest$}  {micros:>7.1} µs in {calls} calls"),
+            calls => writeln!(text, "{verdict:<8}{name:<widest$}  {micros:>7.1} µs in {calls} calls, {} KiB", report.memory >> 10),
         };
         if let Some(difference) = difference {
             let log = report.log.iter().map(|line| format!("log: {line}\n"));

@@ -9,6 +9,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use weir_host::TIME_BOUNDS;
+
 use super::custom;
 use super::{BOUNDS, ENTRIES, FAILURES, OUTCOMES, PEERS, WAYS};
 use crate::worker::Shared;
@@ -134,6 +136,7 @@ impl Scrape {
         counters(out, "filter_bytes_in", "Body bytes copied into the guest.", rows(|s| s.bytes_in()))?;
         counters(out, "filter_bytes_out", "Body bytes copied out of the guest.", rows(|s| s.bytes_out()))?;
         gauges(out, "filter_instances", "Live instances.", rows(|s| s.instances()))?;
+        gauges(out, "filter_memory_bytes", "Linear memory of the live instances.", rows(|s| s.memory()))?;
         counters(out, "filter_instances_made", "Instances ever made.", rows(|s| s.instances_made()))?;
         counters(out, "filter_log_lines", "Log lines written.", rows(|s| s.log_lines()))?;
         counters(out, "filter_log_suppressed", "Log lines over the limit.", rows(|s| s.log_suppressed()))?;
@@ -145,8 +148,31 @@ impl Scrape {
             })
         });
         counters(out, "filter_failures", "Exchanges that the filter failed, by kind.", failures)?;
+        let durations = filters.iter().map(|(filter, _)| (of(filter), &**filter));
+        call_durations(out, durations)?;
         custom::encode(out, filters.iter().map(|(filter, _)| &**filter))
     }
+}
+
+/// Time of each call into a guest.
+fn call_durations<'a>(
+    out: &mut DescriptorEncoder<'_>,
+    filters: impl Iterator<Item = (Vec<Label<'a>>, &'a weir_host::Filter)>,
+) -> fmt::Result {
+    let help = "Time of one call into the guest.";
+    let mut family = out.encode_descriptor("filter_call_duration_seconds", help, None, MetricType::Histogram)?;
+    for (labels, filter) in filters {
+        let times = filter.stats().times();
+        let bounds = TIME_BOUNDS.iter().map(|micros| f64::from(*micros) / 1e6).chain([f64::INFINITY]);
+        let buckets: Vec<(f64, u64)> = bounds.zip(times).collect();
+        family.encode_family(&labels)?.encode_histogram::<[(&str, &str); 0]>(
+            filter.stats().time().as_secs_f64(),
+            times.iter().sum(),
+            &buckets,
+            None,
+        )?;
+    }
+    Ok(())
 }
 
 fn counter(out: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> fmt::Result {

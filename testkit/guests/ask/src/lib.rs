@@ -101,7 +101,7 @@ impl Filter for Ask {
         *answer = match outcome {
             CallOutcome::Elapsed => "elapsed".to_owned(),
             CallOutcome::Response(response) => {
-                format!("{} {}", response.status, String::from_utf8_lossy(&response.body))
+                format!("{} {}", response.status, String::from_utf8_lossy(&response.body)).trim_end().to_owned()
             }
             CallOutcome::Failed(error) => format!("failed {error:?}"),
         };
