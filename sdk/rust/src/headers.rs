@@ -117,6 +117,24 @@ impl HeadersMut<'_> {
     pub fn remove(&mut self, name: &str) -> Result<(), HeaderError> {
         imports::remove_header(self.number, self.part, name)
     }
+
+    /// Removes fields of these names (in lower case) that somebody else may have sent, in every spelling that an upstream
+    /// may take for one of them: CGI and its heirs make one variable of `x-user` and `x_user`.
+    ///
+    /// # Errors
+    /// Some may still be there.
+    pub fn remove_forged(&mut self, names: &[&str]) -> Result<(), HeaderError> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        for (sent, _) in self.all() {
+            if names.contains(&sent.replace('_', "-").as_str()) {
+                self.remove(&sent)?;
+            }
+        }
+        // Names that have a `_` themselves.
+        names.iter().filter(|name| name.contains('_')).try_for_each(|name| self.remove(name))
+    }
 }
 
 impl<'a> std::ops::Deref for HeadersMut<'a> {
