@@ -46,6 +46,12 @@ impl Policy {
             problems.push("/max_age", format!("no browser keeps an answer longer than {LONGEST} seconds"));
         }
         let scope = Scope::new("/match", &config.scope, &mut problems);
+        if !config.scope.methods.is_empty() && !config.scope.methods.iter().any(|method| method == "OPTIONS") {
+            problems.push(
+                "/match/methods",
+                "preflights come by OPTIONS: leave methods out here, `methods` says which are allowed",
+            );
+        }
         problems.or(Self {
             varies: config.credentials || origins != [OriginPattern::Any],
             origins,

@@ -111,12 +111,10 @@ impl GraphqlGuard {
     fn is_readable(&self, headers: Headers<'_>) -> bool {
         let types = headers.get_all("content-type");
         let is_json = matches!(&types[..], [one] if one.contains('/') && self.json.contains(Some(one)));
-        // Servers that heed other charsets would read another text.
-        let is_utf8 = types.iter().all(|one| match one.to_ascii_lowercase().split_once("charset=") {
-            Some((_, charset)) => {
-                matches!(charset.split(';').next().unwrap_or("").trim().trim_matches('"'), "utf-8" | "utf8")
-            }
-            None => true,
+        // Servers that heed another charset, or the second of two, would read another text.
+        let is_utf8 = types.iter().all(|one| {
+            let parameters = one.split_once(';').map_or("", |(_, parameters)| parameters.trim());
+            ["", "charset=utf-8", "charset=\"utf-8\""].iter().any(|known| parameters.eq_ignore_ascii_case(known))
         });
         let lines = headers.get_all("content-encoding");
         let mut codings =

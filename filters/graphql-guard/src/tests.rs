@@ -54,8 +54,13 @@ fn a_server_that_reads_differently_gets_nothing() {
     }
     let in_both = Exchange::new("POST", "https://a.example/graphql?query=%7Ba%7D");
     assert_eq!(code(in_both.header("content-type", "application/json").chunk(good)).as_deref(), Some("TWO_QUERIES"));
-    let utf16 = Exchange::new("POST", "https://a.example/graphql").chunk(good);
-    assert_eq!(code(utf16.header("content-type", "application/json; charset=UTF-16")).as_deref(), Some("UNREADABLE"));
+    for parameters in ["charset=UTF-16", "charset=utf-8; charset=utf-16", "charset = utf-7"] {
+        let exchange = Exchange::new("POST", "https://a.example/graphql").chunk(good);
+        let exchange = exchange.header("content-type", &format!("application/json; {parameters}"));
+        assert_eq!(code(exchange).as_deref(), Some("UNREADABLE"), "{parameters}");
+    }
+    let utf8 = Exchange::new("POST", "https://a.example/graphql").chunk(good);
+    assert_eq!(code(utf8.header("content-type", "Application/JSON; charset=UTF-8")), None);
 }
 
 proptest! {

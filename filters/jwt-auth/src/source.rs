@@ -52,7 +52,11 @@ impl Sources {
     /// RFC 6750 section 2: a client uses one way only. With two, the upstream might go by the other.
     pub(crate) fn find(&self, request: &Request) -> Result<Option<Found>, Unfit> {
         let mut tokens = Vec::new();
-        for line in request.headers().get_all("authorization") {
+        let lines = request.headers().get_all("authorization");
+        if lines.len() > 1 {
+            return Err(Unfit);
+        }
+        for line in lines {
             // Another scheme is no token, and does not stand in the way of a cookie's.
             if let Some((scheme, token)) = line.split_once(' ')
                 && scheme.eq_ignore_ascii_case("bearer")

@@ -127,13 +127,15 @@ impl HeadersMut<'_> {
         if names.is_empty() {
             return Ok(());
         }
+        let alike = |a: u8, b: u8| a == b || matches!((a, b), (b'_', b'-') | (b'-', b'_'));
         for (sent, _) in self.all() {
-            if names.contains(&sent.replace('_', "-").as_str()) {
+            let is_one =
+                |name: &&str| name.len() == sent.len() && name.bytes().zip(sent.bytes()).all(|(a, b)| alike(a, b));
+            if names.iter().any(is_one) {
                 self.remove(&sent)?;
             }
         }
-        // Names that have a `_` themselves.
-        names.iter().filter(|name| name.contains('_')).try_for_each(|name| self.remove(name))
+        Ok(())
     }
 }
 

@@ -74,6 +74,18 @@ fn one_bit_less_is_no_token() {
     }
 }
 
+#[test]
+fn a_second_authorization_refuses_a_good_token() {
+    let given = given();
+    let config = serde_json::json!({"jwks": given["jwks"], "forward": true}).to_string();
+    let filter = Tested::<JwtAuth>::new(&config).unwrap();
+    let good = format!("Bearer {}", given["tokens"]["ES256"].as_str().unwrap());
+    let exchange = Exchange::get("http://a.example/").header("authorization", &good);
+    assert_eq!(filter.run(exchange.clone()).verdict, Verdict::Pass);
+    let outcome = filter.run(exchange.header("authorization", "Basic YTpi"));
+    assert_eq!(outcome.received.unwrap().start.0, 400);
+}
+
 proptest! {
     #[test]
     fn nothing_but_a_token_opens(text in "[A-Za-z0-9_.-]{0,80}|[ -~]{0,40}", cookie in "[ -~]{0,40}", query in "[!-~]{0,40}") {
