@@ -114,7 +114,11 @@ fn table(all: &[Ran]) -> String {
         // writing to a string cannot fail
         let _ = match report.calls {
             0 => writeln!(text, "{verdict:<8}{name:<widest$}  {:>10}", "no calls"),
-            calls => writeln!(text, "{verdict:<8}{name:<widest$}  {micros:>7.1} µs in {calls} calls, {} KiB", report.memory >> 10),
+            calls => writeln!(
+                text,
+                "{verdict:<8}{name:<widest$}  {micros:>7.1} µs in {calls} calls, {} KiB",
+                report.memory >> 10
+            ),
         };
         if let Some(difference) = difference {
             let log = report.log.iter().map(|line| format!("log: {line}\n"));

@@ -1,6 +1,7 @@
 //! The configuration as it is written. `schema.json` says the same to editors.
 
 use serde::Deserialize;
+use weir_sdk::matching::ScopeConfig;
 
 /// What to block, and what to answer.
 #[derive(Debug, Default, Deserialize)]
@@ -13,23 +14,11 @@ pub struct Config {
     /// Methods to block on every host.
     pub methods: Vec<String>,
     /// Combinations: a rule blocks what meets each list that it has.
-    pub rules: Vec<Rule>,
+    pub rules: Vec<ScopeConfig>,
     /// Status of the answer, 403 unless given.
     pub status: Option<u16>,
     /// Body of the answer; a problem document unless given.
     pub body: Option<String>,
     /// Media type of `body`, plain text unless given.
     pub content_type: Option<String>,
-}
-
-/// Blocks what meets each list that is given.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Rule {
-    /// Any of these hosts.
-    pub hosts: Vec<String>,
-    /// Any of these paths.
-    pub paths: Vec<String>,
-    /// Any of these methods.
-    pub methods: Vec<String>,
 }

@@ -5,9 +5,6 @@
 #![forbid(unsafe_code)]
 
 mod config;
-mod host;
-mod path;
-mod pattern;
 mod refusal;
 mod rules;
 

@@ -1,4 +1,4 @@
-use weir_sdk::testing::{Exchange, Failures, Tested, Verdict, golden};
+use weir_sdk::testing::{Exchange, Failures, Tested, Verdict, golden, schema};
 
 use crate::Block;
 
@@ -72,11 +72,6 @@ fn a_status_without_a_body_has_none() {
 }
 
 #[test]
-fn the_schema_knows_every_key() {
-    let schema: serde_json::Value = serde_json::from_str(include_str!("../schema.json")).unwrap();
-    let keys: Vec<&str> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
-    let fault = Tested::<Block>::new(r#"{"x": 1}"#).map(drop).unwrap_err().to_string();
-    assert_eq!(schema["additionalProperties"], false);
-    assert!(keys.iter().all(|key| fault.contains(&format!("`{key}`"))), "{keys:?} {fault}");
-    assert_eq!(fault.matches(", `").count() + 1, keys.len(), "{fault}");
+fn the_schema_knows_every_key() -> Result<(), String> {
+    schema::<Block>(include_str!("../schema.json"))
 }

@@ -3,23 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use weir_sdk::{HeaderError, HeadersMut, Problems};
-
-/// Fields that the agent owns: framing and hop-by-hop (RFC 9110 section 7.6.1), and `Host`, which follows the authority.
-const OWNED: [&str; 12] = [
-    "connection",
-    "content-length",
-    "host",
-    "http2-settings",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
+use weir_sdk::{HeaderError, HeadersMut, Problems, field};
 
 /// What is to happen to one head: removals first, then `set`, then `append`.
 #[derive(Debug, Default, Deserialize)]
@@ -107,18 +91,13 @@ fn latin1(value: &str) -> String {
 }
 
 fn check_name(name: &str, at: &str, problems: &mut Problems) {
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if name.is_empty() || !name.bytes().all(token) {
-        problems.push(at, format!("`{}` is no field name (RFC 9110 section 5.1)", name.escape_debug()));
-    } else if OWNED.contains(&name.to_ascii_lowercase().as_str()) {
-        problems.push(at, format!("`{name}` is the agent's own: no filter changes it"));
+    if let Err(fault) = field::check_name(name) {
+        problems.push(at, fault);
     }
 }
 
 fn check_value(value: &str, at: &str, problems: &mut Problems) {
-    if value.chars().any(|c| c.is_control() && c != '\t') {
-        problems.push(at, "a field value has no control characters (RFC 9110 section 5.5)");
-    } else if value.trim() != value {
-        problems.push(at, "white space around a value does not travel");
+    if let Err(fault) = field::check_value(value) {
+        problems.push(at, fault);
     }
 }

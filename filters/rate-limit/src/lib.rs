@@ -48,7 +48,7 @@ impl Filter for RateLimit {
     }
 
     fn request_head(&self, request: &mut Request, fields: &mut Vec<String>) -> Action {
-        let now = clock::now();
+        let now = clock::now_ms();
         let mut taken: Vec<rule::Taken> = Vec::new();
         let facts = Facts::of(request);
         for rule in self.rules.iter().filter(|rule| rule.covers(&facts)) {

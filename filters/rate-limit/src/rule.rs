@@ -32,7 +32,9 @@ pub(crate) struct Rule {
 pub(crate) enum Verdict {
     Taken(Taken),
     /// In so many seconds there is room.
-    Over { seconds: u64 },
+    Over {
+        seconds: u64,
+    },
     /// The store has no room for the key.
     Full,
 }
@@ -133,7 +135,7 @@ impl Rule {
         let client = || client(&connection.client_address);
         match &self.by {
             By::All => String::new(),
-            By::Host => normal_host(&request.authority()),
+            By::Host => normal_host(&request.authority()).into_owned(),
             By::Client => client(),
             By::User => connection.user.clone().map_or_else(client, |user| format!("u:{}", cut(user))),
             By::Header(name) => match request.headers().get(name) {

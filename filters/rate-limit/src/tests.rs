@@ -7,8 +7,10 @@ fn get(filter: &Tested<RateLimit>, client: &str, url: &str) -> Outcome {
 }
 
 fn limited(rule: &str) -> Tested<RateLimit> {
-    Tested::new(&format!(r#"{{"headers": true, "rules": [{{"name": "r", "limit": 2, "window_seconds": 86400, {rule}}}]}}"#))
-        .unwrap()
+    Tested::new(&format!(
+        r#"{{"headers": true, "rules": [{{"name": "r", "limit": 2, "window_seconds": 86400, {rule}}}]}}"#
+    ))
+    .unwrap()
 }
 
 #[test]
@@ -46,14 +48,10 @@ fn who_is_refused_by_one_rule_uses_nothing_of_another() {
     )
     .unwrap();
     let verdict = |path: &str| get(&filter, "192.0.2.1:1", &format!("http://a.example{path}")).verdict;
-    assert_eq!([verdict("/a"), verdict("/a"), verdict("/a"), verdict("/b"), verdict("/b"), verdict("/b")], [
-        Verdict::Pass,
-        Verdict::Respond,
-        Verdict::Respond,
-        Verdict::Pass,
-        Verdict::Pass,
-        Verdict::Respond
-    ]);
+    assert_eq!(
+        [verdict("/a"), verdict("/a"), verdict("/a"), verdict("/b"), verdict("/b"), verdict("/b")],
+        [Verdict::Pass, Verdict::Respond, Verdict::Respond, Verdict::Pass, Verdict::Pass, Verdict::Respond]
+    );
 }
 
 #[test]

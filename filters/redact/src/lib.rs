@@ -4,7 +4,6 @@
 #![forbid(unsafe_code)]
 
 mod config;
-mod content_type;
 mod matcher;
 mod stream;
 
@@ -12,16 +11,16 @@ use std::cell::RefCell;
 
 use weir_sdk::{
     Action, BodyMode, Chunk, ChunkAction, Filter, Headers, HeadersMut, LocalResponse, Problems, Request, Response,
-    Subscription,
+    Subscription, matching::MediaTypes,
 };
 
-use crate::{config::Config, content_type::ContentTypes, matcher::Matcher, stream::Stream};
+use crate::{config::Config, matcher::Matcher, stream::Stream};
 
 /// The filter.
 #[derive(Debug)]
 pub struct Redact {
     matcher: RefCell<Matcher>,
-    content_types: ContentTypes,
+    content_types: MediaTypes,
     request: bool,
     response: bool,
     ranges: bool,
@@ -44,7 +43,7 @@ impl Filter for Redact {
         if !config.request && !config.response {
             problems.push("", "with `request` and `response` both false there is nothing to redact");
         }
-        let content_types = ContentTypes::new(&config.content_types, &mut problems);
+        let content_types = MediaTypes::new("/content_types", &config.content_types, &mut problems);
         match Matcher::new(&config, &mut problems) {
             Some(matcher) => problems.or(Self {
                 matcher: RefCell::new(matcher),
@@ -74,7 +73,7 @@ impl Filter for Redact {
             self.want_whole_responses(&mut request.headers_mut());
         }
         if self.request && request.has_body() {
-            if self.chooses(request.headers()) {
+            if self.content_types.may_contain(request.headers()) {
                 if self.is_unreadable(request.headers()) {
                     return Action::Respond(refusal(
                         415,
@@ -93,7 +92,7 @@ impl Filter for Redact {
         // another filter's answer may take the place of a response whose body was under way
         state.response = Stream::default();
         if response.has_body() {
-            if self.chooses(response.headers()) {
+            if self.content_types.may_contain(response.headers()) {
                 if self.is_unreadable(response.headers()) {
                     return Action::Respond(refusal(
                         502,
@@ -120,12 +119,6 @@ impl Filter for Redact {
 weir_sdk::export!(Redact);
 
 impl Redact {
-    fn chooses(&self, headers: Headers<'_>) -> bool {
-        // with several lines, nobody knows which one a reader goes by
-        let types = headers.get_all("content-type");
-        types.is_empty() || types.iter().any(|field| self.content_types.contains(Some(field)))
-    }
-
     /// The agent cannot undo its coding, or it is a part of a whole that was asked for as a whole.
     fn is_unreadable(&self, headers: Headers<'_>) -> bool {
         if self.pass_unreadable {

@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use weir_sdk::testing::{Exchange, Failures, Outcome, Tested, golden};
+use weir_sdk::testing::{Exchange, Failures, Outcome, Tested, golden, schema};
 
 use crate::Redact;
 
@@ -58,13 +58,8 @@ fn nothing_is_kept_of_a_finished_exchange() {
 }
 
 #[test]
-fn the_schema_knows_every_key() {
-    let schema: serde_json::Value = serde_json::from_str(include_str!("../schema.json")).unwrap();
-    let keys: Vec<&str> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
-    let fault = Tested::<Redact>::new(r#"{"x": 1}"#).map(drop).unwrap_err().to_string();
-    assert_eq!(schema["additionalProperties"], false);
-    assert!(keys.iter().all(|key| fault.contains(&format!("`{key}`"))), "{keys:?} {fault}");
-    assert_eq!(fault.matches(", `").count() + 1, keys.len(), "{fault}");
+fn the_schema_knows_every_key() -> Result<(), String> {
+    schema::<Redact>(include_str!("../schema.json"))
 }
 
 const CONFIGS: [&str; 4] = [

@@ -117,6 +117,26 @@ impl HeadersMut<'_> {
     pub fn remove(&mut self, name: &str) -> Result<(), HeaderError> {
         imports::remove_header(self.number, self.part, name)
     }
+
+    /// Removes fields of these names (in lower case) that somebody else may have sent, in every spelling that an upstream
+    /// may take for one of them: CGI and its heirs make one variable of `x-user` and `x_user`.
+    ///
+    /// # Errors
+    /// Some may still be there.
+    pub fn remove_forged(&mut self, names: &[&str]) -> Result<(), HeaderError> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        let alike = |a: u8, b: u8| a == b || matches!((a, b), (b'_', b'-') | (b'-', b'_'));
+        for (sent, _) in self.all() {
+            let is_one =
+                |name: &&str| name.len() == sent.len() && name.bytes().zip(sent.bytes()).all(|(a, b)| alike(a, b));
+            if names.iter().any(is_one) {
+                self.remove(&sent)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl<'a> std::ops::Deref for HeadersMut<'a> {

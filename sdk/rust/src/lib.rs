@@ -34,6 +34,8 @@
 //! * One instance serves many exchanges at a time. What has to be remembered between two hooks of one exchange goes into
 //!   [`Filter::State`]: each exchange has its own, made by [`Default`] and dropped when the exchange is over.
 //! * Header values, paths and methods are strings of one character per byte ([`latin1`]).
+//! * What many filters need is here: [`matching`] (hosts, paths and methods of a request, media types of bodies), [`Refusal`]
+//!   (a problem document), [`field`] (checks of what a configuration names).
 //! * In a native build (a unit test), the SDK plays the agent's part: see [`testing`].
 //! * A panic is written to the filter's log and ends the instance, as any trap does; the agent starts another.
 //!
@@ -47,6 +49,7 @@ pub mod clock;
 mod config;
 mod connection;
 mod exchange;
+pub mod field;
 mod filter;
 mod guest;
 mod headers;
@@ -55,9 +58,11 @@ pub mod kv;
 pub mod latin1;
 mod local_response;
 pub mod log;
+pub mod matching;
 pub mod metrics;
 mod problem;
 pub mod random;
+mod refusal;
 mod subscription;
 mod tag;
 mod trailers;
@@ -77,6 +82,7 @@ pub use filter::Filter;
 pub use headers::{HeaderError, Headers, HeadersMut};
 pub use local_response::LocalResponse;
 pub use problem::{Problem, Problems};
+pub use refusal::Refusal;
 pub use subscription::{BodyMode, Subscription};
 pub use tag::{TagError, TagValue};
 pub use trailers::Trailers;
@@ -85,8 +91,8 @@ pub use trailers::Trailers;
 pub mod prelude {
     pub use crate::{
         Action, BodyMode, Call, CallError, CallOutcome, CallRequest, Chunk, ChunkAction, Done, DoneReason, Filter,
-        HeaderError, Headers, HeadersMut, LocalResponse, NoConfig, Problem, Problems, Request, Response, Resumed,
-        Resumption, Subscription, TagValue, Trailers, TrailersAction, UpstreamError,
+        HeaderError, Headers, HeadersMut, LocalResponse, NoConfig, Problem, Problems, Refusal, Request, Response,
+        Resumed, Resumption, Subscription, TagValue, Trailers, TrailersAction, UpstreamError,
     };
 }
 

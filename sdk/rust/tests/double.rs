@@ -117,6 +117,31 @@ fn what_is_the_agents_stays_the_agents() {
 }
 
 #[test]
+fn what_a_client_says_of_itself_is_cleared_in_every_spelling() {
+    struct Clear;
+    impl Filter for Clear {
+        type Config = NoConfig;
+        type State = ();
+        fn new(_: NoConfig) -> Result<Self, Problems> {
+            Ok(Self)
+        }
+        fn subscription(&self) -> Subscription {
+            Subscription::new().request_head()
+        }
+        fn request_head(&self, request: &mut Request, _: &mut ()) -> Action {
+            request.headers_mut().remove_forged(&["x-user-id", "y_id"]).unwrap();
+            Action::Next
+        }
+    }
+    let forged = ["X-User-Id", "x_user_id", "x-user_id", "y_id", "y-id"];
+    let exchange =
+        forged.iter().fold(Exchange::get("http://a.example/"), |exchange, name| exchange.header(name, "root"));
+    let exchange = exchange.header("x-user-ids", "1").header("authorization", "2");
+    let fields = Tested::<Clear>::new("{}").unwrap().run(exchange).forwarded.unwrap().fields;
+    assert_eq!(fields.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["x-user-ids", "authorization"]);
+}
+
+#[test]
 fn state_is_of_one_exchange_and_goes_with_it() {
     let filter = tested(r#"{"play": "remember"}"#);
     for text in ["one", "two"] {

@@ -28,6 +28,7 @@ mod exchange;
 mod golden;
 pub(crate) mod live;
 mod passage;
+mod schema;
 mod tested;
 
 /// What filters on this thread have counted: a counter's or gauge's value, a histogram's sum; none if there is no such series.
@@ -37,5 +38,6 @@ pub fn metric(name: &str, labels: &[(&str, &str)]) -> Option<f64> {
 
 pub use exchange::Exchange;
 pub use golden::{Failures, golden};
+pub use schema::schema;
 pub use tested::Tested;
 pub use weir_golden::{Connection, Message, Outcome, RequestLine, Status, Upstream, Verdict};

@@ -1,25 +1,26 @@
-//! Which bodies are redacted.
+//! Media types of bodies (RFC 9110 section 8.3).
 
-use weir_sdk::Problems;
+use crate::{Headers, Problems};
 
-/// Media types, with `*` for any text.
-#[derive(Debug)]
-pub(crate) struct ContentTypes(Vec<(String, String)>);
+/// A list of media types, with `*` for any text on either side: `text/*`, `application/*+json`.
+#[derive(Debug, Clone, Default)]
+pub struct MediaTypes(Vec<(String, String)>);
 
-impl ContentTypes {
-    pub(crate) fn new(texts: &[String], problems: &mut Problems) -> Self {
+impl MediaTypes {
+    /// Reads a list that stands at `at` in the configuration, such as `/content_types`.
+    pub fn new(at: &str, texts: &[String], problems: &mut Problems) -> Self {
         let mut types = Vec::with_capacity(texts.len());
         for (index, text) in texts.iter().enumerate() {
             let stars = text.matches('*').count();
             match text.to_ascii_lowercase().split_once('/') {
                 Some((type_, subtype)) if !type_.is_empty() && !subtype.is_empty() && !text.contains([';', ' ']) => {
                     if stars > 2 || type_.matches('*').count() > 1 || subtype.matches('*').count() > 1 {
-                        problems.push(format!("/content_types/{index}"), "at most one `*` on each side of the `/`");
+                        problems.push(format!("{at}/{index}"), "at most one `*` on each side of the `/`");
                     }
                     types.push((type_.to_owned(), subtype.to_owned()));
                 }
                 _ => problems.push(
-                    format!("/content_types/{index}"),
+                    format!("{at}/{index}"),
                     format!("`{text}` is no media type: write `text/plain`, `text/*` or `application/*+json`"),
                 ),
             }
@@ -27,8 +28,15 @@ impl ContentTypes {
         Self(types)
     }
 
-    /// Is a body of this `Content-Type` redacted? One without a type could be anything: yes.
-    pub(crate) fn contains(&self, field: Option<&str>) -> bool {
+    /// Is any body of these fields one of them? With several lines of `Content-Type`, nobody knows which one a reader goes
+    /// by, and a body without a type could be anything: both count.
+    pub fn may_contain(&self, headers: Headers<'_>) -> bool {
+        let types = headers.get_all("content-type");
+        types.is_empty() || types.iter().any(|field| self.contains(Some(field)))
+    }
+
+    /// Is a body of this `Content-Type` one of them? One without a type, or whose type is none, could be anything: yes.
+    pub fn contains(&self, field: Option<&str>) -> bool {
         let Some(field) = field else { return true };
         let essence = field.split(';').next().unwrap_or(field).trim().to_ascii_lowercase();
         match essence.split_once('/') {
@@ -55,7 +63,7 @@ mod tests {
     fn types_and_stars() {
         let mut problems = Problems::new();
         let types = ["text/*", "application/*+json", "application/xml"].map(str::to_owned);
-        let types = ContentTypes::new(&types, &mut problems);
+        let types = MediaTypes::new("/content_types", &types, &mut problems);
         problems.or(()).unwrap();
         for yes in ["text/plain", "Text/HTML; charset=utf-8", "application/problem+json", "application/xml", "garbage"]
         {
@@ -66,7 +74,11 @@ mod tests {
         }
         assert!(types.contains(None));
         let mut problems = Problems::new();
-        ContentTypes::new(&["text".to_owned(), "a/*b*".to_owned(), "text/plain; q=1".to_owned()], &mut problems);
+        MediaTypes::new(
+            "/content_types",
+            &["text".to_owned(), "a/*b*".to_owned(), "text/plain; q=1".to_owned()],
+            &mut problems,
+        );
         assert_eq!(
             problems.iter().map(|p| p.pointer.as_str()).collect::<Vec<_>>(),
             ["/content_types/0", "/content_types/1", "/content_types/2"]

@@ -5,9 +5,9 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr},
 };
 
-/// A host that is blocked.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum HostPattern {
+/// A pattern of host names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostPattern {
     /// `*`
     Any,
     /// `ads.example.com`, an address
@@ -17,8 +17,11 @@ pub(crate) enum HostPattern {
 }
 
 impl HostPattern {
-    /// Reads a pattern; the fault says what is expected in its place.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    /// Reads a pattern: `example.com`, `*.example.com`, an IPv4 or IPv6 address, `*`.
+    ///
+    /// # Errors
+    /// What is wrong with it, and what is expected in its place.
+    pub fn parse(text: &str) -> Result<Self, String> {
         if text == "*" {
             return Ok(Self::Any);
         }
@@ -33,14 +36,14 @@ impl HostPattern {
             return Err(format!("`{text}` is not ASCII: write the name as it travels, `xn--…`"));
         }
         if name.parse::<Ipv6Addr>().is_err() && !name.starts_with('[') && name.contains(':') {
-            return Err(format!("`{text}` has a port: a host is blocked on every port"));
+            return Err(format!("`{text}` has a port: a host is meant on every port"));
         }
         let name = if name.parse::<Ipv6Addr>().is_ok() { normal_literal(name) } else { normal(name).into_owned() };
         Ok(if below { Self::Below(format!(".{name}")) } else { Self::Exact(name) })
     }
 
-    /// Is this host, in normal form, blocked?
-    pub(crate) fn matches(&self, host: &str) -> bool {
+    /// Is this host, in its [`normal`] form, one of them?
+    pub fn matches(&self, host: &str) -> bool {
         match self {
             Self::Any => true,
             Self::Exact(name) => name == host,
@@ -52,7 +55,7 @@ impl HostPattern {
 
 /// `host[:port]` of an authority, a `Host` field, a CONNECT target or a server name -> the host as it is compared: lower
 /// case, no port, no dot at the end, no percent-encoding, addresses in their shortest form and without brackets.
-pub(crate) fn normal(authority: &str) -> Cow<'_, str> {
+pub fn normal(authority: &str) -> Cow<'_, str> {
     let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     if let Some(rest) = authority.strip_prefix('[') {
         return normal_literal(rest.split(']').next().unwrap_or(rest)).into();
@@ -67,7 +70,7 @@ pub(crate) fn normal(authority: &str) -> Cow<'_, str> {
 }
 
 fn unusual(host: &str) -> String {
-    let decoded = if host.contains('%') { crate::path::decode(host.as_bytes()) } else { host.as_bytes().to_vec() };
+    let decoded = if host.contains('%') { super::path::decode(host.as_bytes()) } else { host.as_bytes().to_vec() };
     let name = String::from_utf8_lossy(&decoded).to_ascii_lowercase();
     let name = name.trim_end_matches('.');
     ipv4(name).map_or_else(|| name.to_owned(), |address| address.to_string())

@@ -2,8 +2,35 @@
 //! undone, on whether dot segments are resolved before or after that, on `\\` and on `;parameters`: each reading is held
 //! against the patterns, and one that matches is enough.
 
+use super::pattern;
+
+/// A pattern of whole paths, in which `*` stands for any text, `/` included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathPattern(Vec<u8>);
+
+impl PathPattern {
+    /// Reads a pattern: `/admin*`, `*.php`. Percent-encoding in it is undone.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if !text.starts_with(['/', '*']) {
+            return Err(format!("`{text}` is no path: it begins with `/` or `*`"));
+        }
+        if text.contains(['?', '#']) {
+            return Err(format!("`{text}` has a query: paths are compared without"));
+        }
+        Ok(Self(decode(text.as_bytes())))
+    }
+
+    /// Is this reading of a path ([`readings`]) one of them?
+    pub fn matches(&self, reading: &[u8]) -> bool {
+        pattern::matches(&self.0, reading)
+    }
+}
+
 /// Path and query as received -> the readings of its path, without query, none twice.
-pub(crate) fn readings(received: &str) -> Vec<Vec<u8>> {
+pub fn readings(received: &str) -> Vec<Vec<u8>> {
     let raw = received.split(['?', '#']).next().unwrap_or(received).as_bytes();
     let mut readings = vec![raw.to_vec()];
     if is_plain(raw) {
@@ -67,7 +94,7 @@ fn escaped(high: u8, low: u8) -> Option<u8> {
 
 /// Undoes percent-encoding until none is left, in one pass however often it was done: a client chooses how often, and
 /// pays for none of it. What is decoded may be the last digit of another escape, so the end of `out` is looked at again.
-pub(crate) fn decode(text: &[u8]) -> Vec<u8> {
+pub fn decode(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     for byte in text {
         out.push(*byte);

@@ -1,0 +1,112 @@
+use proptest::prelude::*;
+use serde_json::Value;
+use weir_sdk::{
+    Problems,
+    testing::{Exchange, Failures, Tested, Verdict, golden, schema},
+};
+
+use crate::{JwtAuth, keys::Keys, token::Invalid};
+
+#[test]
+fn golden_cases() -> Result<(), Failures> {
+    golden::<JwtAuth>(concat!(env!("CARGO_MANIFEST_DIR"), "/cases"))
+}
+
+#[test]
+fn the_schema_knows_every_key() -> Result<(), String> {
+    schema::<JwtAuth>(include_str!("../../schema.json"))
+}
+
+/// A key set and a token of each of its keys, made with another library (Python's cryptography).
+fn given() -> Value {
+    serde_json::from_str(include_str!("tokens.json")).unwrap()
+}
+
+fn keys(jwks: &Value) -> Keys {
+    let mut problems = Problems::new();
+    let keys = Keys::new(jwks, &mut problems);
+    problems.or(keys).unwrap()
+}
+
+/// The example of RFC 7515 appendix A.3.
+#[test]
+fn a_token_of_the_rfc_opens() {
+    let key = serde_json::json!({"keys": [{
+        "kty": "EC",
+        "crv": "P-256",
+        "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+        "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+        "d": null
+    }]});
+    let token = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
+    assert_eq!(keys(&key).open(token).unwrap()["iss"], "joe");
+}
+
+#[test]
+fn no_algorithm_but_the_keys_own_is_followed() {
+    let given = given();
+    let all = keys(&given["jwks"]);
+    for (name, token) in given["tokens"].as_object().unwrap() {
+        let (_, rest) = token.as_str().unwrap().split_once('.').unwrap();
+        for algorithm in ["none", "None", "HS256", "RS256", "ES256", "EdDSA", "RS512", "PS256", ""] {
+            use base64::Engine as _;
+            let header = serde_json::json!({"alg": algorithm}).to_string();
+            let header = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(header);
+            assert!(all.open(&format!("{header}.{rest}")).is_err(), "{name} as {algorithm}");
+        }
+    }
+}
+
+#[test]
+fn one_bit_less_is_no_token() {
+    let given = given();
+    let all = keys(&given["jwks"]);
+    for token in given["tokens"].as_object().unwrap().values() {
+        let token = token.as_str().unwrap();
+        all.open(token).unwrap();
+        let signature = token.rfind('.').unwrap() + 1;
+        for at in [0, 20, token.find('.').unwrap() + 5, signature, signature + 20] {
+            let mut bytes = token.as_bytes().to_vec();
+            bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+            assert!(all.open(std::str::from_utf8(&bytes).unwrap()).is_err());
+        }
+        assert_eq!(all.open(&token[..signature]).unwrap_err(), Invalid::Signature);
+    }
+}
+
+#[test]
+fn a_second_authorization_refuses_a_good_token() {
+    let given = given();
+    let config = serde_json::json!({"jwks": given["jwks"], "forward": true}).to_string();
+    let filter = Tested::<JwtAuth>::new(&config).unwrap();
+    let good = format!("Bearer {}", given["tokens"]["ES256"].as_str().unwrap());
+    let exchange = Exchange::get("http://a.example/").header("authorization", &good);
+    assert_eq!(filter.run(exchange.clone()).verdict, Verdict::Pass);
+    let outcome = filter.run(exchange.header("authorization", "Basic YTpi"));
+    assert_eq!(outcome.received.unwrap().start.0, 400);
+}
+
+proptest! {
+    #[test]
+    fn nothing_but_a_token_opens(text in "[A-Za-z0-9_.-]{0,80}|[ -~]{0,40}", cookie in "[ -~]{0,40}", query in "[!-~]{0,40}") {
+        let config = serde_json::json!({"jwks": given()["jwks"], "cookie": "t", "query": "t"}).to_string();
+        let filter = Tested::<JwtAuth>::new(&config).unwrap();
+        let url = format!("http://a.example/?t={}", query.replace('#', ""));
+        for exchange in [
+            Exchange::get("http://a.example/").header("authorization", &format!("Bearer x{}", text.trim())),
+            Exchange::get("http://a.example/").header("cookie", &format!("t={}x", cookie)),
+            Exchange::get(&url),
+        ] {
+            prop_assert_eq!(filter.run(exchange).verdict, Verdict::Respond);
+        }
+    }
+
+    /// Keys come from an issuer: no text panics.
+    #[test]
+    fn a_key_is_read_or_refused(kty in "RSA|EC|OKP|oct|", a in "[A-Za-z0-9_=-]{0,50}", b in "[A-Za-z0-9_-]{0,8}") {
+        let mut problems = Problems::new();
+        let crv = if kty == "EC" { "P-256" } else { "Ed25519" };
+        let jwk = serde_json::json!({"kty": kty, "crv": crv, "x": a, "y": a, "n": a.repeat(8), "e": b, "k": a});
+        Keys::new(&serde_json::json!({"keys": [jwk, b, null]}), &mut problems);
+    }
+}
