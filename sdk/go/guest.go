@@ -159,6 +159,12 @@ func (guest *guest[Config, State]) OnUpstreamError(of uint32, fault weir_filter_
 	return guest.filter.UpstreamError(&Request{number: of}, given, guest.state(of)).action
 }
 
+// No hook of this SDK waits, so the agent has nothing to resume.
+func (guest *guest[Config, State]) OnResume(uint32, uint32, weir_filter_events.CallOutcome) weir_filter_events.Resumption {
+	defer leave()
+	return weir_filter_events.MakeResumptionProceed()
+}
+
 func (guest *guest[Config, State]) OnDone(of uint32, reason weir_filter_events.DoneReason) {
 	defer leave()
 	if guest.filter.Done != nil {

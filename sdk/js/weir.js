@@ -73,6 +73,8 @@ export function filter(definition) {
         const fault = { kind: error.tag, reason: error.val ?? "" };
         return action(hook ? run(hook, new Request(of, true), fault, stateOf(of)) : undefined);
       },
+      // no hook of this SDK waits, so the agent has nothing to resume
+      onResume: () => ({ tag: "proceed" }),
       onDone(of, reason) {
         const state = states.get(of) ?? (definition.done ? stateOf(of) : undefined);
         states.delete(of);

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+union double_int64 { double a; int64_t b; };
+
 // Imported Functions from `weir:filter/http@0.1.0`
 
 __attribute__((__import_module__("weir:filter/http@0.1.0"), __import_name__("connection")))
@@ -102,6 +104,41 @@ extern void __wasm_import_weir_filter_random_bytes(int32_t, uint8_t *);
 
 __attribute__((__import_module__("weir:filter/random@0.1.0"), __import_name__("number")))
 extern int32_t __wasm_import_weir_filter_random_number(void);
+
+// Imported Functions from `weir:filter/kv@0.1.0`
+
+__attribute__((__import_module__("weir:filter/kv@0.1.0"), __import_name__("get")))
+extern void __wasm_import_weir_filter_kv_get(uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("weir:filter/kv@0.1.0"), __import_name__("set")))
+extern void __wasm_import_weir_filter_kv_set(uint8_t *, size_t, uint8_t *, size_t, double, uint8_t *);
+
+__attribute__((__import_module__("weir:filter/kv@0.1.0"), __import_name__("compare-and-set")))
+extern void __wasm_import_weir_filter_kv_compare_and_set(uint8_t *, size_t, double, uint8_t *, size_t, double, uint8_t *);
+
+__attribute__((__import_module__("weir:filter/kv@0.1.0"), __import_name__("delete")))
+extern int32_t __wasm_import_weir_filter_kv_delete(uint8_t *, size_t);
+
+__attribute__((__import_module__("weir:filter/kv@0.1.0"), __import_name__("add")))
+extern void __wasm_import_weir_filter_kv_add(uint8_t *, size_t, double, double, uint8_t *);
+
+// Imported Functions from `weir:filter/tags@0.1.0`
+
+__attribute__((__import_module__("weir:filter/tags@0.1.0"), __import_name__("set")))
+extern void __wasm_import_weir_filter_tags_set(int32_t, uint8_t *, size_t, int32_t, int64_t, size_t, uint8_t *);
+
+__attribute__((__import_module__("weir:filter/tags@0.1.0"), __import_name__("get")))
+extern void __wasm_import_weir_filter_tags_get(int32_t, uint8_t *, size_t, uint8_t *);
+
+// Imported Functions from `weir:filter/timer@0.1.0`
+
+__attribute__((__import_module__("weir:filter/timer@0.1.0"), __import_name__("start")))
+extern void __wasm_import_weir_filter_timer_start(int32_t, int32_t, uint8_t *);
+
+// Imported Functions from `weir:filter/callout@0.1.0`
+
+__attribute__((__import_module__("weir:filter/callout@0.1.0"), __import_name__("start")))
+extern void __wasm_import_weir_filter_callout_start(int32_t, uint8_t *, size_t, uint8_t *, size_t, uint8_t *, size_t, uint8_t *, size_t, uint8_t *, size_t, int32_t, uint8_t *);
 
 // Exported Functions from `weir:filter/lifecycle@0.1.0`
 
@@ -390,6 +427,66 @@ void __wasm_export_exports_weir_filter_events_on_upstream_error_post_return(uint
   }
 }
 
+__attribute__((__weak__, __export_name__("cabi_post_weir:filter/events@0.1.0#on-resume")))
+void __wasm_export_exports_weir_filter_events_on_resume_post_return(uint8_t * arg0) {
+  switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + 0))) {
+    case 0: {
+      break;
+    }
+    case 1: {
+      size_t len = *((size_t*) (arg0 + (2*sizeof(void*))));
+      if (len > 0) {
+        uint8_t *ptr = *((uint8_t **) (arg0 + sizeof(void*)));
+        for (size_t i = 0; i < len; i++) {
+          uint8_t *base = ptr + i * 1;
+          (void) base;
+        }
+        free(ptr);
+      }
+      break;
+    }
+    case 2: {
+      break;
+    }
+    case 3: {
+      size_t len0 = *((size_t*) (arg0 + (3*sizeof(void*))));
+      if (len0 > 0) {
+        uint8_t *ptr1 = *((uint8_t **) (arg0 + (2*sizeof(void*))));
+        for (size_t i2 = 0; i2 < len0; i2++) {
+          uint8_t *base = ptr1 + i2 * (4*sizeof(void*));
+          (void) base;
+          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+            free(*((uint8_t **) (base + 0)));
+          }
+          if ((*((size_t*) (base + (3*sizeof(void*))))) > 0) {
+            free(*((uint8_t **) (base + (2*sizeof(void*)))));
+          }
+        }
+        free(ptr1);
+      }
+      size_t len3 = *((size_t*) (arg0 + (5*sizeof(void*))));
+      if (len3 > 0) {
+        uint8_t *ptr4 = *((uint8_t **) (arg0 + (4*sizeof(void*))));
+        for (size_t i5 = 0; i5 < len3; i5++) {
+          uint8_t *base = ptr4 + i5 * 1;
+          (void) base;
+        }
+        free(ptr4);
+      }
+      break;
+    }
+    case 4: {
+      break;
+    }
+    case 5: {
+      break;
+    }
+    case 6: {
+      break;
+    }
+  }
+}
+
 
 // Canonical ABI intrinsics
 
@@ -501,6 +598,114 @@ void filter_list_f64_free(filter_list_f64_t *ptr) {
   }
 }
 
+void weir_filter_kv_kv_error_free(weir_filter_kv_kv_error_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+  }
+}
+
+void weir_filter_kv_entry_free(weir_filter_kv_entry_t *ptr) {
+  filter_list_u8_free(&ptr->value);
+}
+
+void weir_filter_kv_option_entry_free(weir_filter_kv_option_entry_t *ptr) {
+  if (ptr->is_some) {
+    weir_filter_kv_entry_free(&ptr->val);
+  }
+}
+
+void weir_filter_kv_result_void_kv_error_free(weir_filter_kv_result_void_kv_error_t *ptr) {
+  if (!ptr->is_err) {
+  } else {
+    weir_filter_kv_kv_error_free(&ptr->val.err);
+  }
+}
+
+void weir_filter_kv_result_bool_kv_error_free(weir_filter_kv_result_bool_kv_error_t *ptr) {
+  if (!ptr->is_err) {
+  } else {
+    weir_filter_kv_kv_error_free(&ptr->val.err);
+  }
+}
+
+void weir_filter_kv_result_f64_kv_error_free(weir_filter_kv_result_f64_kv_error_t *ptr) {
+  if (!ptr->is_err) {
+  } else {
+    weir_filter_kv_kv_error_free(&ptr->val.err);
+  }
+}
+
+void weir_filter_tags_tag_value_free(weir_filter_tags_tag_value_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+    case 0: {
+      filter_string_free(&ptr->val.text);
+      break;
+    }
+    case 1: {
+      break;
+    }
+    case 2: {
+      break;
+    }
+  }
+}
+
+void weir_filter_tags_tag_error_free(weir_filter_tags_tag_error_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+  }
+}
+
+void weir_filter_tags_result_void_tag_error_free(weir_filter_tags_result_void_tag_error_t *ptr) {
+  if (!ptr->is_err) {
+  } else {
+    weir_filter_tags_tag_error_free(&ptr->val.err);
+  }
+}
+
+void weir_filter_tags_option_tag_value_free(weir_filter_tags_option_tag_value_t *ptr) {
+  if (ptr->is_some) {
+    weir_filter_tags_tag_value_free(&ptr->val);
+  }
+}
+
+void weir_filter_tags_result_option_tag_value_tag_error_free(weir_filter_tags_result_option_tag_value_tag_error_t *ptr) {
+  if (!ptr->is_err) {
+    weir_filter_tags_option_tag_value_free(&ptr->val.ok);
+  } else {
+    weir_filter_tags_tag_error_free(&ptr->val.err);
+  }
+}
+
+void weir_filter_timer_timer_error_free(weir_filter_timer_timer_error_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+  }
+}
+
+void weir_filter_timer_result_u32_timer_error_free(weir_filter_timer_result_u32_timer_error_t *ptr) {
+  if (!ptr->is_err) {
+  } else {
+    weir_filter_timer_timer_error_free(&ptr->val.err);
+  }
+}
+
+void weir_filter_callout_call_request_free(weir_filter_callout_call_request_t *ptr) {
+  filter_string_free(&ptr->method);
+  filter_string_free(&ptr->path);
+  filter_list_tuple2_string_string_free(&ptr->headers);
+  filter_list_u8_free(&ptr->body);
+}
+
+void weir_filter_callout_call_error_free(weir_filter_callout_call_error_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+  }
+}
+
+void weir_filter_callout_result_u32_call_error_free(weir_filter_callout_result_u32_call_error_t *ptr) {
+  if (!ptr->is_err) {
+  } else {
+    weir_filter_callout_call_error_free(&ptr->val.err);
+  }
+}
+
 void exports_weir_filter_lifecycle_problem_free(exports_weir_filter_lifecycle_problem_t *ptr) {
   filter_string_free(&ptr->pointer);
   filter_string_free(&ptr->message);
@@ -554,6 +759,37 @@ void exports_weir_filter_events_upstream_error_free(exports_weir_filter_events_u
   switch ((int32_t) ptr->tag) {
     case 4: {
       filter_string_free(&ptr->val.tls);
+      break;
+    }
+  }
+}
+
+void exports_weir_filter_events_call_response_free(exports_weir_filter_events_call_response_t *ptr) {
+  filter_list_tuple2_string_string_free(&ptr->headers);
+  filter_list_u8_free(&ptr->body);
+}
+
+void exports_weir_filter_events_call_outcome_free(exports_weir_filter_events_call_outcome_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+    case 1: {
+      exports_weir_filter_events_call_response_free(&ptr->val.response);
+      break;
+    }
+    case 2: {
+      exports_weir_filter_events_upstream_error_free(&ptr->val.failed);
+      break;
+    }
+  }
+}
+
+void exports_weir_filter_events_resumption_free(exports_weir_filter_events_resumption_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+    case 1: {
+      filter_list_u8_free(&ptr->val.replace);
+      break;
+    }
+    case 3: {
+      exports_weir_filter_events_local_response_free(&ptr->val.respond);
       break;
     }
   }
@@ -1262,6 +1498,377 @@ uint32_t weir_filter_random_number(void) {
   return (uint32_t) (ret);
 }
 
+bool weir_filter_kv_get(filter_string_t *key, weir_filter_kv_entry_t *ret) {
+  __attribute__((__aligned__(8)))
+  uint8_t ret_area[(16+2*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_weir_filter_kv_get((uint8_t *) (*key).ptr, (*key).len, ptr);
+  weir_filter_kv_option_entry_t option;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      option.is_some = false;
+      break;
+    }
+    case 1: {
+      option.is_some = true;
+      option.val = (weir_filter_kv_entry_t) {
+        (filter_list_u8_t) (filter_list_u8_t) { (uint8_t*)(*((uint8_t **) (ptr + 8))), (*((size_t*) (ptr + (8+1*sizeof(void*))))) },
+        (double) *((double*) (ptr + (8+2*sizeof(void*)))),
+      };
+      break;
+    }
+  }
+  *ret = option.val;
+  return option.is_some;
+}
+
+bool weir_filter_kv_set(filter_string_t *key, filter_list_u8_t *value, double ttl, weir_filter_kv_kv_error_t *err) {
+  __attribute__((__aligned__(1)))
+  uint8_t ret_area[2];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_weir_filter_kv_set((uint8_t *) (*key).ptr, (*key).len, (uint8_t *) (*value).ptr, (*value).len, ttl, ptr);
+  weir_filter_kv_result_void_kv_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      weir_filter_kv_kv_error_t variant;
+      variant.tag = (int32_t) *((uint8_t*) (ptr + 1));
+      switch ((int32_t) variant.tag) {
+        case 0: {
+          break;
+        }
+        case 1: {
+          break;
+        }
+        case 2: {
+          break;
+        }
+      }
+
+      result.val.err = variant;
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool weir_filter_kv_compare_and_set(filter_string_t *key, double version, filter_list_u8_t *value, double ttl, bool *ret, weir_filter_kv_kv_error_t *err) {
+  __attribute__((__aligned__(1)))
+  uint8_t ret_area[2];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_weir_filter_kv_compare_and_set((uint8_t *) (*key).ptr, (*key).len, version, (uint8_t *) (*value).ptr, (*value).len, ttl, ptr);
+  weir_filter_kv_result_bool_kv_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (int32_t) *((uint8_t*) (ptr + 1));
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      weir_filter_kv_kv_error_t variant;
+      variant.tag = (int32_t) *((uint8_t*) (ptr + 1));
+      switch ((int32_t) variant.tag) {
+        case 0: {
+          break;
+        }
+        case 1: {
+          break;
+        }
+        case 2: {
+          break;
+        }
+      }
+
+      result.val.err = variant;
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool weir_filter_kv_delete(filter_string_t *key) {
+  int32_t ret = __wasm_import_weir_filter_kv_delete((uint8_t *) (*key).ptr, (*key).len);
+  return ret;
+}
+
+bool weir_filter_kv_add(filter_string_t *key, double by, double ttl, double *ret, weir_filter_kv_kv_error_t *err) {
+  __attribute__((__aligned__(8)))
+  uint8_t ret_area[16];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_weir_filter_kv_add((uint8_t *) (*key).ptr, (*key).len, by, ttl, ptr);
+  weir_filter_kv_result_f64_kv_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = *((double*) (ptr + 8));
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      weir_filter_kv_kv_error_t variant;
+      variant.tag = (int32_t) *((uint8_t*) (ptr + 8));
+      switch ((int32_t) variant.tag) {
+        case 0: {
+          break;
+        }
+        case 1: {
+          break;
+        }
+        case 2: {
+          break;
+        }
+      }
+
+      result.val.err = variant;
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool weir_filter_tags_set(weir_filter_tags_exchange_t of, filter_string_t *name, weir_filter_tags_tag_value_t *value, weir_filter_tags_tag_error_t *err) {
+  __attribute__((__aligned__(1)))
+  uint8_t ret_area[2];
+  int32_t variant;
+  int64_t variant2;
+  size_t variant3;
+  switch ((int32_t) (*value).tag) {
+    case 0: {
+      const filter_string_t *payload = &(*value).val.text;
+      variant = 0;
+      variant2 = (int64_t) (uint8_t *) (*payload).ptr;
+      variant3 = (*payload).len;
+      break;
+    }
+    case 1: {
+      const double *payload0 = &(*value).val.number;
+      variant = 1;
+      variant2 = ((union double_int64){ *payload0 }).b;
+      variant3 = 0;
+      break;
+    }
+    case 2: {
+      const bool *payload1 = &(*value).val.flag;
+      variant = 2;
+      variant2 = (int64_t) *payload1;
+      variant3 = 0;
+      break;
+    }
+  }
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_weir_filter_tags_set((int32_t) (of), (uint8_t *) (*name).ptr, (*name).len, variant, variant2, variant3, ptr);
+  weir_filter_tags_result_void_tag_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      weir_filter_tags_tag_error_t variant4;
+      variant4.tag = (int32_t) *((uint8_t*) (ptr + 1));
+      switch ((int32_t) variant4.tag) {
+        case 0: {
+          break;
+        }
+        case 1: {
+          break;
+        }
+        case 2: {
+          break;
+        }
+        case 3: {
+          break;
+        }
+      }
+
+      result.val.err = variant4;
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool weir_filter_tags_get(weir_filter_tags_exchange_t of, filter_string_t *name, weir_filter_tags_option_tag_value_t *ret, weir_filter_tags_tag_error_t *err) {
+  __attribute__((__aligned__(8)))
+  uint8_t ret_area[(24+2*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_weir_filter_tags_get((int32_t) (of), (uint8_t *) (*name).ptr, (*name).len, ptr);
+  weir_filter_tags_result_option_tag_value_tag_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      weir_filter_tags_option_tag_value_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + 8))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          weir_filter_tags_tag_value_t variant;
+          variant.tag = (int32_t) *((uint8_t*) (ptr + 16));
+          switch ((int32_t) variant.tag) {
+            case 0: {
+              variant.val.text = (filter_string_t) { (uint8_t*)(*((uint8_t **) (ptr + 24))), (*((size_t*) (ptr + (24+1*sizeof(void*))))) };
+              break;
+            }
+            case 1: {
+              variant.val.number = *((double*) (ptr + 24));
+              break;
+            }
+            case 2: {
+              variant.val.flag = (int32_t) *((uint8_t*) (ptr + 24));
+              break;
+            }
+          }
+
+          option.val = variant;
+          break;
+        }
+      }
+
+      result.val.ok = option;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      weir_filter_tags_tag_error_t variant0;
+      variant0.tag = (int32_t) *((uint8_t*) (ptr + 8));
+      switch ((int32_t) variant0.tag) {
+        case 0: {
+          break;
+        }
+        case 1: {
+          break;
+        }
+        case 2: {
+          break;
+        }
+        case 3: {
+          break;
+        }
+      }
+
+      result.val.err = variant0;
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool weir_filter_timer_start(weir_filter_timer_exchange_t of, uint32_t milliseconds, uint32_t *ret, weir_filter_timer_timer_error_t *err) {
+  __attribute__((__aligned__(4)))
+  uint8_t ret_area[8];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_weir_filter_timer_start((int32_t) (of), (int32_t) (milliseconds), ptr);
+  weir_filter_timer_result_u32_timer_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (uint32_t) (*((int32_t*) (ptr + 4)));
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      weir_filter_timer_timer_error_t variant;
+      variant.tag = (int32_t) *((uint8_t*) (ptr + 4));
+      switch ((int32_t) variant.tag) {
+        case 0: {
+          break;
+        }
+        case 1: {
+          break;
+        }
+      }
+
+      result.val.err = variant;
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool weir_filter_callout_start(weir_filter_callout_exchange_t of, filter_string_t *upstream, weir_filter_callout_call_request_t *request, uint32_t timeout, uint32_t *ret, weir_filter_callout_call_error_t *err) {
+  __attribute__((__aligned__(4)))
+  uint8_t ret_area[8];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_weir_filter_callout_start((int32_t) (of), (uint8_t *) (*upstream).ptr, (*upstream).len, (uint8_t *) ((*request).method).ptr, ((*request).method).len, (uint8_t *) ((*request).path).ptr, ((*request).path).len, (uint8_t *) ((*request).headers).ptr, ((*request).headers).len, (uint8_t *) ((*request).body).ptr, ((*request).body).len, (int32_t) (timeout), ptr);
+  weir_filter_callout_result_u32_call_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (uint32_t) (*((int32_t*) (ptr + 4)));
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      weir_filter_callout_call_error_t variant;
+      variant.tag = (int32_t) *((uint8_t*) (ptr + 4));
+      switch ((int32_t) variant.tag) {
+        case 0: {
+          break;
+        }
+        case 1: {
+          break;
+        }
+        case 2: {
+          break;
+        }
+      }
+
+      result.val.err = variant;
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
 __attribute__((__export_name__("weir:filter/lifecycle@0.1.0#validate-config")))
 uint8_t * __wasm_export_exports_weir_filter_lifecycle_validate_config(uint8_t * arg, size_t arg0) {
   filter_string_t arg1 = (filter_string_t) { (uint8_t*)(arg), (arg0) };
@@ -1521,6 +2128,99 @@ uint8_t * __wasm_export_exports_weir_filter_events_on_upstream_error(int32_t arg
     }
     case 4: {
       *((int8_t*)(ptr + 0)) = 4;
+      break;
+    }
+  }
+  return ptr;
+}
+
+__attribute__((__export_name__("weir:filter/events@0.1.0#on-resume")))
+uint8_t * __wasm_export_exports_weir_filter_events_on_resume(int32_t arg, int32_t arg0, int32_t arg1, int32_t arg2, uint8_t * arg3, size_t arg4, uint8_t * arg5, size_t arg6) {
+  exports_weir_filter_events_call_outcome_t variant7;
+  variant7.tag = arg1;
+  switch ((int32_t) variant7.tag) {
+    case 0: {
+      break;
+    }
+    case 1: {
+      variant7.val.response = (exports_weir_filter_events_call_response_t) {
+        (uint16_t) (uint16_t) (arg2),
+        (filter_list_tuple2_string_string_t) (filter_list_tuple2_string_string_t) { (filter_tuple2_string_string_t*)(arg3), (arg4) },
+        (filter_list_u8_t) (filter_list_u8_t) { (uint8_t*)(arg5), (arg6) },
+      };
+      break;
+    }
+    case 2: {
+      exports_weir_filter_events_upstream_error_t variant;
+      variant.tag = arg2;
+      switch ((int32_t) variant.tag) {
+        case 0: {
+          break;
+        }
+        case 1: {
+          break;
+        }
+        case 2: {
+          break;
+        }
+        case 3: {
+          break;
+        }
+        case 4: {
+          variant.val.tls = (filter_string_t) { (uint8_t*)(arg3), (arg4) };
+          break;
+        }
+        case 5: {
+          break;
+        }
+        case 6: {
+          break;
+        }
+      }
+      variant7.val.failed = variant;
+      break;
+    }
+  }
+  exports_weir_filter_events_call_outcome_t arg8 = variant7;
+  exports_weir_filter_events_resumption_t ret;
+  exports_weir_filter_events_on_resume((uint32_t) (arg), (uint32_t) (arg0), &arg8, &ret);
+  uint8_t *ptr = (uint8_t *) &RET_AREA;
+  switch ((int32_t) (ret).tag) {
+    case 0: {
+      *((int8_t*)(ptr + 0)) = 0;
+      break;
+    }
+    case 1: {
+      const filter_list_u8_t *payload9 = &(ret).val.replace;
+      *((int8_t*)(ptr + 0)) = 1;
+      *((size_t*)(ptr + (2*sizeof(void*)))) = (*payload9).len;
+      *((uint8_t **)(ptr + sizeof(void*))) = (uint8_t *) (*payload9).ptr;
+      break;
+    }
+    case 2: {
+      *((int8_t*)(ptr + 0)) = 2;
+      break;
+    }
+    case 3: {
+      const exports_weir_filter_events_local_response_t *payload11 = &(ret).val.respond;
+      *((int8_t*)(ptr + 0)) = 3;
+      *((int16_t*)(ptr + sizeof(void*))) = (int32_t) ((*payload11).status);
+      *((size_t*)(ptr + (3*sizeof(void*)))) = ((*payload11).headers).len;
+      *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) ((*payload11).headers).ptr;
+      *((size_t*)(ptr + (5*sizeof(void*)))) = ((*payload11).body).len;
+      *((uint8_t **)(ptr + (4*sizeof(void*)))) = (uint8_t *) ((*payload11).body).ptr;
+      break;
+    }
+    case 4: {
+      *((int8_t*)(ptr + 0)) = 4;
+      break;
+    }
+    case 5: {
+      *((int8_t*)(ptr + 0)) = 5;
+      break;
+    }
+    case 6: {
+      *((int8_t*)(ptr + 0)) = 6;
       break;
     }
   }

@@ -174,6 +174,148 @@ typedef struct {
   size_t len;
 } filter_list_f64_t;
 
+typedef struct weir_filter_kv_kv_error_t {
+  uint8_t tag;
+} weir_filter_kv_kv_error_t;
+
+// a key is 1 to 512 bytes, a value at most 64 KiB
+#define WEIR_FILTER_KV_KV_ERROR_TOO_LARGE 0
+// the filter's `kv_entries` or `kv_bytes` are used up
+#define WEIR_FILTER_KV_KV_ERROR_FULL 1
+// `add` to a value that is no number
+#define WEIR_FILTER_KV_KV_ERROR_NOT_A_NUMBER 2
+
+typedef struct weir_filter_kv_entry_t {
+  filter_list_u8_t   value;
+  // changes with each write of the key
+  double   version;
+} weir_filter_kv_entry_t;
+
+typedef struct {
+  bool is_some;
+  weir_filter_kv_entry_t val;
+} weir_filter_kv_option_entry_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    weir_filter_kv_kv_error_t err;
+  } val;
+} weir_filter_kv_result_void_kv_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    bool ok;
+    weir_filter_kv_kv_error_t err;
+  } val;
+} weir_filter_kv_result_bool_kv_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    double ok;
+    weir_filter_kv_kv_error_t err;
+  } val;
+} weir_filter_kv_result_f64_kv_error_t;
+
+typedef weir_filter_http_exchange_t weir_filter_tags_exchange_t;
+
+typedef struct weir_filter_tags_tag_value_t {
+  uint8_t tag;
+  union {
+    filter_string_t     text;
+    double     number;
+    bool     flag;
+  } val;
+} weir_filter_tags_tag_value_t;
+
+#define WEIR_FILTER_TAGS_TAG_VALUE_TEXT 0
+#define WEIR_FILTER_TAGS_TAG_VALUE_NUMBER 1
+#define WEIR_FILTER_TAGS_TAG_VALUE_FLAG 2
+
+typedef struct weir_filter_tags_tag_error_t {
+  uint8_t tag;
+} weir_filter_tags_tag_error_t;
+
+// a name is 1 to 64 of a-z, 0-9, `-` and `_`
+#define WEIR_FILTER_TAGS_TAG_ERROR_INVALID_NAME 0
+// 1024 bytes of text; a number is finite
+#define WEIR_FILTER_TAGS_TAG_ERROR_INVALID_VALUE 1
+// 16 of one filter, per exchange
+#define WEIR_FILTER_TAGS_TAG_ERROR_TOO_MANY 2
+// what another filter says, and the publication does not let this one read it
+#define WEIR_FILTER_TAGS_TAG_ERROR_FORBIDDEN 3
+
+typedef struct {
+  bool is_err;
+  union {
+    weir_filter_tags_tag_error_t err;
+  } val;
+} weir_filter_tags_result_void_tag_error_t;
+
+typedef struct {
+  bool is_some;
+  weir_filter_tags_tag_value_t val;
+} weir_filter_tags_option_tag_value_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    weir_filter_tags_option_tag_value_t ok;
+    weir_filter_tags_tag_error_t err;
+  } val;
+} weir_filter_tags_result_option_tag_value_tag_error_t;
+
+typedef weir_filter_http_exchange_t weir_filter_timer_exchange_t;
+
+typedef struct weir_filter_timer_timer_error_t {
+  uint8_t tag;
+} weir_filter_timer_timer_error_t;
+
+// more than a minute
+#define WEIR_FILTER_TIMER_TIMER_ERROR_TOO_LONG 0
+// 16 calls and timers per exchange and filter
+#define WEIR_FILTER_TIMER_TIMER_ERROR_TOO_MANY 1
+
+typedef struct {
+  bool is_err;
+  union {
+    uint32_t ok;
+    weir_filter_timer_timer_error_t err;
+  } val;
+} weir_filter_timer_result_u32_timer_error_t;
+
+typedef weir_filter_http_exchange_t weir_filter_callout_exchange_t;
+
+typedef struct weir_filter_callout_call_request_t {
+  filter_string_t   method;
+  // path and query in origin form, below the path of the upstream's URL
+  filter_string_t   path;
+  // framing, hop-by-hop fields and `Host` are the agent's
+  filter_list_tuple2_string_string_t   headers;
+  filter_list_u8_t   body;
+} weir_filter_callout_call_request_t;
+
+typedef struct weir_filter_callout_call_error_t {
+  uint8_t tag;
+} weir_filter_callout_call_error_t;
+
+// no upstream of this name in the publication
+#define WEIR_FILTER_CALLOUT_CALL_ERROR_UNKNOWN_UPSTREAM 0
+// not a valid method, path or field
+#define WEIR_FILTER_CALLOUT_CALL_ERROR_INVALID_REQUEST 1
+// 16 calls and timers per exchange and filter
+#define WEIR_FILTER_CALLOUT_CALL_ERROR_TOO_MANY 2
+
+typedef struct {
+  bool is_err;
+  union {
+    uint32_t ok;
+    weir_filter_callout_call_error_t err;
+  } val;
+} weir_filter_callout_result_u32_call_error_t;
+
 typedef weir_filter_http_body_mode_t exports_weir_filter_lifecycle_body_mode_t;
 
 // What the filter wants to see. The agent skips every call that is not asked for, so ask for little.
@@ -230,7 +372,8 @@ typedef struct exports_weir_filter_events_action_t {
 #define EXPORTS_WEIR_FILTER_EVENTS_ACTION_ABORT 2
 // keep this head back until its body ended or `max-buffer` bytes came, so that body hooks may still change it
 #define EXPORTS_WEIR_FILTER_EVENTS_ACTION_HOLD_FOR_BODY 3
-// reserved for calls that this hook has started; with none started it fails the exchange by policy
+// go on when a call or a timer that this filter has started for the exchange ends: `on-resume` decides. One that has
+// ended already counts. With none it fails the exchange by policy, and so it does in `on-upstream-error`.
 #define EXPORTS_WEIR_FILTER_EVENTS_ACTION_WAIT 4
 
 typedef struct exports_weir_filter_events_chunk_action_t {
@@ -274,6 +417,49 @@ typedef uint8_t exports_weir_filter_events_done_reason_t;
 #define EXPORTS_WEIR_FILTER_EVENTS_DONE_REASON_FILTER_ANSWERED 3
 #define EXPORTS_WEIR_FILTER_EVENTS_DONE_REASON_FILTER_FAILED 4
 #define EXPORTS_WEIR_FILTER_EVENTS_DONE_REASON_SHUT_DOWN 5
+
+typedef struct exports_weir_filter_events_call_response_t {
+  uint16_t   status;
+  filter_list_tuple2_string_string_t   headers;
+  filter_list_u8_t   body;
+} exports_weir_filter_events_call_response_t;
+
+// What a call or timer came to.
+typedef struct exports_weir_filter_events_call_outcome_t {
+  uint8_t tag;
+  union {
+    exports_weir_filter_events_call_response_t     response;
+    exports_weir_filter_events_upstream_error_t     failed;
+  } val;
+} exports_weir_filter_events_call_outcome_t;
+
+// of a timer
+#define EXPORTS_WEIR_FILTER_EVENTS_CALL_OUTCOME_ELAPSED 0
+#define EXPORTS_WEIR_FILTER_EVENTS_CALL_OUTCOME_RESPONSE 1
+// no whole response: `too-large` when it exceeds what the publication allows
+#define EXPORTS_WEIR_FILTER_EVENTS_CALL_OUTCOME_FAILED 2
+
+// What is to happen with what waited.
+typedef struct exports_weir_filter_events_resumption_t {
+  uint8_t tag;
+  union {
+    filter_list_u8_t     replace;
+    exports_weir_filter_events_local_response_t     respond;
+  } val;
+} exports_weir_filter_events_resumption_t;
+
+// a head: on to the next filter; a chunk: as it is; trailers: on
+#define EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_PROCEED 0
+// of a chunk
+#define EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_REPLACE 1
+// of a chunk
+#define EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_DROP_CHUNK 2
+#define EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_RESPOND 3
+#define EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_ABORT 4
+// of a head
+#define EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_HOLD_FOR_BODY 5
+// for the next call that ends
+#define EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_WAIT 6
 
 // Imported Functions from `weir:filter/http@0.1.0`
 extern void weir_filter_http_connection(weir_filter_http_exchange_t of, weir_filter_http_connection_info_t *ret);
@@ -344,6 +530,34 @@ extern double weir_filter_clock_monotonic(void);
 extern void weir_filter_random_bytes(uint32_t count, filter_list_u8_t *ret);
 extern uint32_t weir_filter_random_number(void);
 
+// Imported Functions from `weir:filter/kv@0.1.0`
+extern bool weir_filter_kv_get(filter_string_t *key, weir_filter_kv_entry_t *ret);
+// `ttl` in milliseconds; 0 keeps the entry until it is deleted.
+extern bool weir_filter_kv_set(filter_string_t *key, filter_list_u8_t *value, double ttl, weir_filter_kv_kv_error_t *err);
+// Sets only if the entry has this version still; 0: only if there is none. Whether it was set.
+extern bool weir_filter_kv_compare_and_set(filter_string_t *key, double version, filter_list_u8_t *value, double ttl, bool *ret, weir_filter_kv_kv_error_t *err);
+// Whether there was one.
+extern bool weir_filter_kv_delete(filter_string_t *key);
+// Adds to a number, kept as decimal text, and answers the sum. An absent one counts as 0 and lives for `ttl`; one that
+// is there keeps the time it has.
+extern bool weir_filter_kv_add(filter_string_t *key, double by, double ttl, double *ret, weir_filter_kv_kv_error_t *err);
+
+// Imported Functions from `weir:filter/tags@0.1.0`
+// Says something of the exchange; what this filter said under the same name is replaced. Others know it as
+// `FILTER.NAME`, so no filter can speak for another.
+extern bool weir_filter_tags_set(weir_filter_tags_exchange_t of, filter_string_t *name, weir_filter_tags_tag_value_t *value, weir_filter_tags_tag_error_t *err);
+// `FILTER.NAME`: of this filter, or of one that the publication lets it read.
+extern bool weir_filter_tags_get(weir_filter_tags_exchange_t of, filter_string_t *name, weir_filter_tags_option_tag_value_t *ret, weir_filter_tags_tag_error_t *err);
+
+// Imported Functions from `weir:filter/timer@0.1.0`
+// Ends after so many milliseconds. The number names it in `on-resume`.
+extern bool weir_filter_timer_start(weir_filter_timer_exchange_t of, uint32_t milliseconds, uint32_t *ret, weir_filter_timer_timer_error_t *err);
+
+// Imported Functions from `weir:filter/callout@0.1.0`
+// Sends a request. The number names the call in `on-resume`. `timeout` in milliseconds, no longer than the upstream's; 0
+// is the upstream's. A call ends with its exchange.
+extern bool weir_filter_callout_start(weir_filter_callout_exchange_t of, filter_string_t *upstream, weir_filter_callout_call_request_t *request, uint32_t timeout, uint32_t *ret, weir_filter_callout_call_error_t *err);
+
 // Exported Functions from `weir:filter/lifecycle@0.1.0`
 void exports_weir_filter_lifecycle_validate_config(filter_string_t *json, exports_weir_filter_lifecycle_list_problem_t *ret);
 bool exports_weir_filter_lifecycle_configure(filter_string_t *json, exports_weir_filter_lifecycle_subscription_t *ret, filter_string_t *err);
@@ -354,6 +568,7 @@ void exports_weir_filter_events_on_response_head(exports_weir_filter_events_exch
 void exports_weir_filter_events_on_body(exports_weir_filter_events_exchange_t of, exports_weir_filter_events_direction_t origin, filter_list_u8_t *chunk, bool end_of_stream, exports_weir_filter_events_chunk_action_t *ret);
 void exports_weir_filter_events_on_trailers(exports_weir_filter_events_exchange_t of, exports_weir_filter_events_direction_t origin, exports_weir_filter_events_chunk_action_t *ret);
 void exports_weir_filter_events_on_upstream_error(exports_weir_filter_events_exchange_t of, exports_weir_filter_events_upstream_error_t *error, exports_weir_filter_events_action_t *ret);
+void exports_weir_filter_events_on_resume(exports_weir_filter_events_exchange_t of, uint32_t call, exports_weir_filter_events_call_outcome_t *outcome, exports_weir_filter_events_resumption_t *ret);
 void exports_weir_filter_events_on_done(exports_weir_filter_events_exchange_t of, exports_weir_filter_events_done_reason_t reason);
 
 // Helper Functions
@@ -384,6 +599,38 @@ void weir_filter_metrics_result_u32_metric_error_free(weir_filter_metrics_result
 
 void filter_list_f64_free(filter_list_f64_t *ptr);
 
+void weir_filter_kv_kv_error_free(weir_filter_kv_kv_error_t *ptr);
+
+void weir_filter_kv_entry_free(weir_filter_kv_entry_t *ptr);
+
+void weir_filter_kv_option_entry_free(weir_filter_kv_option_entry_t *ptr);
+
+void weir_filter_kv_result_void_kv_error_free(weir_filter_kv_result_void_kv_error_t *ptr);
+
+void weir_filter_kv_result_bool_kv_error_free(weir_filter_kv_result_bool_kv_error_t *ptr);
+
+void weir_filter_kv_result_f64_kv_error_free(weir_filter_kv_result_f64_kv_error_t *ptr);
+
+void weir_filter_tags_tag_value_free(weir_filter_tags_tag_value_t *ptr);
+
+void weir_filter_tags_tag_error_free(weir_filter_tags_tag_error_t *ptr);
+
+void weir_filter_tags_result_void_tag_error_free(weir_filter_tags_result_void_tag_error_t *ptr);
+
+void weir_filter_tags_option_tag_value_free(weir_filter_tags_option_tag_value_t *ptr);
+
+void weir_filter_tags_result_option_tag_value_tag_error_free(weir_filter_tags_result_option_tag_value_tag_error_t *ptr);
+
+void weir_filter_timer_timer_error_free(weir_filter_timer_timer_error_t *ptr);
+
+void weir_filter_timer_result_u32_timer_error_free(weir_filter_timer_result_u32_timer_error_t *ptr);
+
+void weir_filter_callout_call_request_free(weir_filter_callout_call_request_t *ptr);
+
+void weir_filter_callout_call_error_free(weir_filter_callout_call_error_t *ptr);
+
+void weir_filter_callout_result_u32_call_error_free(weir_filter_callout_result_u32_call_error_t *ptr);
+
 void exports_weir_filter_lifecycle_problem_free(exports_weir_filter_lifecycle_problem_t *ptr);
 
 void exports_weir_filter_lifecycle_list_problem_free(exports_weir_filter_lifecycle_list_problem_t *ptr);
@@ -397,6 +644,12 @@ void exports_weir_filter_events_action_free(exports_weir_filter_events_action_t 
 void exports_weir_filter_events_chunk_action_free(exports_weir_filter_events_chunk_action_t *ptr);
 
 void exports_weir_filter_events_upstream_error_free(exports_weir_filter_events_upstream_error_t *ptr);
+
+void exports_weir_filter_events_call_response_free(exports_weir_filter_events_call_response_t *ptr);
+
+void exports_weir_filter_events_call_outcome_free(exports_weir_filter_events_call_outcome_t *ptr);
+
+void exports_weir_filter_events_resumption_free(exports_weir_filter_events_resumption_t *ptr);
 
 // Sets the string `ret` to reference the input string `s` without copying it
 void filter_string_set(filter_string_t *ret, const char*s);

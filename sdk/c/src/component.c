@@ -128,6 +128,14 @@ void exports_weir_filter_events_on_upstream_error(uint32_t of, exports_weir_filt
   answer(filter->upstream_error ? filter->upstream_error(&exchange, kind, reason, weir_state_of(of)) : weir_next(), ret);
 }
 
+/// No hook of this SDK waits, so the agent has nothing to resume.
+void exports_weir_filter_events_on_resume(uint32_t of, uint32_t call, exports_weir_filter_events_call_outcome_t *outcome,
+                                          exports_weir_filter_events_resumption_t *ret) {
+  (void)of, (void)call, (void)outcome;
+  weir_enter();
+  ret->tag = EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_PROCEED;
+}
+
 void exports_weir_filter_events_on_done(uint32_t of, exports_weir_filter_events_done_reason_t reason) {
   weir_enter();
   weir_exchange exchange = {of, true};

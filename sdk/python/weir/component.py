@@ -192,6 +192,11 @@ class Events:
         return _action(_guest.filter.upstream_error(Request(of), fault, _guest.state(of)))
 
     @_logged
+    def on_resume(self, of: int, call: int, outcome: events.CallOutcome) -> events.Resumption:
+        # no hook of this SDK waits, so the agent has nothing to resume
+        return events.Resumption_Proceed()
+
+    @_logged
     def on_done(self, of: int, reason: events.DoneReason) -> None:
         if _guest.has("done"):
             _guest.filter.done(Done(Request(of), reason.name.lower()), _guest.state(of))

@@ -558,6 +558,158 @@ func wasm_export_post_return_weir_filter_events_on_upstream_error(result uintptr
 }
 
 
+//go:wasmexport weir:filter/events@0.1.0#on-resume
+func wasm_export_weir_filter_events_on_resume(arg0 int32, arg1 int32, arg2 int32, arg3 int32, arg4 uintptr, arg5 uint32, arg6 uintptr, arg7 uint32) uintptr {
+        
+        pinner := &syncExportPinner
+        var variant3 weir_filter_events.CallOutcome
+switch arg2 {
+case 0:
+        
+        variant3 = weir_filter_events.MakeCallOutcomeElapsed()
+
+case 1:
+        result := make([]witTypes.Tuple2[string, string], 0, arg5)
+for index := 0; index < int(arg5); index++ {
+        base := unsafe.Add(unsafe.Pointer(arg4), index * (4*4))
+        value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))
+value0 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (3*4))))
+
+        result = append(result, witTypes.Tuple2[string, string]{F0: value, F1: value0})
+}
+
+value1 := unsafe.Slice((*uint8)(unsafe.Pointer(arg6)), arg7)
+
+        variant3 = weir_filter_events.MakeCallOutcomeResponse(weir_filter_events.CallResponse{Status: uint16(arg3), Headers: result, Body: value1})
+
+case 2:
+        var variant weir_filter_events.UpstreamError
+switch arg3 {
+case 0:
+        
+        variant = weir_filter_events.MakeUpstreamErrorRefused()
+
+case 1:
+        
+        variant = weir_filter_events.MakeUpstreamErrorReset()
+
+case 2:
+        
+        variant = weir_filter_events.MakeUpstreamErrorTimeout()
+
+case 3:
+        
+        variant = weir_filter_events.MakeUpstreamErrorDns()
+
+case 4:
+        value2 := unsafe.String((*uint8)(unsafe.Pointer(arg4)), arg5)
+
+        variant = weir_filter_events.MakeUpstreamErrorTls(value2)
+
+case 5:
+        
+        variant = weir_filter_events.MakeUpstreamErrorProtocol()
+
+case 6:
+        
+        variant = weir_filter_events.MakeUpstreamErrorTooLarge()
+
+default:
+        panic("unreachable")
+}
+
+        variant3 = weir_filter_events.MakeCallOutcomeFailed(variant)
+
+default:
+        panic("unreachable")
+}
+witRuntime.Unpin()
+result4 := export_weir_filter_events.OnResume(uint32(arg0), uint32(arg1), variant3)
+
+switch result4.Tag() {
+case weir_filter_events.Resumption_Proceed:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(0))
+
+        
+
+case weir_filter_events.Resumption_Replace:
+        payload := result4.Replace()
+        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(1))
+data := unsafe.Pointer(unsafe.SliceData(payload))
+pinner.Pin(data)
+*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2*4))) = uint32(uint32(len(payload)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = uint32(uintptr(uintptr(data)))
+
+        
+
+case weir_filter_events.Resumption_DropChunk:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(2))
+
+        
+
+case weir_filter_events.Resumption_Respond:
+        payload := result4.Respond()
+        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(3))
+*(*int16)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = int16(int32((payload).Status))
+slice := (payload).Headers
+length := uint32(len(slice))
+result6 := witRuntime.Allocate(pinner, uintptr(length * (4*4)), 4)
+for index, element := range slice {
+        base := unsafe.Add(result6, index * (4*4))
+        utf8 := unsafe.Pointer(unsafe.StringData((element).F0))
+pinner.Pin(utf8)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).F0)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8)))
+utf85 := unsafe.Pointer(unsafe.StringData((element).F1))
+pinner.Pin(utf85)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3*4))) = uint32(uint32(len((element).F1)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2*4))) = uint32(uintptr(uintptr(utf85)))
+
+}
+
+*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (3*4))) = uint32(length)
+*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2*4))) = uint32(uintptr(uintptr(result6)))
+data7 := unsafe.Pointer(unsafe.SliceData((payload).Body))
+pinner.Pin(data7)
+*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (5*4))) = uint32(uint32(len((payload).Body)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4*4))) = uint32(uintptr(uintptr(data7)))
+
+        
+
+case weir_filter_events.Resumption_Abort:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(4))
+
+        
+
+case weir_filter_events.Resumption_HoldForBody:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(5))
+
+        
+
+case weir_filter_events.Resumption_Wait:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(6))
+
+        
+
+default:
+        panic("unreachable")
+}
+return exportReturnArea
+
+        
+}
+
+//go:wasmexport cabi_post_weir:filter/events@0.1.0#on-resume
+func wasm_export_post_return_weir_filter_events_on_resume(result uintptr) {
+        syncExportPinner.Unpin()
+}
+
+
 //go:wasmexport weir:filter/events@0.1.0#on-done
 func wasm_export_weir_filter_events_on_done(arg0 int32, arg1 int32)  {
         

@@ -7,6 +7,7 @@ package weir_filter_events
 
 import (
         "weir/internal/gen/imports/weir_filter_http"
+witTypes "weir/internal/wit/types"
 )
 
 type Exchange = uint32
@@ -22,7 +23,8 @@ Action_Respond uint8 = 1
 Action_Abort uint8 = 2
 // keep this head back until its body ended or `max-buffer` bytes came, so that body hooks may still change it
 Action_HoldForBody uint8 = 3
-// reserved for calls that this hook has started; with none started it fails the exchange by policy
+// go on when a call or a timer that this filter has started for the exchange ends: `on-resume` decides. One that has
+// ended already counts. With none it fails the exchange by policy, and so it does in `on-upstream-error`.
 Action_Wait uint8 = 4
 )
 
@@ -178,3 +180,118 @@ DoneReason_FilterFailed uint8 = 4
 DoneReason_ShutDown uint8 = 5
 )
 type DoneReason = uint8
+
+type CallResponse struct {
+        Status uint16
+Headers []witTypes.Tuple2[string, string]
+Body []uint8
+}
+
+const (
+// of a timer
+CallOutcome_Elapsed uint8 = 0
+CallOutcome_Response uint8 = 1
+// no whole response: `too-large` when it exceeds what the publication allows
+CallOutcome_Failed uint8 = 2
+)
+
+// What a call or timer came to.
+type CallOutcome struct {
+        tag uint8
+        value any
+}
+
+func (self CallOutcome) Tag() uint8 {
+        return self.tag
+}
+
+
+                            func (self CallOutcome) Response() CallResponse {
+        if self.tag != CallOutcome_Response {
+                panic("tag mismatch")
+        }
+        return self.value.(CallResponse)
+}
+
+                            func (self CallOutcome) Failed() UpstreamError {
+        if self.tag != CallOutcome_Failed {
+                panic("tag mismatch")
+        }
+        return self.value.(UpstreamError)
+}
+
+func MakeCallOutcomeElapsed() CallOutcome {
+        return CallOutcome{CallOutcome_Elapsed, nil}
+}
+func MakeCallOutcomeResponse(value CallResponse) CallOutcome {
+        return CallOutcome{CallOutcome_Response, value}
+}
+func MakeCallOutcomeFailed(value UpstreamError) CallOutcome {
+        return CallOutcome{CallOutcome_Failed, value}
+}
+
+
+
+const (
+// a head: on to the next filter; a chunk: as it is; trailers: on
+Resumption_Proceed uint8 = 0
+// of a chunk
+Resumption_Replace uint8 = 1
+// of a chunk
+Resumption_DropChunk uint8 = 2
+Resumption_Respond uint8 = 3
+Resumption_Abort uint8 = 4
+// of a head
+Resumption_HoldForBody uint8 = 5
+// for the next call that ends
+Resumption_Wait uint8 = 6
+)
+
+// What is to happen with what waited.
+type Resumption struct {
+        tag uint8
+        value any
+}
+
+func (self Resumption) Tag() uint8 {
+        return self.tag
+}
+
+
+                            func (self Resumption) Replace() []uint8 {
+        if self.tag != Resumption_Replace {
+                panic("tag mismatch")
+        }
+        return self.value.([]uint8)
+}
+
+                            func (self Resumption) Respond() weir_filter_http.LocalResponse {
+        if self.tag != Resumption_Respond {
+                panic("tag mismatch")
+        }
+        return self.value.(weir_filter_http.LocalResponse)
+}
+
+func MakeResumptionProceed() Resumption {
+        return Resumption{Resumption_Proceed, nil}
+}
+func MakeResumptionReplace(value []uint8) Resumption {
+        return Resumption{Resumption_Replace, value}
+}
+func MakeResumptionDropChunk() Resumption {
+        return Resumption{Resumption_DropChunk, nil}
+}
+func MakeResumptionRespond(value weir_filter_http.LocalResponse) Resumption {
+        return Resumption{Resumption_Respond, value}
+}
+func MakeResumptionAbort() Resumption {
+        return Resumption{Resumption_Abort, nil}
+}
+func MakeResumptionHoldForBody() Resumption {
+        return Resumption{Resumption_HoldForBody, nil}
+}
+func MakeResumptionWait() Resumption {
+        return Resumption{Resumption_Wait, nil}
+}
+
+
