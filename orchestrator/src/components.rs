@@ -145,7 +145,7 @@ mod tests {
     fn imports_have_to_be_known() {
         assert_eq!(behind("weir:filter/http@0.1.3"), Ok(None));
         assert_eq!(behind("weir:filter/log@0.1.0"), Ok(Some(Capability::Log)));
-        for unknown in ["wasi:cli/stdout@0.2.0", "weir:filter/http@0.2.0", "weir:filter/kv@0.1.0", "x", ""] {
+        for unknown in ["wasi:cli/stdout@0.2.0", "weir:filter/http@0.2.0", "weir:filter/files@0.1.0", "x", ""] {
             assert_eq!(behind(unknown), Err(ComponentRefusal::UnknownImport(unknown.to_owned())));
         }
     }

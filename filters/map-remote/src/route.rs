@@ -2,7 +2,7 @@
 
 use weir_sdk::{
     Problems,
-    matching::{Facts, Scope},
+    matching::{Facts, Scope, path_readings},
 };
 
 use crate::config::Rule;
@@ -48,7 +48,10 @@ impl Route {
             return None;
         }
         let slash = if self.to.is_empty() && !rest.starts_with('/') { "/" } else { "" };
-        Some(format!("{}{slash}{rest}", self.to))
+        let mapped = format!("{}{slash}{rest}", self.to);
+        // `/api/../api/x` is within `/api` by every reading, and what becomes of it need not be within `to`
+        let stays = |reading: &Vec<u8>| reading.strip_prefix(self.to.as_bytes()).is_some_and(is_boundary);
+        (self.to.is_empty() || path_readings(&mapped).iter().all(stays)).then_some(mapped)
     }
 
     fn holds(&self, facts: &Facts<'_>) -> bool {

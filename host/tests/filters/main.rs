@@ -8,6 +8,7 @@ mod crossing;
 mod decoded;
 mod guest;
 mod heads;
+mod keeping;
 mod lifetimes;
 mod load;
 mod support;

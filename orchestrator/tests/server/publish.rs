@@ -100,7 +100,7 @@ async fn a_component_that_no_agent_could_run_is_refused() {
         (exporting(&["weir:filter/lifecycle@0.1.0"]), 422, "does not export weir:filter/events"),
         (stale, 422, "does not export weir:filter/lifecycle"),
         (importing("wasi:cli/stdout@0.2.0"), 422, "imports `wasi:cli/stdout@0.2.0`"),
-        (importing("weir:filter/kv@0.1.0"), 422, "imports `weir:filter/kv@0.1.0`"),
+        (importing("weir:filter/files@0.1.0"), 422, "imports `weir:filter/files@0.1.0`"),
         (filter()[..filter().len() - 3].to_vec(), 422, "damaged"),
     ] {
         let (got, problem) = publisher.publish(publication(&bytes, 1), Some(&bytes)).await;
