@@ -209,7 +209,7 @@ impl BodyStream {
     fn poll_filtered(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         loop {
             if self.withheld {
-                match ready!(self.live.poll_resume(self.direction, cx)) {
+                match ready!(self.poll_resume(cx)) {
                     Progress::Answer(answer) => return Poll::Ready(Some(Err(self.stop(answer.into())))),
                     Progress::Waiting => continue,
                     Progress::Held | Progress::Open => self.withheld = false,
@@ -232,7 +232,7 @@ impl BodyStream {
                 return Poll::Ready(Some(Err(self.stop(answer.into()))));
             }
             if self.with_run(|run, direction| run.is_waiting(direction)) {
-                match ready!(self.live.poll_resume(self.direction, cx)) {
+                match ready!(self.poll_resume(cx)) {
                     Progress::Answer(answer) => return Poll::Ready(Some(Err(self.stop(answer.into())))),
                     Progress::Waiting | Progress::Held | Progress::Open => continue,
                 }
@@ -278,6 +278,13 @@ impl BodyStream {
     /// The sender has nothing more, and no hook waits with what it sent before.
     fn is_source_at_end(&self) -> bool {
         self.source.is_end_stream() && !self.with_run(|run, direction| run.is_waiting(direction))
+    }
+
+    /// While a hook waits the sender is not asked, so that it cannot be blamed for the time.
+    fn poll_resume(&mut self, cx: &mut Context<'_>) -> Poll<Progress> {
+        let progress = ready!(self.live.poll_resume(self.direction, cx));
+        self.idle.moved();
+        Poll::Ready(progress)
     }
 
     fn output(&self) -> Option<Bytes> {

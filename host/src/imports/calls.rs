@@ -61,7 +61,7 @@ fn prepare(state: &State, upstream: &str, asked: GuestRequest, timeout: u32) -> 
     let method = method.ok_or(CallError::InvalidRequest)?;
     let path = control::parse_path(asked.path, &method).map_err(|_| CallError::InvalidRequest)?;
     // the asterisk form has no place below a path
-    let path = path.as_str().strip_prefix('/').ok_or(CallError::InvalidRequest)?;
+    let path = path.as_str().strip_prefix('/').filter(|path| stays_below(path)).ok_or(CallError::InvalidRequest)?;
     let base = to.url.strip_suffix('/').unwrap_or(&to.url);
     let uri = Uri::try_from(format!("{base}/{path}")).map_err(|_| CallError::InvalidRequest)?;
     let mut request = Request::new(Bytes::from(asked.body));
@@ -77,6 +77,14 @@ fn prepare(state: &State, upstream: &str, asked: GuestRequest, timeout: u32) -> 
         timeout: asked.map_or(most, |asked| asked.min(most)),
         max_bytes: to.max_bytes as usize,
     })
+}
+
+/// No segment leads out of the folder it is in, however a server may read it.
+fn stays_below(path: &str) -> bool {
+    let path = path.split_once('?').map_or(path, |(path, _)| path).to_ascii_lowercase();
+    let path = path.replace("%2e", ".").replace("%2f", "/").replace("%5c", "/").replace('\\', "/");
+    let is_plain = |segment: &str| !matches!(segment.split(';').next(), Some("." | ".."));
+    path.split('/').all(is_plain)
 }
 
 /// Fields that the agent owns are left out: a guest that passes on what it got is not wrong to have them.

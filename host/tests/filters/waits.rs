@@ -301,9 +301,18 @@ fn a_call_is_a_request_to_a_named_upstream() {
 #[test]
 fn what_cannot_be_called_is_refused_at_once() {
     let host = host();
-    for (upstream, path) in
-        [("other", "/"), ("keys", "k"), ("keys", "*"), ("keys", "/a b"), ("keys", "//\r\nx"), ("KEYS", "/")]
-    {
+    for (upstream, path) in [
+        ("other", "/"),
+        ("keys", "k"),
+        ("keys", "*"),
+        ("keys", "/a b"),
+        ("keys", "/../x"),
+        ("keys", "/a/%2E%2e/x?y"),
+        ("keys", "/..%2fx"),
+        ("keys", "/a\\..;v=1/x"),
+        ("keys", "//\r\nx"),
+        ("KEYS", "/"),
+    ] {
         let worker = worker(&host, [caller(&host, upstream, path)]);
         let mut run = begin(&worker);
         let failure = failed(run.request_head(true));
