@@ -28,7 +28,8 @@ async fn a_filter_is_published_listed_and_removed() {
     assert_eq!(publisher.publish(first.clone(), Some(&filter())).await, (reqwest::StatusCode::OK, expect));
 
     let second = filter_noted("2");
-    publisher.publish(publication(&second, 2), Some(&second)).await;
+    let later = publication(&second, 2);
+    publisher.publish(later.clone(), Some(&second)).await;
     let list = running.person.get("/api/v1/filters").await;
     let item = &list["items"][0];
     assert_eq!(list["items"].as_array().unwrap().len(), 1);
@@ -40,7 +41,7 @@ async fn a_filter_is_published_listed_and_removed() {
     assert_eq!(item["limits"]["cpu_ms"], 50);
 
     // Back to the first: its component is still here.
-    let back = Publication { rollback: true, sequence: first.sequence + 10, ..first.clone() };
+    let back = Publication { rollback: true, sequence: later.sequence + 10, ..first.clone() };
     assert_eq!(publisher.publish(back, None).await.0, 201);
     let one = running.person.get("/api/v1/filters/block").await;
     assert_eq!(one["version"], 1);
@@ -49,10 +50,10 @@ async fn a_filter_is_published_listed_and_removed() {
     let oldest = STANDARD.decode(one["versions"][2]["statement"].as_str().unwrap()).unwrap();
     assert_eq!(Statement::parse(&oldest).unwrap(), Statement::Publish(Box::new(first.clone())));
 
-    let (status, removed) = publisher.push(&removal(first.sequence + 20), None).await;
+    let (status, removed) = publisher.push(&removal(later.sequence + 20), None).await;
     assert_eq!((status.as_u16(), &removed["revision"], &removed["version"]), (201, &json!(4), &json!(null)));
     let one = running.person.get("/api/v1/filters/block").await;
-    assert_eq!((&one["state"], &one["sequence"]), (&json!("removed"), &json!(first.sequence + 20)));
+    assert_eq!((&one["state"], &one["sequence"]), (&json!("removed"), &json!(later.sequence + 20)));
     assert_eq!(running.person.ask("/api/v1/filters/block?group=edge").await.0, 404);
     assert_eq!(running.person.ask("/api/v1/filters/..%2f..").await.0, 404);
     let (status, problem) = running.person.ask("/api/v1/filters/%ff").await;
