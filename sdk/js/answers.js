@@ -12,20 +12,23 @@ class Answer {
 export const abort = new Answer("abort");
 export const drop = new Answer("drop-chunk");
 export const hold = new Answer("hold-for-body");
+export const wait = new Answer("wait");
 
 const next = new Answer("next");
 const pass = new Answer("pass");
+const proceed = new Answer("proceed");
 
 export function respond({ status = 200, headers = {}, body = "" } = {}) {
-  const lines = Array.isArray(headers) ? headers : Object.entries(headers);
-  return new Answer("respond", {
-    status,
-    headers: lines.map(([name, value]) => [String(name), String(value)]),
-    body: bytesOf(body),
-  });
+  return new Answer("respond", { status, headers: linesOf(headers), body: bytesOf(body) });
 }
 
-function bytesOf(body) {
+/** Field lines, from an object or a list of pairs. */
+export function linesOf(headers) {
+  const lines = Array.isArray(headers) ? headers : Object.entries(headers);
+  return lines.map(([name, value]) => [String(name), String(value)]);
+}
+
+export function bytesOf(body) {
   if (body instanceof Uint8Array) return body;
   if (body instanceof ArrayBuffer) return new Uint8Array(body);
   if (typeof body === "string") return utf8.encode(body);
@@ -36,11 +39,17 @@ function bytesOf(body) {
 export function action(returned) {
   if (returned === undefined) return next;
   if (returned instanceof Answer) return returned;
-  throw new TypeError("a hook of a head returns nothing, respond(…), hold or abort");
+  throw new TypeError("a hook of a head returns nothing, respond(…), hold, wait or abort");
 }
 
 /** Of a hook that sees a chunk or trailers: nothing, other bytes, or an answer. */
 export function chunkAction(returned) {
   if (returned === undefined) return pass;
+  return returned instanceof Answer ? returned : new Answer("replace", bytesOf(returned));
+}
+
+/** Of the hook that decides what becomes of what waited: nothing, other bytes, or an answer. */
+export function resumption(returned) {
+  if (returned === undefined) return proceed;
   return returned instanceof Answer ? returned : new Answer("replace", bytesOf(returned));
 }

@@ -2,30 +2,25 @@
 
 import http from "weir:filter/http@0.1.0";
 
-const WORDS = {
+import { granted, refusal } from "./refusal.js";
+
+export const HeaderError = refusal("HeaderError", {
   forbidden: "the agent owns this field, or the part is read-only",
   "invalid-syntax": "not a valid name or value",
   "too-large": "the head would outgrow the agent's bound",
   frozen: "this head has already been sent",
   absent: "there is no such part",
-};
+});
 
-export class HeaderError extends Error {
-  constructor(code, what) {
-    super(`${what}: ${WORDS[code] ?? code}`);
-    this.name = "HeaderError";
-    this.code = code;
-  }
-}
+const change = (what, call) => granted(HeaderError, what, call);
 
-/** The error of a `result` is thrown, as it is in the contract. */
-function change(what, call) {
-  try {
-    call();
-  } catch (fault) {
-    const code = fault?.tag ?? fault?.payload?.tag;
-    throw code === undefined ? fault : new HeaderError(code, what);
-  }
+const NUMBER = Symbol("number");
+
+/** The number of the exchange that an object of a hook belongs to: for modules of the SDK, not for filters. */
+export function numberOf(subject) {
+  const number = subject?.[NUMBER];
+  if (number === undefined) throw new TypeError("this is no request, response, trailers or exchange of a hook");
+  return number;
 }
 
 class Headers {
@@ -76,6 +71,10 @@ export class Request {
   constructor(number, endOfStream) {
     this.#number = number;
     this.hasBody = !endOfStream;
+  }
+
+  get [NUMBER]() {
+    return this.#number;
   }
 
   get headers() {
@@ -135,6 +134,10 @@ export class Response {
     this.hasBody = !endOfStream;
   }
 
+  get [NUMBER]() {
+    return this.#number;
+  }
+
   get request() {
     return new Request(this.#number, true);
   }
@@ -169,11 +172,36 @@ export class Trailers {
     this.#part = `${direction}-trailers`;
   }
 
+  get [NUMBER]() {
+    return this.#number;
+  }
+
   get request() {
     return new Request(this.#number, true);
   }
 
   get headers() {
     return new Headers(this.#number, this.#part);
+  }
+}
+
+/** What a hook that waits belongs to. */
+export class Exchange {
+  #number;
+
+  constructor(number) {
+    this.#number = number;
+  }
+
+  get [NUMBER]() {
+    return this.#number;
+  }
+
+  get request() {
+    return new Request(this.#number, true);
+  }
+
+  get response() {
+    return http.status(this.#number) == null ? null : new Response(this.#number, true);
   }
 }

@@ -48,6 +48,13 @@ export interface Definition<Config extends object, State extends object> {
   /** No response came. `respond` answers in its place; nothing leaves the agent's own error response. */
   upstreamError?(request: Request, error: UpstreamError, state: State): Action | void;
 
+  /**
+   * A call or timer that a hook waits for has ended (`wait`). What the hook could change can be changed now. `call` is the number
+   * that starting it gave. Returning nothing lets things
+   * pass as they are, and so does a filter without this hook.
+   */
+  resumed?(exchange: Exchange, call: number, outcome: CallOutcome, state: State): Resumption | void;
+
   /** The exchange is over. Runs once for every exchange that met a hook. */
   done?(exchange: { id: string; reason: DoneReason }, state: State): void;
 }
@@ -84,10 +91,12 @@ export interface Subscription {
 declare class Answer<Kind extends string> {
   private readonly kind: Kind;
 }
-export type Action = Answer<"respond"> | Answer<"abort"> | Answer<"hold">;
+export type Action = Answer<"respond"> | Answer<"abort"> | Answer<"hold"> | Answer<"wait">;
 /** A string or bytes: in place of the chunk. */
-export type ChunkAction = Answer<"respond"> | Answer<"abort"> | Answer<"drop"> | Uint8Array | string;
-export type TrailersAction = Answer<"respond"> | Answer<"abort">;
+export type ChunkAction = Answer<"respond"> | Answer<"abort"> | Answer<"drop"> | Answer<"wait"> | Uint8Array | string;
+export type TrailersAction = Answer<"respond"> | Answer<"abort"> | Answer<"wait">;
+/** Of `resumed`. `hold` is for a head; `drop`, a string and bytes are for a chunk; `wait` is for the next call that ends. */
+export type Resumption = Action | ChunkAction;
 
 /** Answers the client; the request goes no further. The agent sets Content-Length. */
 export function respond(response: {
@@ -104,6 +113,12 @@ export const abort: Answer<"abort">;
 export const hold: Answer<"hold">;
 /** Nothing in place of this chunk. */
 export const drop: Answer<"drop">;
+
+/**
+ * Goes on when a call or timer that this filter has started for the exchange ends: `resumed` decides. One that has ended already
+ * counts. With none, and in `upstreamError`, it fails the exchange by policy. `weir/timer` and `weir/callout` start them.
+ */
+export const wait: Answer<"wait">;
 
 /** A piece of a body. */
 export interface Chunk {
@@ -174,6 +189,22 @@ export interface Trailers {
   readonly request: Request;
   readonly headers: Headers;
 }
+
+/** The exchange of a hook that waits. Good while `resumed` runs. */
+export interface Exchange {
+  readonly request: Request;
+  /** `null` before there is one. */
+  readonly response: Response | null;
+}
+
+/** What says which exchange is meant. */
+export type Subject = Request | Response | Trailers | Exchange;
+
+/** What a call or timer came to. A call fails with `"too-large"` when its response exceeds what the publication allows. */
+export type CallOutcome =
+  | { kind: "elapsed" }
+  | { kind: "response"; status: number; headers: [name: string, value: string][]; body: Uint8Array }
+  | { kind: "failed"; error: UpstreamError };
 
 /**
  * Facts of the connection. They may disagree: a client can CONNECT to one host, name a second in its TLS handshake and a third

@@ -5,11 +5,11 @@
 // hide the number, and with the state of each exchange.
 
 import { problemsOf, textOf } from "./config.js";
-import { Request, Response, Trailers } from "./exchange.js";
-import { action, chunkAction } from "./answers.js";
+import { Exchange, Request, Response, Trailers } from "./exchange.js";
+import { action, chunkAction, resumption } from "./answers.js";
 import { log } from "./log.js";
 
-export { abort, drop, hold, respond } from "./answers.js";
+export { abort, drop, hold, respond, wait } from "./answers.js";
 export { HeaderError } from "./exchange.js";
 export { log } from "./log.js";
 export { utf8 } from "./utf8.js";
@@ -70,11 +70,12 @@ export function filter(definition) {
       },
       onUpstreamError(of, error) {
         const hook = definition.upstreamError;
-        const fault = { kind: error.tag, reason: error.val ?? "" };
-        return action(hook ? run(hook, new Request(of, true), fault, stateOf(of)) : undefined);
+        return action(hook ? run(hook, new Request(of, true), faultOf(error), stateOf(of)) : undefined);
       },
-      // no hook of this SDK waits, so the agent has nothing to resume
-      onResume: () => ({ tag: "proceed" }),
+      onResume(of, call, outcome) {
+        const hook = definition.resumed;
+        return resumption(hook ? run(hook, new Exchange(of), call, outcomeOf(outcome), stateOf(of)) : undefined);
+      },
       onDone(of, reason) {
         const state = states.get(of) ?? (definition.done ? stateOf(of) : undefined);
         states.delete(of);
@@ -82,6 +83,14 @@ export function filter(definition) {
       },
     },
   };
+}
+
+const faultOf = (error) => ({ kind: error.tag, reason: error.val ?? "" });
+
+/** What a call or timer came to, flat: `kind` says which. */
+function outcomeOf({ tag, val }) {
+  if (tag === "response") return { kind: tag, ...val };
+  return tag === "failed" ? { kind: tag, error: faultOf(val) } : { kind: tag };
 }
 
 /** Everything that has a hook, and whatever the filter says otherwise. */

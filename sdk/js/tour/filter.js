@@ -1,6 +1,10 @@
 // Goes through the whole SDK: sdk/tour has the cases that every language's tour is held to.
 
-import { abort, drop, filter, HeaderError, hold, log, respond, utf8 } from "weir";
+import { abort, drop, filter, HeaderError, hold, log, respond, utf8, wait } from "weir";
+import { callout } from "weir/callout";
+import { kv } from "weir/kv";
+import { tags } from "weir/tags";
+import { timer } from "weir/timer";
 
 const text = (status, body) =>
   respond({ status, headers: [["content-type", "text/plain"], ["x-two", "1"], ["x-two", "2"]], body });
@@ -22,6 +26,11 @@ function rewrite(request) {
   request.headers.set("x-names", names);
   request.headers.append("x-many", "é");
   request.headers.delete("x-gone");
+}
+
+function count(request) {
+  kv.add("n");
+  request.headers.set("x-count", kv.add("n"));
 }
 
 function outcome(change) {
@@ -56,6 +65,9 @@ function body(chunk) {
   }
 }
 
+const answer = ({ kind, status, body, error }) =>
+  kind === "response" ? `${status} ${utf8.decode(body)}` : `failed ${error.kind}`;
+
 export const { lifecycle, events } = filter({
   config: { mark: "-", names: [], limit: 7, strict: false, any: null },
 
@@ -70,6 +82,19 @@ export const { lifecycle, events } = filter({
     if (request.path.startsWith("/abort")) return abort;
     if (request.path.startsWith("/panic")) throw new Error("on purpose");
     if (request.path.startsWith("/rewrite")) rewrite(request);
+    if (request.path.startsWith("/kv")) count(request);
+    if (request.path.startsWith("/tag")) {
+      tags.set(request, "seen", "yes");
+      request.headers.set("x-tagged", "yes");
+    }
+    if (request.path.startsWith("/wait")) {
+      timer.start(request, 10);
+      return wait;
+    }
+    if (request.path.startsWith("/call")) {
+      callout.start(request, "oracle", { path: "/answer" });
+      return wait;
+    }
     if (request.path.startsWith("/skip")) request.setBodyMode("none");
     if (request.path.startsWith("/hold") && request.hasBody) return hold;
   },
@@ -99,6 +124,11 @@ export const { lifecycle, events } = filter({
 
   upstreamError(request, { kind, reason }) {
     if (kind !== "reset") return text(503, `${kind === "tls" ? "tls" : "other"} ${reason}`);
+  },
+
+  resumed({ request }, call, outcome) {
+    if (outcome.kind === "elapsed") request.headers.set("x-waited", outcome.kind);
+    else request.headers.set("x-answer", answer(outcome));
   },
 
   done({ id, reason }, state) {

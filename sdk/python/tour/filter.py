@@ -5,6 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import weir
+import weir.callout
+import weir.kv
+import weir.tags
+import weir.timer
 
 
 @dataclass
@@ -93,6 +97,18 @@ class Tour(weir.Filter[Config, State]):
             raise RuntimeError("on purpose")
         if path.startswith("/rewrite"):
             rewrite(request)
+        if path.startswith("/kv"):
+            weir.kv.add("n")
+            request.headers.set("x-count", f"{weir.kv.add('n'):g}")
+        if path.startswith("/tag"):
+            weir.tags.set(request, "seen", "yes")
+            request.headers.set("x-tagged", "yes")
+        if path.startswith("/wait"):
+            weir.timer.start(request, 10)
+            return weir.WAIT
+        if path.startswith("/call"):
+            weir.callout.start(request, "oracle", "/answer")
+            return weir.WAIT
         if path.startswith("/skip"):
             request.set_body_mode(weir.BodyMode.NONE)
         if path.startswith("/hold") and request.has_body:
@@ -123,6 +139,16 @@ class Tour(weir.Filter[Config, State]):
     def upstream_error(self, request: weir.Request, error: weir.UpstreamError, state: State):
         if error.kind != "Reset":
             return text(503, f"{'tls' if error.kind == 'Tls' else 'other'} {error.reason}")
+
+    def resumed(self, exchange: weir.Exchange, call: int, outcome: weir.CallOutcome, state: State):
+        headers = exchange.request.headers
+        match outcome:
+            case weir.Elapsed():
+                headers.set("x-waited", "elapsed")
+            case weir.CallResponse():
+                headers.set("x-answer", f"{outcome.status} {outcome.body.decode()}")
+            case weir.CallFailed():
+                headers.set("x-answer", f"failed {outcome.error.kind.lower()}")
 
     def done(self, done: weir.Done, state: State):
         print(done.request.id, done.reason, state.trace)

@@ -10,19 +10,25 @@ and the trailers of a request and its response pass; what a method returns says 
     class Hello(weir.Filter):
         def response_head(self, response, state):
             response.headers.set("x-hello", "from python")
+
+What has to be granted stands in modules of their own: ``import weir.kv`` and the like, of ``kv``, ``tags``, ``timer``, ``callout``,
+``clock`` and ``random``. A filter needs the grants of those that ``filter.py`` names in this way, ``weir.`` included.
 """
 
 from . import log
-from .answers import ABORT, DROP, HOLD, Action, ChunkAction, Reply, TrailersAction
+from .answers import ABORT, DROP, HOLD, WAIT, Action, ChunkAction, Reply, Resumption, TrailersAction
+from .calls import CallFailed, CallOutcome, CallResponse, Elapsed
 from .config import Problem
 from .exchange import (
     Chunk,
     Connection,
     Done,
+    Exchange,
     HeaderError,
     Headers,
     Request,
     Response,
+    Subject,
     Trailers,
     UpstreamError,
 )
@@ -33,12 +39,18 @@ __all__ = [
     "ABORT",
     "DROP",
     "HOLD",
+    "WAIT",
     "Action",
     "BodyMode",
+    "CallFailed",
+    "CallOutcome",
+    "CallResponse",
     "Chunk",
     "ChunkAction",
     "Connection",
     "Done",
+    "Elapsed",
+    "Exchange",
     "Filter",
     "HeaderError",
     "Headers",
@@ -46,6 +58,8 @@ __all__ = [
     "Reply",
     "Request",
     "Response",
+    "Resumption",
+    "Subject",
     "Subscription",
     "Trailers",
     "TrailersAction",

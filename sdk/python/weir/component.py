@@ -11,9 +11,10 @@ from wit_world.exports import events, lifecycle
 from wit_world.imports import http
 
 from . import log
-from .answers import ABORT, DROP, HOLD, Reply
+from .answers import ABORT, DROP, HOLD, WAIT, Reply, body_bytes, field_lines
+from .calls import CallFailed, CallOutcome, CallResponse, Elapsed
 from .config import Problem, parse
-from .exchange import Chunk, Done, Request, Response, Trailers, UpstreamError
+from .exchange import Chunk, Done, Exchange, Request, Response, Trailers, UpstreamError
 from .filter import Filter
 from .subscription import BodyMode, Subscription
 
@@ -114,9 +115,7 @@ _guest = _Guest(_only_filter())
 
 
 def _reply(reply: Reply) -> http.LocalResponse:
-    lines = reply.headers.items() if hasattr(reply.headers, "items") else reply.headers
-    body = reply.body.encode() if isinstance(reply.body, str) else bytes(reply.body)
-    return http.LocalResponse(reply.status, [(str(name), str(value)) for name, value in lines], body)
+    return http.LocalResponse(reply.status, field_lines(reply.headers), body_bytes(reply.body))
 
 
 def _action(answer: Any) -> events.Action:
@@ -128,7 +127,9 @@ def _action(answer: Any) -> events.Action:
         return events.Action_HoldForBody()
     if answer is ABORT:
         return events.Action_Abort()
-    raise TypeError(f"a hook of a head returns None, a Reply, HOLD or ABORT, not {answer!r}")
+    if answer is WAIT:
+        return events.Action_Wait()
+    raise TypeError(f"a hook of a head returns None, a Reply, HOLD, WAIT or ABORT, not {answer!r}")
 
 
 def _chunk_action(answer: Any) -> events.ChunkAction:
@@ -142,7 +143,43 @@ def _chunk_action(answer: Any) -> events.ChunkAction:
         return events.ChunkAction_DropChunk()
     if answer is ABORT:
         return events.ChunkAction_Abort()
-    raise TypeError(f"a hook of a body returns None, bytes, a Reply, DROP or ABORT, not {answer!r}")
+    if answer is WAIT:
+        return events.ChunkAction_Wait()
+    raise TypeError(f"a hook of a body returns None, bytes, a Reply, DROP, WAIT or ABORT, not {answer!r}")
+
+
+_WORDS = {
+    ABORT: events.Resumption_Abort,
+    DROP: events.Resumption_DropChunk,
+    HOLD: events.Resumption_HoldForBody,
+    WAIT: events.Resumption_Wait,
+}
+
+
+def _resumption(answer: Any) -> events.Resumption:
+    if answer is None:
+        return events.Resumption_Proceed()
+    if isinstance(answer, (bytes, bytearray, memoryview)):
+        return events.Resumption_Replace(bytes(answer))
+    if isinstance(answer, Reply):
+        return events.Resumption_Respond(_reply(answer))
+    if isinstance(answer, type(WAIT)):
+        return _WORDS[answer]()
+    raise TypeError(f"resumed returns None, bytes, a Reply, DROP, HOLD, WAIT or ABORT, not {answer!r}")
+
+
+def _fault(error: events.UpstreamError) -> UpstreamError:
+    kind = type(error).__name__.removeprefix("UpstreamError_")
+    return UpstreamError(kind, getattr(error, "value", ""))
+
+
+def _outcome(outcome: events.CallOutcome) -> CallOutcome:
+    if isinstance(outcome, events.CallOutcome_Response):
+        response = outcome.value
+        return CallResponse(response.status, response.headers, response.body)
+    if isinstance(outcome, events.CallOutcome_Failed):
+        return CallFailed(_fault(outcome.value))
+    return Elapsed()
 
 
 class Lifecycle:
@@ -187,14 +224,11 @@ class Events:
 
     @_logged
     def on_upstream_error(self, of: int, error: events.UpstreamError) -> events.Action:
-        kind = type(error).__name__.removeprefix("UpstreamError_")
-        fault = UpstreamError(kind, getattr(error, "value", ""))
-        return _action(_guest.filter.upstream_error(Request(of), fault, _guest.state(of)))
+        return _action(_guest.filter.upstream_error(Request(of), _fault(error), _guest.state(of)))
 
     @_logged
     def on_resume(self, of: int, call: int, outcome: events.CallOutcome) -> events.Resumption:
-        # no hook of this SDK waits, so the agent has nothing to resume
-        return events.Resumption_Proceed()
+        return _resumption(_guest.filter.resumed(Exchange(of), call, _outcome(outcome), _guest.state(of)))
 
     @_logged
     def on_done(self, of: int, reason: events.DoneReason) -> None:

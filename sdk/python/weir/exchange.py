@@ -2,41 +2,31 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Optional
+from typing import Optional, Union
 
-from componentize_py_types import Err
 from wit_world.imports import http as _host
 
+from .refusal import Refusal, granted
 from .subscription import BodyMode
 
 _REQUEST = _host.Direction.REQUEST
 _RESPONSE = _host.Direction.RESPONSE
 
-_WORDS = {
-    "Forbidden": "the agent owns this field, or the part is read-only",
-    "InvalidSyntax": "not a valid name or value",
-    "TooLarge": "the head would outgrow the agent's bound",
-    "Frozen": "this head has already been sent",
-    "Absent": "there is no such part",
-}
 
+class HeaderError(Refusal):
+    """A change of a head that did not happen. ``code`` is ``Forbidden``, ``InvalidSyntax``, ``TooLarge``, ``Frozen`` or ``Absent``."""
 
-class HeaderError(Exception):
-    """A change of a head that did not happen."""
-
-    code: str
-    """``Forbidden``, ``InvalidSyntax``, ``TooLarge``, ``Frozen`` or ``Absent``."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(_WORDS.get(code, code))
-        self.code = code
+    words = {
+        "Forbidden": "the agent owns this field, or the part is read-only",
+        "InvalidSyntax": "not a valid name or value",
+        "TooLarge": "the head would outgrow the agent's bound",
+        "Frozen": "this head has already been sent",
+        "Absent": "there is no such part",
+    }
 
 
 def _change(call: Callable[..., None], *given: object) -> None:
-    try:
-        call(*given)
-    except Err as fault:
-        raise HeaderError(type(fault.value).__name__.removeprefix("HeaderError_")) from None
+    granted(HeaderError, call, *given)
 
 
 class Headers:
@@ -225,6 +215,28 @@ class Trailers:
     @property
     def headers(self) -> Headers:
         return Headers(self._number, self._part)
+
+
+class Exchange:
+    """What a hook that waits belongs to."""
+
+    __slots__ = ("_number",)
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    @property
+    def request(self) -> Request:
+        return Request(self._number)
+
+    @property
+    def response(self) -> Optional[Response]:
+        """``None`` before there is one."""
+        return None if _host.status(self._number) is None else Response(self._number)
+
+
+Subject = Union[Request, Response, Trailers, Exchange]
+"""What says which exchange is meant."""
 
 
 @dataclass

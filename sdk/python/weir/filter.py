@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from typing import Generic, TypeVar
 
-from .answers import Action, ChunkAction, TrailersAction
+from .answers import Action, ChunkAction, Resumption, TrailersAction
+from .calls import CallOutcome
 from .config import Problem
-from .exchange import Chunk, Done, Request, Response, Trailers, UpstreamError
+from .exchange import Chunk, Done, Exchange, Request, Response, Trailers, UpstreamError
 from .subscription import Subscription
 
 Config = TypeVar("Config")
@@ -54,6 +55,10 @@ class Filter(Generic[Config, State]):
 
     def upstream_error(self, request: Request, error: UpstreamError, state: State) -> Action:
         """No response came. A reply answers in its place; ``None`` leaves the agent's own error response."""
+
+    def resumed(self, exchange: Exchange, call: int, outcome: CallOutcome, state: State) -> Resumption:
+        """A call or timer that a hook waits for has ended (``WAIT``). What the hook could change can be changed now. ``call`` is the
+        number that starting it gave. ``None`` lets things pass as they are."""
 
     def done(self, done: Done, state: State) -> None:
         """The exchange is over. Runs once for every exchange that met a hook."""

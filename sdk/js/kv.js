@@ -1,0 +1,31 @@
+// A store of the filter's own, by key. A filter that imports this module needs the grant `kv`.
+
+import host from "weir:filter/kv@0.1.0";
+
+import { bytesOf } from "./answers.js";
+import { granted, refusal } from "./refusal.js";
+
+export const KvError = refusal("KvError", {
+  "too-large": "the key or the value is too large",
+  full: "the filter's store is full",
+  "not-a-number": "the value is no number",
+});
+
+/** The contract's 0 keeps for ever: what is over at once still is no eternity. */
+const lifetime = (ttl) => (ttl === undefined ? 0 : Math.max(Number(ttl), 1));
+
+export const kv = {
+  get: (key) => host.get(key) ?? null,
+
+  set(key, value, { ttl } = {}) {
+    granted(KvError, key, () => host.set(key, bytesOf(value), lifetime(ttl)));
+  },
+
+  compareAndSet(key, version, value, { ttl } = {}) {
+    return granted(KvError, key, () => host.compareAndSet(key, version ?? 0, bytesOf(value), lifetime(ttl)));
+  },
+
+  delete: (key) => host.delete(key),
+
+  add: (key, by = 1, { ttl } = {}) => granted(KvError, key, () => host.add(key, by, lifetime(ttl))),
+};
