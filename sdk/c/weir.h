@@ -139,6 +139,9 @@ weir_action weir_respond(weir_local_response response);
 weir_action weir_abort(void);
 /* Keep this head back until its body ended or `max_buffer` bytes came, so that body hooks may still change it. */
 weir_action weir_hold_for_body(void);
+/* Go on when a call or timer that this filter has started for the exchange ends: `resumed` decides. One that has ended
+ * already counts. With none it fails the exchange by policy, and so it does in `upstream_error`. */
+weir_action weir_wait(void);
 
 /* As it is, without a copy. Also: go on after trailers. */
 weir_chunk_action weir_pass(void);
@@ -149,6 +152,23 @@ weir_chunk_action weir_drop(void);
 /* Possible until the response's head is sent to the client; later it closes like `weir_abort_body`. */
 weir_chunk_action weir_respond_instead(weir_local_response response);
 weir_chunk_action weir_abort_body(void);
+/* As `weir_wait`. */
+weir_chunk_action weir_wait_body(void);
+
+/* Answer of `resumed`: what is to happen with what waited. */
+typedef struct {
+  uint8_t what;
+  weir_reply *reply;
+  const void *bytes;
+  size_t length;
+} weir_resumption;
+
+/* A head goes on to the next filter, a chunk as it is, trailers go on. */
+weir_resumption weir_proceed(void);
+/* What a hook of a head could answer; `weir_wait` is for the next call that ends. */
+weir_resumption weir_resume(weir_action action);
+/* What a hook of a chunk or of trailers could answer. */
+weir_resumption weir_resume_body(weir_chunk_action action);
 
 /* ------------------------------------------------------------------------------------------------ configuration */
 
@@ -230,6 +250,28 @@ typedef enum {
   WEIR_RESPONSE_TOO_LARGE,
 } weir_upstream_error;
 
+/* Names a call or timer of one exchange. */
+typedef uint32_t weir_call;
+
+/* What a call or timer came to. */
+typedef enum {
+  WEIR_ELAPSED,  /* the time of a timer has passed */
+  WEIR_ANSWERED, /* a whole response */
+  WEIR_FAILED,   /* none; WEIR_RESPONSE_TOO_LARGE when it exceeds what the publication allows */
+} weir_outcome_kind;
+
+typedef struct {
+  weir_outcome_kind kind;
+  /* of WEIR_ANSWERED */
+  uint16_t status;
+  const weir_field *headers; /* names in lower case, ended by a NULL name */
+  const uint8_t *body;       /* a 0 that does not count stands behind it: text can be read as it is */
+  size_t body_length;
+  /* of WEIR_FAILED */
+  weir_upstream_error error;
+  const char *reason; /* of WEIR_TLS, else "" */
+} weir_outcome;
+
 typedef enum {
   WEIR_COMPLETE,
   WEIR_CLIENT_GONE,
@@ -262,12 +304,139 @@ typedef struct {
   weir_chunk_action (*response_trailers)(weir_exchange *exchange, void *state);
   /* No response came. `weir_respond` answers in its place; `weir_next` leaves the agent's own. `reason` is of WEIR_TLS. */
   weir_action (*upstream_error)(weir_exchange *exchange, weir_upstream_error error, const char *reason, void *state);
+  /* A call or timer that a hook waits for has ended (`weir_wait`). What that hook could change can be changed now. Without this
+   * hook what waited proceeds. */
+  weir_resumption (*resumed)(weir_exchange *exchange, weir_call call, const weir_outcome *outcome, void *state);
   /* The exchange is over: the last chance to free what `state` points to. */
   void (*done)(weir_exchange *exchange, weir_done_reason reason, void *state);
 } weir_filter;
 
 /* The filter of this component, which its author defines. */
 extern const weir_filter weir_this_filter;
+
+/* ---------------------------------------------------------------------------------------------- calls and timers */
+
+/* For hooks that wait. Other exchanges meet their hooks meanwhile; a call or timer ends with its exchange at the latest. */
+
+typedef enum {
+  WEIR_STARTED,
+  WEIR_UNKNOWN_UPSTREAM, /* no upstream of this name in the publication */
+  WEIR_INVALID_CALL,     /* not a valid method, path or field; or a timer of more than a minute */
+  WEIR_TOO_MANY_CALLS,   /* 16 calls and timers per exchange and filter */
+} weir_start;
+
+/* Begins a timer. `call` may be NULL where nobody asks which one ended. Needs the grant `timer`. */
+weir_start weir_start_timer(weir_exchange *exchange, uint32_t milliseconds, weir_call *call);
+
+typedef struct {
+  const char *method;        /* NULL: GET */
+  const char *path;          /* path and query in origin form, below the path of the upstream's URL */
+  const weir_field *headers; /* ended by a NULL name; or NULL. Framing, hop-by-hop fields and Host are the agent's */
+  const void *body;
+  size_t body_length;
+  uint32_t timeout; /* milliseconds, no longer than the upstream's own; 0 is that */
+} weir_call_request;
+
+/* Sends a request to a server that the publication names. Needs the grant `callout`. */
+weir_start weir_start_call(weir_exchange *exchange, const char *upstream, weir_call_request request, weir_call *call);
+/* First value of a field of the response to a call, NULL if it is not there. Names are compared without regard to case. */
+const char *weir_outcome_header(const weir_outcome *outcome, const char *name);
+
+/* ------------------------------------------------------------------------------------------------------ the store */
+
+/* A store of the filter's own, by key: its versions and instances share one on each agent, and it survives swaps and restarts.
+ * Needs the grant `kv`. A `ttl` is in milliseconds; 0 keeps an entry until it is deleted. */
+
+/* Why nothing was written. */
+typedef enum {
+  WEIR_KV_OK,
+  WEIR_KV_TOO_LARGE,    /* a key is 1 to 512 bytes, a value at most 64 KiB */
+  WEIR_KV_FULL,         /* the filter's store is full */
+  WEIR_KV_NOT_A_NUMBER, /* `weir_kv_add` to a value that is none */
+} weir_kv_result;
+
+typedef struct {
+  const uint8_t *value; /* a 0 that does not count stands behind it */
+  size_t length;
+  double version; /* changes with each write of the key */
+} weir_kv_entry;
+
+/* Whether there is one. */
+bool weir_kv_get(const char *key, weir_kv_entry *entry);
+weir_kv_result weir_kv_set(const char *key, const void *value, size_t length, double ttl);
+/* Sets only if the entry has this version still; 0: only if there is none. `is_set` says whether. */
+weir_kv_result weir_kv_compare_and_set(const char *key, double version, const void *value, size_t length, double ttl, bool *is_set);
+/* Whether there was one. */
+bool weir_kv_delete(const char *key);
+/* Adds to a number; `sum`, which may be NULL, is what it is then. An absent one counts as 0 and lives for `ttl`; one that is
+ * there keeps the time it has. */
+weir_kv_result weir_kv_add(const char *key, double by, double ttl, double *sum);
+
+/* ----------------------------------------------------------------------------------------------------------- tags */
+
+/* Facts about an exchange that filters tell each other, and the record. Needs the grant `tags`. */
+
+typedef enum {
+  WEIR_TAG_OK,
+  WEIR_TAG_INVALID_NAME,  /* a name is 1 to 64 of a-z, 0-9, `-` and `_`; to be read, with its filter's before a dot */
+  WEIR_TAG_INVALID_VALUE, /* more than 1024 bytes of text, or no finite number */
+  WEIR_TAG_TOO_MANY,      /* 16 of one filter, per exchange */
+  WEIR_TAG_FORBIDDEN,     /* another filter's, and the publication does not let this one read it */
+  WEIR_TAG_ABSENT,        /* nobody has set it */
+} weir_tag_result;
+
+typedef enum { WEIR_TAG_TEXT, WEIR_TAG_NUMBER, WEIR_TAG_FLAG } weir_tag_kind;
+
+/* What a tag says: the member that `kind` names. */
+typedef struct {
+  weir_tag_kind kind;
+  const char *text;
+  double number;
+  bool flag;
+} weir_tag;
+
+/* Says something of the exchange; what this filter said under the same name is replaced. Others know it as FILTER.NAME. */
+weir_tag_result weir_tag_text(weir_exchange *exchange, const char *name, const char *text);
+weir_tag_result weir_tag_number(weir_exchange *exchange, const char *name, double number);
+weir_tag_result weir_tag_flag(weir_exchange *exchange, const char *name, bool flag);
+/* By FILTER.NAME: of this filter, or of one that the publication lets it read. `tag` is written if the answer is WEIR_TAG_OK. */
+weir_tag_result weir_tag_of(weir_exchange *exchange, const char *name, weir_tag *tag);
+
+/* --------------------------------------------------------------------------------------- numbers, times and chance */
+
+/* Numbers in the agent's /metrics, as weir_agent_filter_metric_NAME with the label `filter`. Need the grant `metrics`. */
+
+typedef enum {
+  WEIR_METRIC_OK,
+  WEIR_METRIC_INVALID_NAME, /* of the metric or a label; a label twice or the agent's own; bounds that do not ascend */
+  WEIR_METRIC_CONFLICT,     /* the name is in use for another kind of metric */
+  WEIR_METRIC_TOO_MANY,     /* 256 series, 8 labels, 32 bounds */
+} weir_metric_result;
+
+/* Names a series in this instance. */
+typedef uint32_t weir_metric;
+
+/* `labels` end with a NULL name, or are NULL. The same name and labels are the same series, so these may be called at any time. */
+weir_metric_result weir_counter(const char *name, const char *help, const weir_field *labels, weir_metric *metric);
+weir_metric_result weir_gauge(const char *name, const char *help, const weir_field *labels, weir_metric *metric);
+/* `bounds` ascend; none are 0.005 to 10. */
+weir_metric_result weir_histogram(const char *name, const char *help, const weir_field *labels, const double *bounds, size_t count,
+                                  weir_metric *metric);
+/* Of a counter or gauge. A number that names no series of the right kind ends the instance, here and below. */
+void weir_metric_add(weir_metric metric, double by);
+/* Of a gauge. */
+void weir_metric_set(weir_metric metric, double value);
+/* Of a histogram. */
+void weir_metric_observe(weir_metric metric, double value);
+
+/* Milliseconds since the Unix epoch. Needs the grant `clock`. */
+double weir_now(void);
+/* Milliseconds since some moment before; never goes back. Needs the grant `clock`. */
+double weir_monotonic(void);
+
+/* Fills memory from a generator fit for cryptography. Needs the grant `random`. */
+void weir_random(void *to, size_t length);
+uint32_t weir_random_number(void);
 
 /* ------------------------------------------------------------------------------------------------------- the rest */
 

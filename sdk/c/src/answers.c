@@ -37,6 +37,8 @@ weir_action weir_abort(void) { return (weir_action){EXPORTS_WEIR_FILTER_EVENTS_A
 
 weir_action weir_hold_for_body(void) { return (weir_action){EXPORTS_WEIR_FILTER_EVENTS_ACTION_HOLD_FOR_BODY, NULL}; }
 
+weir_action weir_wait(void) { return (weir_action){EXPORTS_WEIR_FILTER_EVENTS_ACTION_WAIT, NULL}; }
+
 weir_chunk_action weir_pass(void) { return (weir_chunk_action){.what = EXPORTS_WEIR_FILTER_EVENTS_CHUNK_ACTION_PASS}; }
 
 weir_chunk_action weir_replace(const void *bytes, size_t length) {
@@ -51,4 +53,33 @@ weir_chunk_action weir_respond_instead(weir_local_response response) {
 
 weir_chunk_action weir_abort_body(void) {
   return (weir_chunk_action){.what = EXPORTS_WEIR_FILTER_EVENTS_CHUNK_ACTION_ABORT};
+}
+
+weir_chunk_action weir_wait_body(void) {
+  return (weir_chunk_action){.what = EXPORTS_WEIR_FILTER_EVENTS_CHUNK_ACTION_WAIT};
+}
+
+weir_resumption weir_proceed(void) { return (weir_resumption){.what = EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_PROCEED}; }
+
+weir_resumption weir_resume(weir_action action) {
+  static const uint8_t same[] = {
+      [EXPORTS_WEIR_FILTER_EVENTS_ACTION_NEXT] = EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_PROCEED,
+      [EXPORTS_WEIR_FILTER_EVENTS_ACTION_RESPOND] = EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_RESPOND,
+      [EXPORTS_WEIR_FILTER_EVENTS_ACTION_ABORT] = EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_ABORT,
+      [EXPORTS_WEIR_FILTER_EVENTS_ACTION_HOLD_FOR_BODY] = EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_HOLD_FOR_BODY,
+      [EXPORTS_WEIR_FILTER_EVENTS_ACTION_WAIT] = EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_WAIT,
+  };
+  return (weir_resumption){.what = same[action.what], .reply = action.reply};
+}
+
+weir_resumption weir_resume_body(weir_chunk_action action) {
+  static const uint8_t same[] = {
+      [EXPORTS_WEIR_FILTER_EVENTS_CHUNK_ACTION_PASS] = EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_PROCEED,
+      [EXPORTS_WEIR_FILTER_EVENTS_CHUNK_ACTION_REPLACE] = EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_REPLACE,
+      [EXPORTS_WEIR_FILTER_EVENTS_CHUNK_ACTION_DROP_CHUNK] = EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_DROP_CHUNK,
+      [EXPORTS_WEIR_FILTER_EVENTS_CHUNK_ACTION_RESPOND] = EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_RESPOND,
+      [EXPORTS_WEIR_FILTER_EVENTS_CHUNK_ACTION_ABORT] = EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_ABORT,
+      [EXPORTS_WEIR_FILTER_EVENTS_CHUNK_ACTION_WAIT] = EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_WAIT,
+  };
+  return (weir_resumption){same[action.what], action.reply, action.bytes, action.length};
 }

@@ -119,21 +119,44 @@ void exports_weir_filter_events_on_trailers(uint32_t of, weir_filter_http_direct
   answer_chunk(hook ? hook(&exchange, weir_state_of(of)) : weir_pass(), ret);
 }
 
+static const char *reason_of(const exports_weir_filter_events_upstream_error_t *error) {
+  return error->tag == EXPORTS_WEIR_FILTER_EVENTS_UPSTREAM_ERROR_TLS ? weir_text(error->val.tls) : "";
+}
+
 void exports_weir_filter_events_on_upstream_error(uint32_t of, exports_weir_filter_events_upstream_error_t *error,
                                                   exports_weir_filter_events_action_t *ret) {
   weir_enter();
   weir_exchange exchange = {of, true};
-  const char *reason = error->tag == EXPORTS_WEIR_FILTER_EVENTS_UPSTREAM_ERROR_TLS ? weir_text(error->val.tls) : "";
+  const char *reason = reason_of(error);
   weir_upstream_error kind = (weir_upstream_error)error->tag;
   answer(filter->upstream_error ? filter->upstream_error(&exchange, kind, reason, weir_state_of(of)) : weir_next(), ret);
 }
 
-/// No hook of this SDK waits, so the agent has nothing to resume.
-void exports_weir_filter_events_on_resume(uint32_t of, uint32_t call, exports_weir_filter_events_call_outcome_t *outcome,
+static weir_outcome outcome_of(const exports_weir_filter_events_call_outcome_t *came) {
+  weir_outcome outcome = {.kind = (weir_outcome_kind)came->tag, .reason = ""};
+  if (outcome.kind == WEIR_ANSWERED) {
+    const exports_weir_filter_events_call_response_t *response = &came->val.response;
+    outcome.status = response->status;
+    outcome.headers = weir_fields(response->headers);
+    outcome.body = response->body.len ? response->body.ptr : (const uint8_t *)"";
+    outcome.body_length = response->body.len;
+  } else if (outcome.kind == WEIR_FAILED) {
+    outcome.error = (weir_upstream_error)came->val.failed.tag;
+    outcome.reason = reason_of(&came->val.failed);
+  }
+  return outcome;
+}
+
+void exports_weir_filter_events_on_resume(uint32_t of, uint32_t call, exports_weir_filter_events_call_outcome_t *came,
                                           exports_weir_filter_events_resumption_t *ret) {
-  (void)of, (void)call, (void)outcome;
   weir_enter();
-  ret->tag = EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_PROCEED;
+  weir_exchange exchange = {of, true};
+  weir_outcome outcome = outcome_of(came);
+  weir_resumption resumption = filter->resumed ? filter->resumed(&exchange, call, &outcome, weir_state_of(of)) : weir_proceed();
+  ret->tag = resumption.what;
+  if (resumption.reply) ret->val.respond = resumption.reply->response;
+  else ret->val.replace = (filter_list_u8_t){(uint8_t *)resumption.bytes, resumption.length};
+  weir_leave();
 }
 
 void exports_weir_filter_events_on_done(uint32_t of, exports_weir_filter_events_done_reason_t reason) {

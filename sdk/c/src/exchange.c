@@ -8,6 +8,21 @@ filter_string_t weir_lend(const char *text) { return (filter_string_t){(uint8_t 
 /* The host wrote it through `cabi_realloc`, which put a NUL behind it. */
 const char *weir_text(filter_string_t string) { return string.len ? (const char *)string.ptr : ""; }
 
+const weir_field *weir_fields(filter_list_tuple2_string_string_t list) {
+  weir_field *fields = weir_alloc((list.len + 1) * sizeof *fields);
+  for (size_t i = 0; i < list.len; i++) fields[i] = (weir_field){weir_text(list.ptr[i].f0), weir_text(list.ptr[i].f1)};
+  fields[list.len] = (weir_field){NULL, NULL};
+  return fields;
+}
+
+filter_list_tuple2_string_string_t weir_lend_fields(const weir_field *fields) {
+  size_t count = 0;
+  if (fields) while (fields[count].name) count++;
+  filter_tuple2_string_string_t *lent = weir_alloc(count * sizeof *lent);
+  for (size_t i = 0; i < count; i++) lent[i] = (filter_tuple2_string_string_t){weir_lend(fields[i].name), weir_lend(fields[i].value)};
+  return (filter_list_tuple2_string_string_t){lent, count};
+}
+
 static const char *optional(filter_option_string_t option) { return option.is_some ? weir_text(option.val) : NULL; }
 
 static weir_result result(bool is_ok, const weir_filter_http_header_error_t *error) {
@@ -88,10 +103,7 @@ const char **weir_header_values(weir_exchange *exchange, weir_part part, const c
 const weir_field *weir_headers(weir_exchange *exchange, weir_part part) {
   filter_list_tuple2_string_string_t list;
   weir_filter_http_headers(exchange->number, (weir_filter_http_part_t)part, &list);
-  weir_field *fields = weir_alloc((list.len + 1) * sizeof *fields);
-  for (size_t i = 0; i < list.len; i++) fields[i] = (weir_field){weir_text(list.ptr[i].f0), weir_text(list.ptr[i].f1)};
-  fields[list.len] = (weir_field){NULL, NULL};
-  return fields;
+  return weir_fields(list);
 }
 
 weir_result weir_set_header(weir_exchange *exchange, weir_part part, const char *name, const char *value) {

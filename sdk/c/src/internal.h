@@ -29,6 +29,8 @@ void *weir_forever(size_t size);
 /* exchange.c: strings of the generated bindings, to and fro. */
 filter_string_t weir_lend(const char *text);
 const char *weir_text(filter_string_t string);
+filter_list_tuple2_string_string_t weir_lend_fields(const weir_field *fields);
+const weir_field *weir_fields(filter_list_tuple2_string_string_t list);
 
 /* states.c */
 void *weir_state_of(uint32_t number);

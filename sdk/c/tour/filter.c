@@ -74,6 +74,28 @@ static const char *errors(weir_exchange *x) {
                      words[weir_set_header(x, WEIR_REQUEST, "a", "1")]);
 }
 
+static weir_action call(weir_exchange *x) {
+  weir_start start = weir_start_call(x, "oracle", (weir_call_request){.path = "/answer"}, NULL);
+  return start == WEIR_STARTED ? weir_wait() : weir_respond(text(500, weir_format("not started: %d", start)));
+}
+
+static void count(weir_exchange *x) {
+  double sum = 0;
+  if (weir_kv_add("n", 1, 0, NULL) || weir_kv_add("n", 1, 0, &sum)) return;
+  weir_set_header(x, WEIR_REQUEST, "x-count", weir_format("%g", sum));
+}
+
+static weir_resumption resumed(weir_exchange *x, weir_call call, const weir_outcome *outcome, void *state) {
+  static const char *const kinds[] = {"refused", "reset", "timeout", "dns", "tls", "protocol", "too-large"};
+  (void)call, (void)state;
+  switch (outcome->kind) {
+  case WEIR_ELAPSED: weir_set_header(x, WEIR_REQUEST, "x-waited", "elapsed"); break;
+  case WEIR_ANSWERED: weir_set_header(x, WEIR_REQUEST, "x-answer", weir_format("%d %s", outcome->status, outcome->body)); break;
+  case WEIR_FAILED: weir_set_header(x, WEIR_REQUEST, "x-answer", weir_format("failed %s", kinds[outcome->error])); break;
+  }
+  return weir_proceed();
+}
+
 static weir_action request_head(weir_exchange *x, void *state) {
   met(state, 'h');
   const char *path = weir_path(x);
@@ -82,6 +104,10 @@ static weir_action request_head(weir_exchange *x, void *state) {
   if (weir_starts_with(path, "/errors")) return weir_respond(text(200, errors(x)));
   if (weir_starts_with(path, "/abort")) return weir_abort();
   if (weir_starts_with(path, "/panic")) __builtin_trap();
+  if (weir_starts_with(path, "/wait") && weir_start_timer(x, 10, NULL) == WEIR_STARTED) return weir_wait();
+  if (weir_starts_with(path, "/call")) return call(x);
+  if (weir_starts_with(path, "/kv")) count(x);
+  if (weir_starts_with(path, "/tag") && !weir_tag_text(x, "seen", "yes")) weir_set_header(x, WEIR_REQUEST, "x-tagged", "yes");
   if (weir_starts_with(path, "/rewrite")) rewrite(x);
   if (weir_starts_with(path, "/skip")) weir_set_body_mode(x, WEIR_REQUEST, WEIR_BODY_NONE);
   if (weir_starts_with(path, "/hold") && weir_has_body(x)) return weir_hold_for_body();
@@ -153,5 +179,6 @@ const weir_filter weir_this_filter = {
     .response_body = response_body,
     .response_trailers = response_trailers,
     .upstream_error = upstream_error,
+    .resumed = resumed,
     .done = done,
 };
