@@ -27,6 +27,9 @@ var (
 	Abort = Action{weir_filter_events.MakeActionAbort()}
 	// Hold keeps this head back until its body ended or MaxBuffer bytes came, so that body hooks may still change it.
 	Hold = Action{weir_filter_events.MakeActionHoldForBody()}
+	// Wait goes on when a call or timer that this filter has started for the exchange ends: Resumed decides. One that has
+	// ended already counts. With none it fails the exchange by policy, and so it does in UpstreamError.
+	Wait = Action{weir_filter_events.MakeActionWait()}
 )
 
 // Respond answers the client; the request goes no further.
@@ -46,6 +49,8 @@ var (
 	Drop = ChunkAction{weir_filter_events.MakeChunkActionDropChunk()}
 	// AbortBody closes without an answer.
 	AbortBody = ChunkAction{weir_filter_events.MakeChunkActionAbort()}
+	// WaitBody is Wait for a chunk or trailers.
+	WaitBody = ChunkAction{weir_filter_events.MakeChunkActionWait()}
 )
 
 // Replace puts these bytes in place of the chunk.
@@ -59,9 +64,13 @@ func RespondInstead(reply Reply) ChunkAction {
 }
 
 func local(reply Reply) weir_filter_http.LocalResponse {
-	headers := make([]types.Tuple2[string, string], len(reply.Headers))
-	for index, field := range reply.Headers {
-		headers[index] = types.Tuple2[string, string]{F0: field.Name, F1: field.Value}
+	return weir_filter_http.LocalResponse{Status: reply.Status, Headers: pairs(reply.Headers), Body: reply.Body}
+}
+
+func pairs(fields []Field) []types.Tuple2[string, string] {
+	lines := make([]types.Tuple2[string, string], len(fields))
+	for index, field := range fields {
+		lines[index] = types.Tuple2[string, string]{F0: field.Name, F1: field.Value}
 	}
-	return weir_filter_http.LocalResponse{Status: reply.Status, Headers: headers, Body: reply.Body}
+	return lines
 }

@@ -185,8 +185,24 @@ type UpstreamError struct {
 	Reason string
 }
 
+func (fault UpstreamError) Error() string {
+	if fault.Reason != "" {
+		return fault.Kind.String() + ": " + fault.Reason
+	}
+	return fault.Kind.String()
+}
+
 // UpstreamErrorKind is a kind of UpstreamError.
 type UpstreamErrorKind uint8
+
+// String is the contract's word: "refused", "too-large".
+func (kind UpstreamErrorKind) String() string {
+	words := [...]string{"refused", "reset", "timeout", "dns", "tls", "protocol", "too-large"}
+	if int(kind) < len(words) {
+		return words[kind]
+	}
+	return "unknown"
+}
 
 const (
 	Refused          = UpstreamErrorKind(weir_filter_events.UpstreamError_Refused)

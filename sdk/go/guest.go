@@ -152,17 +152,25 @@ func (guest *guest[Config, State]) OnUpstreamError(of uint32, fault weir_filter_
 	if guest.filter.UpstreamError == nil {
 		return Next.action
 	}
+	return guest.filter.UpstreamError(&Request{number: of}, upstreamError(fault), guest.state(of)).action
+}
+
+func upstreamError(fault weir_filter_events.UpstreamError) UpstreamError {
 	given := UpstreamError{Kind: UpstreamErrorKind(fault.Tag())}
 	if given.Kind == TLS {
 		given.Reason = fault.Tls()
 	}
-	return guest.filter.UpstreamError(&Request{number: of}, given, guest.state(of)).action
+	return given
 }
 
-// No hook of this SDK waits, so the agent has nothing to resume.
-func (guest *guest[Config, State]) OnResume(uint32, uint32, weir_filter_events.CallOutcome) weir_filter_events.Resumption {
+func (guest *guest[Config, State]) OnResume(
+	of uint32, call uint32, outcome weir_filter_events.CallOutcome,
+) weir_filter_events.Resumption {
 	defer leave()
-	return weir_filter_events.MakeResumptionProceed()
+	if guest.filter.Resumed == nil {
+		return Proceed.resumption()
+	}
+	return guest.filter.Resumed(&Exchange{of}, Call(call), outcomeOf(outcome), guest.state(of)).resumption()
 }
 
 func (guest *guest[Config, State]) OnDone(of uint32, reason weir_filter_events.DoneReason) {

@@ -17,7 +17,19 @@
 //	}
 //
 // One instance serves many exchanges at a time, hook by hook: there is nothing to lock, and nothing that a goroutine could wait
-// for. What has to be remembered between two hooks of one exchange goes into its State.
+// for. What has to be remembered between two hooks of one exchange goes into its State. A hook that needs a timer or the answer of
+// another server starts one ([StartTimer], [StartCall]) and answers [Wait]; Resumed is called with what came of it:
+//
+//	RequestHead: func(request *weir.Request, _ *struct{}) weir.Action {
+//		if _, fault := weir.StartTimer(request, 100*time.Millisecond); fault != nil {
+//			return weir.Next
+//		}
+//		return weir.Wait
+//	},
+//	Resumed: func(*weir.Exchange, weir.Call, weir.Outcome, *struct{}) weir.Resumption { return weir.Proceed },
+//
+// A component imports the interfaces whose functions its filter calls, and each has to be granted: the comments name them. Go's
+// runtime asks for log, clock and random in any case: time.Now and crypto/rand are the agent's.
 package weir
 
 import (
@@ -51,6 +63,8 @@ type Filter[State any] struct {
 	ResponseTrailers func(trailers *Trailers, state *State) ChunkAction
 	// UpstreamError: no response came. Respond answers in its place; Next leaves the agent's own error response.
 	UpstreamError func(request *Request, fault UpstreamError, state *State) Action
+	// Resumed: a call or timer that a hook waits for has ended. Without this hook what waited proceeds.
+	Resumed func(exchange *Exchange, call Call, outcome Outcome, state *State) Resumption
 	// Done: the exchange is over. Runs once for every exchange that met a hook.
 	Done func(request *Request, reason DoneReason, state *State)
 }

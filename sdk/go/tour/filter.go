@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"weir"
 )
@@ -61,6 +62,7 @@ func init() {
 					return weir.Respond(text(503, "other "))
 				}
 			},
+			Resumed: resumed,
 			Done: func(request *weir.Request, reason weir.DoneReason, state *State) {
 				weir.Infof("%s %d %s", request.ID(), reason, state.trace)
 			},
@@ -100,6 +102,24 @@ func (config Config) requestHead(request *weir.Request, state *State) weir.Actio
 		return weir.Abort
 	case is("/panic"):
 		panic("on purpose")
+	case is("/wait"):
+		if _, fault := weir.StartTimer(request, 10*time.Millisecond); fault == nil {
+			return weir.Wait
+		}
+	case is("/call"):
+		if _, fault := weir.StartCall(request, "oracle", weir.CallRequest{Path: "/answer"}); fault != nil {
+			return weir.Respond(text(500, fault.Error()))
+		}
+		return weir.Wait
+	case is("/kv"):
+		weir.KvAdd("n", 1, 0)
+		if sum, fault := weir.KvAdd("n", 1, 0); fault == nil {
+			request.Headers().Set("x-count", fmt.Sprint(sum))
+		}
+	case is("/tag"):
+		if weir.TagText(request, "seen", "yes") == nil {
+			request.Headers().Set("x-tagged", "yes")
+		}
 	case is("/rewrite"):
 		rewrite(request)
 	case is("/skip"):
@@ -108,6 +128,19 @@ func (config Config) requestHead(request *weir.Request, state *State) weir.Actio
 		return weir.Hold
 	}
 	return weir.Next
+}
+
+func resumed(exchange *weir.Exchange, _ weir.Call, outcome weir.Outcome, _ *State) weir.Resumption {
+	headers := exchange.Request().Headers()
+	switch came := outcome.(type) {
+	case weir.Elapsed:
+		headers.Set("x-waited", "elapsed")
+	case *weir.CallResponse:
+		headers.Set("x-answer", fmt.Sprintf("%d %s", came.Status, came.Body))
+	case weir.UpstreamError:
+		headers.Set("x-answer", "failed "+came.Kind.String())
+	}
+	return weir.Proceed
 }
 
 func facts(request *weir.Request) string {
