@@ -82,7 +82,8 @@ pub(crate) fn soak(swaps: u32) -> anyhow::Result<()> {
     filters::build()?;
     step("build", &mut cargo(&["build", "--workspace", "--bins", "--release"]))?;
     let release = target_dir()?.join("release");
-    let mut soak = cargo(&["test", "--package", "weir-testkit", "--test", "hot_swap", "--", "--nocapture"]);
+    // of the workspace as a whole, as everything is built: one package alone has other features, and would build anew
+    let mut soak = cargo(&["test", "--workspace", "--test", "hot_swap", "--", "--nocapture"]);
     soak.env("WEIR_BIN_DIR", release).env("WEIR_SWAPS", swaps.to_string());
     step("soak", &mut soak)
 }
