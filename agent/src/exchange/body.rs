@@ -17,19 +17,13 @@ use super::expect::Gate;
 use super::linger;
 use super::live::{Live, Stop};
 use super::problem::Problem;
+use super::source::Source;
 use crate::idle::Idle;
 use crate::record::Outcome;
-use crate::upstream::{BodyError, Received};
+use crate::upstream::BodyError;
 
 /// A guest is given this much at once: what it is lent stays small, and in the cache.
 const LARGEST_CHUNK: usize = 64 << 10;
-
-/// Where a body comes from.
-pub(super) enum Source {
-    Client(Incoming),
-    Upstream(Received),
-    Local(Option<Bytes>),
-}
 
 /// Why a body does not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -373,37 +367,6 @@ impl Drop for BodyStream {
         // once the agent stops there may be no runtime to read on
         if self.lingers && unread && !self.live.worker.drain.has_begun() {
             linger::discard(std::mem::replace(&mut self.source, Source::Local(None)));
-        }
-    }
-}
-
-impl Source {
-    pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        match self {
-            Source::Client(body) => Pin::new(body).poll_frame(cx).map_err(Broken::Client),
-            Source::Upstream(body) => Pin::new(body).poll_frame(cx).map_err(Broken::Upstream),
-            Source::Local(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-        }
-    }
-
-    /// Of the whole, before any of it was read.
-    pub(super) fn len(&self) -> Option<u64> {
-        self.size_hint().exact()
-    }
-
-    pub(super) fn is_end_stream(&self) -> bool {
-        match self {
-            Source::Client(body) => body.is_end_stream(),
-            Source::Upstream(body) => body.is_end_stream(),
-            Source::Local(bytes) => bytes.is_none(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Source::Client(body) => body.size_hint(),
-            Source::Upstream(body) => body.size_hint(),
-            Source::Local(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::body::Source;
+use super::source::Source;
 
 /// A client that still sends after this does not read what it is answered.
 const PATIENCE: Duration = Duration::from_secs(5);

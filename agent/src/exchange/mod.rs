@@ -17,6 +17,7 @@ mod reply;
 mod request;
 mod resolve;
 mod response;
+mod source;
 mod upgrade;
 
 use std::future::{Future, poll_fn};

@@ -14,12 +14,13 @@ use hyper::upgrade::OnUpgrade;
 use weir_host::{Direction, Length, LocalResponse, Progress};
 
 use super::Abort;
-use super::body::{BodyStream, Source};
+use super::body::BodyStream;
 use super::hop_by_hop::{add_via, strip_response};
 use super::ledger::Ledger;
 use super::live::{Live, Stop};
 use super::problem::Problem;
 use super::reply::{into_response, render};
+use super::source::Source;
 use super::upgrade;
 use crate::upstream::{BodyError, Received};
 

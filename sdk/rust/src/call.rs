@@ -34,7 +34,7 @@
 
 use std::fmt;
 
-use crate::{Request, Response, UpstreamError, imports};
+use crate::{Request, Response, Trailers, UpstreamError, headers::Part, imports};
 
 /// Names a call or timer of one exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -159,6 +159,16 @@ impl Resumed {
     /// The request, to be changed where the hook that waits could.
     pub fn request_mut(&mut self) -> &mut Request {
         &mut self.request
+    }
+
+    /// The request's trailers, to be changed where the hook that waits could.
+    pub fn request_trailers(&mut self) -> Trailers {
+        Trailers::new(self.request.number(), Part::RequestTrailers)
+    }
+
+    /// The response's trailers, to be changed where the hook that waits could.
+    pub fn response_trailers(&mut self) -> Trailers {
+        Trailers::new(self.request.number(), Part::ResponseTrailers)
     }
 
     /// The response, if there is one.

@@ -4,6 +4,7 @@
 use crate::{
     BodyMode, Connection, HeaderError, Version,
     exchange::Direction,
+    field::{OWNED, is_token},
     headers::Part,
     log::Level,
     testing::live::{self, Head},
@@ -144,20 +145,7 @@ fn syntax(is_good: bool) -> Changed {
 /// Fields that the agent owns: framing, hop-by-hop (RFC 9110 section 7.6.1), and `Host`, which is the authority's.
 fn changeable(name: &str) -> Changed {
     syntax(is_token(name))?;
-    const OWNED: [&str; 11] = [
-        "connection",
-        "content-length",
-        "http2-settings",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    ];
-    let is_owned = OWNED.contains(&name.to_ascii_lowercase().as_str()) || name.eq_ignore_ascii_case("host");
+    let is_owned = OWNED.contains(&name.to_ascii_lowercase().as_str());
     if is_owned { Err(HeaderError::Forbidden) } else { Ok(()) }
 }
 
@@ -168,11 +156,6 @@ fn is_host(part: Part, name: &str) -> bool {
 /// Credentials for the agent, not for filters.
 fn is_hidden(name: &str) -> bool {
     name.eq_ignore_ascii_case("proxy-authorization")
-}
-
-fn is_token(text: &str) -> bool {
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !text.is_empty() && text.bytes().all(token)
 }
 
 fn is_value(text: &str) -> bool {
