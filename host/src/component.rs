@@ -11,8 +11,8 @@ use crate::LoadFault;
 
 /// Interfaces that make a component a filter.
 const EXPORTS: [&str; 2] = ["lifecycle", "events"];
-/// The interface that every filter may import.
-const HTTP: &str = "http";
+/// Interfaces that every filter may import.
+const FREE: [&str; 2] = ["http", "limits"];
 
 /// Checks form, world, imports and grants.
 ///
@@ -37,7 +37,7 @@ pub fn check(bytes: &[u8], grants: &BTreeSet<Capability>) -> Result<(), LoadFaul
                 return Err(LoadFault::NotGranted { import: import.clone(), grant });
             }
             Some(_) => {}
-            None if interface == HTTP => {}
+            None if FREE.contains(&interface) => {}
             None => unknown.push(import.clone()),
         }
     }

@@ -9,7 +9,7 @@ use crate::{
         exports::weir::filter::{
             events::{
                 Action, CallOutcome as GuestOutcome, CallResponse as GuestCallResponse, ChunkAction,
-                DoneReason as GuestReason, Resumption, UpstreamError as GuestUpstreamError,
+                DoneReason as GuestReason, Hook as GuestHook, Resumption, UpstreamError as GuestUpstreamError,
             },
             lifecycle::Subscription as GuestSubscription,
         },
@@ -86,6 +86,29 @@ impl Part {
     }
 
     /// The trailers of a direction.
+    pub(crate) fn trailers(direction: Direction) -> Self {
+        match direction {
+            Direction::Request => Self::RequestTrailers,
+            Direction::Response => Self::ResponseTrailers,
+        }
+    }
+}
+
+impl GuestHook {
+    pub(crate) fn head(direction: Direction) -> Self {
+        match direction {
+            Direction::Request => Self::RequestHead,
+            Direction::Response => Self::ResponseHead,
+        }
+    }
+
+    pub(crate) fn body(direction: Direction) -> Self {
+        match direction {
+            Direction::Request => Self::RequestBody,
+            Direction::Response => Self::ResponseBody,
+        }
+    }
+
     pub(crate) fn trailers(direction: Direction) -> Self {
         match direction {
             Direction::Request => Self::RequestTrailers,

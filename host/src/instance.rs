@@ -69,6 +69,7 @@ impl Instance {
             hook: Hook::Start,
             frozen: Frozen::default(),
             changed: false,
+            waiting_chunk: None,
             narrowed: None,
             cpu: Cpu { limit: Duration::from_millis(limits.startup_ms.into()), since: None },
             memory: Memory { limit: limits.memory_bytes as usize, bytes: 0, refused: None },

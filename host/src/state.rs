@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use http::{request, response};
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 
@@ -21,14 +22,20 @@ pub(crate) enum Hook {
     Body(Direction),
     /// Trailers.
     Trailers(Direction),
-    /// `on-resume` of a hook that had a head.
-    ResumedHead(Direction),
-    /// `on-resume` of another.
-    Resumed,
+    /// `on-resume`.
+    Resumed(Waited, Direction),
     /// `on-upstream-error`.
     UpstreamError,
     /// `on-done`.
     Done,
+}
+
+/// What a hook that is resumed was about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waited {
+    Head,
+    Body,
+    Trailers,
 }
 
 impl Hook {
@@ -39,7 +46,7 @@ impl Hook {
             Self::Head(Direction::Response) => "on-response-head",
             Self::Body(_) => "on-body",
             Self::Trailers(_) => "on-trailers",
-            Self::ResumedHead(_) | Self::Resumed => "on-resume",
+            Self::Resumed(..) => "on-resume",
             Self::UpstreamError => "on-upstream-error",
             Self::Done => "on-done",
         }
@@ -48,7 +55,7 @@ impl Hook {
     /// The direction whose head it is about.
     pub(crate) fn head(self) -> Option<Direction> {
         match self {
-            Self::Head(direction) | Self::ResumedHead(direction) => Some(direction),
+            Self::Head(direction) | Self::Resumed(Waited::Head, direction) => Some(direction),
             _ => None,
         }
     }
@@ -93,6 +100,8 @@ pub(crate) struct State {
     pub(crate) frozen: Frozen,
     /// The hook has changed the exchange.
     pub(crate) changed: bool,
+    /// The chunk whose hook waited, while `on-resume` decides about it.
+    pub(crate) waiting_chunk: Option<Bytes>,
     /// What `set-body-mode` asked for in this hook.
     pub(crate) narrowed: Option<BodyMode>,
     pub(crate) cpu: Cpu,

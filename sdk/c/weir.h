@@ -79,6 +79,8 @@ const char *weir_method(weir_exchange *exchange);
 weir_result weir_set_method(weir_exchange *exchange, const char *value);
 /* "http" or "https". */
 const char *weir_scheme(weir_exchange *exchange);
+/* Whether the agent speaks TLS to the upstream. An authority without a port goes to the scheme's own. */
+weir_result weir_set_scheme(weir_exchange *exchange, const char *value);
 /* host[:port] that the exchange goes to. Host and :authority follow it. */
 const char *weir_authority(weir_exchange *exchange);
 weir_result weir_set_authority(weir_exchange *exchange, const char *value);
@@ -253,6 +255,21 @@ typedef enum {
 /* Names a call or timer of one exchange. */
 typedef uint32_t weir_call;
 
+/* A hook that can wait. */
+typedef enum {
+  WEIR_HOOK_REQUEST_HEAD,
+  WEIR_HOOK_REQUEST_BODY,
+  WEIR_HOOK_REQUEST_TRAILERS,
+  WEIR_HOOK_RESPONSE_HEAD,
+  WEIR_HOOK_RESPONSE_BODY,
+  WEIR_HOOK_RESPONSE_TRAILERS,
+} weir_hook;
+
+/* In `resumed`: which hook has waited. */
+weir_hook weir_waiting(weir_exchange *exchange);
+/* In `resumed`: the chunk that waits, if a body's hook has waited; else its `bytes` are NULL. */
+weir_chunk weir_waiting_chunk(weir_exchange *exchange);
+
 /* What a call or timer came to. */
 typedef enum {
   WEIR_ELAPSED,  /* the time of a timer has passed */
@@ -378,7 +395,7 @@ weir_kv_result weir_kv_add(const char *key, double by, double ttl, double *sum);
 
 typedef enum {
   WEIR_TAG_OK,
-  WEIR_TAG_INVALID_NAME,  /* a name is 1 to 64 of a-z, 0-9, `-` and `_`; to be read, with its filter's before a dot */
+  WEIR_TAG_INVALID_NAME,  /* a name is 1 to 64 of a-z, 0-9, `-` and `_`; another filter's has the filter's name and a dot before it */
   WEIR_TAG_INVALID_VALUE, /* more than 1024 bytes of text, or no finite number */
   WEIR_TAG_TOO_MANY,      /* 16 of one filter, per exchange */
   WEIR_TAG_FORBIDDEN,     /* another filter's, and the publication does not let this one read it */
@@ -399,7 +416,7 @@ typedef struct {
 weir_tag_result weir_tag_text(weir_exchange *exchange, const char *name, const char *text);
 weir_tag_result weir_tag_number(weir_exchange *exchange, const char *name, double number);
 weir_tag_result weir_tag_flag(weir_exchange *exchange, const char *name, bool flag);
-/* By FILTER.NAME: of this filter, or of one that the publication lets it read. `tag` is written if the answer is WEIR_TAG_OK. */
+/* NAME is what this filter said, FILTER.NAME what another did, if the publication lets this one read it. `tag` is written if the answer is WEIR_TAG_OK. */
 weir_tag_result weir_tag_of(weir_exchange *exchange, const char *name, weir_tag *tag);
 
 /* --------------------------------------------------------------------------------------- numbers, times and chance */
@@ -428,6 +445,13 @@ void weir_metric_add(weir_metric metric, double by);
 void weir_metric_set(weir_metric metric, double value);
 /* Of a histogram. */
 void weir_metric_observe(weir_metric metric, double value);
+
+/* What this filter may use, as its publication says: CPU time of one hook (ms), memory of an instance, what `max_buffer` is capped
+ * to, what one answer may hold (bytes). */
+uint32_t weir_cpu_ms(void);
+double weir_memory_bytes(void);
+uint32_t weir_buffer_bytes(void);
+uint32_t weir_answer_bytes(void);
 
 /* Milliseconds since the Unix epoch. Needs the grant `clock`. */
 double weir_now(void);

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"weir/internal/gen/imports/weir_filter_callout"
+	types "weir/internal/wit/types"
 )
 
 // CallRequest is a request to a server that the publication names.
@@ -28,15 +29,15 @@ func StartCall(exchange Live, upstream string, request CallRequest) (Call, error
 	sent := weir_filter_callout.CallRequest{
 		Method: request.Method, Path: request.Path, Headers: pairs(request.Headers), Body: request.Body,
 	}
-	timeout := wholeMilliseconds(request.Timeout)
-	if request.Timeout < 0 {
-		timeout = 1 // what is over already is not the upstream's bound
+	timeout := types.None[uint32]()
+	if request.Timeout != 0 {
+		timeout = types.Some(wholeMilliseconds(request.Timeout))
 	}
 	started := weir_filter_callout.Start(exchange.of(), upstream, sent, timeout)
 	if started.IsOk() {
 		return Call(started.Ok()), nil
 	}
-	switch fault := started.Err(); fault.Tag() {
+	switch started.Err() {
 	case weir_filter_callout.CallError_UnknownUpstream:
 		return 0, UnknownUpstream
 	case weir_filter_callout.CallError_InvalidRequest:

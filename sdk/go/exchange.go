@@ -104,6 +104,11 @@ func (request *Request) SetMethod(value string) error {
 // Scheme is "http" or "https".
 func (request *Request) Scheme() string { return weir_filter_http.Scheme(request.number) }
 
+// SetScheme says whether the agent speaks TLS to the upstream. An authority without a port goes to the scheme's own.
+func (request *Request) SetScheme(value string) error {
+	return change(weir_filter_http.SetScheme(request.number, value))
+}
+
 // Authority is the host[:port] that the exchange goes to.
 func (request *Request) Authority() string { return weir_filter_http.Authority(request.number) }
 

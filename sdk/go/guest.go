@@ -164,13 +164,13 @@ func upstreamError(fault weir_filter_events.UpstreamError) UpstreamError {
 }
 
 func (guest *guest[Config, State]) OnResume(
-	of uint32, call uint32, outcome weir_filter_events.CallOutcome,
+	of uint32, waiting weir_filter_events.Hook, call uint32, outcome weir_filter_events.CallOutcome,
 ) weir_filter_events.Resumption {
 	defer leave()
 	if guest.filter.Resumed == nil {
 		return Proceed.resumption()
 	}
-	return guest.filter.Resumed(&Exchange{of}, Call(call), outcomeOf(outcome), guest.state(of)).resumption()
+	return guest.filter.Resumed(&Exchange{of, Hook(waiting)}, Call(call), outcomeOf(outcome), guest.state(of)).resumption()
 }
 
 func (guest *guest[Config, State]) OnDone(of uint32, reason weir_filter_events.DoneReason) {

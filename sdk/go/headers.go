@@ -40,7 +40,7 @@ func (fault HeaderError) Error() string {
 
 func change(result types.Result[types.Unit, weir_filter_http.HeaderError]) error {
 	if result.Tag() == types.ResultErr {
-		return HeaderError(result.Err().Tag())
+		return HeaderError(result.Err())
 	}
 	return nil
 }

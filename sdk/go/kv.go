@@ -56,7 +56,11 @@ func KvSet(key string, value []byte, ttl time.Duration) error {
 
 // KvCompareAndSet keeps a value if the entry has this version still; 0: if there is no entry. The answer is whether it did.
 func KvCompareAndSet(key string, version float64, value []byte, ttl time.Duration) (bool, error) {
-	return kept(weir_filter_kv.CompareAndSet(key, version, value, milliseconds(ttl)))
+	of := types.Some(version)
+	if version == 0 {
+		of = types.None[float64]()
+	}
+	return kept(weir_filter_kv.CompareAndSet(key, of, value, milliseconds(ttl)))
 }
 
 // KvDelete answers whether there was an entry.
@@ -71,15 +75,14 @@ func kept[Answer any](result types.Result[Answer, weir_filter_kv.KvError]) (Answ
 	if result.IsErr() {
 		var none Answer
 		fault := result.Err()
-		return none, KvError(fault.Tag())
+		return none, KvError(fault)
 	}
 	return result.Ok(), nil
 }
 
-// What is over at once still is no eternity.
-func milliseconds(ttl time.Duration) float64 {
+func milliseconds(ttl time.Duration) types.Option[float64] {
 	if ttl == 0 {
-		return 0
+		return types.None[float64]()
 	}
-	return max(float64(ttl)/float64(time.Millisecond), 1)
+	return types.Some(float64(ttl) / float64(time.Millisecond))
 }

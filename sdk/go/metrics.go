@@ -59,7 +59,7 @@ func NewHistogram(name, help string, bounds []float64, labels ...Field) (Histogr
 func measured(result types.Result[uint32, weir_filter_metrics.MetricError]) (uint32, error) {
 	if result.IsErr() {
 		fault := result.Err()
-		return 0, MetricError(fault.Tag())
+		return 0, MetricError(fault)
 	}
 	return result.Ok(), nil
 }

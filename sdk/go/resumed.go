@@ -11,7 +11,34 @@ import (
 type Call uint32
 
 // Exchange is one whose hook waits: what that hook could change can be changed now. It is good while Resumed runs.
-type Exchange struct{ number uint32 }
+type Exchange struct {
+	number  uint32
+	waiting Hook
+}
+
+// Hook is one that can wait.
+type Hook uint8
+
+const (
+	OfRequestHead      = Hook(weir_filter_events.Hook_RequestHead)
+	OfRequestBody      = Hook(weir_filter_events.Hook_RequestBody)
+	OfRequestTrailers  = Hook(weir_filter_events.Hook_RequestTrailers)
+	OfResponseHead     = Hook(weir_filter_events.Hook_ResponseHead)
+	OfResponseBody     = Hook(weir_filter_events.Hook_ResponseBody)
+	OfResponseTrailers = Hook(weir_filter_events.Hook_ResponseTrailers)
+)
+
+// Waiting is the hook that has waited.
+func (exchange *Exchange) Waiting() Hook { return exchange.waiting }
+
+// Chunk is the one that waits, if a body's hook has waited: a copy, made when it is asked for.
+func (exchange *Exchange) Chunk() []byte {
+	chunk := weir_filter_http.WaitingChunk(exchange.number)
+	if chunk.IsNone() {
+		return nil
+	}
+	return chunk.Some()
+}
 
 // Request is the exchange's.
 func (exchange *Exchange) Request() *Request { return &Request{number: exchange.number} }

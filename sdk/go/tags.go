@@ -9,7 +9,7 @@ import (
 type TagError uint8
 
 const (
-	// TagInvalidName: a name is 1 to 64 of a-z, 0-9, - and _; to be read, with its filter's before a dot.
+	// TagInvalidName: a name is 1 to 64 of a-z, 0-9, - and _; another filter's has the filter's name and a dot before it.
 	TagInvalidName = TagError(weir_filter_tags.TagError_InvalidName)
 	// TagInvalidValue: more than 1024 bytes of text, or no finite number.
 	TagInvalidValue = TagError(weir_filter_tags.TagError_InvalidValue)
@@ -51,7 +51,7 @@ func TagFlag(exchange Live, name string, flag bool) error {
 func tagged(result types.Result[types.Unit, weir_filter_tags.TagError]) error {
 	if result.IsErr() {
 		fault := result.Err()
-		return TagError(fault.Tag())
+		return TagError(fault)
 	}
 	return nil
 }
@@ -62,7 +62,7 @@ func Tag(exchange Live, name string) (any, error) {
 	result := weir_filter_tags.Get(exchange.of(), name)
 	if result.IsErr() {
 		fault := result.Err()
-		return nil, TagError(fault.Tag())
+		return nil, TagError(fault)
 	}
 	found := result.Ok()
 	if found.IsNone() {

@@ -13,7 +13,7 @@ func StartTimer(exchange Live, after time.Duration) (Call, error) {
 	if started.IsOk() {
 		return Call(started.Ok()), nil
 	}
-	if fault := started.Err(); fault.Tag() == weir_filter_timer.TimerError_TooLong {
+	if fault := started.Err(); fault == weir_filter_timer.TimerError_TooLong {
 		return 0, InvalidCall
 	}
 	return 0, TooManyCalls

@@ -14,7 +14,7 @@ export const CallError = refusal("CallError", {
 });
 
 export const callout = {
-  start(of, upstream, { method = "GET", path = "/", headers = {}, body = "", timeout = 0 } = {}) {
+  start(of, upstream, { method = "GET", path = "/", headers = {}, body = "", timeout } = {}) {
     const request = { method, path, headers: linesOf(headers), body: bytesOf(body) };
     return granted(CallError, upstream, () => host.start(numberOf(of), upstream, request, timeout));
   },

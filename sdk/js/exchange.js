@@ -105,6 +105,10 @@ export class Request {
     return http.scheme(this.#number);
   }
 
+  set scheme(value) {
+    change("scheme", () => http.setScheme(this.#number, value));
+  }
+
   get authority() {
     return http.authority(this.#number);
   }
@@ -189,8 +193,13 @@ export class Trailers {
 export class Exchange {
   #number;
 
-  constructor(number) {
+  constructor(number, waiting) {
     this.#number = number;
+    this.waiting = waiting;
+  }
+
+  get chunk() {
+    return http.waitingChunk(this.#number) ?? null;
   }
 
   get [NUMBER]() {

@@ -11,8 +11,7 @@ export const KvError = refusal("KvError", {
   "not-a-number": "the value is no number",
 });
 
-/** The contract's 0 keeps for ever: what is over at once still is no eternity. */
-const lifetime = (ttl) => (ttl === undefined ? 0 : Math.max(Number(ttl), 1));
+const lifetime = (ttl) => (ttl === undefined ? undefined : Number(ttl));
 
 export const kv = {
   get: (key) => host.get(key) ?? null,
@@ -22,7 +21,7 @@ export const kv = {
   },
 
   compareAndSet(key, version, value, { ttl } = {}) {
-    return granted(KvError, key, () => host.compareAndSet(key, version ?? 0, bytesOf(value), lifetime(ttl)));
+    return granted(KvError, key, () => host.compareAndSet(key, version ?? undefined, bytesOf(value), lifetime(ttl)));
   },
 
   delete: (key) => host.delete(key),

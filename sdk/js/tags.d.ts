@@ -13,6 +13,6 @@ export class TagError extends Error {
 export const tags: {
   /** Says something of the exchange; others know it as `FILTER.NAME`. Throws {@link TagError}. */
   set(of: Subject, name: string, value: string | number | boolean): void;
-  /** `FILTER.NAME`: of this filter, or of one that the publication lets it read. Throws {@link TagError}. */
+  /** `NAME` is what this filter said, `FILTER.NAME` what another did, if the publication lets this one read it. Throws {@link TagError}. */
   get(of: Subject, name: string): string | number | boolean | null;
 };

@@ -161,8 +161,8 @@ export interface Request {
   /** In `requestHead`: a body follows. Elsewhere false. */
   readonly hasBody: boolean;
   method: string;
-  /** `http` or `https`. */
-  readonly scheme: string;
+  /** `http` or `https`: whether the agent speaks TLS to the upstream. An authority without a port goes to the scheme's own. */
+  scheme: string;
   /** `host[:port]` that the exchange goes to. `Host` and `:authority` follow it. */
   authority: string;
   /** Path and query in origin form, as received: nothing is decoded. */
@@ -192,6 +192,16 @@ export interface Trailers {
 
 /** The exchange of a hook that waits. Good while `resumed` runs. */
 export interface Exchange {
+  /** The hook that has waited. */
+  readonly waiting:
+    | "request-head"
+    | "request-body"
+    | "request-trailers"
+    | "response-head"
+    | "response-body"
+    | "response-trailers";
+  /** The chunk that waits, if a body's hook has waited: a copy, made when it is asked for. */
+  readonly chunk: Uint8Array | null;
   readonly request: Request;
   /** `null` before there is one. */
   readonly response: Response | null;

@@ -72,9 +72,9 @@ export function filter(definition) {
         const hook = definition.upstreamError;
         return action(hook ? run(hook, new Request(of, true), faultOf(error), stateOf(of)) : undefined);
       },
-      onResume(of, call, outcome) {
+      onResume(of, waiting, call, outcome) {
         const hook = definition.resumed;
-        return resumption(hook ? run(hook, new Exchange(of), call, outcomeOf(outcome), stateOf(of)) : undefined);
+        return resumption(hook ? run(hook, new Exchange(of, waiting), call, outcomeOf(outcome), stateOf(of)) : undefined);
       },
       onDone(of, reason) {
         const state = states.get(of) ?? (definition.done ? stateOf(of) : undefined);

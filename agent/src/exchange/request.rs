@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::header::{EXPECT, HeaderValue, TRANSFER_ENCODING};
-use http::{HeaderMap, Method, Request, Version, request};
+use http::{HeaderMap, Method, Request, Uri, Version, request};
 use weir_host::{BodyMode, Connection, Direction, Exchange, Filter, Progress, Run};
 
 use super::body::BodyStream;
@@ -60,7 +60,7 @@ async fn through_filters(
     target: &mut Target,
     body: &mut BodyStream,
 ) -> Result<(request::Parts, bool), Stop> {
-    let authority = run.exchange().request.uri.authority().cloned();
+    let before = run.exchange().request.uri.clone();
     let extensions = std::mem::take(&mut run.exchange_mut().request.extensions);
     let mut progress = run.request_head(body.is_done());
     live.enter(run);
@@ -92,11 +92,21 @@ async fn through_filters(
         head
     });
     let head = head.ok_or_else(|| Problem::agent("the filters of this exchange are gone"))?;
-    if head.uri.authority() != authority.as_ref() {
-        // where it may go is judged when it is dialled, as for any other target
-        *target = Target::from_uri(&head.uri).map_err(|error| Problem::redirected(&error))?;
-    }
+    redirect(target, &before, &head.uri)?;
     Ok((head, was_held))
+}
+
+/// Where it goes now. Whether it may is judged when it is dialled, as for any other target.
+fn redirect(target: &mut Target, before: &Uri, after: &Uri) -> Result<(), Problem> {
+    let redirected = Target::from_uri(after).map_err(|error| Problem::redirected(&error))?;
+    if after.authority() != before.authority() {
+        *target = redirected;
+    } else if after.scheme() != before.scheme() {
+        // inside a tunnel `Host` does not say where it goes, and a filter that turns to TLS does not make it so
+        let port = if after.port_u16().is_some() { target.port } else { redirected.port };
+        *target = Target::new(redirected.scheme, target.host.clone(), port);
+    }
+    Ok(())
 }
 
 /// What the upstream gets: fields of this hop, and a body that is read as the upstream takes it.

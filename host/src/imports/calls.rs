@@ -34,7 +34,7 @@ pub(super) fn add(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         Ok((started.map_err(|TooManyCalls| TimerError::TooMany),))
     })?;
     let mut callout = linker.instance(&super::interface("callout"))?;
-    type Asked = (u32, String, GuestRequest, u32);
+    type Asked = (u32, String, GuestRequest, Option<u32>);
     callout.func_wrap("start", |mut store: StoreContextMut<'_, State>, (of, upstream, request, timeout): Asked| {
         let state = store.data_mut();
         state.exchange(of)?;
@@ -53,7 +53,7 @@ fn start(state: &mut State, of: u32, kind: CallKind) -> wasmtime::Result<Result<
 }
 
 /// The request as the agent can send it.
-fn prepare(state: &State, upstream: &str, asked: GuestRequest, timeout: u32) -> Result<CallRequest, CallError> {
+fn prepare(state: &State, upstream: &str, asked: GuestRequest, timeout: Option<u32>) -> Result<CallRequest, CallError> {
     let publication = state.filter.publication();
     let name = upstream.parse().map_err(|_| CallError::UnknownUpstream)?;
     let to = publication.upstreams.get(&name).ok_or(CallError::UnknownUpstream)?;
@@ -69,7 +69,7 @@ fn prepare(state: &State, upstream: &str, asked: GuestRequest, timeout: u32) -> 
     *request.uri_mut() = uri;
     *request.headers_mut() = fields(asked.headers).ok_or(CallError::InvalidRequest)?;
     let most = Duration::from_millis(to.timeout_ms.into());
-    let asked = Some(Duration::from_millis(timeout.into())).filter(|asked| !asked.is_zero());
+    let asked = timeout.map(|asked| Duration::from_millis(asked.into()));
     Ok(CallRequest {
         filter: publication.name.clone(),
         upstream: name,

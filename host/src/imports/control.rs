@@ -1,7 +1,11 @@
 //! The part of a head that is not fields (RFC 9110 section 7.1, RFC 9113 section 8.3): method, target, status; and how
 //! much of the body the filter takes part in.
 
-use http::{Method, StatusCode, Uri, Version, header::HOST, uri::Authority, uri::PathAndQuery};
+use http::{
+    Method, StatusCode, Uri, Version,
+    header::HOST,
+    uri::{Authority, PathAndQuery, Scheme},
+};
 
 use crate::{
     BodyMode, Exchange,
@@ -81,6 +85,22 @@ pub(super) fn set_method(state: &mut State, of: u32, value: String) -> wasmtime:
         return Ok(Err(HeaderError::InvalidSyntax));
     }
     state.request_mut(of)?.method = method;
+    Ok(Ok(()))
+}
+
+pub(super) fn set_scheme(state: &mut State, of: u32, value: String) -> wasmtime::Result<Set> {
+    if let Err(error) = request_open(state, of)? {
+        return Ok(Err(error));
+    }
+    let scheme = match value.as_str() {
+        "http" => Scheme::HTTP,
+        "https" => Scheme::HTTPS,
+        _ => return Ok(Err(HeaderError::InvalidSyntax)),
+    };
+    let request = state.request_mut(of)?;
+    let mut uri = request.uri.clone().into_parts();
+    uri.scheme = Some(scheme);
+    request.uri = Uri::from_parts(uri).expect("an absolute URI stays one with another scheme");
     Ok(Ok(()))
 }
 

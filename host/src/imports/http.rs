@@ -26,9 +26,14 @@ pub(super) fn add(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     read(&mut http, "authority", |s, (of,)| Ok(control::authority(s.exchange(of)?).to_owned()))?;
     read(&mut http, "path", |s, (of,)| Ok(control::path(s.exchange(of)?)))?;
     read(&mut http, "status", |s, (of,)| Ok(s.exchange(of)?.response.as_ref().map(|head| head.status.as_u16())))?;
+    read(&mut http, "waiting-chunk", |s, (of,)| {
+        s.exchange(of)?;
+        Ok(s.waiting_chunk.as_ref().map(|chunk| chunk.to_vec()))
+    })?;
     read(&mut http, "headers", |s, (of, part)| Ok(fields::all(s.exchange(of)?, part)))?;
 
     write(&mut http, "set-method", control::set_method)?;
+    write(&mut http, "set-scheme", control::set_scheme)?;
     write(&mut http, "set-authority", control::set_authority)?;
     write(&mut http, "set-path", control::set_path)?;
     http.func_wrap("set-status", |mut store: StoreContextMut<'_, State>, (of, value): (u32, u16)| {

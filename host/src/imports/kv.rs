@@ -17,21 +17,21 @@ pub(super) fn add(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         let found = store.data().filter.kv().get(&key.to_str(&store)?);
         Ok((found.map(|(value, version)| Entry { value, version: version as f64 }),))
     })?;
-    type Set = (String, Vec<u8>, f64);
+    type Set = (String, Vec<u8>, Option<f64>);
     kv.func_wrap("set", |store: StoreContextMut<'_, State>, (key, value, ttl): Set| {
         let filter = &store.data().filter;
         Ok((filter.kv().set(key, value, ttl, bounds(store.data())).map_err(KvError::from),))
     })?;
-    type Swap = (String, f64, Vec<u8>, f64);
+    type Swap = (String, Option<f64>, Vec<u8>, Option<f64>);
     kv.func_wrap("compare-and-set", |store: StoreContextMut<'_, State>, (key, version, value, ttl): Swap| {
         let filter = &store.data().filter;
-        let swapped = filter.kv().compare_and_set(key, version as u64, value, ttl, bounds(store.data()));
+        let swapped = filter.kv().compare_and_set(key, version.map(|version| version as u64), value, ttl, bounds(store.data()));
         Ok((swapped.map_err(KvError::from),))
     })?;
     kv.func_wrap("delete", |store: StoreContextMut<'_, State>, (key,): (WasmStr,)| {
         Ok((store.data().filter.kv().delete(&key.to_str(&store)?),))
     })?;
-    type Add = (String, f64, f64);
+    type Add = (String, f64, Option<f64>);
     kv.func_wrap("add", |store: StoreContextMut<'_, State>, (key, by, ttl): Add| {
         let filter = &store.data().filter;
         Ok((filter.kv().add(key, by, ttl, bounds(store.data())).map_err(KvError::from),))

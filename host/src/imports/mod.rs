@@ -6,6 +6,7 @@ mod control;
 mod fields;
 mod http;
 mod kv;
+mod limits;
 mod log;
 mod metrics;
 mod tags;
@@ -21,6 +22,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     http::add(&mut linker)?;
     log::add(&mut linker)?;
+    limits::add(&mut linker)?;
     metrics::add(&mut linker)?;
     ambient::add(&mut linker)?;
     kv::add(&mut linker)?;

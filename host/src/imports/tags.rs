@@ -63,13 +63,15 @@ fn set(state: &mut State, of: u32, name: String, value: TagValue) -> Result<(), 
 }
 
 fn get(state: &State, of: u32, full: &str) -> Result<Option<GuestValue>, TagError> {
-    // names of filters may have dots, those of tags have none
-    let (filter, name) = full.rsplit_once('.').ok_or(TagError::InvalidName)?;
     let publication = state.filter.publication();
-    let may_read =
-        filter == publication.name.as_str() || publication.reads.iter().any(|read| read.covers(filter, name));
-    if !may_read {
+    let own = publication.name.as_str();
+    // names of filters may have dots, those of tags have none
+    let (filter, name) = full.rsplit_once('.').unwrap_or((own, full));
+    if filter != own && !publication.reads.iter().any(|read| read.covers(filter, name)) {
         return Err(TagError::Forbidden);
+    }
+    if !is_tag_name(name) {
+        return Err(TagError::InvalidName);
     }
     let Ok(exchange) = state.exchange(of) else { return Err(TagError::InvalidName) };
     let found = exchange.tags.iter().find(|tag| tag.filter.as_str() == filter && tag.name == name);

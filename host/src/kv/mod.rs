@@ -100,24 +100,24 @@ impl Namespace {
         Some((entry.value.clone(), entry.version))
     }
 
-    pub(crate) fn set(&self, key: String, value: Vec<u8>, ttl: f64, bounds: Bounds) -> Result<(), Refusal> {
+    pub(crate) fn set(&self, key: String, value: Vec<u8>, ttl: Option<f64>, bounds: Bounds) -> Result<(), Refusal> {
         check(&key, &value)?;
         let mut shard = self.shard(&key);
         self.put(&mut shard, key, value, expiry(ttl), bounds)
     }
 
-    /// `version` 0: only where there is none.
+    /// No `version`: only where there is none.
     pub(crate) fn compare_and_set(
         &self,
         key: String,
-        version: u64,
+        version: Option<u64>,
         value: Vec<u8>,
-        ttl: f64,
+        ttl: Option<f64>,
         bounds: Bounds,
     ) -> Result<bool, Refusal> {
         check(&key, &value)?;
         let mut shard = self.shard(&key);
-        if self.live(&mut shard, &key).map_or(0, |entry| entry.version) != version {
+        if self.live(&mut shard, &key).map(|entry| entry.version) != version {
             return Ok(false);
         }
         self.put(&mut shard, key, value, expiry(ttl), bounds).map(|()| true)
@@ -130,7 +130,7 @@ impl Namespace {
         was_live
     }
 
-    pub(crate) fn add(&self, key: String, by: f64, ttl: f64, bounds: Bounds) -> Result<f64, Refusal> {
+    pub(crate) fn add(&self, key: String, by: f64, ttl: Option<f64>, bounds: Bounds) -> Result<f64, Refusal> {
         check(&key, &[])?;
         let mut shard = self.shard(&key);
         let (before, expires) = match self.live(&mut shard, &key) {
@@ -218,8 +218,9 @@ fn check(key: &str, value: &[u8]) -> Result<(), Refusal> {
 
 /// Milliseconds since the Unix epoch at which an entry is over; 0 for never. Times survive a restart, so they are the wall
 /// clock's.
-fn expiry(ttl: f64) -> u64 {
-    if ttl > 0.0 { now().saturating_add((ttl as u64).max(1)) } else { 0 }
+fn expiry(ttl: Option<f64>) -> u64 {
+    // what is not above 0 has been over since the epoch's first millisecond
+    ttl.map_or(0, |ttl| if ttl > 0.0 { now().saturating_add((ttl as u64).max(1)) } else { 1 })
 }
 
 fn now() -> u64 {

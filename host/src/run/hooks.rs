@@ -7,7 +7,9 @@ use super::{
     slot::{Hooked, Slot},
 };
 use crate::{
-    BodyMode, Direction, FailureKind, UpstreamError, bindings::exports::weir::filter::events::Resumption, state::Hook,
+    BodyMode, Direction, FailureKind, UpstreamError,
+    bindings::exports::weir::filter::events::{Hook as GuestHook, Resumption},
+    state::{Hook, Waited},
 };
 
 /// What a filter has decided about a head.
@@ -42,8 +44,8 @@ impl Slot {
 
     /// The head hook that waited goes on.
     pub(super) fn resume_head(&mut self, core: &mut Core, at: usize, direction: Direction) -> Hooked<Headed> {
-        let hook = Hook::ResumedHead(direction);
-        let decided = self.resumed(core, at, hook)?;
+        let hook = Hook::Resumed(Waited::Head, direction);
+        let decided = self.resumed(core, at, hook, GuestHook::head(direction), None)?;
         self.decide_head(core, at, hook, decided)
     }
 
@@ -79,13 +81,23 @@ impl Slot {
     }
 
     /// `on-resume`. None: the filter takes no part any more, or failed just now.
-    fn resumed(&mut self, core: &mut Core, at: usize, hook: Hook) -> Hooked<Option<Resumption>> {
+    fn resumed(
+        &mut self,
+        core: &mut Core,
+        at: usize,
+        hook: Hook,
+        waiting: GuestHook,
+        chunk: Option<&Bytes>,
+    ) -> Hooked<Option<Resumption>> {
         if self.is_out() {
             return Ok(None);
         }
         let Some((call, outcome)) = self.take_ended_call() else { return Ok(Some(Resumption::Wait)) };
         self.call(core, at, hook, |guest, store, number| {
-            guest.weir_filter_events().call_on_resume(store, number, call, &(&outcome).into())
+            store.data_mut().waiting_chunk = chunk.cloned();
+            let decided = guest.weir_filter_events().call_on_resume(&mut *store, number, waiting, call, &(&outcome).into());
+            store.data_mut().waiting_chunk = None;
+            decided
         })
     }
 
@@ -169,8 +181,9 @@ impl Slot {
         direction: Direction,
         chunk: Bytes,
     ) -> Hooked<Passed> {
-        let decided = self.resumed(core, at, Hook::Resumed)?;
-        self.decide_chunk(core, at, Hook::Resumed, direction, decided, chunk)
+        let hook = Hook::Resumed(Waited::Body, direction);
+        let decided = self.resumed(core, at, hook, GuestHook::body(direction), Some(&chunk))?;
+        self.decide_chunk(core, at, hook, direction, decided, chunk)
     }
 
     fn decide_chunk(
@@ -229,9 +242,10 @@ impl Slot {
     }
 
     /// The hook of trailers that waited goes on. True: it waits again.
-    pub(super) fn resume_trailers(&mut self, core: &mut Core, at: usize) -> Hooked<bool> {
-        let decided = self.resumed(core, at, Hook::Resumed)?;
-        self.decide_trailers(core, at, Hook::Resumed, decided)
+    pub(super) fn resume_trailers(&mut self, core: &mut Core, at: usize, direction: Direction) -> Hooked<bool> {
+        let hook = Hook::Resumed(Waited::Trailers, direction);
+        let decided = self.resumed(core, at, hook, GuestHook::trailers(direction), None)?;
+        self.decide_trailers(core, at, hook, decided)
     }
 
     fn decide_trailers(&mut self, core: &mut Core, at: usize, hook: Hook, decided: Option<Resumption>) -> Hooked<bool> {

@@ -25,6 +25,9 @@ extern void __wasm_import_weir_filter_http_set_method(int32_t, uint8_t *, size_t
 __attribute__((__import_module__("weir:filter/http@0.1.0"), __import_name__("scheme")))
 extern void __wasm_import_weir_filter_http_scheme(int32_t, uint8_t *);
 
+__attribute__((__import_module__("weir:filter/http@0.1.0"), __import_name__("set-scheme")))
+extern void __wasm_import_weir_filter_http_set_scheme(int32_t, uint8_t *, size_t, uint8_t *);
+
 __attribute__((__import_module__("weir:filter/http@0.1.0"), __import_name__("authority")))
 extern void __wasm_import_weir_filter_http_authority(int32_t, uint8_t *);
 
@@ -64,10 +67,27 @@ extern void __wasm_import_weir_filter_http_remove_header(int32_t, int32_t, uint8
 __attribute__((__import_module__("weir:filter/http@0.1.0"), __import_name__("set-body-mode")))
 extern void __wasm_import_weir_filter_http_set_body_mode(int32_t, int32_t, int32_t, uint8_t *);
 
+__attribute__((__import_module__("weir:filter/http@0.1.0"), __import_name__("waiting-chunk")))
+extern void __wasm_import_weir_filter_http_waiting_chunk(int32_t, uint8_t *);
+
 // Imported Functions from `weir:filter/log@0.1.0`
 
 __attribute__((__import_module__("weir:filter/log@0.1.0"), __import_name__("write")))
 extern void __wasm_import_weir_filter_log_write(int32_t, uint8_t *, size_t);
+
+// Imported Functions from `weir:filter/limits@0.1.0`
+
+__attribute__((__import_module__("weir:filter/limits@0.1.0"), __import_name__("cpu-ms")))
+extern int32_t __wasm_import_weir_filter_limits_cpu_ms(void);
+
+__attribute__((__import_module__("weir:filter/limits@0.1.0"), __import_name__("memory-bytes")))
+extern double __wasm_import_weir_filter_limits_memory_bytes(void);
+
+__attribute__((__import_module__("weir:filter/limits@0.1.0"), __import_name__("buffer-bytes")))
+extern int32_t __wasm_import_weir_filter_limits_buffer_bytes(void);
+
+__attribute__((__import_module__("weir:filter/limits@0.1.0"), __import_name__("answer-bytes")))
+extern int32_t __wasm_import_weir_filter_limits_answer_bytes(void);
 
 // Imported Functions from `weir:filter/metrics@0.1.0`
 
@@ -111,16 +131,16 @@ __attribute__((__import_module__("weir:filter/kv@0.1.0"), __import_name__("get")
 extern void __wasm_import_weir_filter_kv_get(uint8_t *, size_t, uint8_t *);
 
 __attribute__((__import_module__("weir:filter/kv@0.1.0"), __import_name__("set")))
-extern void __wasm_import_weir_filter_kv_set(uint8_t *, size_t, uint8_t *, size_t, double, uint8_t *);
+extern void __wasm_import_weir_filter_kv_set(uint8_t *, size_t, uint8_t *, size_t, int32_t, double, uint8_t *);
 
 __attribute__((__import_module__("weir:filter/kv@0.1.0"), __import_name__("compare-and-set")))
-extern void __wasm_import_weir_filter_kv_compare_and_set(uint8_t *, size_t, double, uint8_t *, size_t, double, uint8_t *);
+extern void __wasm_import_weir_filter_kv_compare_and_set(uint8_t *, size_t, int32_t, double, uint8_t *, size_t, int32_t, double, uint8_t *);
 
 __attribute__((__import_module__("weir:filter/kv@0.1.0"), __import_name__("delete")))
 extern int32_t __wasm_import_weir_filter_kv_delete(uint8_t *, size_t);
 
 __attribute__((__import_module__("weir:filter/kv@0.1.0"), __import_name__("add")))
-extern void __wasm_import_weir_filter_kv_add(uint8_t *, size_t, double, double, uint8_t *);
+extern void __wasm_import_weir_filter_kv_add(uint8_t *, size_t, double, int32_t, double, uint8_t *);
 
 // Imported Functions from `weir:filter/tags@0.1.0`
 
@@ -138,7 +158,12 @@ extern void __wasm_import_weir_filter_timer_start(int32_t, int32_t, uint8_t *);
 // Imported Functions from `weir:filter/callout@0.1.0`
 
 __attribute__((__import_module__("weir:filter/callout@0.1.0"), __import_name__("start")))
-extern void __wasm_import_weir_filter_callout_start(int32_t, uint8_t *, size_t, uint8_t *, size_t, uint8_t *, size_t, uint8_t *, size_t, uint8_t *, size_t, int32_t, uint8_t *);
+extern void __wasm_import_weir_filter_callout_start(int32_t, uint8_t *, size_t, uint8_t *, size_t, uint8_t *, size_t, uint8_t *, size_t, uint8_t *, size_t, int32_t, int32_t, uint8_t *);
+
+// Imported Functions from `weir:filter/secrets@0.1.0`
+
+__attribute__((__import_module__("weir:filter/secrets@0.1.0"), __import_name__("placeholder")))
+extern void __wasm_import_weir_filter_secrets_placeholder(int32_t, uint8_t *, size_t, uint8_t *);
 
 // Exported Functions from `weir:filter/lifecycle@0.1.0`
 
@@ -275,26 +300,11 @@ void __wasm_export_exports_weir_filter_events_on_body_post_return(uint8_t * arg0
       break;
     }
     case 1: {
-      size_t len = *((size_t*) (arg0 + (2*sizeof(void*))));
+      size_t len = *((size_t*) (arg0 + (3*sizeof(void*))));
       if (len > 0) {
-        uint8_t *ptr = *((uint8_t **) (arg0 + sizeof(void*)));
+        uint8_t *ptr = *((uint8_t **) (arg0 + (2*sizeof(void*))));
         for (size_t i = 0; i < len; i++) {
-          uint8_t *base = ptr + i * 1;
-          (void) base;
-        }
-        free(ptr);
-      }
-      break;
-    }
-    case 2: {
-      break;
-    }
-    case 3: {
-      size_t len0 = *((size_t*) (arg0 + (3*sizeof(void*))));
-      if (len0 > 0) {
-        uint8_t *ptr1 = *((uint8_t **) (arg0 + (2*sizeof(void*))));
-        for (size_t i2 = 0; i2 < len0; i2++) {
-          uint8_t *base = ptr1 + i2 * (4*sizeof(void*));
+          uint8_t *base = ptr + i * (4*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
@@ -303,20 +313,35 @@ void __wasm_export_exports_weir_filter_events_on_body_post_return(uint8_t * arg0
             free(*((uint8_t **) (base + (2*sizeof(void*)))));
           }
         }
+        free(ptr);
+      }
+      size_t len0 = *((size_t*) (arg0 + (5*sizeof(void*))));
+      if (len0 > 0) {
+        uint8_t *ptr1 = *((uint8_t **) (arg0 + (4*sizeof(void*))));
+        for (size_t i2 = 0; i2 < len0; i2++) {
+          uint8_t *base = ptr1 + i2 * 1;
+          (void) base;
+        }
         free(ptr1);
       }
-      size_t len3 = *((size_t*) (arg0 + (5*sizeof(void*))));
+      break;
+    }
+    case 2: {
+      break;
+    }
+    case 3: {
+      break;
+    }
+    case 4: {
+      size_t len3 = *((size_t*) (arg0 + (2*sizeof(void*))));
       if (len3 > 0) {
-        uint8_t *ptr4 = *((uint8_t **) (arg0 + (4*sizeof(void*))));
+        uint8_t *ptr4 = *((uint8_t **) (arg0 + sizeof(void*)));
         for (size_t i5 = 0; i5 < len3; i5++) {
           uint8_t *base = ptr4 + i5 * 1;
           (void) base;
         }
         free(ptr4);
       }
-      break;
-    }
-    case 4: {
       break;
     }
     case 5: {
@@ -332,26 +357,11 @@ void __wasm_export_exports_weir_filter_events_on_trailers_post_return(uint8_t * 
       break;
     }
     case 1: {
-      size_t len = *((size_t*) (arg0 + (2*sizeof(void*))));
+      size_t len = *((size_t*) (arg0 + (3*sizeof(void*))));
       if (len > 0) {
-        uint8_t *ptr = *((uint8_t **) (arg0 + sizeof(void*)));
+        uint8_t *ptr = *((uint8_t **) (arg0 + (2*sizeof(void*))));
         for (size_t i = 0; i < len; i++) {
-          uint8_t *base = ptr + i * 1;
-          (void) base;
-        }
-        free(ptr);
-      }
-      break;
-    }
-    case 2: {
-      break;
-    }
-    case 3: {
-      size_t len0 = *((size_t*) (arg0 + (3*sizeof(void*))));
-      if (len0 > 0) {
-        uint8_t *ptr1 = *((uint8_t **) (arg0 + (2*sizeof(void*))));
-        for (size_t i2 = 0; i2 < len0; i2++) {
-          uint8_t *base = ptr1 + i2 * (4*sizeof(void*));
+          uint8_t *base = ptr + i * (4*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
@@ -360,20 +370,35 @@ void __wasm_export_exports_weir_filter_events_on_trailers_post_return(uint8_t * 
             free(*((uint8_t **) (base + (2*sizeof(void*)))));
           }
         }
+        free(ptr);
+      }
+      size_t len0 = *((size_t*) (arg0 + (5*sizeof(void*))));
+      if (len0 > 0) {
+        uint8_t *ptr1 = *((uint8_t **) (arg0 + (4*sizeof(void*))));
+        for (size_t i2 = 0; i2 < len0; i2++) {
+          uint8_t *base = ptr1 + i2 * 1;
+          (void) base;
+        }
         free(ptr1);
       }
-      size_t len3 = *((size_t*) (arg0 + (5*sizeof(void*))));
+      break;
+    }
+    case 2: {
+      break;
+    }
+    case 3: {
+      break;
+    }
+    case 4: {
+      size_t len3 = *((size_t*) (arg0 + (2*sizeof(void*))));
       if (len3 > 0) {
-        uint8_t *ptr4 = *((uint8_t **) (arg0 + (4*sizeof(void*))));
+        uint8_t *ptr4 = *((uint8_t **) (arg0 + sizeof(void*)));
         for (size_t i5 = 0; i5 < len3; i5++) {
           uint8_t *base = ptr4 + i5 * 1;
           (void) base;
         }
         free(ptr4);
       }
-      break;
-    }
-    case 4: {
       break;
     }
     case 5: {
@@ -434,26 +459,11 @@ void __wasm_export_exports_weir_filter_events_on_resume_post_return(uint8_t * ar
       break;
     }
     case 1: {
-      size_t len = *((size_t*) (arg0 + (2*sizeof(void*))));
+      size_t len = *((size_t*) (arg0 + (3*sizeof(void*))));
       if (len > 0) {
-        uint8_t *ptr = *((uint8_t **) (arg0 + sizeof(void*)));
+        uint8_t *ptr = *((uint8_t **) (arg0 + (2*sizeof(void*))));
         for (size_t i = 0; i < len; i++) {
-          uint8_t *base = ptr + i * 1;
-          (void) base;
-        }
-        free(ptr);
-      }
-      break;
-    }
-    case 2: {
-      break;
-    }
-    case 3: {
-      size_t len0 = *((size_t*) (arg0 + (3*sizeof(void*))));
-      if (len0 > 0) {
-        uint8_t *ptr1 = *((uint8_t **) (arg0 + (2*sizeof(void*))));
-        for (size_t i2 = 0; i2 < len0; i2++) {
-          uint8_t *base = ptr1 + i2 * (4*sizeof(void*));
+          uint8_t *base = ptr + i * (4*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
@@ -462,23 +472,38 @@ void __wasm_export_exports_weir_filter_events_on_resume_post_return(uint8_t * ar
             free(*((uint8_t **) (base + (2*sizeof(void*)))));
           }
         }
-        free(ptr1);
+        free(ptr);
       }
-      size_t len3 = *((size_t*) (arg0 + (5*sizeof(void*))));
-      if (len3 > 0) {
-        uint8_t *ptr4 = *((uint8_t **) (arg0 + (4*sizeof(void*))));
-        for (size_t i5 = 0; i5 < len3; i5++) {
-          uint8_t *base = ptr4 + i5 * 1;
+      size_t len0 = *((size_t*) (arg0 + (5*sizeof(void*))));
+      if (len0 > 0) {
+        uint8_t *ptr1 = *((uint8_t **) (arg0 + (4*sizeof(void*))));
+        for (size_t i2 = 0; i2 < len0; i2++) {
+          uint8_t *base = ptr1 + i2 * 1;
           (void) base;
         }
-        free(ptr4);
+        free(ptr1);
       }
+      break;
+    }
+    case 2: {
+      break;
+    }
+    case 3: {
       break;
     }
     case 4: {
       break;
     }
     case 5: {
+      size_t len3 = *((size_t*) (arg0 + (2*sizeof(void*))));
+      if (len3 > 0) {
+        uint8_t *ptr4 = *((uint8_t **) (arg0 + sizeof(void*)));
+        for (size_t i5 = 0; i5 < len3; i5++) {
+          uint8_t *base = ptr4 + i5 * 1;
+          (void) base;
+        }
+        free(ptr4);
+      }
       break;
     }
     case 6: {
@@ -503,11 +528,6 @@ __attribute__((__aligned__(sizeof(void*))))
 static uint8_t RET_AREA[(6*sizeof(void*))];
 
 // Helper Functions
-
-void weir_filter_http_header_error_free(weir_filter_http_header_error_t *ptr) {
-  switch ((int32_t) ptr->tag) {
-  }
-}
 
 void filter_option_string_free(filter_option_string_t *ptr) {
   if (ptr->is_some) {
@@ -556,7 +576,6 @@ void weir_filter_http_local_response_free(weir_filter_http_local_response_t *ptr
 void weir_filter_http_result_void_header_error_free(weir_filter_http_result_void_header_error_t *ptr) {
   if (!ptr->is_err) {
   } else {
-    weir_filter_http_header_error_free(&ptr->val.err);
   }
 }
 
@@ -576,15 +595,15 @@ void filter_list_string_free(filter_list_string_t *ptr) {
   }
 }
 
-void weir_filter_metrics_metric_error_free(weir_filter_metrics_metric_error_t *ptr) {
-  switch ((int32_t) ptr->tag) {
+void filter_option_list_u8_free(filter_option_list_u8_t *ptr) {
+  if (ptr->is_some) {
+    filter_list_u8_free(&ptr->val);
   }
 }
 
 void weir_filter_metrics_result_u32_metric_error_free(weir_filter_metrics_result_u32_metric_error_t *ptr) {
   if (!ptr->is_err) {
   } else {
-    weir_filter_metrics_metric_error_free(&ptr->val.err);
   }
 }
 
@@ -598,11 +617,6 @@ void filter_list_f64_free(filter_list_f64_t *ptr) {
   }
 }
 
-void weir_filter_kv_kv_error_free(weir_filter_kv_kv_error_t *ptr) {
-  switch ((int32_t) ptr->tag) {
-  }
-}
-
 void weir_filter_kv_entry_free(weir_filter_kv_entry_t *ptr) {
   filter_list_u8_free(&ptr->value);
 }
@@ -613,24 +627,26 @@ void weir_filter_kv_option_entry_free(weir_filter_kv_option_entry_t *ptr) {
   }
 }
 
+void filter_option_f64_free(filter_option_f64_t *ptr) {
+  if (ptr->is_some) {
+  }
+}
+
 void weir_filter_kv_result_void_kv_error_free(weir_filter_kv_result_void_kv_error_t *ptr) {
   if (!ptr->is_err) {
   } else {
-    weir_filter_kv_kv_error_free(&ptr->val.err);
   }
 }
 
 void weir_filter_kv_result_bool_kv_error_free(weir_filter_kv_result_bool_kv_error_t *ptr) {
   if (!ptr->is_err) {
   } else {
-    weir_filter_kv_kv_error_free(&ptr->val.err);
   }
 }
 
 void weir_filter_kv_result_f64_kv_error_free(weir_filter_kv_result_f64_kv_error_t *ptr) {
   if (!ptr->is_err) {
   } else {
-    weir_filter_kv_kv_error_free(&ptr->val.err);
   }
 }
 
@@ -649,15 +665,9 @@ void weir_filter_tags_tag_value_free(weir_filter_tags_tag_value_t *ptr) {
   }
 }
 
-void weir_filter_tags_tag_error_free(weir_filter_tags_tag_error_t *ptr) {
-  switch ((int32_t) ptr->tag) {
-  }
-}
-
 void weir_filter_tags_result_void_tag_error_free(weir_filter_tags_result_void_tag_error_t *ptr) {
   if (!ptr->is_err) {
   } else {
-    weir_filter_tags_tag_error_free(&ptr->val.err);
   }
 }
 
@@ -671,19 +681,12 @@ void weir_filter_tags_result_option_tag_value_tag_error_free(weir_filter_tags_re
   if (!ptr->is_err) {
     weir_filter_tags_option_tag_value_free(&ptr->val.ok);
   } else {
-    weir_filter_tags_tag_error_free(&ptr->val.err);
-  }
-}
-
-void weir_filter_timer_timer_error_free(weir_filter_timer_timer_error_t *ptr) {
-  switch ((int32_t) ptr->tag) {
   }
 }
 
 void weir_filter_timer_result_u32_timer_error_free(weir_filter_timer_result_u32_timer_error_t *ptr) {
   if (!ptr->is_err) {
   } else {
-    weir_filter_timer_timer_error_free(&ptr->val.err);
   }
 }
 
@@ -694,15 +697,14 @@ void weir_filter_callout_call_request_free(weir_filter_callout_call_request_t *p
   filter_list_u8_free(&ptr->body);
 }
 
-void weir_filter_callout_call_error_free(weir_filter_callout_call_error_t *ptr) {
-  switch ((int32_t) ptr->tag) {
+void filter_option_u32_free(filter_option_u32_t *ptr) {
+  if (ptr->is_some) {
   }
 }
 
 void weir_filter_callout_result_u32_call_error_free(weir_filter_callout_result_u32_call_error_t *ptr) {
   if (!ptr->is_err) {
   } else {
-    weir_filter_callout_call_error_free(&ptr->val.err);
   }
 }
 
@@ -745,11 +747,11 @@ void exports_weir_filter_events_action_free(exports_weir_filter_events_action_t 
 void exports_weir_filter_events_chunk_action_free(exports_weir_filter_events_chunk_action_t *ptr) {
   switch ((int32_t) ptr->tag) {
     case 1: {
-      filter_list_u8_free(&ptr->val.replace);
+      exports_weir_filter_events_local_response_free(&ptr->val.respond);
       break;
     }
-    case 3: {
-      exports_weir_filter_events_local_response_free(&ptr->val.respond);
+    case 4: {
+      filter_list_u8_free(&ptr->val.replace);
       break;
     }
   }
@@ -785,11 +787,11 @@ void exports_weir_filter_events_call_outcome_free(exports_weir_filter_events_cal
 void exports_weir_filter_events_resumption_free(exports_weir_filter_events_resumption_t *ptr) {
   switch ((int32_t) ptr->tag) {
     case 1: {
-      filter_list_u8_free(&ptr->val.replace);
+      exports_weir_filter_events_local_response_free(&ptr->val.respond);
       break;
     }
-    case 3: {
-      exports_weir_filter_events_local_response_free(&ptr->val.respond);
+    case 5: {
+      filter_list_u8_free(&ptr->val.replace);
       break;
     }
   }
@@ -907,27 +909,7 @@ bool weir_filter_http_set_method(weir_filter_http_exchange_t of, filter_string_t
     }
     case 1: {
       result.is_err = true;
-      weir_filter_http_header_error_t variant;
-      variant.tag = (int32_t) *((uint8_t*) (ptr + 1));
-      switch ((int32_t) variant.tag) {
-        case 0: {
-          break;
-        }
-        case 1: {
-          break;
-        }
-        case 2: {
-          break;
-        }
-        case 3: {
-          break;
-        }
-        case 4: {
-          break;
-        }
-      }
-
-      result.val.err = variant;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + 1));
       break;
     }
   }
@@ -945,6 +927,31 @@ void weir_filter_http_scheme(weir_filter_http_exchange_t of, filter_string_t *re
   uint8_t *ptr = (uint8_t *) &ret_area;
   __wasm_import_weir_filter_http_scheme((int32_t) (of), ptr);
   *ret = (filter_string_t) { (uint8_t*)(*((uint8_t **) (ptr + 0))), (*((size_t*) (ptr + sizeof(void*)))) };
+}
+
+bool weir_filter_http_set_scheme(weir_filter_http_exchange_t of, filter_string_t *value, weir_filter_http_header_error_t *err) {
+  __attribute__((__aligned__(1)))
+  uint8_t ret_area[2];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_weir_filter_http_set_scheme((int32_t) (of), (uint8_t *) (*value).ptr, (*value).len, ptr);
+  weir_filter_http_result_void_header_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + 1));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
 }
 
 void weir_filter_http_authority(weir_filter_http_exchange_t of, filter_string_t *ret) {
@@ -968,27 +975,7 @@ bool weir_filter_http_set_authority(weir_filter_http_exchange_t of, filter_strin
     }
     case 1: {
       result.is_err = true;
-      weir_filter_http_header_error_t variant;
-      variant.tag = (int32_t) *((uint8_t*) (ptr + 1));
-      switch ((int32_t) variant.tag) {
-        case 0: {
-          break;
-        }
-        case 1: {
-          break;
-        }
-        case 2: {
-          break;
-        }
-        case 3: {
-          break;
-        }
-        case 4: {
-          break;
-        }
-      }
-
-      result.val.err = variant;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + 1));
       break;
     }
   }
@@ -1021,27 +1008,7 @@ bool weir_filter_http_set_path(weir_filter_http_exchange_t of, filter_string_t *
     }
     case 1: {
       result.is_err = true;
-      weir_filter_http_header_error_t variant;
-      variant.tag = (int32_t) *((uint8_t*) (ptr + 1));
-      switch ((int32_t) variant.tag) {
-        case 0: {
-          break;
-        }
-        case 1: {
-          break;
-        }
-        case 2: {
-          break;
-        }
-        case 3: {
-          break;
-        }
-        case 4: {
-          break;
-        }
-      }
-
-      result.val.err = variant;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + 1));
       break;
     }
   }
@@ -1087,27 +1054,7 @@ bool weir_filter_http_set_status(weir_filter_http_exchange_t of, uint16_t value,
     }
     case 1: {
       result.is_err = true;
-      weir_filter_http_header_error_t variant;
-      variant.tag = (int32_t) *((uint8_t*) (ptr + 1));
-      switch ((int32_t) variant.tag) {
-        case 0: {
-          break;
-        }
-        case 1: {
-          break;
-        }
-        case 2: {
-          break;
-        }
-        case 3: {
-          break;
-        }
-        case 4: {
-          break;
-        }
-      }
-
-      result.val.err = variant;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + 1));
       break;
     }
   }
@@ -1169,27 +1116,7 @@ bool weir_filter_http_set_header(weir_filter_http_exchange_t of, weir_filter_htt
     }
     case 1: {
       result.is_err = true;
-      weir_filter_http_header_error_t variant;
-      variant.tag = (int32_t) *((uint8_t*) (ptr + 1));
-      switch ((int32_t) variant.tag) {
-        case 0: {
-          break;
-        }
-        case 1: {
-          break;
-        }
-        case 2: {
-          break;
-        }
-        case 3: {
-          break;
-        }
-        case 4: {
-          break;
-        }
-      }
-
-      result.val.err = variant;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + 1));
       break;
     }
   }
@@ -1214,27 +1141,7 @@ bool weir_filter_http_append_header(weir_filter_http_exchange_t of, weir_filter_
     }
     case 1: {
       result.is_err = true;
-      weir_filter_http_header_error_t variant;
-      variant.tag = (int32_t) *((uint8_t*) (ptr + 1));
-      switch ((int32_t) variant.tag) {
-        case 0: {
-          break;
-        }
-        case 1: {
-          break;
-        }
-        case 2: {
-          break;
-        }
-        case 3: {
-          break;
-        }
-        case 4: {
-          break;
-        }
-      }
-
-      result.val.err = variant;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + 1));
       break;
     }
   }
@@ -1259,27 +1166,7 @@ bool weir_filter_http_remove_header(weir_filter_http_exchange_t of, weir_filter_
     }
     case 1: {
       result.is_err = true;
-      weir_filter_http_header_error_t variant;
-      variant.tag = (int32_t) *((uint8_t*) (ptr + 1));
-      switch ((int32_t) variant.tag) {
-        case 0: {
-          break;
-        }
-        case 1: {
-          break;
-        }
-        case 2: {
-          break;
-        }
-        case 3: {
-          break;
-        }
-        case 4: {
-          break;
-        }
-      }
-
-      result.val.err = variant;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + 1));
       break;
     }
   }
@@ -1304,27 +1191,7 @@ bool weir_filter_http_set_body_mode(weir_filter_http_exchange_t of, weir_filter_
     }
     case 1: {
       result.is_err = true;
-      weir_filter_http_header_error_t variant;
-      variant.tag = (int32_t) *((uint8_t*) (ptr + 1));
-      switch ((int32_t) variant.tag) {
-        case 0: {
-          break;
-        }
-        case 1: {
-          break;
-        }
-        case 2: {
-          break;
-        }
-        case 3: {
-          break;
-        }
-        case 4: {
-          break;
-        }
-      }
-
-      result.val.err = variant;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + 1));
       break;
     }
   }
@@ -1336,8 +1203,49 @@ bool weir_filter_http_set_body_mode(weir_filter_http_exchange_t of, weir_filter_
   }
 }
 
+bool weir_filter_http_waiting_chunk(weir_filter_http_exchange_t of, filter_list_u8_t *ret) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(3*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_weir_filter_http_waiting_chunk((int32_t) (of), ptr);
+  filter_option_list_u8_t option;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      option.is_some = false;
+      break;
+    }
+    case 1: {
+      option.is_some = true;
+      option.val = (filter_list_u8_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+  }
+  *ret = option.val;
+  return option.is_some;
+}
+
 void weir_filter_log_write(weir_filter_log_level_t level, filter_string_t *message) {
   __wasm_import_weir_filter_log_write((int32_t) level, (uint8_t *) (*message).ptr, (*message).len);
+}
+
+uint32_t weir_filter_limits_cpu_ms(void) {
+  int32_t ret = __wasm_import_weir_filter_limits_cpu_ms();
+  return (uint32_t) (ret);
+}
+
+double weir_filter_limits_memory_bytes(void) {
+  double ret = __wasm_import_weir_filter_limits_memory_bytes();
+  return ret;
+}
+
+uint32_t weir_filter_limits_buffer_bytes(void) {
+  int32_t ret = __wasm_import_weir_filter_limits_buffer_bytes();
+  return (uint32_t) (ret);
+}
+
+uint32_t weir_filter_limits_answer_bytes(void) {
+  int32_t ret = __wasm_import_weir_filter_limits_answer_bytes();
+  return (uint32_t) (ret);
 }
 
 bool weir_filter_metrics_counter(filter_string_t *name, filter_string_t *help, filter_list_tuple2_string_string_t *labels, uint32_t *ret, weir_filter_metrics_metric_error_t *err) {
@@ -1354,21 +1262,7 @@ bool weir_filter_metrics_counter(filter_string_t *name, filter_string_t *help, f
     }
     case 1: {
       result.is_err = true;
-      weir_filter_metrics_metric_error_t variant;
-      variant.tag = (int32_t) *((uint8_t*) (ptr + 4));
-      switch ((int32_t) variant.tag) {
-        case 0: {
-          break;
-        }
-        case 1: {
-          break;
-        }
-        case 2: {
-          break;
-        }
-      }
-
-      result.val.err = variant;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + 4));
       break;
     }
   }
@@ -1395,21 +1289,7 @@ bool weir_filter_metrics_gauge(filter_string_t *name, filter_string_t *help, fil
     }
     case 1: {
       result.is_err = true;
-      weir_filter_metrics_metric_error_t variant;
-      variant.tag = (int32_t) *((uint8_t*) (ptr + 4));
-      switch ((int32_t) variant.tag) {
-        case 0: {
-          break;
-        }
-        case 1: {
-          break;
-        }
-        case 2: {
-          break;
-        }
-      }
-
-      result.val.err = variant;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + 4));
       break;
     }
   }
@@ -1436,21 +1316,7 @@ bool weir_filter_metrics_histogram(filter_string_t *name, filter_string_t *help,
     }
     case 1: {
       result.is_err = true;
-      weir_filter_metrics_metric_error_t variant;
-      variant.tag = (int32_t) *((uint8_t*) (ptr + 4));
-      switch ((int32_t) variant.tag) {
-        case 0: {
-          break;
-        }
-        case 1: {
-          break;
-        }
-        case 2: {
-          break;
-        }
-      }
-
-      result.val.err = variant;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + 4));
       break;
     }
   }
@@ -1522,11 +1388,25 @@ bool weir_filter_kv_get(filter_string_t *key, weir_filter_kv_entry_t *ret) {
   return option.is_some;
 }
 
-bool weir_filter_kv_set(filter_string_t *key, filter_list_u8_t *value, double ttl, weir_filter_kv_kv_error_t *err) {
+bool weir_filter_kv_set(filter_string_t *key, filter_list_u8_t *value, double *maybe_ttl, weir_filter_kv_kv_error_t *err) {
   __attribute__((__aligned__(1)))
   uint8_t ret_area[2];
+  filter_option_f64_t ttl;
+  ttl.is_some = maybe_ttl != NULL;if (maybe_ttl) {
+    ttl.val = *maybe_ttl;
+  }
+  int32_t option;
+  double option1;
+  if ((ttl).is_some) {
+    const double *payload0 = &(ttl).val;
+    option = 1;
+    option1 = *payload0;
+  } else {
+    option = 0;
+    option1 = 0;
+  }
   uint8_t *ptr = (uint8_t *) &ret_area;
-  __wasm_import_weir_filter_kv_set((uint8_t *) (*key).ptr, (*key).len, (uint8_t *) (*value).ptr, (*value).len, ttl, ptr);
+  __wasm_import_weir_filter_kv_set((uint8_t *) (*key).ptr, (*key).len, (uint8_t *) (*value).ptr, (*value).len, option, option1, ptr);
   weir_filter_kv_result_void_kv_error_t result;
   switch ((int32_t) *((uint8_t*) (ptr + 0))) {
     case 0: {
@@ -1535,21 +1415,7 @@ bool weir_filter_kv_set(filter_string_t *key, filter_list_u8_t *value, double tt
     }
     case 1: {
       result.is_err = true;
-      weir_filter_kv_kv_error_t variant;
-      variant.tag = (int32_t) *((uint8_t*) (ptr + 1));
-      switch ((int32_t) variant.tag) {
-        case 0: {
-          break;
-        }
-        case 1: {
-          break;
-        }
-        case 2: {
-          break;
-        }
-      }
-
-      result.val.err = variant;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + 1));
       break;
     }
   }
@@ -1561,11 +1427,39 @@ bool weir_filter_kv_set(filter_string_t *key, filter_list_u8_t *value, double tt
   }
 }
 
-bool weir_filter_kv_compare_and_set(filter_string_t *key, double version, filter_list_u8_t *value, double ttl, bool *ret, weir_filter_kv_kv_error_t *err) {
+bool weir_filter_kv_compare_and_set(filter_string_t *key, double *maybe_version, filter_list_u8_t *value, double *maybe_ttl, bool *ret, weir_filter_kv_kv_error_t *err) {
   __attribute__((__aligned__(1)))
   uint8_t ret_area[2];
+  filter_option_f64_t version;
+  version.is_some = maybe_version != NULL;if (maybe_version) {
+    version.val = *maybe_version;
+  }
+  filter_option_f64_t ttl;
+  ttl.is_some = maybe_ttl != NULL;if (maybe_ttl) {
+    ttl.val = *maybe_ttl;
+  }
+  int32_t option;
+  double option1;
+  if ((version).is_some) {
+    const double *payload0 = &(version).val;
+    option = 1;
+    option1 = *payload0;
+  } else {
+    option = 0;
+    option1 = 0;
+  }
+  int32_t option4;
+  double option5;
+  if ((ttl).is_some) {
+    const double *payload3 = &(ttl).val;
+    option4 = 1;
+    option5 = *payload3;
+  } else {
+    option4 = 0;
+    option5 = 0;
+  }
   uint8_t *ptr = (uint8_t *) &ret_area;
-  __wasm_import_weir_filter_kv_compare_and_set((uint8_t *) (*key).ptr, (*key).len, version, (uint8_t *) (*value).ptr, (*value).len, ttl, ptr);
+  __wasm_import_weir_filter_kv_compare_and_set((uint8_t *) (*key).ptr, (*key).len, option, option1, (uint8_t *) (*value).ptr, (*value).len, option4, option5, ptr);
   weir_filter_kv_result_bool_kv_error_t result;
   switch ((int32_t) *((uint8_t*) (ptr + 0))) {
     case 0: {
@@ -1575,21 +1469,7 @@ bool weir_filter_kv_compare_and_set(filter_string_t *key, double version, filter
     }
     case 1: {
       result.is_err = true;
-      weir_filter_kv_kv_error_t variant;
-      variant.tag = (int32_t) *((uint8_t*) (ptr + 1));
-      switch ((int32_t) variant.tag) {
-        case 0: {
-          break;
-        }
-        case 1: {
-          break;
-        }
-        case 2: {
-          break;
-        }
-      }
-
-      result.val.err = variant;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + 1));
       break;
     }
   }
@@ -1607,11 +1487,25 @@ bool weir_filter_kv_delete(filter_string_t *key) {
   return ret;
 }
 
-bool weir_filter_kv_add(filter_string_t *key, double by, double ttl, double *ret, weir_filter_kv_kv_error_t *err) {
+bool weir_filter_kv_add(filter_string_t *key, double by, double *maybe_ttl, double *ret, weir_filter_kv_kv_error_t *err) {
   __attribute__((__aligned__(8)))
   uint8_t ret_area[16];
+  filter_option_f64_t ttl;
+  ttl.is_some = maybe_ttl != NULL;if (maybe_ttl) {
+    ttl.val = *maybe_ttl;
+  }
+  int32_t option;
+  double option1;
+  if ((ttl).is_some) {
+    const double *payload0 = &(ttl).val;
+    option = 1;
+    option1 = *payload0;
+  } else {
+    option = 0;
+    option1 = 0;
+  }
   uint8_t *ptr = (uint8_t *) &ret_area;
-  __wasm_import_weir_filter_kv_add((uint8_t *) (*key).ptr, (*key).len, by, ttl, ptr);
+  __wasm_import_weir_filter_kv_add((uint8_t *) (*key).ptr, (*key).len, by, option, option1, ptr);
   weir_filter_kv_result_f64_kv_error_t result;
   switch ((int32_t) *((uint8_t*) (ptr + 0))) {
     case 0: {
@@ -1621,21 +1515,7 @@ bool weir_filter_kv_add(filter_string_t *key, double by, double ttl, double *ret
     }
     case 1: {
       result.is_err = true;
-      weir_filter_kv_kv_error_t variant;
-      variant.tag = (int32_t) *((uint8_t*) (ptr + 8));
-      switch ((int32_t) variant.tag) {
-        case 0: {
-          break;
-        }
-        case 1: {
-          break;
-        }
-        case 2: {
-          break;
-        }
-      }
-
-      result.val.err = variant;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + 8));
       break;
     }
   }
@@ -1687,24 +1567,7 @@ bool weir_filter_tags_set(weir_filter_tags_exchange_t of, filter_string_t *name,
     }
     case 1: {
       result.is_err = true;
-      weir_filter_tags_tag_error_t variant4;
-      variant4.tag = (int32_t) *((uint8_t*) (ptr + 1));
-      switch ((int32_t) variant4.tag) {
-        case 0: {
-          break;
-        }
-        case 1: {
-          break;
-        }
-        case 2: {
-          break;
-        }
-        case 3: {
-          break;
-        }
-      }
-
-      result.val.err = variant4;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + 1));
       break;
     }
   }
@@ -1760,24 +1623,7 @@ bool weir_filter_tags_get(weir_filter_tags_exchange_t of, filter_string_t *name,
     }
     case 1: {
       result.is_err = true;
-      weir_filter_tags_tag_error_t variant0;
-      variant0.tag = (int32_t) *((uint8_t*) (ptr + 8));
-      switch ((int32_t) variant0.tag) {
-        case 0: {
-          break;
-        }
-        case 1: {
-          break;
-        }
-        case 2: {
-          break;
-        }
-        case 3: {
-          break;
-        }
-      }
-
-      result.val.err = variant0;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + 8));
       break;
     }
   }
@@ -1804,18 +1650,7 @@ bool weir_filter_timer_start(weir_filter_timer_exchange_t of, uint32_t milliseco
     }
     case 1: {
       result.is_err = true;
-      weir_filter_timer_timer_error_t variant;
-      variant.tag = (int32_t) *((uint8_t*) (ptr + 4));
-      switch ((int32_t) variant.tag) {
-        case 0: {
-          break;
-        }
-        case 1: {
-          break;
-        }
-      }
-
-      result.val.err = variant;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + 4));
       break;
     }
   }
@@ -1828,11 +1663,25 @@ bool weir_filter_timer_start(weir_filter_timer_exchange_t of, uint32_t milliseco
   }
 }
 
-bool weir_filter_callout_start(weir_filter_callout_exchange_t of, filter_string_t *upstream, weir_filter_callout_call_request_t *request, uint32_t timeout, uint32_t *ret, weir_filter_callout_call_error_t *err) {
+bool weir_filter_callout_start(weir_filter_callout_exchange_t of, filter_string_t *upstream, weir_filter_callout_call_request_t *request, uint32_t *maybe_timeout, uint32_t *ret, weir_filter_callout_call_error_t *err) {
   __attribute__((__aligned__(4)))
   uint8_t ret_area[8];
+  filter_option_u32_t timeout;
+  timeout.is_some = maybe_timeout != NULL;if (maybe_timeout) {
+    timeout.val = *maybe_timeout;
+  }
+  int32_t option;
+  int32_t option1;
+  if ((timeout).is_some) {
+    const uint32_t *payload0 = &(timeout).val;
+    option = 1;
+    option1 = (int32_t) (*payload0);
+  } else {
+    option = 0;
+    option1 = 0;
+  }
   uint8_t *ptr = (uint8_t *) &ret_area;
-  __wasm_import_weir_filter_callout_start((int32_t) (of), (uint8_t *) (*upstream).ptr, (*upstream).len, (uint8_t *) ((*request).method).ptr, ((*request).method).len, (uint8_t *) ((*request).path).ptr, ((*request).path).len, (uint8_t *) ((*request).headers).ptr, ((*request).headers).len, (uint8_t *) ((*request).body).ptr, ((*request).body).len, (int32_t) (timeout), ptr);
+  __wasm_import_weir_filter_callout_start((int32_t) (of), (uint8_t *) (*upstream).ptr, (*upstream).len, (uint8_t *) ((*request).method).ptr, ((*request).method).len, (uint8_t *) ((*request).path).ptr, ((*request).path).len, (uint8_t *) ((*request).headers).ptr, ((*request).headers).len, (uint8_t *) ((*request).body).ptr, ((*request).body).len, option, option1, ptr);
   weir_filter_callout_result_u32_call_error_t result;
   switch ((int32_t) *((uint8_t*) (ptr + 0))) {
     case 0: {
@@ -1842,21 +1691,7 @@ bool weir_filter_callout_start(weir_filter_callout_exchange_t of, filter_string_
     }
     case 1: {
       result.is_err = true;
-      weir_filter_callout_call_error_t variant;
-      variant.tag = (int32_t) *((uint8_t*) (ptr + 4));
-      switch ((int32_t) variant.tag) {
-        case 0: {
-          break;
-        }
-        case 1: {
-          break;
-        }
-        case 2: {
-          break;
-        }
-      }
-
-      result.val.err = variant;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + 4));
       break;
     }
   }
@@ -1867,6 +1702,27 @@ bool weir_filter_callout_start(weir_filter_callout_exchange_t of, filter_string_
     *err = result.val.err;
     return 0;
   }
+}
+
+bool weir_filter_secrets_placeholder(weir_filter_secrets_exchange_t of, filter_string_t *name, filter_string_t *ret) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(3*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_weir_filter_secrets_placeholder((int32_t) (of), (uint8_t *) (*name).ptr, (*name).len, ptr);
+  filter_option_string_t option;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      option.is_some = false;
+      break;
+    }
+    case 1: {
+      option.is_some = true;
+      option.val = (filter_string_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+  }
+  *ret = option.val;
+  return option.is_some;
 }
 
 __attribute__((__export_name__("weir:filter/lifecycle@0.1.0#validate-config")))
@@ -1996,10 +1852,13 @@ uint8_t * __wasm_export_exports_weir_filter_events_on_body(int32_t arg, int32_t 
       break;
     }
     case 1: {
-      const filter_list_u8_t *payload5 = &(ret).val.replace;
+      const exports_weir_filter_events_local_response_t *payload5 = &(ret).val.respond;
       *((int8_t*)(ptr + 0)) = 1;
-      *((size_t*)(ptr + (2*sizeof(void*)))) = (*payload5).len;
-      *((uint8_t **)(ptr + sizeof(void*))) = (uint8_t *) (*payload5).ptr;
+      *((int16_t*)(ptr + sizeof(void*))) = (int32_t) ((*payload5).status);
+      *((size_t*)(ptr + (3*sizeof(void*)))) = ((*payload5).headers).len;
+      *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) ((*payload5).headers).ptr;
+      *((size_t*)(ptr + (5*sizeof(void*)))) = ((*payload5).body).len;
+      *((uint8_t **)(ptr + (4*sizeof(void*)))) = (uint8_t *) ((*payload5).body).ptr;
       break;
     }
     case 2: {
@@ -2007,17 +1866,14 @@ uint8_t * __wasm_export_exports_weir_filter_events_on_body(int32_t arg, int32_t 
       break;
     }
     case 3: {
-      const exports_weir_filter_events_local_response_t *payload7 = &(ret).val.respond;
       *((int8_t*)(ptr + 0)) = 3;
-      *((int16_t*)(ptr + sizeof(void*))) = (int32_t) ((*payload7).status);
-      *((size_t*)(ptr + (3*sizeof(void*)))) = ((*payload7).headers).len;
-      *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) ((*payload7).headers).ptr;
-      *((size_t*)(ptr + (5*sizeof(void*)))) = ((*payload7).body).len;
-      *((uint8_t **)(ptr + (4*sizeof(void*)))) = (uint8_t *) ((*payload7).body).ptr;
       break;
     }
     case 4: {
+      const filter_list_u8_t *payload8 = &(ret).val.replace;
       *((int8_t*)(ptr + 0)) = 4;
+      *((size_t*)(ptr + (2*sizeof(void*)))) = (*payload8).len;
+      *((uint8_t **)(ptr + sizeof(void*))) = (uint8_t *) (*payload8).ptr;
       break;
     }
     case 5: {
@@ -2039,10 +1895,13 @@ uint8_t * __wasm_export_exports_weir_filter_events_on_trailers(int32_t arg, int3
       break;
     }
     case 1: {
-      const filter_list_u8_t *payload1 = &(ret).val.replace;
+      const exports_weir_filter_events_local_response_t *payload1 = &(ret).val.respond;
       *((int8_t*)(ptr + 0)) = 1;
-      *((size_t*)(ptr + (2*sizeof(void*)))) = (*payload1).len;
-      *((uint8_t **)(ptr + sizeof(void*))) = (uint8_t *) (*payload1).ptr;
+      *((int16_t*)(ptr + sizeof(void*))) = (int32_t) ((*payload1).status);
+      *((size_t*)(ptr + (3*sizeof(void*)))) = ((*payload1).headers).len;
+      *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) ((*payload1).headers).ptr;
+      *((size_t*)(ptr + (5*sizeof(void*)))) = ((*payload1).body).len;
+      *((uint8_t **)(ptr + (4*sizeof(void*)))) = (uint8_t *) ((*payload1).body).ptr;
       break;
     }
     case 2: {
@@ -2050,17 +1909,14 @@ uint8_t * __wasm_export_exports_weir_filter_events_on_trailers(int32_t arg, int3
       break;
     }
     case 3: {
-      const exports_weir_filter_events_local_response_t *payload3 = &(ret).val.respond;
       *((int8_t*)(ptr + 0)) = 3;
-      *((int16_t*)(ptr + sizeof(void*))) = (int32_t) ((*payload3).status);
-      *((size_t*)(ptr + (3*sizeof(void*)))) = ((*payload3).headers).len;
-      *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) ((*payload3).headers).ptr;
-      *((size_t*)(ptr + (5*sizeof(void*)))) = ((*payload3).body).len;
-      *((uint8_t **)(ptr + (4*sizeof(void*)))) = (uint8_t *) ((*payload3).body).ptr;
       break;
     }
     case 4: {
+      const filter_list_u8_t *payload4 = &(ret).val.replace;
       *((int8_t*)(ptr + 0)) = 4;
+      *((size_t*)(ptr + (2*sizeof(void*)))) = (*payload4).len;
+      *((uint8_t **)(ptr + sizeof(void*))) = (uint8_t *) (*payload4).ptr;
       break;
     }
     case 5: {
@@ -2135,24 +1991,24 @@ uint8_t * __wasm_export_exports_weir_filter_events_on_upstream_error(int32_t arg
 }
 
 __attribute__((__export_name__("weir:filter/events@0.1.0#on-resume")))
-uint8_t * __wasm_export_exports_weir_filter_events_on_resume(int32_t arg, int32_t arg0, int32_t arg1, int32_t arg2, uint8_t * arg3, size_t arg4, uint8_t * arg5, size_t arg6) {
-  exports_weir_filter_events_call_outcome_t variant7;
-  variant7.tag = arg1;
-  switch ((int32_t) variant7.tag) {
+uint8_t * __wasm_export_exports_weir_filter_events_on_resume(int32_t arg, int32_t arg0, int32_t arg1, int32_t arg2, int32_t arg3, uint8_t * arg4, size_t arg5, uint8_t * arg6, size_t arg7) {
+  exports_weir_filter_events_call_outcome_t variant8;
+  variant8.tag = arg2;
+  switch ((int32_t) variant8.tag) {
     case 0: {
       break;
     }
     case 1: {
-      variant7.val.response = (exports_weir_filter_events_call_response_t) {
-        (uint16_t) (uint16_t) (arg2),
-        (filter_list_tuple2_string_string_t) (filter_list_tuple2_string_string_t) { (filter_tuple2_string_string_t*)(arg3), (arg4) },
-        (filter_list_u8_t) (filter_list_u8_t) { (uint8_t*)(arg5), (arg6) },
+      variant8.val.response = (exports_weir_filter_events_call_response_t) {
+        (uint16_t) (uint16_t) (arg3),
+        (filter_list_tuple2_string_string_t) (filter_list_tuple2_string_string_t) { (filter_tuple2_string_string_t*)(arg4), (arg5) },
+        (filter_list_u8_t) (filter_list_u8_t) { (uint8_t*)(arg6), (arg7) },
       };
       break;
     }
     case 2: {
       exports_weir_filter_events_upstream_error_t variant;
-      variant.tag = arg2;
+      variant.tag = arg3;
       switch ((int32_t) variant.tag) {
         case 0: {
           break;
@@ -2167,7 +2023,7 @@ uint8_t * __wasm_export_exports_weir_filter_events_on_resume(int32_t arg, int32_
           break;
         }
         case 4: {
-          variant.val.tls = (filter_string_t) { (uint8_t*)(arg3), (arg4) };
+          variant.val.tls = (filter_string_t) { (uint8_t*)(arg4), (arg5) };
           break;
         }
         case 5: {
@@ -2177,13 +2033,13 @@ uint8_t * __wasm_export_exports_weir_filter_events_on_resume(int32_t arg, int32_
           break;
         }
       }
-      variant7.val.failed = variant;
+      variant8.val.failed = variant;
       break;
     }
   }
-  exports_weir_filter_events_call_outcome_t arg8 = variant7;
+  exports_weir_filter_events_call_outcome_t arg9 = variant8;
   exports_weir_filter_events_resumption_t ret;
-  exports_weir_filter_events_on_resume((uint32_t) (arg), (uint32_t) (arg0), &arg8, &ret);
+  exports_weir_filter_events_on_resume((uint32_t) (arg), arg0, (uint32_t) (arg1), &arg9, &ret);
   uint8_t *ptr = (uint8_t *) &RET_AREA;
   switch ((int32_t) (ret).tag) {
     case 0: {
@@ -2191,10 +2047,13 @@ uint8_t * __wasm_export_exports_weir_filter_events_on_resume(int32_t arg, int32_
       break;
     }
     case 1: {
-      const filter_list_u8_t *payload9 = &(ret).val.replace;
+      const exports_weir_filter_events_local_response_t *payload10 = &(ret).val.respond;
       *((int8_t*)(ptr + 0)) = 1;
-      *((size_t*)(ptr + (2*sizeof(void*)))) = (*payload9).len;
-      *((uint8_t **)(ptr + sizeof(void*))) = (uint8_t *) (*payload9).ptr;
+      *((int16_t*)(ptr + sizeof(void*))) = (int32_t) ((*payload10).status);
+      *((size_t*)(ptr + (3*sizeof(void*)))) = ((*payload10).headers).len;
+      *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) ((*payload10).headers).ptr;
+      *((size_t*)(ptr + (5*sizeof(void*)))) = ((*payload10).body).len;
+      *((uint8_t **)(ptr + (4*sizeof(void*)))) = (uint8_t *) ((*payload10).body).ptr;
       break;
     }
     case 2: {
@@ -2202,13 +2061,7 @@ uint8_t * __wasm_export_exports_weir_filter_events_on_resume(int32_t arg, int32_
       break;
     }
     case 3: {
-      const exports_weir_filter_events_local_response_t *payload11 = &(ret).val.respond;
       *((int8_t*)(ptr + 0)) = 3;
-      *((int16_t*)(ptr + sizeof(void*))) = (int32_t) ((*payload11).status);
-      *((size_t*)(ptr + (3*sizeof(void*)))) = ((*payload11).headers).len;
-      *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) ((*payload11).headers).ptr;
-      *((size_t*)(ptr + (5*sizeof(void*)))) = ((*payload11).body).len;
-      *((uint8_t **)(ptr + (4*sizeof(void*)))) = (uint8_t *) ((*payload11).body).ptr;
       break;
     }
     case 4: {
@@ -2216,7 +2069,10 @@ uint8_t * __wasm_export_exports_weir_filter_events_on_resume(int32_t arg, int32_
       break;
     }
     case 5: {
+      const filter_list_u8_t *payload14 = &(ret).val.replace;
       *((int8_t*)(ptr + 0)) = 5;
+      *((size_t*)(ptr + (2*sizeof(void*)))) = (*payload14).len;
+      *((uint8_t **)(ptr + sizeof(void*))) = (uint8_t *) (*payload14).ptr;
       break;
     }
     case 6: {

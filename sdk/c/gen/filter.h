@@ -66,9 +66,7 @@ typedef uint8_t weir_filter_http_body_mode_t;
 // one call with the whole body, up to `max-buffer`; a longer one fails the exchange by policy
 #define WEIR_FILTER_HTTP_BODY_MODE_BUFFER 3
 
-typedef struct weir_filter_http_header_error_t {
-  uint8_t tag;
-} weir_filter_http_header_error_t;
+typedef uint8_t weir_filter_http_header_error_t;
 
 // the agent owns this field (framing and hop-by-hop fields, RFC 9110 section 7.6.1) or the part is read-only
 #define WEIR_FILTER_HTTP_HEADER_ERROR_FORBIDDEN 0
@@ -142,6 +140,11 @@ typedef struct {
   size_t len;
 } filter_list_string_t;
 
+typedef struct {
+  bool is_some;
+  filter_list_u8_t val;
+} filter_option_list_u8_t;
+
 typedef uint8_t weir_filter_log_level_t;
 
 #define WEIR_FILTER_LOG_LEVEL_DEBUG 0
@@ -149,9 +152,7 @@ typedef uint8_t weir_filter_log_level_t;
 #define WEIR_FILTER_LOG_LEVEL_WARN 2
 #define WEIR_FILTER_LOG_LEVEL_ERROR 3
 
-typedef struct weir_filter_metrics_metric_error_t {
-  uint8_t tag;
-} weir_filter_metrics_metric_error_t;
+typedef uint8_t weir_filter_metrics_metric_error_t;
 
 // not a name of a metric or label ([a-zA-Z_][a-zA-Z0-9_]*, at most 128 bytes), a label twice or one that the agent sets
 // itself, or bounds that do not ascend
@@ -174,9 +175,7 @@ typedef struct {
   size_t len;
 } filter_list_f64_t;
 
-typedef struct weir_filter_kv_kv_error_t {
-  uint8_t tag;
-} weir_filter_kv_kv_error_t;
+typedef uint8_t weir_filter_kv_kv_error_t;
 
 // a key is 1 to 512 bytes, a value at most 64 KiB
 #define WEIR_FILTER_KV_KV_ERROR_TOO_LARGE 0
@@ -195,6 +194,11 @@ typedef struct {
   bool is_some;
   weir_filter_kv_entry_t val;
 } weir_filter_kv_option_entry_t;
+
+typedef struct {
+  bool is_some;
+  double val;
+} filter_option_f64_t;
 
 typedef struct {
   bool is_err;
@@ -234,9 +238,7 @@ typedef struct weir_filter_tags_tag_value_t {
 #define WEIR_FILTER_TAGS_TAG_VALUE_NUMBER 1
 #define WEIR_FILTER_TAGS_TAG_VALUE_FLAG 2
 
-typedef struct weir_filter_tags_tag_error_t {
-  uint8_t tag;
-} weir_filter_tags_tag_error_t;
+typedef uint8_t weir_filter_tags_tag_error_t;
 
 // a name is 1 to 64 of a-z, 0-9, `-` and `_`
 #define WEIR_FILTER_TAGS_TAG_ERROR_INVALID_NAME 0
@@ -269,9 +271,7 @@ typedef struct {
 
 typedef weir_filter_http_exchange_t weir_filter_timer_exchange_t;
 
-typedef struct weir_filter_timer_timer_error_t {
-  uint8_t tag;
-} weir_filter_timer_timer_error_t;
+typedef uint8_t weir_filter_timer_timer_error_t;
 
 // more than a minute
 #define WEIR_FILTER_TIMER_TIMER_ERROR_TOO_LONG 0
@@ -297,9 +297,7 @@ typedef struct weir_filter_callout_call_request_t {
   filter_list_u8_t   body;
 } weir_filter_callout_call_request_t;
 
-typedef struct weir_filter_callout_call_error_t {
-  uint8_t tag;
-} weir_filter_callout_call_error_t;
+typedef uint8_t weir_filter_callout_call_error_t;
 
 // no upstream of this name in the publication
 #define WEIR_FILTER_CALLOUT_CALL_ERROR_UNKNOWN_UPSTREAM 0
@@ -309,12 +307,19 @@ typedef struct weir_filter_callout_call_error_t {
 #define WEIR_FILTER_CALLOUT_CALL_ERROR_TOO_MANY 2
 
 typedef struct {
+  bool is_some;
+  uint32_t val;
+} filter_option_u32_t;
+
+typedef struct {
   bool is_err;
   union {
     uint32_t ok;
     weir_filter_callout_call_error_t err;
   } val;
 } weir_filter_callout_result_u32_call_error_t;
+
+typedef weir_filter_http_exchange_t weir_filter_secrets_exchange_t;
 
 typedef weir_filter_http_body_mode_t exports_weir_filter_lifecycle_body_mode_t;
 
@@ -357,6 +362,8 @@ typedef weir_filter_http_direction_t exports_weir_filter_events_direction_t;
 
 typedef weir_filter_http_local_response_t exports_weir_filter_events_local_response_t;
 
+// Cases that mean the same have the same place in each of the three kinds of answers.
+// Answer of a hook that sees a head.
 typedef struct exports_weir_filter_events_action_t {
   uint8_t tag;
   union {
@@ -370,29 +377,30 @@ typedef struct exports_weir_filter_events_action_t {
 #define EXPORTS_WEIR_FILTER_EVENTS_ACTION_RESPOND 1
 // close without an answer: the connection on HTTP/1, the stream on HTTP/2
 #define EXPORTS_WEIR_FILTER_EVENTS_ACTION_ABORT 2
-// keep this head back until its body ended or `max-buffer` bytes came, so that body hooks may still change it
-#define EXPORTS_WEIR_FILTER_EVENTS_ACTION_HOLD_FOR_BODY 3
 // go on when a call or a timer that this filter has started for the exchange ends: `on-resume` decides. One that has
 // ended already counts. With none it fails the exchange by policy, and so it does in `on-upstream-error`.
-#define EXPORTS_WEIR_FILTER_EVENTS_ACTION_WAIT 4
+#define EXPORTS_WEIR_FILTER_EVENTS_ACTION_WAIT 3
+// keep this head back until its body ended or `max-buffer` bytes came, so that body hooks may still change it
+#define EXPORTS_WEIR_FILTER_EVENTS_ACTION_HOLD_FOR_BODY 4
 
+// Answer of a hook that sees a chunk or trailers.
 typedef struct exports_weir_filter_events_chunk_action_t {
   uint8_t tag;
   union {
-    filter_list_u8_t     replace;
     exports_weir_filter_events_local_response_t     respond;
+    filter_list_u8_t     replace;
   } val;
 } exports_weir_filter_events_chunk_action_t;
 
 // as it is, without a copy
 #define EXPORTS_WEIR_FILTER_EVENTS_CHUNK_ACTION_PASS 0
-#define EXPORTS_WEIR_FILTER_EVENTS_CHUNK_ACTION_REPLACE 1
-#define EXPORTS_WEIR_FILTER_EVENTS_CHUNK_ACTION_DROP_CHUNK 2
 // possible until the response head is sent to the client; later it closes like `abort`
-#define EXPORTS_WEIR_FILTER_EVENTS_CHUNK_ACTION_RESPOND 3
-#define EXPORTS_WEIR_FILTER_EVENTS_CHUNK_ACTION_ABORT 4
+#define EXPORTS_WEIR_FILTER_EVENTS_CHUNK_ACTION_RESPOND 1
+#define EXPORTS_WEIR_FILTER_EVENTS_CHUNK_ACTION_ABORT 2
 // as in `action`
-#define EXPORTS_WEIR_FILTER_EVENTS_CHUNK_ACTION_WAIT 5
+#define EXPORTS_WEIR_FILTER_EVENTS_CHUNK_ACTION_WAIT 3
+#define EXPORTS_WEIR_FILTER_EVENTS_CHUNK_ACTION_REPLACE 4
+#define EXPORTS_WEIR_FILTER_EVENTS_CHUNK_ACTION_DROP_CHUNK 5
 
 typedef struct exports_weir_filter_events_upstream_error_t {
   uint8_t tag;
@@ -439,27 +447,37 @@ typedef struct exports_weir_filter_events_call_outcome_t {
 // no whole response: `too-large` when it exceeds what the publication allows
 #define EXPORTS_WEIR_FILTER_EVENTS_CALL_OUTCOME_FAILED 2
 
+// A hook that can wait.
+typedef uint8_t exports_weir_filter_events_hook_t;
+
+#define EXPORTS_WEIR_FILTER_EVENTS_HOOK_REQUEST_HEAD 0
+#define EXPORTS_WEIR_FILTER_EVENTS_HOOK_REQUEST_BODY 1
+#define EXPORTS_WEIR_FILTER_EVENTS_HOOK_REQUEST_TRAILERS 2
+#define EXPORTS_WEIR_FILTER_EVENTS_HOOK_RESPONSE_HEAD 3
+#define EXPORTS_WEIR_FILTER_EVENTS_HOOK_RESPONSE_BODY 4
+#define EXPORTS_WEIR_FILTER_EVENTS_HOOK_RESPONSE_TRAILERS 5
+
 // What is to happen with what waited.
 typedef struct exports_weir_filter_events_resumption_t {
   uint8_t tag;
   union {
-    filter_list_u8_t     replace;
     exports_weir_filter_events_local_response_t     respond;
+    filter_list_u8_t     replace;
   } val;
 } exports_weir_filter_events_resumption_t;
 
 // a head: on to the next filter; a chunk: as it is; trailers: on
 #define EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_PROCEED 0
-// of a chunk
-#define EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_REPLACE 1
-// of a chunk
-#define EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_DROP_CHUNK 2
-#define EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_RESPOND 3
-#define EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_ABORT 4
-// of a head
-#define EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_HOLD_FOR_BODY 5
+#define EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_RESPOND 1
+#define EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_ABORT 2
 // for the next call that ends
-#define EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_WAIT 6
+#define EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_WAIT 3
+// of a head
+#define EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_HOLD_FOR_BODY 4
+// of a chunk
+#define EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_REPLACE 5
+// of a chunk
+#define EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_DROP_CHUNK 6
 
 // Imported Functions from `weir:filter/http@0.1.0`
 extern void weir_filter_http_connection(weir_filter_http_exchange_t of, weir_filter_http_connection_info_t *ret);
@@ -471,6 +489,8 @@ extern void weir_filter_http_method(weir_filter_http_exchange_t of, filter_strin
 extern bool weir_filter_http_set_method(weir_filter_http_exchange_t of, filter_string_t *value, weir_filter_http_header_error_t *err);
 // "http" or "https", lower case.
 extern void weir_filter_http_scheme(weir_filter_http_exchange_t of, filter_string_t *ret);
+// Whether the agent speaks TLS to the upstream. An authority without a port goes to the scheme's own.
+extern bool weir_filter_http_set_scheme(weir_filter_http_exchange_t of, filter_string_t *value, weir_filter_http_header_error_t *err);
 // host[:port] that the exchange goes to, without user information. Host and :authority follow it.
 extern void weir_filter_http_authority(weir_filter_http_exchange_t of, filter_string_t *ret);
 extern bool weir_filter_http_set_authority(weir_filter_http_exchange_t of, filter_string_t *value, weir_filter_http_header_error_t *err);
@@ -499,9 +519,21 @@ extern bool weir_filter_http_remove_header(weir_filter_http_exchange_t of, weir_
 // `transform` or `buffer`. Only in the head hook of that direction; elsewhere `frozen`, and `forbidden` for more
 // than was subscribed.
 extern bool weir_filter_http_set_body_mode(weir_filter_http_exchange_t of, weir_filter_http_direction_t origin, weir_filter_http_body_mode_t mode, weir_filter_http_header_error_t *err);
+// The chunk that waits, in `on-resume` of a body's hook; elsewhere none.
+extern bool weir_filter_http_waiting_chunk(weir_filter_http_exchange_t of, filter_list_u8_t *ret);
 
 // Imported Functions from `weir:filter/log@0.1.0`
 extern void weir_filter_log_write(weir_filter_log_level_t level, filter_string_t *message);
+
+// Imported Functions from `weir:filter/limits@0.1.0`
+// CPU time of one call into the filter, milliseconds.
+extern uint32_t weir_filter_limits_cpu_ms(void);
+// Linear memory of an instance, bytes.
+extern double weir_filter_limits_memory_bytes(void);
+// What `max-buffer` is capped to, bytes.
+extern uint32_t weir_filter_limits_buffer_bytes(void);
+// What one answer may hold, bytes.
+extern uint32_t weir_filter_limits_answer_bytes(void);
 
 // Imported Functions from `weir:filter/metrics@0.1.0`
 // A number that only grows. The answer names the series in the calls below, in this instance. The same name and labels
@@ -532,21 +564,21 @@ extern uint32_t weir_filter_random_number(void);
 
 // Imported Functions from `weir:filter/kv@0.1.0`
 extern bool weir_filter_kv_get(filter_string_t *key, weir_filter_kv_entry_t *ret);
-// `ttl` in milliseconds; 0 keeps the entry until it is deleted.
-extern bool weir_filter_kv_set(filter_string_t *key, filter_list_u8_t *value, double ttl, weir_filter_kv_kv_error_t *err);
-// Sets only if the entry has this version still; 0: only if there is none. Whether it was set.
-extern bool weir_filter_kv_compare_and_set(filter_string_t *key, double version, filter_list_u8_t *value, double ttl, bool *ret, weir_filter_kv_kv_error_t *err);
+// `ttl` in milliseconds; without one the entry stays until it is deleted, and one that is not above 0 is over at once.
+extern bool weir_filter_kv_set(filter_string_t *key, filter_list_u8_t *value, double *maybe_ttl, weir_filter_kv_kv_error_t *err);
+// Sets only if the entry has this version still; none: only if there is no entry. Whether it was set.
+extern bool weir_filter_kv_compare_and_set(filter_string_t *key, double *maybe_version, filter_list_u8_t *value, double *maybe_ttl, bool *ret, weir_filter_kv_kv_error_t *err);
 // Whether there was one.
 extern bool weir_filter_kv_delete(filter_string_t *key);
 // Adds to a number, kept as decimal text, and answers the sum. An absent one counts as 0 and lives for `ttl`; one that
 // is there keeps the time it has.
-extern bool weir_filter_kv_add(filter_string_t *key, double by, double ttl, double *ret, weir_filter_kv_kv_error_t *err);
+extern bool weir_filter_kv_add(filter_string_t *key, double by, double *maybe_ttl, double *ret, weir_filter_kv_kv_error_t *err);
 
 // Imported Functions from `weir:filter/tags@0.1.0`
 // Says something of the exchange; what this filter said under the same name is replaced. Others know it as
 // `FILTER.NAME`, so no filter can speak for another.
 extern bool weir_filter_tags_set(weir_filter_tags_exchange_t of, filter_string_t *name, weir_filter_tags_tag_value_t *value, weir_filter_tags_tag_error_t *err);
-// `FILTER.NAME`: of this filter, or of one that the publication lets it read.
+// `NAME` is what this filter said, `FILTER.NAME` what another did, if the publication lets this one read it.
 extern bool weir_filter_tags_get(weir_filter_tags_exchange_t of, filter_string_t *name, weir_filter_tags_option_tag_value_t *ret, weir_filter_tags_tag_error_t *err);
 
 // Imported Functions from `weir:filter/timer@0.1.0`
@@ -554,9 +586,16 @@ extern bool weir_filter_tags_get(weir_filter_tags_exchange_t of, filter_string_t
 extern bool weir_filter_timer_start(weir_filter_timer_exchange_t of, uint32_t milliseconds, uint32_t *ret, weir_filter_timer_timer_error_t *err);
 
 // Imported Functions from `weir:filter/callout@0.1.0`
-// Sends a request. The number names the call in `on-resume`. `timeout` in milliseconds, no longer than the upstream's; 0
-// is the upstream's. A call ends with its exchange.
-extern bool weir_filter_callout_start(weir_filter_callout_exchange_t of, filter_string_t *upstream, weir_filter_callout_call_request_t *request, uint32_t timeout, uint32_t *ret, weir_filter_callout_call_error_t *err);
+// Sends a request. The number names the call in `on-resume`. `timeout` in milliseconds, no longer than the upstream's own,
+// which is taken without one. A call ends with its exchange.
+extern bool weir_filter_callout_start(weir_filter_callout_exchange_t of, filter_string_t *upstream, weir_filter_callout_call_request_t *request, uint32_t *maybe_timeout, uint32_t *ret, weir_filter_callout_call_error_t *err);
+
+// Imported Functions from `weir:filter/secrets@0.1.0`
+// Text that stands for a secret, to be put into a field of this exchange's request, or of a call for it. The agent puts
+// the secret in its place when it sends the head, after the last filter and out of the record's sight. Towards a host
+// that the secret is not for, the exchange or call fails. None: the agent has no such secret, or the publication does
+// not grant it. Good for this exchange only.
+extern bool weir_filter_secrets_placeholder(weir_filter_secrets_exchange_t of, filter_string_t *name, filter_string_t *ret);
 
 // Exported Functions from `weir:filter/lifecycle@0.1.0`
 void exports_weir_filter_lifecycle_validate_config(filter_string_t *json, exports_weir_filter_lifecycle_list_problem_t *ret);
@@ -568,12 +607,10 @@ void exports_weir_filter_events_on_response_head(exports_weir_filter_events_exch
 void exports_weir_filter_events_on_body(exports_weir_filter_events_exchange_t of, exports_weir_filter_events_direction_t origin, filter_list_u8_t *chunk, bool end_of_stream, exports_weir_filter_events_chunk_action_t *ret);
 void exports_weir_filter_events_on_trailers(exports_weir_filter_events_exchange_t of, exports_weir_filter_events_direction_t origin, exports_weir_filter_events_chunk_action_t *ret);
 void exports_weir_filter_events_on_upstream_error(exports_weir_filter_events_exchange_t of, exports_weir_filter_events_upstream_error_t *error, exports_weir_filter_events_action_t *ret);
-void exports_weir_filter_events_on_resume(exports_weir_filter_events_exchange_t of, uint32_t call, exports_weir_filter_events_call_outcome_t *outcome, exports_weir_filter_events_resumption_t *ret);
+void exports_weir_filter_events_on_resume(exports_weir_filter_events_exchange_t of, exports_weir_filter_events_hook_t waiting, uint32_t call, exports_weir_filter_events_call_outcome_t *outcome, exports_weir_filter_events_resumption_t *ret);
 void exports_weir_filter_events_on_done(exports_weir_filter_events_exchange_t of, exports_weir_filter_events_done_reason_t reason);
 
 // Helper Functions
-
-void weir_filter_http_header_error_free(weir_filter_http_header_error_t *ptr);
 
 void filter_option_string_free(filter_option_string_t *ptr);
 
@@ -593,17 +630,17 @@ void filter_option_u16_free(filter_option_u16_t *ptr);
 
 void filter_list_string_free(filter_list_string_t *ptr);
 
-void weir_filter_metrics_metric_error_free(weir_filter_metrics_metric_error_t *ptr);
+void filter_option_list_u8_free(filter_option_list_u8_t *ptr);
 
 void weir_filter_metrics_result_u32_metric_error_free(weir_filter_metrics_result_u32_metric_error_t *ptr);
 
 void filter_list_f64_free(filter_list_f64_t *ptr);
 
-void weir_filter_kv_kv_error_free(weir_filter_kv_kv_error_t *ptr);
-
 void weir_filter_kv_entry_free(weir_filter_kv_entry_t *ptr);
 
 void weir_filter_kv_option_entry_free(weir_filter_kv_option_entry_t *ptr);
+
+void filter_option_f64_free(filter_option_f64_t *ptr);
 
 void weir_filter_kv_result_void_kv_error_free(weir_filter_kv_result_void_kv_error_t *ptr);
 
@@ -613,21 +650,17 @@ void weir_filter_kv_result_f64_kv_error_free(weir_filter_kv_result_f64_kv_error_
 
 void weir_filter_tags_tag_value_free(weir_filter_tags_tag_value_t *ptr);
 
-void weir_filter_tags_tag_error_free(weir_filter_tags_tag_error_t *ptr);
-
 void weir_filter_tags_result_void_tag_error_free(weir_filter_tags_result_void_tag_error_t *ptr);
 
 void weir_filter_tags_option_tag_value_free(weir_filter_tags_option_tag_value_t *ptr);
 
 void weir_filter_tags_result_option_tag_value_tag_error_free(weir_filter_tags_result_option_tag_value_tag_error_t *ptr);
 
-void weir_filter_timer_timer_error_free(weir_filter_timer_timer_error_t *ptr);
-
 void weir_filter_timer_result_u32_timer_error_free(weir_filter_timer_result_u32_timer_error_t *ptr);
 
 void weir_filter_callout_call_request_free(weir_filter_callout_call_request_t *ptr);
 
-void weir_filter_callout_call_error_free(weir_filter_callout_call_error_t *ptr);
+void filter_option_u32_free(filter_option_u32_t *ptr);
 
 void weir_filter_callout_result_u32_call_error_free(weir_filter_callout_result_u32_call_error_t *ptr);
 

@@ -13,8 +13,8 @@ weir_start weir_start_call(weir_exchange *exchange, const char *upstream, weir_c
   };
   weir_filter_callout_call_error_t error = {0};
   uint32_t number;
-  if (!weir_filter_callout_start(exchange->number, &name, &sent, request.timeout, &number, &error))
-    return (weir_start)(WEIR_UNKNOWN_UPSTREAM + error.tag);
+  if (!weir_filter_callout_start(exchange->number, &name, &sent, request.timeout ? &request.timeout : NULL, &number, &error))
+    return (weir_start)(WEIR_UNKNOWN_UPSTREAM + error);
   if (call) *call = number;
   return WEIR_STARTED;
 }

@@ -147,10 +147,11 @@ static weir_outcome outcome_of(const exports_weir_filter_events_call_outcome_t *
   return outcome;
 }
 
-void exports_weir_filter_events_on_resume(uint32_t of, uint32_t call, exports_weir_filter_events_call_outcome_t *came,
+void exports_weir_filter_events_on_resume(uint32_t of, exports_weir_filter_events_hook_t waiting, uint32_t call,
+                                          exports_weir_filter_events_call_outcome_t *came,
                                           exports_weir_filter_events_resumption_t *ret) {
   weir_enter();
-  weir_exchange exchange = {of, true};
+  weir_exchange exchange = {of, true, (weir_hook)waiting};
   weir_outcome outcome = outcome_of(came);
   weir_resumption resumption = filter->resumed ? filter->resumed(&exchange, call, &outcome, weir_state_of(of)) : weir_proceed();
   ret->tag = resumption.what;

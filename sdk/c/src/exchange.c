@@ -26,7 +26,7 @@ filter_list_tuple2_string_string_t weir_lend_fields(const weir_field *fields) {
 static const char *optional(filter_option_string_t option) { return option.is_some ? weir_text(option.val) : NULL; }
 
 static weir_result result(bool is_ok, const weir_filter_http_header_error_t *error) {
-  return is_ok ? WEIR_OK : (weir_result)(WEIR_FORBIDDEN + error->tag);
+  return is_ok ? WEIR_OK : (weir_result)(WEIR_FORBIDDEN + *error);
 }
 
 static weir_filter_http_direction_t direction(weir_part part) {
@@ -71,6 +71,7 @@ READS(weir_path, weir_filter_http_path)
     return result(import(exchange->number, &text, &error), &error); \
   }
 SETS(weir_set_method, weir_filter_http_set_method)
+SETS(weir_set_scheme, weir_filter_http_set_scheme)
 SETS(weir_set_authority, weir_filter_http_set_authority)
 SETS(weir_set_path, weir_filter_http_set_path)
 
@@ -127,4 +128,12 @@ weir_result weir_remove_header(weir_exchange *exchange, weir_part part, const ch
 weir_result weir_set_body_mode(weir_exchange *exchange, weir_part part, weir_body_mode mode) {
   weir_filter_http_header_error_t error = {0};
   return result(weir_filter_http_set_body_mode(exchange->number, direction(part), (weir_filter_http_body_mode_t)mode, &error), &error);
+}
+
+weir_hook weir_waiting(weir_exchange *exchange) { return exchange->waiting; }
+
+weir_chunk weir_waiting_chunk(weir_exchange *exchange) {
+  filter_list_u8_t chunk = {0};
+  if (!weir_filter_http_waiting_chunk(exchange->number, &chunk)) return (weir_chunk){0};
+  return (weir_chunk){chunk.len ? chunk.ptr : (const uint8_t *)"", chunk.len, false};
 }

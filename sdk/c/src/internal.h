@@ -8,6 +8,7 @@
 struct weir_exchange {
   uint32_t number;
   bool end_of_stream;
+  weir_hook waiting;
 };
 
 struct weir_reply {

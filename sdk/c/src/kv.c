@@ -2,7 +2,7 @@
 #include "internal.h"
 
 static weir_kv_result result(bool is_ok, weir_filter_kv_kv_error_t error) {
-  return is_ok ? WEIR_KV_OK : (weir_kv_result)(WEIR_KV_TOO_LARGE + error.tag);
+  return is_ok ? WEIR_KV_OK : (weir_kv_result)(WEIR_KV_TOO_LARGE + error);
 }
 
 bool weir_kv_get(const char *key, weir_kv_entry *entry) {
@@ -17,7 +17,7 @@ weir_kv_result weir_kv_set(const char *key, const void *value, size_t length, do
   filter_string_t name = weir_lend(key);
   filter_list_u8_t bytes = {(uint8_t *)value, length};
   weir_filter_kv_kv_error_t error = {0};
-  bool is_ok = weir_filter_kv_set(&name, &bytes, ttl, &error);
+  bool is_ok = weir_filter_kv_set(&name, &bytes, ttl ? &ttl : NULL, &error);
   return result(is_ok, error);
 }
 
@@ -26,7 +26,7 @@ weir_kv_result weir_kv_compare_and_set(const char *key, double version, const vo
   filter_list_u8_t bytes = {(uint8_t *)value, length};
   weir_filter_kv_kv_error_t error = {0};
   *is_set = false;
-  bool is_ok = weir_filter_kv_compare_and_set(&name, version, &bytes, ttl, is_set, &error);
+  bool is_ok = weir_filter_kv_compare_and_set(&name, version ? &version : NULL, &bytes, ttl ? &ttl : NULL, is_set, &error);
   return result(is_ok, error);
 }
 
@@ -39,7 +39,7 @@ weir_kv_result weir_kv_add(const char *key, double by, double ttl, double *sum) 
   filter_string_t name = weir_lend(key);
   weir_filter_kv_kv_error_t error = {0};
   double now = 0;
-  bool is_ok = weir_filter_kv_add(&name, by, ttl, &now, &error);
+  bool is_ok = weir_filter_kv_add(&name, by, ttl ? &ttl : NULL, &now, &error);
   if (is_ok && sum) *sum = now;
   return result(is_ok, error);
 }

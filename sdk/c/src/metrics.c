@@ -2,7 +2,7 @@
 #include "internal.h"
 
 static weir_metric_result result(bool is_ok, weir_filter_metrics_metric_error_t error) {
-  return is_ok ? WEIR_METRIC_OK : (weir_metric_result)(WEIR_METRIC_INVALID_NAME + error.tag);
+  return is_ok ? WEIR_METRIC_OK : (weir_metric_result)(WEIR_METRIC_INVALID_NAME + error);
 }
 
 weir_metric_result weir_counter(const char *name, const char *help, const weir_field *labels, weir_metric *metric) {

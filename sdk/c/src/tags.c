@@ -5,7 +5,7 @@ static weir_tag_result set(weir_exchange *exchange, const char *name, weir_filte
   filter_string_t tag = weir_lend(name);
   weir_filter_tags_tag_error_t error = {0};
   bool is_ok = weir_filter_tags_set(exchange->number, &tag, &value, &error);
-  return is_ok ? WEIR_TAG_OK : (weir_tag_result)(WEIR_TAG_INVALID_NAME + error.tag);
+  return is_ok ? WEIR_TAG_OK : (weir_tag_result)(WEIR_TAG_INVALID_NAME + error);
 }
 
 weir_tag_result weir_tag_text(weir_exchange *exchange, const char *name, const char *text) {
@@ -24,7 +24,7 @@ weir_tag_result weir_tag_of(weir_exchange *exchange, const char *name, weir_tag 
   filter_string_t wanted = weir_lend(name);
   weir_filter_tags_option_tag_value_t found = {0};
   weir_filter_tags_tag_error_t error = {0};
-  if (!weir_filter_tags_get(exchange->number, &wanted, &found, &error)) return (weir_tag_result)(WEIR_TAG_INVALID_NAME + error.tag);
+  if (!weir_filter_tags_get(exchange->number, &wanted, &found, &error)) return (weir_tag_result)(WEIR_TAG_INVALID_NAME + error);
   if (!found.is_some) return WEIR_TAG_ABSENT;
   *tag = (weir_tag){.kind = (weir_tag_kind)found.val.tag};
   switch (tag->kind) {

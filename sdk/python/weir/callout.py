@@ -2,7 +2,7 @@
 ``callout``."""
 
 from collections.abc import Iterable, Mapping
-from typing import Union
+from typing import Optional, Union
 
 from wit_world.imports import callout as _host
 
@@ -29,12 +29,12 @@ def start(
     method: str = "GET",
     headers: Union[Mapping[str, str], Iterable[tuple[str, str]]] = (),
     body: Union[str, bytes] = b"",
-    timeout: int = 0,
+    timeout: Optional[int] = None,
 ) -> int:
     """Sends a request. What it gives names the call in ``resumed``. A call ends with its exchange. Raises :class:`CallError`.
 
     ``path`` is path and query in origin form, below the path of the upstream's URL. Framing, hop-by-hop fields and Host are the
-    agent's. ``timeout`` is in milliseconds, no longer than the upstream's own bound; 0 is that.
+    agent's. ``timeout`` is in milliseconds, no longer than the upstream's own bound, which is taken without one.
     """
     request = _host.CallRequest(method, path, field_lines(headers), body_bytes(body))
     return granted(CallError, _host.start, of._number, upstream, request, timeout)

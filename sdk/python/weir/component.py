@@ -227,8 +227,8 @@ class Events:
         return _action(_guest.filter.upstream_error(Request(of), _fault(error), _guest.state(of)))
 
     @_logged
-    def on_resume(self, of: int, call: int, outcome: events.CallOutcome) -> events.Resumption:
-        return _resumption(_guest.filter.resumed(Exchange(of), call, _outcome(outcome), _guest.state(of)))
+    def on_resume(self, of: int, waiting: events.Hook, call: int, outcome: events.CallOutcome) -> events.Resumption:
+        return _resumption(_guest.filter.resumed(Exchange(of, waiting.name.lower()), call, _outcome(outcome), _guest.state(of)))
 
     @_logged
     def on_done(self, of: int, reason: events.DoneReason) -> None:

@@ -137,6 +137,10 @@ class Request:
         """``http`` or ``https``."""
         return _host.scheme(self._number)
 
+    @scheme.setter
+    def scheme(self, value: str) -> None:
+        _change(_host.set_scheme, self._number, value)
+
     @property
     def authority(self) -> str:
         """host[:port] that the exchange goes to. Host and :authority follow it."""
@@ -220,10 +224,17 @@ class Trailers:
 class Exchange:
     """What a hook that waits belongs to."""
 
-    __slots__ = ("_number",)
+    __slots__ = ("_number", "waiting")
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, waiting: str) -> None:
         self._number = number
+        self.waiting = waiting
+        """The hook that has waited, by its method's name: ``request_head``, ``response_body`` and so on."""
+
+    @property
+    def chunk(self) -> Optional[bytes]:
+        """The chunk that waits, if a body's hook has waited: a copy, made when it is asked for."""
+        return _host.waiting_chunk(self._number)
 
     @property
     def request(self) -> Request:

@@ -45,7 +45,7 @@ def set(key: str, value: Union[str, bytes], ttl: Optional[float] = None) -> None
 def compare_and_set(key: str, version: Optional[float], value: Union[str, bytes], ttl: Optional[float] = None) -> bool:
     """Keeps a value if the entry has this version still; ``None``: if there is no entry. Whether it was kept. Raises
     :class:`KvError`."""
-    return granted(KvError, _host.compare_and_set, key, float(version or 0), _bytes(value), _lifetime(ttl))
+    return granted(KvError, _host.compare_and_set, key, None if version is None else float(version), _bytes(value), _lifetime(ttl))
 
 
 def delete(key: str) -> bool:
@@ -63,6 +63,5 @@ def _bytes(value: Union[str, bytes]) -> bytes:
     return value.encode() if isinstance(value, str) else bytes(value)
 
 
-def _lifetime(ttl: Optional[float]) -> float:
-    # the contract's 0 keeps for ever: what is over at once still is no eternity
-    return 0.0 if ttl is None else max(float(ttl), 1.0)
+def _lifetime(ttl: Optional[float]) -> Optional[float]:
+    return None if ttl is None else float(ttl)

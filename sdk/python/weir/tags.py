@@ -28,7 +28,7 @@ def set(of: Subject, name: str, value: Value) -> None:
 
 
 def get(of: Subject, name: str) -> Optional[Value]:
-    """``FILTER.NAME``: of this filter, or of one that the publication lets it read. Raises :class:`TagError`."""
+    """``NAME`` is what this filter said, ``FILTER.NAME`` what another did, if the publication lets this one read it. Raises :class:`TagError`."""
     tag = granted(TagError, _host.get, of._number, name)
     return None if tag is None else tag.value
 

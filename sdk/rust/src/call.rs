@@ -51,14 +51,14 @@ pub struct CallRequest {
     pub headers: Vec<(String, String)>,
     /// Content.
     pub body: Vec<u8>,
-    /// Milliseconds, no longer than the upstream's own bound; 0 is that.
-    pub timeout: u32,
+    /// Milliseconds, no longer than the upstream's own bound; that without one.
+    pub timeout: Option<u32>,
 }
 
 impl CallRequest {
     /// A GET.
     pub fn get(path: impl Into<String>) -> Self {
-        Self { method: "GET".into(), path: path.into(), headers: Vec::new(), body: Vec::new(), timeout: 0 }
+        Self { method: "GET".into(), path: path.into(), headers: Vec::new(), body: Vec::new(), timeout: None }
     }
 
     /// A POST.
@@ -76,7 +76,7 @@ impl CallRequest {
     /// Bounds the call, milliseconds.
     #[must_use]
     pub fn timeout(mut self, milliseconds: u32) -> Self {
-        self.timeout = milliseconds;
+        self.timeout = Some(milliseconds);
         self
     }
 }
@@ -138,12 +138,40 @@ impl CallResponse {
 pub struct Resumed {
     request: Request,
     response: Response,
+    waiting: Hook,
     call: Call,
 }
 
+/// A hook that waited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hook {
+    /// [`Filter::request_head`](crate::Filter::request_head)
+    RequestHead,
+    /// [`Filter::request_body`](crate::Filter::request_body)
+    RequestBody,
+    /// [`Filter::request_trailers`](crate::Filter::request_trailers)
+    RequestTrailers,
+    /// [`Filter::response_head`](crate::Filter::response_head)
+    ResponseHead,
+    /// [`Filter::response_body`](crate::Filter::response_body)
+    ResponseBody,
+    /// [`Filter::response_trailers`](crate::Filter::response_trailers)
+    ResponseTrailers,
+}
+
 impl Resumed {
-    pub(crate) fn new(number: u32, call: u32) -> Self {
-        Self { request: Request::new(number, true), response: Response::new(number, true), call: Call(call) }
+    pub(crate) fn new(number: u32, waiting: Hook, call: u32) -> Self {
+        Self { request: Request::new(number, true), response: Response::new(number, true), waiting, call: Call(call) }
+    }
+
+    /// Which hook has waited.
+    pub fn waiting(&self) -> Hook {
+        self.waiting
+    }
+
+    /// The chunk that has waited, if a body's hook has: a copy, made when it is asked for.
+    pub fn chunk(&self) -> Option<Vec<u8>> {
+        imports::waiting_chunk(self.request.number())
     }
 
     /// The call that has ended.

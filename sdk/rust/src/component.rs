@@ -2,7 +2,7 @@
 //! `imports/wasm.rs` do the SDK's types meet the generated ones.
 
 use crate::{
-    Action, BodyMode, CallOutcome, CallResponse, Chunk, ChunkAction, DoneReason, Filter, LocalResponse, Resumption,
+    Action, BodyMode, CallOutcome, CallResponse, Chunk, ChunkAction, DoneReason, Filter, Hook, LocalResponse, Resumption,
     Subscription, TrailersAction, UpstreamError, exchange::Direction, guest::Guest,
 };
 
@@ -78,8 +78,8 @@ impl<C: Component> events::Guest for C {
         action(C::with(|guest| guest.upstream_error(of, upstream_error(error))))
     }
 
-    fn on_resume(of: u32, call: u32, outcome: events::CallOutcome) -> events::Resumption {
-        resumption(C::with(|guest| guest.resumed(of, call, call_outcome(outcome))))
+    fn on_resume(of: u32, waiting: events::Hook, call: u32, outcome: events::CallOutcome) -> events::Resumption {
+        resumption(C::with(|guest| guest.resumed(of, hook(waiting), call, call_outcome(outcome))))
     }
 
     fn on_done(of: u32, reason: events::DoneReason) {
@@ -142,6 +142,17 @@ fn resumption(resumption: Resumption) -> events::Resumption {
         Resumption::Abort => events::Resumption::Abort,
         Resumption::HoldForBody => events::Resumption::HoldForBody,
         Resumption::Wait => events::Resumption::Wait,
+    }
+}
+
+fn hook(hook: events::Hook) -> Hook {
+    match hook {
+        events::Hook::RequestHead => Hook::RequestHead,
+        events::Hook::RequestBody => Hook::RequestBody,
+        events::Hook::RequestTrailers => Hook::RequestTrailers,
+        events::Hook::ResponseHead => Hook::ResponseHead,
+        events::Hook::ResponseBody => Hook::ResponseBody,
+        events::Hook::ResponseTrailers => Hook::ResponseTrailers,
     }
 }
 

@@ -118,6 +118,14 @@ impl Request {
         imports::scheme(self.number)
     }
 
+    /// Whether the agent speaks TLS to the upstream: `http` or `https`. An authority without a port goes to the scheme's own.
+    ///
+    /// # Errors
+    /// It is as it was.
+    pub fn set_scheme(&mut self, value: &str) -> Result<(), HeaderError> {
+        imports::set_scheme(self.number, value)
+    }
+
     /// `host[:port]` that the exchange goes to, without user information.
     pub fn authority(&self) -> String {
         imports::authority(self.number)

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    Action, CallOutcome, Chunk, ChunkAction, Done, DoneReason, Filter, Problem, Request, Response, Resumed, Resumption,
+    Action, CallOutcome, Chunk, ChunkAction, Done, DoneReason, Filter, Hook, Problem, Request, Response, Resumed, Resumption,
     Subscription, Trailers, TrailersAction, UpstreamError, config, exchange::Direction, headers::Part,
 };
 
@@ -70,9 +70,9 @@ impl<F: Filter> Guest<F> {
         })
     }
 
-    pub(crate) fn resumed(&self, number: u32, call: u32, outcome: CallOutcome) -> Resumption {
+    pub(crate) fn resumed(&self, number: u32, waiting: Hook, call: u32, outcome: CallOutcome) -> Resumption {
         self.hook(number, Resumption::Proceed, |filter, state| {
-            filter.resumed(&mut Resumed::new(number, call), outcome, state)
+            filter.resumed(&mut Resumed::new(number, waiting, call), outcome, state)
         })
     }
 

@@ -66,7 +66,7 @@ pub fn set(key: &str, value: &[u8], ttl: Option<Duration>) -> Result<(), KvError
 /// # Errors
 /// Nothing changed.
 pub fn compare_and_set(key: &str, version: Option<f64>, value: &[u8], ttl: Option<Duration>) -> Result<bool, KvError> {
-    imports::kv_compare_and_set(key, version.unwrap_or_default(), value, milliseconds(ttl))
+    imports::kv_compare_and_set(key, version, value, milliseconds(ttl))
 }
 
 /// Whether there was one.
@@ -82,7 +82,6 @@ pub fn add(key: &str, by: f64, ttl: Option<Duration>) -> Result<f64, KvError> {
     imports::kv_add(key, by, milliseconds(ttl))
 }
 
-fn milliseconds(ttl: Option<Duration>) -> f64 {
-    // what is over at once still is no eternity
-    ttl.map_or(0.0, |ttl| (ttl.as_secs_f64() * 1000.0).max(1.0))
+fn milliseconds(ttl: Option<Duration>) -> Option<f64> {
+    ttl.map(|ttl| ttl.as_secs_f64() * 1000.0)
 }

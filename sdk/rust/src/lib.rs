@@ -56,6 +56,7 @@ mod headers;
 mod imports;
 pub mod kv;
 pub mod latin1;
+pub mod limits;
 mod local_response;
 pub mod log;
 pub mod matching;
@@ -73,7 +74,7 @@ mod component;
 pub mod testing;
 
 pub use action::{Action, ChunkAction, Resumption, TrailersAction};
-pub use call::{Call, CallError, CallOutcome, CallRequest, CallResponse, Resumed};
+pub use call::{Call, CallError, CallOutcome, CallRequest, CallResponse, Hook, Resumed};
 pub use chunk::Chunk;
 pub use config::NoConfig;
 pub use connection::{Connection, Entry};
@@ -91,7 +92,7 @@ pub use trailers::Trailers;
 pub mod prelude {
     pub use crate::{
         Action, BodyMode, Call, CallError, CallOutcome, CallRequest, Chunk, ChunkAction, Done, DoneReason, Filter,
-        HeaderError, Headers, HeadersMut, LocalResponse, NoConfig, Problem, Problems, Refusal, Request, Response,
+        HeaderError, Headers, HeadersMut, Hook, LocalResponse, NoConfig, Problem, Problems, Refusal, Request, Response,
         Resumed, Resumption, Subscription, TagValue, Trailers, TrailersAction, UpstreamError,
     };
 }

@@ -89,7 +89,7 @@ impl Pipe {
                 self.passed(core, slots, at, passed)?;
             }
             Paused::Trailers => {
-                let waits = slot.resume_trailers(core, index)?;
+                let waits = slot.resume_trailers(core, index, self.direction)?;
                 self.after_trailers(core, slots, at, waits)?;
             }
         }

@@ -43,6 +43,18 @@ pub(crate) fn scheme(of: u32) -> String {
     live::read(of, |exchange| exchange.line.scheme.clone())
 }
 
+pub(crate) fn set_scheme(of: u32, value: &str) -> Changed {
+    live::change_request(of, |exchange| {
+        syntax(matches!(value, "http" | "https"))?;
+        exchange.line.scheme = value.to_owned();
+        Ok(())
+    })
+}
+
+pub(crate) fn waiting_chunk(of: u32) -> Option<Vec<u8>> {
+    live::read(of, |exchange| exchange.waiting_chunk.clone())
+}
+
 pub(crate) fn authority(of: u32) -> String {
     live::read(of, |exchange| exchange.line.authority.clone())
 }

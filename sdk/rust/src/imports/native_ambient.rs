@@ -22,6 +22,22 @@ thread_local! {
     static BEGIN: Instant = Instant::now();
 }
 
+pub(crate) fn cpu_ms() -> u32 {
+    50
+}
+
+pub(crate) fn memory_bytes() -> f64 {
+    f64::from(64 << 20)
+}
+
+pub(crate) fn buffer_bytes() -> u32 {
+    1 << 20
+}
+
+pub(crate) fn answer_bytes() -> u32 {
+    4 << 20
+}
+
 pub(crate) fn define_metric(
     kind: Kind<'_>,
     name: &str,

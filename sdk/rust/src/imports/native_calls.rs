@@ -35,9 +35,13 @@ fn start(live: &mut live::Live, outcome: CallOutcome) -> Result<u32, CallError> 
     Ok(number)
 }
 
-pub(crate) fn set_tag(of: u32, name: &str, value: TagValue) -> Result<(), TagError> {
+fn is_tag_name(name: &str) -> bool {
     let fits = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
-    if !(1..=64).contains(&name.len()) || !name.bytes().all(fits) {
+    (1..=64).contains(&name.len()) && name.bytes().all(fits)
+}
+
+pub(crate) fn set_tag(of: u32, name: &str, value: TagValue) -> Result<(), TagError> {
+    if !is_tag_name(name) {
         return Err(TagError::InvalidName);
     }
     let is_valid = match &value {
@@ -57,12 +61,12 @@ pub(crate) fn set_tag(of: u32, name: &str, value: TagValue) -> Result<(), TagErr
     })
 }
 
-/// The filter under test is called `self`; others' tags are what the test says.
+/// Others' tags are what the test says.
 pub(crate) fn tag(of: u32, name: &str) -> Result<Option<TagValue>, TagError> {
-    let (filter, own) = name.rsplit_once('.').ok_or(TagError::InvalidName)?;
-    live::with(of, |live| match filter {
-        "self" => Ok(live.tags.get(own).cloned()),
-        _ => match live.others_tags.iter().find(|(other, _)| other == name) {
+    live::with(of, |live| match name.split_once('.') {
+        None if !is_tag_name(name) => Err(TagError::InvalidName),
+        None => Ok(live.tags.get(name).cloned()),
+        Some(_) => match live.others_tags.iter().find(|(other, _)| other == name) {
             Some((_, value)) => Ok(Some(value.clone())),
             None => Err(TagError::Forbidden),
         },

@@ -42,8 +42,8 @@ impl Store {
     }
 }
 
-fn until(ttl: f64) -> Option<Instant> {
-    (ttl > 0.0).then(|| Instant::now() + Duration::from_secs_f64(ttl / 1000.0))
+fn until(ttl: Option<f64>) -> Option<Instant> {
+    ttl.map(|ttl| Instant::now() + Duration::try_from_secs_f64(ttl / 1000.0).unwrap_or_default())
 }
 
 pub(crate) fn kv_get(key: &str) -> Option<Entry> {
@@ -51,13 +51,13 @@ pub(crate) fn kv_get(key: &str) -> Option<Entry> {
         .with_borrow_mut(|store| store.live(key).map(|kept| Entry { value: kept.value.clone(), version: kept.version }))
 }
 
-pub(crate) fn kv_set(key: &str, value: &[u8], ttl: f64) -> Result<(), KvError> {
+pub(crate) fn kv_set(key: &str, value: &[u8], ttl: Option<f64>) -> Result<(), KvError> {
     STORE.with_borrow_mut(|store| store.put(key, value.to_vec(), until(ttl)))
 }
 
-pub(crate) fn kv_compare_and_set(key: &str, version: f64, value: &[u8], ttl: f64) -> Result<bool, KvError> {
+pub(crate) fn kv_compare_and_set(key: &str, version: Option<f64>, value: &[u8], ttl: Option<f64>) -> Result<bool, KvError> {
     STORE.with_borrow_mut(|store| {
-        if store.live(key).map_or(0.0, |kept| kept.version) != version {
+        if store.live(key).map(|kept| kept.version) != version {
             return Ok(false);
         }
         store.put(key, value.to_vec(), until(ttl)).map(|()| true)
@@ -72,7 +72,7 @@ pub(crate) fn kv_delete(key: &str) -> bool {
     })
 }
 
-pub(crate) fn kv_add(key: &str, by: f64, ttl: f64) -> Result<f64, KvError> {
+pub(crate) fn kv_add(key: &str, by: f64, ttl: Option<f64>) -> Result<f64, KvError> {
     STORE.with_borrow_mut(|store| {
         let (before, until) = match store.live(key) {
             None => (0.0, until(ttl)),

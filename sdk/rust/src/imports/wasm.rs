@@ -57,6 +57,14 @@ pub(crate) fn scheme(of: u32) -> String {
     http::scheme(of)
 }
 
+pub(crate) fn set_scheme(of: u32, value: &str) -> Changed {
+    http::set_scheme(of, value).map_err(error)
+}
+
+pub(crate) fn waiting_chunk(of: u32) -> Option<Vec<u8>> {
+    http::waiting_chunk(of)
+}
+
 pub(crate) fn authority(of: u32) -> String {
     http::authority(of)
 }

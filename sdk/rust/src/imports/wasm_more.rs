@@ -1,8 +1,8 @@
-//! Calls to the host beyond the exchange's own heads: store, tags, timers and calls.
+//! Calls to the host beyond the exchange's own heads: limits, store, tags, timers and calls.
 
 use crate::{
     CallError, CallRequest, TagError, TagValue,
-    component::bindings::weir::filter::{callout, kv as host_kv, tags, timer},
+    component::bindings::weir::filter::{callout, kv as host_kv, limits, tags, timer},
     kv::{Entry, KvError},
 };
 
@@ -54,15 +54,31 @@ fn tag_error(error: tags::TagError) -> TagError {
     }
 }
 
+pub(crate) fn cpu_ms() -> u32 {
+    limits::cpu_ms()
+}
+
+pub(crate) fn memory_bytes() -> f64 {
+    limits::memory_bytes()
+}
+
+pub(crate) fn buffer_bytes() -> u32 {
+    limits::buffer_bytes()
+}
+
+pub(crate) fn answer_bytes() -> u32 {
+    limits::answer_bytes()
+}
+
 pub(crate) fn kv_get(key: &str) -> Option<Entry> {
     host_kv::get(key).map(|entry| Entry { value: entry.value, version: entry.version })
 }
 
-pub(crate) fn kv_set(key: &str, value: &[u8], ttl: f64) -> Result<(), KvError> {
+pub(crate) fn kv_set(key: &str, value: &[u8], ttl: Option<f64>) -> Result<(), KvError> {
     host_kv::set(key, value, ttl).map_err(kv_error)
 }
 
-pub(crate) fn kv_compare_and_set(key: &str, version: f64, value: &[u8], ttl: f64) -> Result<bool, KvError> {
+pub(crate) fn kv_compare_and_set(key: &str, version: Option<f64>, value: &[u8], ttl: Option<f64>) -> Result<bool, KvError> {
     host_kv::compare_and_set(key, version, value, ttl).map_err(kv_error)
 }
 
@@ -70,7 +86,7 @@ pub(crate) fn kv_delete(key: &str) -> bool {
     host_kv::delete(key)
 }
 
-pub(crate) fn kv_add(key: &str, by: f64, ttl: f64) -> Result<f64, KvError> {
+pub(crate) fn kv_add(key: &str, by: f64, ttl: Option<f64>) -> Result<f64, KvError> {
     host_kv::add(key, by, ttl).map_err(kv_error)
 }
 

@@ -60,6 +60,8 @@ pub(crate) struct Live {
     pub(crate) calls_started: usize,
     /// Not told to the filter yet.
     pub(crate) ended_calls: VecDeque<(u32, CallOutcome)>,
+    /// Of a body's hook that is resumed.
+    pub(crate) waiting_chunk: Option<Vec<u8>>,
     pub(crate) tags: BTreeMap<String, TagValue>,
     pub(crate) others_tags: Vec<(String, TagValue)>,
 }

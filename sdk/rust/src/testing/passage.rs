@@ -9,7 +9,7 @@ use super::{
     live::{self, Head, Live},
 };
 use crate::{
-    Action, BodyMode, CallOutcome, CallResponse, Chunk, Connection, DoneReason, Entry, Filter, LocalResponse,
+    Action, BodyMode, CallOutcome, CallResponse, Chunk, Connection, DoneReason, Entry, Filter, Hook, LocalResponse,
     Resumption, UpstreamError, exchange::Direction, headers::Part,
 };
 
@@ -46,6 +46,7 @@ impl<'a, F: Filter> Passage<'a, F> {
             upstreams: exchange.calls.iter().map(|(name, answer)| (name.clone(), outcome(answer))).collect(),
             calls_started: 0,
             ended_calls: VecDeque::new(),
+            waiting_chunk: None,
             tags: BTreeMap::new(),
             others_tags: exchange.tags.clone(),
         };
@@ -111,6 +112,10 @@ impl<'a, F: Filter> Passage<'a, F> {
                 (subscription.response_head, subscription.response_trailers, Part::Response, Part::ResponseTrailers)
             }
         };
+        let hooks = match direction {
+            Direction::Request => [Hook::RequestHead, Hook::RequestTrailers],
+            Direction::Response => [Hook::ResponseHead, Hook::ResponseTrailers],
+        };
         let is_empty = body.is_empty() && !trailers;
         let mut held = false;
         if head {
@@ -118,7 +123,7 @@ impl<'a, F: Filter> Passage<'a, F> {
                 Direction::Request => guest.request_head(number, is_empty),
                 Direction::Response => guest.response_head(number, is_empty),
             });
-            match self.settled(action.into(), &[part], Some(direction))? {
+            match self.settled(hooks[0], action.into(), &[part], None)? {
                 Resumption::HoldForBody => held = !is_empty,
                 Resumption::Respond(response) => return Err(respond(response)),
                 Resumption::Replace(_) | Resumption::Drop => return Err(no_chunk()),
@@ -131,7 +136,7 @@ impl<'a, F: Filter> Passage<'a, F> {
             let mut open = open.to_vec();
             open.push(trailer_part);
             let action = self.hook(&open, None, |guest, number| guest.trailers(number, direction));
-            match self.settled(action.into(), &open, None)? {
+            match self.settled(hooks[1], action.into(), &open, None)? {
                 Resumption::Respond(response) if direction == Direction::Request || held => {
                     return Err(respond(response));
                 }
@@ -162,12 +167,16 @@ impl<'a, F: Filter> Passage<'a, F> {
                 vec![whole]
             }
         };
+        let hook = match direction {
+            Direction::Request => Hook::RequestBody,
+            Direction::Response => Hook::ResponseBody,
+        };
         let last = chunks.len() - 1;
         let mut out = Vec::with_capacity(chunks.len());
         for (index, bytes) in chunks.into_iter().enumerate() {
             let chunk = Chunk { bytes: bytes.clone(), end_of_stream: index == last };
             let action = self.hook(open, None, |guest, number| guest.body(number, direction, chunk));
-            match self.settled(action.into(), open, None)? {
+            match self.settled(hook, action.into(), open, Some(&bytes))? {
                 Resumption::Replace(_) | Resumption::Drop if mode == BodyMode::Observe => {
                     return Err(End::Fail("a filter that observes may not change the body".to_owned()));
                 }
@@ -198,7 +207,18 @@ impl<'a, F: Filter> Passage<'a, F> {
     }
 
     /// What a hook comes to in the end: as long as it waits, it is resumed with what has ended.
-    fn settled(&mut self, first: Resumption, open: &[Part], in_head: Option<Direction>) -> Result<Resumption, End> {
+    fn settled(
+        &mut self,
+        waiting: Hook,
+        first: Resumption,
+        open: &[Part],
+        chunk: Option<&[u8]>,
+    ) -> Result<Resumption, End> {
+        let in_head = match waiting {
+            Hook::RequestHead => Some(Direction::Request),
+            Hook::ResponseHead => Some(Direction::Response),
+            _ => None,
+        };
         let mut decided = first;
         loop {
             match decided {
@@ -207,7 +227,9 @@ impl<'a, F: Filter> Passage<'a, F> {
                     let Some((call, outcome)) = self.live().ended_calls.pop_front() else {
                         return Err(End::Fail("it waits, but has started nothing to wait for".to_owned()));
                     };
-                    decided = self.hook(open, in_head, |guest, number| guest.resumed(number, call, outcome));
+                    self.live().waiting_chunk = chunk.map(<[u8]>::to_vec);
+                    decided = self.hook(open, in_head, |guest, number| guest.resumed(number, waiting, call, outcome));
+                    self.live().waiting_chunk = None;
                 }
                 other => return Ok(other),
             }

@@ -179,13 +179,13 @@ case weir_filter_events.Action_Abort:
 
         
 
-case weir_filter_events.Action_HoldForBody:
+case weir_filter_events.Action_Wait:
         
         *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(3))
 
         
 
-case weir_filter_events.Action_Wait:
+case weir_filter_events.Action_HoldForBody:
         
         *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(4))
 
@@ -253,13 +253,13 @@ case weir_filter_events.Action_Abort:
 
         
 
-case weir_filter_events.Action_HoldForBody:
+case weir_filter_events.Action_Wait:
         
         *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(3))
 
         
 
-case weir_filter_events.Action_Wait:
+case weir_filter_events.Action_HoldForBody:
         
         *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(4))
 
@@ -294,25 +294,9 @@ case weir_filter_events.ChunkAction_Pass:
 
         
 
-case weir_filter_events.ChunkAction_Replace:
-        payload := result.Replace()
-        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(1))
-data := unsafe.Pointer(unsafe.SliceData(payload))
-pinner.Pin(data)
-*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2*4))) = uint32(uint32(len(payload)))
-*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = uint32(uintptr(uintptr(data)))
-
-        
-
-case weir_filter_events.ChunkAction_DropChunk:
-        
-        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(2))
-
-        
-
 case weir_filter_events.ChunkAction_Respond:
         payload := result.Respond()
-        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(3))
+        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(1))
 *(*int16)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = int16(int32((payload).Status))
 slice := (payload).Headers
 length := uint32(len(slice))
@@ -332,20 +316,36 @@ pinner.Pin(utf80)
 
 *(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (3*4))) = uint32(length)
 *(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2*4))) = uint32(uintptr(uintptr(result1)))
-data2 := unsafe.Pointer(unsafe.SliceData((payload).Body))
-pinner.Pin(data2)
+data := unsafe.Pointer(unsafe.SliceData((payload).Body))
+pinner.Pin(data)
 *(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (5*4))) = uint32(uint32(len((payload).Body)))
-*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4*4))) = uint32(uintptr(uintptr(data2)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4*4))) = uint32(uintptr(uintptr(data)))
 
         
 
 case weir_filter_events.ChunkAction_Abort:
         
-        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(4))
+        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(2))
 
         
 
 case weir_filter_events.ChunkAction_Wait:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(3))
+
+        
+
+case weir_filter_events.ChunkAction_Replace:
+        payload := result.Replace()
+        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(4))
+data2 := unsafe.Pointer(unsafe.SliceData(payload))
+pinner.Pin(data2)
+*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2*4))) = uint32(uint32(len(payload)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = uint32(uintptr(uintptr(data2)))
+
+        
+
+case weir_filter_events.ChunkAction_DropChunk:
         
         *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(5))
 
@@ -378,25 +378,9 @@ case weir_filter_events.ChunkAction_Pass:
 
         
 
-case weir_filter_events.ChunkAction_Replace:
-        payload := result.Replace()
-        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(1))
-data := unsafe.Pointer(unsafe.SliceData(payload))
-pinner.Pin(data)
-*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2*4))) = uint32(uint32(len(payload)))
-*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = uint32(uintptr(uintptr(data)))
-
-        
-
-case weir_filter_events.ChunkAction_DropChunk:
-        
-        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(2))
-
-        
-
 case weir_filter_events.ChunkAction_Respond:
         payload := result.Respond()
-        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(3))
+        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(1))
 *(*int16)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = int16(int32((payload).Status))
 slice := (payload).Headers
 length := uint32(len(slice))
@@ -416,20 +400,36 @@ pinner.Pin(utf80)
 
 *(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (3*4))) = uint32(length)
 *(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2*4))) = uint32(uintptr(uintptr(result1)))
-data2 := unsafe.Pointer(unsafe.SliceData((payload).Body))
-pinner.Pin(data2)
+data := unsafe.Pointer(unsafe.SliceData((payload).Body))
+pinner.Pin(data)
 *(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (5*4))) = uint32(uint32(len((payload).Body)))
-*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4*4))) = uint32(uintptr(uintptr(data2)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4*4))) = uint32(uintptr(uintptr(data)))
 
         
 
 case weir_filter_events.ChunkAction_Abort:
         
-        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(4))
+        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(2))
 
         
 
 case weir_filter_events.ChunkAction_Wait:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(3))
+
+        
+
+case weir_filter_events.ChunkAction_Replace:
+        payload := result.Replace()
+        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(4))
+data2 := unsafe.Pointer(unsafe.SliceData(payload))
+pinner.Pin(data2)
+*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2*4))) = uint32(uint32(len(payload)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = uint32(uintptr(uintptr(data2)))
+
+        
+
+case weir_filter_events.ChunkAction_DropChunk:
         
         *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(5))
 
@@ -532,13 +532,13 @@ case weir_filter_events.Action_Abort:
 
         
 
-case weir_filter_events.Action_HoldForBody:
+case weir_filter_events.Action_Wait:
         
         *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(3))
 
         
 
-case weir_filter_events.Action_Wait:
+case weir_filter_events.Action_HoldForBody:
         
         *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(4))
 
@@ -559,32 +559,32 @@ func wasm_export_post_return_weir_filter_events_on_upstream_error(result uintptr
 
 
 //go:wasmexport weir:filter/events@0.1.0#on-resume
-func wasm_export_weir_filter_events_on_resume(arg0 int32, arg1 int32, arg2 int32, arg3 int32, arg4 uintptr, arg5 uint32, arg6 uintptr, arg7 uint32) uintptr {
+func wasm_export_weir_filter_events_on_resume(arg0 int32, arg1 int32, arg2 int32, arg3 int32, arg4 int32, arg5 uintptr, arg6 uint32, arg7 uintptr, arg8 uint32) uintptr {
         
         pinner := &syncExportPinner
         var variant3 weir_filter_events.CallOutcome
-switch arg2 {
+switch arg3 {
 case 0:
         
         variant3 = weir_filter_events.MakeCallOutcomeElapsed()
 
 case 1:
-        result := make([]witTypes.Tuple2[string, string], 0, arg5)
-for index := 0; index < int(arg5); index++ {
-        base := unsafe.Add(unsafe.Pointer(arg4), index * (4*4))
+        result := make([]witTypes.Tuple2[string, string], 0, arg6)
+for index := 0; index < int(arg6); index++ {
+        base := unsafe.Add(unsafe.Pointer(arg5), index * (4*4))
         value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))
 value0 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (3*4))))
 
         result = append(result, witTypes.Tuple2[string, string]{F0: value, F1: value0})
 }
 
-value1 := unsafe.Slice((*uint8)(unsafe.Pointer(arg6)), arg7)
+value1 := unsafe.Slice((*uint8)(unsafe.Pointer(arg7)), arg8)
 
-        variant3 = weir_filter_events.MakeCallOutcomeResponse(weir_filter_events.CallResponse{Status: uint16(arg3), Headers: result, Body: value1})
+        variant3 = weir_filter_events.MakeCallOutcomeResponse(weir_filter_events.CallResponse{Status: uint16(arg4), Headers: result, Body: value1})
 
 case 2:
         var variant weir_filter_events.UpstreamError
-switch arg3 {
+switch arg4 {
 case 0:
         
         variant = weir_filter_events.MakeUpstreamErrorRefused()
@@ -602,7 +602,7 @@ case 3:
         variant = weir_filter_events.MakeUpstreamErrorDns()
 
 case 4:
-        value2 := unsafe.String((*uint8)(unsafe.Pointer(arg4)), arg5)
+        value2 := unsafe.String((*uint8)(unsafe.Pointer(arg5)), arg6)
 
         variant = weir_filter_events.MakeUpstreamErrorTls(value2)
 
@@ -624,7 +624,7 @@ default:
         panic("unreachable")
 }
 witRuntime.Unpin()
-result4 := export_weir_filter_events.OnResume(uint32(arg0), uint32(arg1), variant3)
+result4 := export_weir_filter_events.OnResume(uint32(arg0), uint8(arg1), uint32(arg2), variant3)
 
 switch result4.Tag() {
 case weir_filter_events.Resumption_Proceed:
@@ -633,25 +633,9 @@ case weir_filter_events.Resumption_Proceed:
 
         
 
-case weir_filter_events.Resumption_Replace:
-        payload := result4.Replace()
-        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(1))
-data := unsafe.Pointer(unsafe.SliceData(payload))
-pinner.Pin(data)
-*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2*4))) = uint32(uint32(len(payload)))
-*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = uint32(uintptr(uintptr(data)))
-
-        
-
-case weir_filter_events.Resumption_DropChunk:
-        
-        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(2))
-
-        
-
 case weir_filter_events.Resumption_Respond:
         payload := result4.Respond()
-        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(3))
+        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(1))
 *(*int16)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = int16(int32((payload).Status))
 slice := (payload).Headers
 length := uint32(len(slice))
@@ -671,26 +655,42 @@ pinner.Pin(utf85)
 
 *(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (3*4))) = uint32(length)
 *(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2*4))) = uint32(uintptr(uintptr(result6)))
-data7 := unsafe.Pointer(unsafe.SliceData((payload).Body))
-pinner.Pin(data7)
+data := unsafe.Pointer(unsafe.SliceData((payload).Body))
+pinner.Pin(data)
 *(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (5*4))) = uint32(uint32(len((payload).Body)))
-*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4*4))) = uint32(uintptr(uintptr(data7)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4*4))) = uint32(uintptr(uintptr(data)))
 
         
 
 case weir_filter_events.Resumption_Abort:
         
-        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(4))
+        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(2))
+
+        
+
+case weir_filter_events.Resumption_Wait:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(3))
 
         
 
 case weir_filter_events.Resumption_HoldForBody:
         
-        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(5))
+        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(4))
 
         
 
-case weir_filter_events.Resumption_Wait:
+case weir_filter_events.Resumption_Replace:
+        payload := result4.Replace()
+        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(5))
+data7 := unsafe.Pointer(unsafe.SliceData(payload))
+pinner.Pin(data7)
+*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2*4))) = uint32(uint32(len(payload)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = uint32(uintptr(uintptr(data7)))
+
+        
+
+case weir_filter_events.Resumption_DropChunk:
         
         *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(6))
 

@@ -24,41 +24,20 @@ Body []uint8
 }
 
 const (
-// no upstream of this name in the publication
+        // no upstream of this name in the publication
 CallError_UnknownUpstream uint8 = 0
 // not a valid method, path or field
 CallError_InvalidRequest uint8 = 1
 // 16 calls and timers per exchange and filter
 CallError_TooMany uint8 = 2
 )
-
-type CallError struct {
-        tag uint8
-        value any
-}
-
-func (self CallError) Tag() uint8 {
-        return self.tag
-}
-
-
-func MakeCallErrorUnknownUpstream() CallError {
-        return CallError{CallError_UnknownUpstream, nil}
-}
-func MakeCallErrorInvalidRequest() CallError {
-        return CallError{CallError_InvalidRequest, nil}
-}
-func MakeCallErrorTooMany() CallError {
-        return CallError{CallError_TooMany, nil}
-}
-
-
+type CallError = uint8
 
 //go:wasmimport weir:filter/callout@0.1.0 start
-func wasm_import_start(arg0 int32, arg1 uintptr, arg2 uint32, arg3 uintptr, arg4 uint32, arg5 uintptr, arg6 uint32, arg7 uintptr, arg8 uint32, arg9 uintptr, arg10 uint32, arg11 int32, arg12 uintptr) 
+func wasm_import_start(arg0 int32, arg1 uintptr, arg2 uint32, arg3 uintptr, arg4 uint32, arg5 uintptr, arg6 uint32, arg7 uintptr, arg8 uint32, arg9 uintptr, arg10 uint32, arg11 int32, arg12 int32, arg13 uintptr) 
 
 
-func Start(of uint32, upstream string, request CallRequest, timeout uint32) witTypes.Result[uint32, CallError] {
+func Start(of uint32, upstream string, request CallRequest, timeout witTypes.Option[uint32]) witTypes.Result[uint32, CallError] {
         pinner := &runtime.Pinner{}
 defer pinner.Unpin()
 
@@ -87,36 +66,34 @@ pinner.Pin(utf83)
 
 data := unsafe.Pointer(unsafe.SliceData((request).Body))
 pinner.Pin(data)
-wasm_import_start(int32(of), uintptr(utf8), uint32(len(upstream)), uintptr(utf80), uint32(len((request).Method)), uintptr(utf81), uint32(len((request).Path)), uintptr(result), length, uintptr(data), uint32(len((request).Body)), int32(timeout), returnArea)
-var result4 witTypes.Result[uint32, CallError]
+var option int32
+var option4 int32
+switch timeout.Tag() {
+case witTypes.OptionNone:
+        
+        option = int32(0)
+option4 = 0
+case witTypes.OptionSome:
+        payload := timeout.Some()
+        
+        option = int32(1)
+option4 = int32(payload)
+default:
+        panic("unreachable")
+}
+wasm_import_start(int32(of), uintptr(utf8), uint32(len(upstream)), uintptr(utf80), uint32(len((request).Method)), uintptr(utf81), uint32(len((request).Path)), uintptr(result), length, uintptr(data), uint32(len((request).Body)), option, option4, returnArea)
+var result5 witTypes.Result[uint32, CallError]
 switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
 case 0:
         
-        result4 = witTypes.Ok[uint32, CallError](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), 4))))
-case 1:
-        var variant CallError
-switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4))) {
-case 0:
-        
-        variant = MakeCallErrorUnknownUpstream()
-
+        result5 = witTypes.Ok[uint32, CallError](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), 4))))
 case 1:
         
-        variant = MakeCallErrorInvalidRequest()
-
-case 2:
-        
-        variant = MakeCallErrorTooMany()
-
+        result5 = witTypes.Err[uint32, CallError](uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))))
 default:
         panic("unreachable")
 }
-
-        result4 = witTypes.Err[uint32, CallError](variant)
-default:
-        panic("unreachable")
-}
-result5 := result4;
-return result5
+result6 := result5;
+return result6
 
 }

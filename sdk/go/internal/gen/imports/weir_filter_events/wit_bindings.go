@@ -21,13 +21,15 @@ Action_Next uint8 = 0
 Action_Respond uint8 = 1
 // close without an answer: the connection on HTTP/1, the stream on HTTP/2
 Action_Abort uint8 = 2
-// keep this head back until its body ended or `max-buffer` bytes came, so that body hooks may still change it
-Action_HoldForBody uint8 = 3
 // go on when a call or a timer that this filter has started for the exchange ends: `on-resume` decides. One that has
 // ended already counts. With none it fails the exchange by policy, and so it does in `on-upstream-error`.
-Action_Wait uint8 = 4
+Action_Wait uint8 = 3
+// keep this head back until its body ended or `max-buffer` bytes came, so that body hooks may still change it
+Action_HoldForBody uint8 = 4
 )
 
+// Cases that mean the same have the same place in each of the three kinds of answers.
+// Answer of a hook that sees a head.
 type Action struct {
         tag uint8
         value any
@@ -54,11 +56,11 @@ func MakeActionRespond(value weir_filter_http.LocalResponse) Action {
 func MakeActionAbort() Action {
         return Action{Action_Abort, nil}
 }
-func MakeActionHoldForBody() Action {
-        return Action{Action_HoldForBody, nil}
-}
 func MakeActionWait() Action {
         return Action{Action_Wait, nil}
+}
+func MakeActionHoldForBody() Action {
+        return Action{Action_HoldForBody, nil}
 }
 
 
@@ -66,15 +68,16 @@ func MakeActionWait() Action {
 const (
 // as it is, without a copy
 ChunkAction_Pass uint8 = 0
-ChunkAction_Replace uint8 = 1
-ChunkAction_DropChunk uint8 = 2
 // possible until the response head is sent to the client; later it closes like `abort`
-ChunkAction_Respond uint8 = 3
-ChunkAction_Abort uint8 = 4
+ChunkAction_Respond uint8 = 1
+ChunkAction_Abort uint8 = 2
 // as in `action`
-ChunkAction_Wait uint8 = 5
+ChunkAction_Wait uint8 = 3
+ChunkAction_Replace uint8 = 4
+ChunkAction_DropChunk uint8 = 5
 )
 
+// Answer of a hook that sees a chunk or trailers.
 type ChunkAction struct {
         tag uint8
         value any
@@ -85,13 +88,6 @@ func (self ChunkAction) Tag() uint8 {
 }
 
 
-                            func (self ChunkAction) Replace() []uint8 {
-        if self.tag != ChunkAction_Replace {
-                panic("tag mismatch")
-        }
-        return self.value.([]uint8)
-}
-
                             func (self ChunkAction) Respond() weir_filter_http.LocalResponse {
         if self.tag != ChunkAction_Respond {
                 panic("tag mismatch")
@@ -99,14 +95,15 @@ func (self ChunkAction) Tag() uint8 {
         return self.value.(weir_filter_http.LocalResponse)
 }
 
+                            func (self ChunkAction) Replace() []uint8 {
+        if self.tag != ChunkAction_Replace {
+                panic("tag mismatch")
+        }
+        return self.value.([]uint8)
+}
+
 func MakeChunkActionPass() ChunkAction {
         return ChunkAction{ChunkAction_Pass, nil}
-}
-func MakeChunkActionReplace(value []uint8) ChunkAction {
-        return ChunkAction{ChunkAction_Replace, value}
-}
-func MakeChunkActionDropChunk() ChunkAction {
-        return ChunkAction{ChunkAction_DropChunk, nil}
 }
 func MakeChunkActionRespond(value weir_filter_http.LocalResponse) ChunkAction {
         return ChunkAction{ChunkAction_Respond, value}
@@ -116,6 +113,12 @@ func MakeChunkActionAbort() ChunkAction {
 }
 func MakeChunkActionWait() ChunkAction {
         return ChunkAction{ChunkAction_Wait, nil}
+}
+func MakeChunkActionReplace(value []uint8) ChunkAction {
+        return ChunkAction{ChunkAction_Replace, value}
+}
+func MakeChunkActionDropChunk() ChunkAction {
+        return ChunkAction{ChunkAction_DropChunk, nil}
 }
 
 
@@ -233,18 +236,29 @@ func MakeCallOutcomeFailed(value UpstreamError) CallOutcome {
 
 
 const (
+        Hook_RequestHead uint8 = 0
+Hook_RequestBody uint8 = 1
+Hook_RequestTrailers uint8 = 2
+Hook_ResponseHead uint8 = 3
+Hook_ResponseBody uint8 = 4
+Hook_ResponseTrailers uint8 = 5
+)
+// A hook that can wait.
+type Hook = uint8
+
+const (
 // a head: on to the next filter; a chunk: as it is; trailers: on
 Resumption_Proceed uint8 = 0
-// of a chunk
-Resumption_Replace uint8 = 1
-// of a chunk
-Resumption_DropChunk uint8 = 2
-Resumption_Respond uint8 = 3
-Resumption_Abort uint8 = 4
-// of a head
-Resumption_HoldForBody uint8 = 5
+Resumption_Respond uint8 = 1
+Resumption_Abort uint8 = 2
 // for the next call that ends
-Resumption_Wait uint8 = 6
+Resumption_Wait uint8 = 3
+// of a head
+Resumption_HoldForBody uint8 = 4
+// of a chunk
+Resumption_Replace uint8 = 5
+// of a chunk
+Resumption_DropChunk uint8 = 6
 )
 
 // What is to happen with what waited.
@@ -258,13 +272,6 @@ func (self Resumption) Tag() uint8 {
 }
 
 
-                            func (self Resumption) Replace() []uint8 {
-        if self.tag != Resumption_Replace {
-                panic("tag mismatch")
-        }
-        return self.value.([]uint8)
-}
-
                             func (self Resumption) Respond() weir_filter_http.LocalResponse {
         if self.tag != Resumption_Respond {
                 panic("tag mismatch")
@@ -272,14 +279,15 @@ func (self Resumption) Tag() uint8 {
         return self.value.(weir_filter_http.LocalResponse)
 }
 
+                            func (self Resumption) Replace() []uint8 {
+        if self.tag != Resumption_Replace {
+                panic("tag mismatch")
+        }
+        return self.value.([]uint8)
+}
+
 func MakeResumptionProceed() Resumption {
         return Resumption{Resumption_Proceed, nil}
-}
-func MakeResumptionReplace(value []uint8) Resumption {
-        return Resumption{Resumption_Replace, value}
-}
-func MakeResumptionDropChunk() Resumption {
-        return Resumption{Resumption_DropChunk, nil}
 }
 func MakeResumptionRespond(value weir_filter_http.LocalResponse) Resumption {
         return Resumption{Resumption_Respond, value}
@@ -287,11 +295,17 @@ func MakeResumptionRespond(value weir_filter_http.LocalResponse) Resumption {
 func MakeResumptionAbort() Resumption {
         return Resumption{Resumption_Abort, nil}
 }
+func MakeResumptionWait() Resumption {
+        return Resumption{Resumption_Wait, nil}
+}
 func MakeResumptionHoldForBody() Resumption {
         return Resumption{Resumption_HoldForBody, nil}
 }
-func MakeResumptionWait() Resumption {
-        return Resumption{Resumption_Wait, nil}
+func MakeResumptionReplace(value []uint8) Resumption {
+        return Resumption{Resumption_Replace, value}
+}
+func MakeResumptionDropChunk() Resumption {
+        return Resumption{Resumption_DropChunk, nil}
 }
 
 

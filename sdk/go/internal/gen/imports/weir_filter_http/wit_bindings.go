@@ -70,7 +70,7 @@ BodyMode_Buffer uint8 = 3
 type BodyMode = uint8
 
 const (
-// the agent owns this field (framing and hop-by-hop fields, RFC 9110 section 7.6.1) or the part is read-only
+        // the agent owns this field (framing and hop-by-hop fields, RFC 9110 section 7.6.1) or the part is read-only
 HeaderError_Forbidden uint8 = 0
 // not a valid field name, field value, method, status, authority or path
 HeaderError_InvalidSyntax uint8 = 1
@@ -81,34 +81,7 @@ HeaderError_Frozen uint8 = 3
 // there is no such part: no response yet, or no trailers
 HeaderError_Absent uint8 = 4
 )
-
-type HeaderError struct {
-        tag uint8
-        value any
-}
-
-func (self HeaderError) Tag() uint8 {
-        return self.tag
-}
-
-
-func MakeHeaderErrorForbidden() HeaderError {
-        return HeaderError{HeaderError_Forbidden, nil}
-}
-func MakeHeaderErrorInvalidSyntax() HeaderError {
-        return HeaderError{HeaderError_InvalidSyntax, nil}
-}
-func MakeHeaderErrorTooLarge() HeaderError {
-        return HeaderError{HeaderError_TooLarge, nil}
-}
-func MakeHeaderErrorFrozen() HeaderError {
-        return HeaderError{HeaderError_Frozen, nil}
-}
-func MakeHeaderErrorAbsent() HeaderError {
-        return HeaderError{HeaderError_Absent, nil}
-}
-
-
+type HeaderError = uint8
 
 // Facts of the connection. They come from different sources and may disagree: a client can CONNECT to one
 // host, name a second in its TLS handshake and a third in `Host`. A filter that decides access checks each.
@@ -248,33 +221,8 @@ case 0:
         
         result = witTypes.Ok[witTypes.Unit, HeaderError](witTypes.Unit{})
 case 1:
-        var variant HeaderError
-switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 1))) {
-case 0:
         
-        variant = MakeHeaderErrorForbidden()
-
-case 1:
-        
-        variant = MakeHeaderErrorInvalidSyntax()
-
-case 2:
-        
-        variant = MakeHeaderErrorTooLarge()
-
-case 3:
-        
-        variant = MakeHeaderErrorFrozen()
-
-case 4:
-        
-        variant = MakeHeaderErrorAbsent()
-
-default:
-        panic("unreachable")
-}
-
-        result = witTypes.Err[witTypes.Unit, HeaderError](variant)
+        result = witTypes.Err[witTypes.Unit, HeaderError](uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 1)))))
 default:
         panic("unreachable")
 }
@@ -296,6 +244,34 @@ defer pinner.Unpin()
 value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))
 result := value;
 return result
+
+}
+
+//go:wasmimport weir:filter/http@0.1.0 set-scheme
+func wasm_import_set_scheme(arg0 int32, arg1 uintptr, arg2 uint32, arg3 uintptr) 
+
+
+func SetScheme(of uint32, value string) witTypes.Result[witTypes.Unit, HeaderError] {
+        pinner := &runtime.Pinner{}
+defer pinner.Unpin()
+
+        returnArea := uintptr(witRuntime.Allocate(pinner, 2, 1))
+        utf8 := unsafe.Pointer(unsafe.StringData(value))
+pinner.Pin(utf8)
+wasm_import_set_scheme(int32(of), uintptr(utf8), uint32(len(value)), returnArea)
+var result witTypes.Result[witTypes.Unit, HeaderError]
+switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+case 0:
+        
+        result = witTypes.Ok[witTypes.Unit, HeaderError](witTypes.Unit{})
+case 1:
+        
+        result = witTypes.Err[witTypes.Unit, HeaderError](uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 1)))))
+default:
+        panic("unreachable")
+}
+result0 := result;
+return result0
 
 }
 
@@ -333,33 +309,8 @@ case 0:
         
         result = witTypes.Ok[witTypes.Unit, HeaderError](witTypes.Unit{})
 case 1:
-        var variant HeaderError
-switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 1))) {
-case 0:
         
-        variant = MakeHeaderErrorForbidden()
-
-case 1:
-        
-        variant = MakeHeaderErrorInvalidSyntax()
-
-case 2:
-        
-        variant = MakeHeaderErrorTooLarge()
-
-case 3:
-        
-        variant = MakeHeaderErrorFrozen()
-
-case 4:
-        
-        variant = MakeHeaderErrorAbsent()
-
-default:
-        panic("unreachable")
-}
-
-        result = witTypes.Err[witTypes.Unit, HeaderError](variant)
+        result = witTypes.Err[witTypes.Unit, HeaderError](uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 1)))))
 default:
         panic("unreachable")
 }
@@ -402,33 +353,8 @@ case 0:
         
         result = witTypes.Ok[witTypes.Unit, HeaderError](witTypes.Unit{})
 case 1:
-        var variant HeaderError
-switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 1))) {
-case 0:
         
-        variant = MakeHeaderErrorForbidden()
-
-case 1:
-        
-        variant = MakeHeaderErrorInvalidSyntax()
-
-case 2:
-        
-        variant = MakeHeaderErrorTooLarge()
-
-case 3:
-        
-        variant = MakeHeaderErrorFrozen()
-
-case 4:
-        
-        variant = MakeHeaderErrorAbsent()
-
-default:
-        panic("unreachable")
-}
-
-        result = witTypes.Err[witTypes.Unit, HeaderError](variant)
+        result = witTypes.Err[witTypes.Unit, HeaderError](uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 1)))))
 default:
         panic("unreachable")
 }
@@ -479,33 +405,8 @@ case 0:
         
         result = witTypes.Ok[witTypes.Unit, HeaderError](witTypes.Unit{})
 case 1:
-        var variant HeaderError
-switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 1))) {
-case 0:
         
-        variant = MakeHeaderErrorForbidden()
-
-case 1:
-        
-        variant = MakeHeaderErrorInvalidSyntax()
-
-case 2:
-        
-        variant = MakeHeaderErrorTooLarge()
-
-case 3:
-        
-        variant = MakeHeaderErrorFrozen()
-
-case 4:
-        
-        variant = MakeHeaderErrorAbsent()
-
-default:
-        panic("unreachable")
-}
-
-        result = witTypes.Err[witTypes.Unit, HeaderError](variant)
+        result = witTypes.Err[witTypes.Unit, HeaderError](uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 1)))))
 default:
         panic("unreachable")
 }
@@ -612,33 +513,8 @@ case 0:
         
         result = witTypes.Ok[witTypes.Unit, HeaderError](witTypes.Unit{})
 case 1:
-        var variant HeaderError
-switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 1))) {
-case 0:
         
-        variant = MakeHeaderErrorForbidden()
-
-case 1:
-        
-        variant = MakeHeaderErrorInvalidSyntax()
-
-case 2:
-        
-        variant = MakeHeaderErrorTooLarge()
-
-case 3:
-        
-        variant = MakeHeaderErrorFrozen()
-
-case 4:
-        
-        variant = MakeHeaderErrorAbsent()
-
-default:
-        panic("unreachable")
-}
-
-        result = witTypes.Err[witTypes.Unit, HeaderError](variant)
+        result = witTypes.Err[witTypes.Unit, HeaderError](uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 1)))))
 default:
         panic("unreachable")
 }
@@ -667,33 +543,8 @@ case 0:
         
         result = witTypes.Ok[witTypes.Unit, HeaderError](witTypes.Unit{})
 case 1:
-        var variant HeaderError
-switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 1))) {
-case 0:
         
-        variant = MakeHeaderErrorForbidden()
-
-case 1:
-        
-        variant = MakeHeaderErrorInvalidSyntax()
-
-case 2:
-        
-        variant = MakeHeaderErrorTooLarge()
-
-case 3:
-        
-        variant = MakeHeaderErrorFrozen()
-
-case 4:
-        
-        variant = MakeHeaderErrorAbsent()
-
-default:
-        panic("unreachable")
-}
-
-        result = witTypes.Err[witTypes.Unit, HeaderError](variant)
+        result = witTypes.Err[witTypes.Unit, HeaderError](uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 1)))))
 default:
         panic("unreachable")
 }
@@ -720,33 +571,8 @@ case 0:
         
         result = witTypes.Ok[witTypes.Unit, HeaderError](witTypes.Unit{})
 case 1:
-        var variant HeaderError
-switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 1))) {
-case 0:
         
-        variant = MakeHeaderErrorForbidden()
-
-case 1:
-        
-        variant = MakeHeaderErrorInvalidSyntax()
-
-case 2:
-        
-        variant = MakeHeaderErrorTooLarge()
-
-case 3:
-        
-        variant = MakeHeaderErrorFrozen()
-
-case 4:
-        
-        variant = MakeHeaderErrorAbsent()
-
-default:
-        panic("unreachable")
-}
-
-        result = witTypes.Err[witTypes.Unit, HeaderError](variant)
+        result = witTypes.Err[witTypes.Unit, HeaderError](uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 1)))))
 default:
         panic("unreachable")
 }
@@ -771,37 +597,39 @@ case 0:
         
         result = witTypes.Ok[witTypes.Unit, HeaderError](witTypes.Unit{})
 case 1:
-        var variant HeaderError
-switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 1))) {
-case 0:
         
-        variant = MakeHeaderErrorForbidden()
-
-case 1:
-        
-        variant = MakeHeaderErrorInvalidSyntax()
-
-case 2:
-        
-        variant = MakeHeaderErrorTooLarge()
-
-case 3:
-        
-        variant = MakeHeaderErrorFrozen()
-
-case 4:
-        
-        variant = MakeHeaderErrorAbsent()
-
-default:
-        panic("unreachable")
-}
-
-        result = witTypes.Err[witTypes.Unit, HeaderError](variant)
+        result = witTypes.Err[witTypes.Unit, HeaderError](uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 1)))))
 default:
         panic("unreachable")
 }
 result0 := result;
 return result0
+
+}
+
+//go:wasmimport weir:filter/http@0.1.0 waiting-chunk
+func wasm_import_waiting_chunk(arg0 int32, arg1 uintptr) 
+
+
+func WaitingChunk(of uint32) witTypes.Option[[]uint8] {
+        pinner := &runtime.Pinner{}
+defer pinner.Unpin()
+
+        returnArea := uintptr(witRuntime.Allocate(pinner, (3*4), 4))
+        wasm_import_waiting_chunk(int32(of), returnArea)
+var option witTypes.Option[[]uint8]
+switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+case 0:
+        
+        option = witTypes.None[[]uint8]()
+case 1:
+        value := unsafe.Slice((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2*4))))
+
+        option = witTypes.Some[[]uint8](value)
+default:
+        panic("unreachable")
+}
+result := option;
+return result
 
 }

@@ -14,35 +14,14 @@ witTypes "weir/internal/wit/types"
 
 
 const (
-// a key is 1 to 512 bytes, a value at most 64 KiB
+        // a key is 1 to 512 bytes, a value at most 64 KiB
 KvError_TooLarge uint8 = 0
 // the filter's `kv_entries` or `kv_bytes` are used up
 KvError_Full uint8 = 1
 // `add` to a value that is no number
 KvError_NotANumber uint8 = 2
 )
-
-type KvError struct {
-        tag uint8
-        value any
-}
-
-func (self KvError) Tag() uint8 {
-        return self.tag
-}
-
-
-func MakeKvErrorTooLarge() KvError {
-        return KvError{KvError_TooLarge, nil}
-}
-func MakeKvErrorFull() KvError {
-        return KvError{KvError_Full, nil}
-}
-func MakeKvErrorNotANumber() KvError {
-        return KvError{KvError_NotANumber, nil}
-}
-
-
+type KvError = uint8
 
 type Entry struct {
         Value []uint8
@@ -80,10 +59,10 @@ return result
 }
 
 //go:wasmimport weir:filter/kv@0.1.0 set
-func wasm_import_set(arg0 uintptr, arg1 uint32, arg2 uintptr, arg3 uint32, arg4 float64, arg5 uintptr) 
+func wasm_import_set(arg0 uintptr, arg1 uint32, arg2 uintptr, arg3 uint32, arg4 int32, arg5 float64, arg6 uintptr) 
 
 
-func Set(key string, value []uint8, ttl float64) witTypes.Result[witTypes.Unit, KvError] {
+func Set(key string, value []uint8, ttl witTypes.Option[float64]) witTypes.Result[witTypes.Unit, KvError] {
         pinner := &runtime.Pinner{}
 defer pinner.Unpin()
 
@@ -92,84 +71,95 @@ defer pinner.Unpin()
 pinner.Pin(utf8)
 data := unsafe.Pointer(unsafe.SliceData(value))
 pinner.Pin(data)
-wasm_import_set(uintptr(utf8), uint32(len(key)), uintptr(data), uint32(len(value)), ttl, returnArea)
+var option int32
+var option0 float64
+switch ttl.Tag() {
+case witTypes.OptionNone:
+        
+        option = int32(0)
+option0 = 0
+case witTypes.OptionSome:
+        payload := ttl.Some()
+        
+        option = int32(1)
+option0 = payload
+default:
+        panic("unreachable")
+}
+wasm_import_set(uintptr(utf8), uint32(len(key)), uintptr(data), uint32(len(value)), option, option0, returnArea)
 var result witTypes.Result[witTypes.Unit, KvError]
 switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
 case 0:
         
         result = witTypes.Ok[witTypes.Unit, KvError](witTypes.Unit{})
 case 1:
-        var variant KvError
-switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 1))) {
-case 0:
         
-        variant = MakeKvErrorTooLarge()
-
-case 1:
-        
-        variant = MakeKvErrorFull()
-
-case 2:
-        
-        variant = MakeKvErrorNotANumber()
-
+        result = witTypes.Err[witTypes.Unit, KvError](uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 1)))))
 default:
         panic("unreachable")
 }
-
-        result = witTypes.Err[witTypes.Unit, KvError](variant)
-default:
-        panic("unreachable")
-}
-result0 := result;
-return result0
+result1 := result;
+return result1
 
 }
 
 //go:wasmimport weir:filter/kv@0.1.0 compare-and-set
-func wasm_import_compare_and_set(arg0 uintptr, arg1 uint32, arg2 float64, arg3 uintptr, arg4 uint32, arg5 float64, arg6 uintptr) 
+func wasm_import_compare_and_set(arg0 uintptr, arg1 uint32, arg2 int32, arg3 float64, arg4 uintptr, arg5 uint32, arg6 int32, arg7 float64, arg8 uintptr) 
 
 
-func CompareAndSet(key string, version float64, value []uint8, ttl float64) witTypes.Result[bool, KvError] {
+func CompareAndSet(key string, version witTypes.Option[float64], value []uint8, ttl witTypes.Option[float64]) witTypes.Result[bool, KvError] {
         pinner := &runtime.Pinner{}
 defer pinner.Unpin()
 
         returnArea := uintptr(witRuntime.Allocate(pinner, 2, 1))
         utf8 := unsafe.Pointer(unsafe.StringData(key))
 pinner.Pin(utf8)
+var option int32
+var option0 float64
+switch version.Tag() {
+case witTypes.OptionNone:
+        
+        option = int32(0)
+option0 = 0
+case witTypes.OptionSome:
+        payload := version.Some()
+        
+        option = int32(1)
+option0 = payload
+default:
+        panic("unreachable")
+}
 data := unsafe.Pointer(unsafe.SliceData(value))
 pinner.Pin(data)
-wasm_import_compare_and_set(uintptr(utf8), uint32(len(key)), version, uintptr(data), uint32(len(value)), ttl, returnArea)
+var option1 int32
+var option2 float64
+switch ttl.Tag() {
+case witTypes.OptionNone:
+        
+        option1 = int32(0)
+option2 = 0
+case witTypes.OptionSome:
+        payload := ttl.Some()
+        
+        option1 = int32(1)
+option2 = payload
+default:
+        panic("unreachable")
+}
+wasm_import_compare_and_set(uintptr(utf8), uint32(len(key)), option, option0, uintptr(data), uint32(len(value)), option1, option2, returnArea)
 var result witTypes.Result[bool, KvError]
 switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
 case 0:
         
         result = witTypes.Ok[bool, KvError]((uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 1))) != 0))
 case 1:
-        var variant KvError
-switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 1))) {
-case 0:
         
-        variant = MakeKvErrorTooLarge()
-
-case 1:
-        
-        variant = MakeKvErrorFull()
-
-case 2:
-        
-        variant = MakeKvErrorNotANumber()
-
+        result = witTypes.Err[bool, KvError](uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 1)))))
 default:
         panic("unreachable")
 }
-
-        result = witTypes.Err[bool, KvError](variant)
-default:
-        panic("unreachable")
-}
-result0 := result;
-return result0
+result3 := result;
+return result3
 
 }
 
@@ -190,46 +180,44 @@ return (result != 0)
 }
 
 //go:wasmimport weir:filter/kv@0.1.0 add
-func wasm_import_add(arg0 uintptr, arg1 uint32, arg2 float64, arg3 float64, arg4 uintptr) 
+func wasm_import_add(arg0 uintptr, arg1 uint32, arg2 float64, arg3 int32, arg4 float64, arg5 uintptr) 
 
 
-func Add(key string, by float64, ttl float64) witTypes.Result[float64, KvError] {
+func Add(key string, by float64, ttl witTypes.Option[float64]) witTypes.Result[float64, KvError] {
         pinner := &runtime.Pinner{}
 defer pinner.Unpin()
 
         returnArea := uintptr(witRuntime.Allocate(pinner, 16, 8))
         utf8 := unsafe.Pointer(unsafe.StringData(key))
 pinner.Pin(utf8)
-wasm_import_add(uintptr(utf8), uint32(len(key)), by, ttl, returnArea)
+var option int32
+var option0 float64
+switch ttl.Tag() {
+case witTypes.OptionNone:
+        
+        option = int32(0)
+option0 = 0
+case witTypes.OptionSome:
+        payload := ttl.Some()
+        
+        option = int32(1)
+option0 = payload
+default:
+        panic("unreachable")
+}
+wasm_import_add(uintptr(utf8), uint32(len(key)), by, option, option0, returnArea)
 var result witTypes.Result[float64, KvError]
 switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
 case 0:
         
         result = witTypes.Ok[float64, KvError](*(*float64)(unsafe.Add(unsafe.Pointer(returnArea), 8)))
 case 1:
-        var variant KvError
-switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 8))) {
-case 0:
         
-        variant = MakeKvErrorTooLarge()
-
-case 1:
-        
-        variant = MakeKvErrorFull()
-
-case 2:
-        
-        variant = MakeKvErrorNotANumber()
-
+        result = witTypes.Err[float64, KvError](uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 8)))))
 default:
         panic("unreachable")
 }
-
-        result = witTypes.Err[float64, KvError](variant)
-default:
-        panic("unreachable")
-}
-result0 := result;
-return result0
+result1 := result;
+return result1
 
 }

@@ -14,7 +14,7 @@ witTypes "weir/internal/wit/types"
 
 
 const (
-// not a name of a metric or label ([a-zA-Z_][a-zA-Z0-9_]*, at most 128 bytes), a label twice or one that the agent sets
+        // not a name of a metric or label ([a-zA-Z_][a-zA-Z0-9_]*, at most 128 bytes), a label twice or one that the agent sets
 // itself, or bounds that do not ascend
 MetricError_InvalidName uint8 = 0
 // the name is in use for another kind of metric, by this filter or another
@@ -22,28 +22,7 @@ MetricError_Conflict uint8 = 1
 // 256 series, 8 labels, 32 bounds
 MetricError_TooMany uint8 = 2
 )
-
-type MetricError struct {
-        tag uint8
-        value any
-}
-
-func (self MetricError) Tag() uint8 {
-        return self.tag
-}
-
-
-func MakeMetricErrorInvalidName() MetricError {
-        return MetricError{MetricError_InvalidName, nil}
-}
-func MakeMetricErrorConflict() MetricError {
-        return MetricError{MetricError_Conflict, nil}
-}
-func MakeMetricErrorTooMany() MetricError {
-        return MetricError{MetricError_TooMany, nil}
-}
-
-
+type MetricError = uint8
 
 //go:wasmimport weir:filter/metrics@0.1.0 counter
 func wasm_import_counter(arg0 uintptr, arg1 uint32, arg2 uintptr, arg3 uint32, arg4 uintptr, arg5 uint32, arg6 uintptr) 
@@ -81,25 +60,8 @@ case 0:
         
         result3 = witTypes.Ok[uint32, MetricError](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), 4))))
 case 1:
-        var variant MetricError
-switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4))) {
-case 0:
         
-        variant = MakeMetricErrorInvalidName()
-
-case 1:
-        
-        variant = MakeMetricErrorConflict()
-
-case 2:
-        
-        variant = MakeMetricErrorTooMany()
-
-default:
-        panic("unreachable")
-}
-
-        result3 = witTypes.Err[uint32, MetricError](variant)
+        result3 = witTypes.Err[uint32, MetricError](uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))))
 default:
         panic("unreachable")
 }
@@ -144,25 +106,8 @@ case 0:
         
         result3 = witTypes.Ok[uint32, MetricError](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), 4))))
 case 1:
-        var variant MetricError
-switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4))) {
-case 0:
         
-        variant = MakeMetricErrorInvalidName()
-
-case 1:
-        
-        variant = MakeMetricErrorConflict()
-
-case 2:
-        
-        variant = MakeMetricErrorTooMany()
-
-default:
-        panic("unreachable")
-}
-
-        result3 = witTypes.Err[uint32, MetricError](variant)
+        result3 = witTypes.Err[uint32, MetricError](uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))))
 default:
         panic("unreachable")
 }
@@ -209,25 +154,8 @@ case 0:
         
         result3 = witTypes.Ok[uint32, MetricError](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), 4))))
 case 1:
-        var variant MetricError
-switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4))) {
-case 0:
         
-        variant = MakeMetricErrorInvalidName()
-
-case 1:
-        
-        variant = MakeMetricErrorConflict()
-
-case 2:
-        
-        variant = MakeMetricErrorTooMany()
-
-default:
-        panic("unreachable")
-}
-
-        result3 = witTypes.Err[uint32, MetricError](variant)
+        result3 = witTypes.Err[uint32, MetricError](uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))))
 default:
         panic("unreachable")
 }

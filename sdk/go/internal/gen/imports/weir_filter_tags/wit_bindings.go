@@ -65,7 +65,7 @@ func MakeTagValueFlag(value bool) TagValue {
 
 
 const (
-// a name is 1 to 64 of a-z, 0-9, `-` and `_`
+        // a name is 1 to 64 of a-z, 0-9, `-` and `_`
 TagError_InvalidName uint8 = 0
 // 1024 bytes of text; a number is finite
 TagError_InvalidValue uint8 = 1
@@ -74,31 +74,7 @@ TagError_TooMany uint8 = 2
 // what another filter says, and the publication does not let this one read it
 TagError_Forbidden uint8 = 3
 )
-
-type TagError struct {
-        tag uint8
-        value any
-}
-
-func (self TagError) Tag() uint8 {
-        return self.tag
-}
-
-
-func MakeTagErrorInvalidName() TagError {
-        return TagError{TagError_InvalidName, nil}
-}
-func MakeTagErrorInvalidValue() TagError {
-        return TagError{TagError_InvalidValue, nil}
-}
-func MakeTagErrorTooMany() TagError {
-        return TagError{TagError_TooMany, nil}
-}
-func MakeTagErrorForbidden() TagError {
-        return TagError{TagError_Forbidden, nil}
-}
-
-
+type TagError = uint8
 
 //go:wasmimport weir:filter/tags@0.1.0 set
 func wasm_import_set(arg0 int32, arg1 uintptr, arg2 uint32, arg3 int32, arg4 int64, arg5 uint32, arg6 uintptr) 
@@ -148,40 +124,19 @@ default:
         panic("unreachable")
 }
 wasm_import_set(int32(of), uintptr(utf8), uint32(len(name)), variant, variant1, variant2, returnArea)
-var result4 witTypes.Result[witTypes.Unit, TagError]
+var result3 witTypes.Result[witTypes.Unit, TagError]
 switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
 case 0:
         
-        result4 = witTypes.Ok[witTypes.Unit, TagError](witTypes.Unit{})
-case 1:
-        var variant3 TagError
-switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 1))) {
-case 0:
-        
-        variant3 = MakeTagErrorInvalidName()
-
+        result3 = witTypes.Ok[witTypes.Unit, TagError](witTypes.Unit{})
 case 1:
         
-        variant3 = MakeTagErrorInvalidValue()
-
-case 2:
-        
-        variant3 = MakeTagErrorTooMany()
-
-case 3:
-        
-        variant3 = MakeTagErrorForbidden()
-
+        result3 = witTypes.Err[witTypes.Unit, TagError](uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 1)))))
 default:
         panic("unreachable")
 }
-
-        result4 = witTypes.Err[witTypes.Unit, TagError](variant3)
-default:
-        panic("unreachable")
-}
-result5 := result4;
-return result5
+result4 := result3;
+return result4
 
 }
 
@@ -232,33 +187,12 @@ default:
 
         result = witTypes.Ok[witTypes.Option[TagValue], TagError](option)
 case 1:
-        var variant0 TagError
-switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 8))) {
-case 0:
         
-        variant0 = MakeTagErrorInvalidName()
-
-case 1:
-        
-        variant0 = MakeTagErrorInvalidValue()
-
-case 2:
-        
-        variant0 = MakeTagErrorTooMany()
-
-case 3:
-        
-        variant0 = MakeTagErrorForbidden()
-
+        result = witTypes.Err[witTypes.Option[TagValue], TagError](uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 8)))))
 default:
         panic("unreachable")
 }
-
-        result = witTypes.Err[witTypes.Option[TagValue], TagError](variant0)
-default:
-        panic("unreachable")
-}
-result1 := result;
-return result1
+result0 := result;
+return result0
 
 }

@@ -15,30 +15,12 @@ witTypes "weir/internal/wit/types"
 type Exchange = uint32
 
 const (
-// more than a minute
+        // more than a minute
 TimerError_TooLong uint8 = 0
 // 16 calls and timers per exchange and filter
 TimerError_TooMany uint8 = 1
 )
-
-type TimerError struct {
-        tag uint8
-        value any
-}
-
-func (self TimerError) Tag() uint8 {
-        return self.tag
-}
-
-
-func MakeTimerErrorTooLong() TimerError {
-        return TimerError{TimerError_TooLong, nil}
-}
-func MakeTimerErrorTooMany() TimerError {
-        return TimerError{TimerError_TooMany, nil}
-}
-
-
+type TimerError = uint8
 
 //go:wasmimport weir:filter/timer@0.1.0 start
 func wasm_import_start(arg0 int32, arg1 int32, arg2 uintptr) 
@@ -56,21 +38,8 @@ case 0:
         
         result = witTypes.Ok[uint32, TimerError](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(returnArea), 4))))
 case 1:
-        var variant TimerError
-switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4))) {
-case 0:
         
-        variant = MakeTimerErrorTooLong()
-
-case 1:
-        
-        variant = MakeTimerErrorTooMany()
-
-default:
-        panic("unreachable")
-}
-
-        result = witTypes.Err[uint32, TimerError](variant)
+        result = witTypes.Err[uint32, TimerError](uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4)))))
 default:
         panic("unreachable")
 }
