@@ -13,7 +13,7 @@ var Guest interface {
 	OnBody(of uint32, origin weir_filter_http.Direction, chunk []uint8, endOfStream bool) weir_filter_events.ChunkAction
 	OnTrailers(of uint32, origin weir_filter_http.Direction) weir_filter_events.ChunkAction
 	OnUpstreamError(of uint32, fault weir_filter_events.UpstreamError) weir_filter_events.Action
-	OnResume(of uint32, call uint32, outcome weir_filter_events.CallOutcome) weir_filter_events.Resumption
+	OnResume(of uint32, waiting weir_filter_events.Hook, call uint32, outcome weir_filter_events.CallOutcome) weir_filter_events.Resumption
 	OnDone(of uint32, reason weir_filter_events.DoneReason)
 }
 
@@ -37,8 +37,8 @@ func OnUpstreamError(of uint32, fault weir_filter_events.UpstreamError) weir_fil
 	return Guest.OnUpstreamError(of, fault)
 }
 
-func OnResume(of uint32, call uint32, outcome weir_filter_events.CallOutcome) weir_filter_events.Resumption {
-	return Guest.OnResume(of, call, outcome)
+func OnResume(of uint32, waiting weir_filter_events.Hook, call uint32, outcome weir_filter_events.CallOutcome) weir_filter_events.Resumption {
+	return Guest.OnResume(of, waiting, call, outcome)
 }
 
 func OnDone(of uint32, reason weir_filter_events.DoneReason) { Guest.OnDone(of, reason) }
