@@ -36,6 +36,8 @@ pub struct Cx {
     pub situation: Situation,
     /// the target's end of the tunnel, where it had to be reached early
     pub far: Option<Io>,
+    /// filters have said whether TLS in the tunnel ends here
+    pub intercept: Option<bool>,
     /// what TLS agreed on with the client (ALPN)
     pub alpn: Option<Vec<u8>>,
     /// when the client said the first of what its present stage reads
@@ -61,6 +63,7 @@ impl Cx {
             origin: None,
             situation: Situation::default(),
             far: None,
+            intercept: None,
             alpn: None,
             spoke: None,
             came: Instant::now(),
@@ -83,6 +86,7 @@ impl Cx {
             origin: self.origin.clone(),
             situation: self.situation,
             far: None,
+            intercept: None,
             alpn: None,
             spoke: None,
             came: self.came,

@@ -5,3 +5,12 @@
 #![allow(missing_docs, unreachable_pub, reason = "generated; the contract documents itself")]
 
 wasmtime::component::bindgen!({ path: "../wit/filter.wit", world: "filter" });
+
+/// The interfaces that a filter may export beside these, each from the world that adds it.
+pub mod connect {
+    wasmtime::component::bindgen!({
+        path: "../wit/filter.wit",
+        world: "connect-hooks",
+        with: { "weir:filter/http": super::weir::filter::http },
+    });
+}

@@ -8,15 +8,16 @@ use std::{
 
 use wasmtime::{
     Engine,
-    component::{Component, Linker},
+    component::{Component, InstancePre, Linker},
 };
 use weir_artifact::{Artifact, Digest};
 
-use crate::{LoadFault, bindings::FilterPre, state::State};
+use crate::{LoadFault, guest::Exports, state::State};
 
 /// A component, compiled and linked. Its imports are not its authority: each generation is held against its own grants.
 pub(crate) struct Compiled {
-    pub(crate) linked: FilterPre<State>,
+    pub(crate) linked: InstancePre<State>,
+    pub(crate) exports: Exports,
 }
 
 /// What some live generation runs.
@@ -52,6 +53,7 @@ fn compile(artifact: &Artifact, engine: &Engine, linker: &Linker<State>) -> Resu
     let component = Component::from_binary(engine, artifact.component())
         .map_err(|error| LoadFault::Compile(format!("{error:#}")))?;
     let link = |error: wasmtime::Error| LoadFault::Link(format!("{error:#}"));
-    let linked = FilterPre::new(linker.instantiate_pre(&component).map_err(link)?).map_err(link)?;
-    Ok(Compiled { linked })
+    let linked = linker.instantiate_pre(&component).map_err(link)?;
+    let exports = Exports::find(&linked).map_err(link)?;
+    Ok(Compiled { linked, exports })
 }

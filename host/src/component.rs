@@ -23,6 +23,10 @@ pub fn check(bytes: &[u8], grants: &BTreeSet<Capability>) -> Result<(), LoadFaul
     for interface in EXPORTS {
         require_export(&surface.exports, interface)?;
     }
+    // Whatever else it exports of the contract has to be of this one, too.
+    for (name, version) in surface.exports.iter().filter_map(|name| Some((name, ours(name)?.1))) {
+        check_version(name, version)?;
+    }
     let mut unknown = Vec::new();
     for import in &surface.imports {
         let Some((interface, version)) = ours(import) else {

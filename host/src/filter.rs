@@ -9,17 +9,16 @@ use weir_artifact::{Digest, FailurePolicy, Name, Publication};
 
 use crate::{
     Failure, FailureKind, FilterStats, Host, LoadError, LoadFault, Subscription,
-    bindings::FilterPre,
     breaker::Breaker,
     compiled::Compiled,
     generations::Generation,
+    guest::Hooks,
     instances::Warm,
     kv::Namespace,
     line,
     log_rate::LogRate,
     metrics::{FilterMetrics, Series},
     room::Place,
-    state::State,
 };
 
 /// One generation of one filter: compiled, linked and configured, but without state. Workers make instances of it.
@@ -32,6 +31,8 @@ pub struct Filter {
     stats: FilterStats,
     log_rate: LogRate,
     breaker: Breaker,
+    /// Of the hooks about tunnels: were it the same, a tunnel that got through would excuse the exchange that fails in it.
+    connect_breaker: Breaker,
     fallback: Mutex<Option<Arc<Filter>>>,
     /// Places in the pool beyond one on each worker.
     places: Arc<AtomicU32>,
@@ -62,6 +63,7 @@ impl Filter {
             subscription: OnceLock::new(),
             stats: FilterStats::default(),
             breaker: Breaker::new(),
+            connect_breaker: Breaker::new(),
             fallback: Mutex::new(None),
             places: Arc::default(),
         })
@@ -113,7 +115,7 @@ impl Filter {
 
     /// The breaker is open: it failed too often in a row, and new exchanges get what its failure policy says.
     pub fn is_broken(&self) -> bool {
-        self.breaker.is_open()
+        self.breaker.is_open() || self.connect_breaker.is_open()
     }
 
     /// Names the generation that new exchanges meet while this one is broken; only for the failure policy `last-good`,
@@ -144,17 +146,30 @@ impl Filter {
 
     /// Who serves a new exchange.
     pub(crate) fn pick(&self) -> Pick {
-        if self.breaker.admits() {
+        self.pick_by(|filter| &filter.breaker)
+    }
+
+    /// Who decides about a new tunnel.
+    pub(crate) fn pick_for_tunnel(&self) -> Pick {
+        self.pick_by(|filter| &filter.connect_breaker)
+    }
+
+    fn pick_by(&self, breaker: impl Fn(&Filter) -> &Breaker) -> Pick {
+        if breaker(self).admits() {
             return Pick::This;
         }
         if self.publication.on_failure != FailurePolicy::LastGood {
             return Pick::Nobody;
         }
-        self.fallback().filter(|fallback| fallback.breaker.admits()).map_or(Pick::Nobody, Pick::Fallback)
+        self.fallback().filter(|fallback| breaker(fallback).admits()).map_or(Pick::Nobody, Pick::Fallback)
     }
 
     pub(crate) fn breaker(&self) -> &Breaker {
         &self.breaker
+    }
+
+    pub(crate) fn connect_breaker(&self) -> &Breaker {
+        &self.connect_breaker
     }
 
     pub(crate) fn host(&self) -> &Host {
@@ -172,8 +187,13 @@ impl Filter {
         self.generation.id()
     }
 
-    pub(crate) fn linked(&self) -> &FilterPre<State> {
-        &self.compiled.linked
+    pub(crate) fn compiled(&self) -> &Compiled {
+        &self.compiled
+    }
+
+    /// The interfaces that it exports beside those of every filter.
+    pub fn hooks(&self) -> Hooks {
+        self.compiled.exports.hooks()
     }
 
     pub(crate) fn log_rate(&self) -> &LogRate {

@@ -6,9 +6,10 @@ use wasmtime::{Store, Trap, WasmBacktrace};
 
 use crate::{
     BodyMode, Exchange, Failure, FailureKind, Filter, LoadFault, Problem, Subscription,
-    bindings::Filter as Guest,
     calls::Calls,
     clock,
+    compiled::Compiled,
+    guest::Guest,
     imports::{TooMuch, WrongMetric},
     numbers::Numbers,
     room::Place,
@@ -81,9 +82,10 @@ impl Instance {
         store.set_epoch_deadline(1);
         // Twice what an answer may have: one that is a little over fails by policy, and only more than that traps.
         store.set_hostcall_fuel(2 * limits.answer_bytes as usize + HOSTCALL_SLACK);
-        let guest = filter
-            .linked()
+        let Compiled { linked, exports } = filter.compiled();
+        let guest = linked
             .instantiate(&mut store)
+            .and_then(|instance| exports.of(&instance, &mut store))
             .map_err(|error| LoadFault::Instantiate(explain(&error, &store.data().memory).1))?;
         filter.stats().instance_made();
         let (numbers, tally) = (Numbers::default(), Tally::default());

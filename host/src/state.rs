@@ -28,6 +28,10 @@ pub(crate) enum Hook {
     UpstreamError,
     /// `on-done`.
     Done,
+    /// `on-connect`: no exchange.
+    Connect,
+    /// `on-client-hello`: no exchange.
+    ClientHello,
 }
 
 /// What a hook that is resumed was about.
@@ -49,6 +53,8 @@ impl Hook {
             Self::Resumed(..) => "on-resume",
             Self::UpstreamError => "on-upstream-error",
             Self::Done => "on-done",
+            Self::Connect => "on-connect",
+            Self::ClientHello => "on-client-hello",
         }
     }
 

@@ -8,9 +8,11 @@ use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use weir_host::{Connection, Entry};
+use weir_artifact::Name;
+use weir_host::{Connection, Entry, Failure, Passage, Redirect};
 
 use super::next::Situation;
+use super::tunnels;
 use crate::connection::{self, Cx};
 use crate::exchange::{self, Problem, ReplyBody};
 use crate::io::Io;
@@ -22,6 +24,10 @@ pub struct Tunnel {
     target: Target,
     /// Connected already where nobody here will look inside.
     far: Option<Io>,
+    /// `host:port` that the client asked for, where a filter sends it elsewhere
+    asked: Option<String>,
+    /// filters want TLS ended here, or not
+    intercept: Option<bool>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +38,12 @@ pub enum Refused {
     Upstream(#[from] UpstreamFailure),
     #[error("a proxy behind the target of a tunnel cannot be reached with CONNECT through this agent")]
     InsideTunnel,
+    #[error("filter {filter} refuses the tunnel: {reason}")]
+    ByFilter { filter: Name, reason: String },
+    #[error(transparent)]
+    FilterFailed(#[from] Failure),
+    #[error("filter {filter} sends the tunnel where nothing can be: {error}")]
+    Redirected { filter: Name, error: TargetError },
 }
 
 impl From<Refused> for Problem {
@@ -39,6 +51,9 @@ impl From<Refused> for Problem {
         match refused {
             Refused::Target(error) => error.into(),
             Refused::Upstream(failure) => (&failure).into(),
+            Refused::ByFilter { .. } => Problem::denied_by_filter(refused.to_string()),
+            Refused::FilterFailed(failure) => (&failure).into(),
+            Refused::Redirected { error, .. } => Problem::redirected(&error),
             Refused::InsideTunnel => {
                 Problem { status: StatusCode::NOT_IMPLEMENTED, ..Problem::bad_request(refused.to_string()) }
             }
@@ -68,19 +83,30 @@ async fn open(cx: &Cx, request: &Request<Incoming>) -> Result<Tunnel, Refused> {
         return Err(Refused::InsideTunnel);
     }
     let authority = request.uri().authority().ok_or(TargetError::NoHost)?;
-    let target = Target::from_connect(authority.as_str())?;
+    let asked = Target::from_connect(authority.as_str())?;
+    let (target, intercept) = match tunnels::ask(cx, &asked) {
+        Passage::Denied { filter, reason } => return Err(Refused::ByFilter { filter, reason }),
+        Passage::Failed(failure) => return Err(failure.into()),
+        Passage::Open { redirect: None, intercept } => (asked.clone(), intercept),
+        Passage::Open { redirect: Some(Redirect { target, filter }), intercept } => {
+            let target = Target::from_connect(&target).map_err(|error| Refused::Redirected { filter, error })?;
+            (target, intercept)
+        }
+    };
+    let asked = (target != asked).then(|| asked.to_string());
     let host = match &target.host {
         TargetHost::Domain(name) => name.to_string(),
         TargetHost::V4(address) => address.to_string(),
         TargetHost::V6(address) => address.to_string(),
     };
     let pass_through = &cx.worker.shared.config.intercept.pass_through;
-    if pass_through.iter().any(|pattern| pattern.covers(&host, target.port)) {
+    let is_listed = || pass_through.iter().any(|pattern| pattern.covers(&host, target.port));
+    if !intercept.unwrap_or_else(|| !is_listed()) {
         let far = Io::new(cx.worker.upstreams.dial(&target).await?.stream);
-        return Ok(Tunnel { target, far: Some(far) });
+        return Ok(Tunnel { target, far: Some(far), asked, intercept });
     }
     cx.worker.upstreams.check(&target).await?;
-    Ok(Tunnel { target, far: None })
+    Ok(Tunnel { target, far: None, asked, intercept })
 }
 
 /// What the connection is from here on.
@@ -89,7 +115,7 @@ pub fn enter(cx: &mut Cx, io: Io, tunnel: Tunnel) -> Io {
         entry: Entry::Connect,
         client_address: cx.facts.client_address,
         user: cx.facts.user.clone(),
-        tunnel_target: Some(tunnel.target.to_string()),
+        tunnel_target: Some(tunnel.asked.unwrap_or_else(|| tunnel.target.to_string())),
         server_name: None,
         intercepted: false,
     };
@@ -101,7 +127,9 @@ pub fn enter(cx: &mut Cx, io: Io, tunnel: Tunnel) -> Io {
         may_intercept: cx.worker.shared.config.intercept.enabled,
         intercepted: false,
         agreed_http: false,
+        asks_about_tls: tunnels::is_anybody_asked(cx),
     };
+    cx.intercept = tunnel.intercept;
     cx.far = tunnel.far;
     io
 }

@@ -11,3 +11,4 @@ pub mod next;
 mod notes;
 pub mod peek;
 mod streams;
+pub mod tunnels;

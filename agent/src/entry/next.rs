@@ -7,7 +7,7 @@ use crate::detect::Protocol;
 pub enum Stage {
     Http1,
     Http2,
-    /// end the client's TLS here
+    /// end the client's TLS here, if filters and the operator let it be
     Intercept,
     /// carry the bytes and look no further
     Tunnel,
@@ -28,10 +28,16 @@ pub struct Situation {
     pub intercepted: bool,
     /// and there the client agreed on HTTP (ALPN)
     pub agreed_http: bool,
+    /// filters are to be asked about TLS that begins here
+    pub asks_about_tls: bool,
 }
 
 pub fn next(protocol: Protocol, situation: Situation) -> Stage {
-    let Situation { tunnel, opaque, may_intercept, intercepted, agreed_http } = situation;
+    let Situation { tunnel, opaque, may_intercept, intercepted, agreed_http, asks_about_tls } = situation;
+    // 0) Filters may refuse TLS that nobody here would look into.
+    if tunnel && asks_about_tls && !intercepted && protocol == Protocol::Tls {
+        return Stage::Intercept;
+    }
     if opaque {
         return Stage::Tunnel;
     }
@@ -80,6 +86,12 @@ mod tests {
             (Protocol::Tls, off, Stage::Tunnel),
             (Protocol::Http1, off, Stage::Http1),
             (Protocol::Http1, opaque, Stage::Tunnel),
+            (Protocol::Tls, opaque, Stage::Tunnel),
+            (Protocol::Tls, Situation { asks_about_tls: true, ..opaque }, Stage::Intercept),
+            (Protocol::Http1, Situation { asks_about_tls: true, ..opaque }, Stage::Tunnel),
+            (Protocol::Tls, Situation { asks_about_tls: true, ..off }, Stage::Intercept),
+            (Protocol::Tls, Situation { asks_about_tls: true, ..inside }, Stage::Tunnel),
+            (Protocol::Tls, Situation { asks_about_tls: true, ..port }, Stage::Close),
         ] {
             assert_eq!(next(protocol, situation), expect, "{protocol:?} in {situation:?}");
         }

@@ -16,7 +16,8 @@ use crate::tunnel::{self, First};
 /// slow. So its target is dialled, and what it says is handed on; the client's first bytes decide all the same: neither
 /// silence nor a greeting gets a client past the filters.
 pub async fn peek(cx: &mut Cx, io: &mut Io) -> Option<Protocol> {
-    if cx.situation.opaque {
+    // Filters are told when TLS begins in it, be it one that nobody looks into.
+    if cx.situation.opaque && !cx.situation.asks_about_tls {
         return Some(Protocol::Other);
     }
     let limits = &cx.worker.shared.config.client;

@@ -96,6 +96,12 @@ impl Problem {
         Problem::upstream("upstream-timeout", status, error, "The upstream took too long").detail(detail)
     }
 
+    /// A filter does not let the client have its tunnel.
+    pub fn denied_by_filter(detail: String) -> Self {
+        let (status, blame) = (StatusCode::FORBIDDEN, Blame::Filter);
+        Problem::new("filter-denied", status, blame, "http_request_denied", "A filter refused the tunnel").detail(detail)
+    }
+
     /// A filter sent the exchange where nothing can be.
     pub fn redirected(error: &TargetError) -> Self {
         let (status, blame) = (StatusCode::INTERNAL_SERVER_ERROR, Blame::Filter);

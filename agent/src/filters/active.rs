@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use http::request;
 use parking_lot::Mutex;
 use weir_artifact::Name;
-use weir_host::{Chain, Connection, Filter};
+use weir_host::{Chain, Connection, Filter, Tunnel};
 use weir_query::QueryError;
 
 use super::matching::Matcher;
@@ -49,9 +49,17 @@ pub struct Snapshot {
 impl Snapshot {
     /// Does the filter meet an exchange with this request, as the client sent it?
     pub fn applies(&self, filter: &Filter, request: &request::Parts, connection: &Connection) -> bool {
-        let own =
-            self.matchers.iter().zip(self.chain.filters()).find(|(_, own)| std::ptr::eq(&raw const ***own, filter));
-        own.is_none_or(|(matcher, _)| matcher.fits(request, connection))
+        self.matcher(filter).is_none_or(|matcher| matcher.fits(request, connection))
+    }
+
+    /// Is the filter asked about a tunnel, where these hosts are named?
+    pub fn applies_to_tunnel(&self, filter: &Filter, tunnel: &Tunnel, named: &[&str]) -> bool {
+        self.matcher(filter).is_none_or(|matcher| matcher.fits_tunnel(tunnel, named))
+    }
+
+    fn matcher(&self, filter: &Filter) -> Option<&Matcher> {
+        let mut all = self.matchers.iter().zip(self.chain.filters());
+        all.find(|(_, own)| std::ptr::eq(&raw const ***own, filter)).map(|(matcher, _)| matcher)
     }
 }
 

@@ -5,7 +5,7 @@
 //! each, and one yes is enough. `-host:x` then keeps a filter away only where all three name x.
 
 use http::{header::HOST, request};
-use weir_host::Connection;
+use weir_host::{Connection, Tunnel};
 use weir_query::{Expr, Number, Query, QueryError, Subject, Term, Text};
 
 /// A `match` that can be answered when the request head is there.
@@ -13,6 +13,8 @@ use weir_query::{Expr, Number, Query, QueryError, Subject, Term, Text};
 pub(super) struct Matcher {
     query: Query,
     asks_host: bool,
+    /// it asks for what only a request has
+    asks_request: bool,
 }
 
 impl Matcher {
@@ -24,7 +26,8 @@ impl Matcher {
         let query = Query::parse(text)?;
         query.request_only()?;
         let asks_host = query.expr().is_some_and(asks_host);
-        Ok(Self { query, asks_host })
+        let asks_request = query.expr().is_some_and(asks_request);
+        Ok(Self { query, asks_host, asks_request })
     }
 
     /// It asks nothing.
@@ -41,6 +44,60 @@ impl Matcher {
         }
         let others = [connection.tunnel_target.as_deref(), connection.server_name.as_deref()];
         self.asks_host && others.into_iter().flatten().any(|other| named != Some(other) && fits(Some(other)))
+    }
+}
+
+impl Matcher {
+    /// Is the filter asked about this tunnel? Not where the query asks for what a tunnel does not have.
+    pub(super) fn fits_tunnel(&self, tunnel: &Tunnel, named: &[&str]) -> bool {
+        !self.asks_request && named.iter().any(|authority| self.query.matches(&Asked { tunnel, authority }))
+    }
+}
+
+fn asks_request(expr: &Expr) -> bool {
+    match expr {
+        Expr::And(parts) | Expr::Or(parts) => parts.iter().any(asks_request),
+        Expr::Not(inner) => asks_request(inner),
+        Expr::Term(Term::Text(field, _)) => !matches!(field, Text::Host | Text::User | Text::Entry),
+        Expr::Term(_) => true,
+    }
+}
+
+/// A tunnel that a client asks for.
+struct Asked<'a> {
+    tunnel: &'a Tunnel,
+    /// one of the places where the host is named, with or without a port
+    authority: &'a str,
+}
+
+impl Subject for Asked<'_> {
+    fn text(&self, field: Text) -> Option<&str> {
+        match field {
+            Text::Host => Some(host(self.authority)),
+            Text::User => self.tunnel.user.as_deref(),
+            Text::Entry => Some(self.tunnel.entry.as_str()),
+            _ => None,
+        }
+    }
+
+    fn number(&self, _field: Number) -> Option<u64> {
+        None
+    }
+
+    fn content_type(&self) -> Option<&str> {
+        None
+    }
+
+    fn any_header(&self, _name: &str, _fits: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        false
+    }
+
+    fn any_tag(&self, _fits: &mut dyn FnMut(&str) -> bool) -> bool {
+        false
+    }
+
+    fn any_filter(&self, _fits: &mut dyn FnMut(&str) -> bool) -> bool {
+        false
     }
 }
 
@@ -164,6 +221,30 @@ mod tests {
         check_hosts("header.host:evil.com:443", [inner, "evil.com:443", inner], true);
         check_hosts("host:2001:db8::1", [inner, "[2001:db8::1]:443", ""], true);
         check_hosts("host:evil.com method:PUT", [inner, "evil.com:443", evil], false);
+    }
+
+    #[test]
+    fn a_tunnel_meets_queries_that_it_can_answer() {
+        let client_address = ([127, 0, 0, 1], 1).into();
+        let (user, target) = (Some("ann".to_owned()), "a.example:443".to_owned());
+        let tunnel = Tunnel { entry: Entry::Connect, client_address, user, target };
+        for (query, expect) in [
+            ("", true),
+            ("host:a.example", true),
+            ("host:b.example", true),
+            ("host:c.example", false),
+            ("-host:a.example", true),
+            ("entry:connect user:ann", true),
+            ("-user:ann", false),
+            ("host:a.example path:/x", false),
+            ("host:a.example or method:GET", false),
+            ("-path:/x", false),
+            ("-header.x:y", false),
+            ("scheme:https", false),
+        ] {
+            let matcher = Matcher::parse(query).unwrap();
+            assert_eq!(matcher.fits_tunnel(&tunnel, &["a.example:443", "b.example"]), expect, "{query}");
+        }
     }
 
     #[test]

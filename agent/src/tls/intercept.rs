@@ -4,11 +4,14 @@
 use std::sync::Arc;
 
 use rustls::server::Acceptor;
+use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
-use weir_host::Connection;
+use weir_artifact::Name;
+use weir_host::{ClientHello, Connection, Passage};
 
 use crate::connection::Cx;
+use crate::entry::tunnels;
 use crate::io::Io;
 use crate::stats::Peer;
 use crate::target::{Scheme, Target, TargetHost};
@@ -30,7 +33,15 @@ enum Failure {
     Authority(#[from] super::AuthorityError),
     #[error("the agent ends TLS in a tunnel only")]
     NoTunnel,
+    #[error("filter {filter} refuses the tunnel: {reason}")]
+    Denied { filter: Name, reason: String },
+    #[error(transparent)]
+    Filter(weir_host::Failure),
 }
+
+/// `access_denied` and `internal_error` (RFC 8446 section 6.2), fatal, as records of their own: there are no keys yet.
+const ACCESS_DENIED: [u8; 7] = [21, 3, 3, 0, 2, 2, 49];
+const INTERNAL_ERROR: [u8; 7] = [21, 3, 3, 0, 2, 2, 80];
 
 /// `None` when the handshake came to nothing; the client has been told by an alert.
 pub async fn intercept(cx: &mut Cx, io: Io) -> Option<Io> {
@@ -56,12 +67,19 @@ async fn handshake(cx: &mut Cx, mut io: Io) -> Result<Io, Failure> {
     let mut start = timeout(limit, LazyConfigAcceptor::new(Acceptor::default(), io)).await??;
     let hello = Hello::of(&start);
     let mut target = cx.origin.clone().ok_or(Failure::NoTunnel)?.with_scheme(Scheme::Https);
-    if let Some(far) = passes_through(cx, &target, hello.name.as_ref()).await {
-        cx.far = Some(far);
+    let decided = match ask(cx, &target, &start) {
+        Ok(decided) => decided,
+        Err((alert, failure)) => {
+            let _ = timeout(limit, refuse(&mut start.io, alert)).await;
+            return Err(failure);
+        }
+    };
+    if !ends_here(cx, &target, hello.name.as_ref(), decided).await {
         cx.situation.opaque = true;
         start.io.rewind();
         return Ok(start.io);
     }
+    cx.situation.opaque = false;
     start.io.forget();
     target.server_name = other_name(&target, hello.name.as_ref());
     let alpn = agree(cx, &target, hello.alpn).await;
@@ -78,6 +96,57 @@ async fn handshake(cx: &mut Cx, mut io: Io) -> Result<Io, Failure> {
     cx.situation.agreed_http = cx.alpn.as_deref().is_some_and(Alpn::is_http);
     cx.origin = Some(target);
     Ok(Io::new(stream))
+}
+
+/// What filters say of TLS that begins: none says, or it ends here (true), or it passes. Else the alert for the client.
+fn ask(cx: &mut Cx, target: &Target, start: &StartHandshake<Io>) -> Result<Option<bool>, ([u8; 7], Failure)> {
+    if !std::mem::take(&mut cx.situation.asks_about_tls) {
+        return Ok(None);
+    }
+    let hello = start.client_hello();
+    let alpn = hello.alpn().into_iter().flatten().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+    let hello = ClientHello { server_name: hello.server_name().map(str::to_owned), alpn };
+    match tunnels::ask_about_tls(cx, target, &hello) {
+        Passage::Open { intercept, .. } => Ok(intercept),
+        Passage::Denied { filter, reason } => {
+            tracing::info!(client = %cx.facts.client_address, %target, %filter, %reason, "TLS refused");
+            Err((ACCESS_DENIED, Failure::Denied { filter, reason }))
+        }
+        Passage::Failed(failure) => {
+            tracing::info!(client = %cx.facts.client_address, %target, %failure, "TLS refused");
+            Err((INTERNAL_ERROR, Failure::Filter(failure)))
+        }
+    }
+}
+
+async fn refuse(io: &mut Io, alert: [u8; 7]) -> std::io::Result<()> {
+    io.write_all(&alert).await?;
+    io.flush().await?;
+    io.shutdown().await
+}
+
+/// Does this TLS end here? What filters say goes before the operator's list, and never before the switch.
+async fn ends_here(cx: &mut Cx, target: &Target, name: Option<&TargetHost>, decided: Option<bool>) -> bool {
+    if !cx.situation.may_intercept {
+        return false;
+    }
+    if let Some(intercept) = decided {
+        return intercept;
+    }
+    // passed through since the client was answered
+    if cx.situation.opaque {
+        return false;
+    }
+    if let Some(intercept) = cx.intercept {
+        return intercept;
+    }
+    match passes_through(cx, target, name).await {
+        Some(far) => {
+            cx.far = Some(far);
+            false
+        }
+        None => true,
+    }
 }
 
 /// The target's end, where the name that the client asks for is on the pass-through list. Any client may write any name, so

@@ -10,9 +10,10 @@ use super::core::Core;
 use crate::{
     Answer, BodyMode, Call, CallOutcome, Chain, Direction, DoneReason, Failure, FailureKind, Filter, LoadFault,
     Receipt, Subscription, Verdict,
-    bindings::{Filter as Guest, weir::filter::http::LocalResponse as GuestResponse},
+    bindings::weir::filter::http::LocalResponse as GuestResponse,
     calls::Calls,
     convert,
+    guest::Guest,
     instances::Seat,
     state::{Hook, State},
 };
