@@ -185,7 +185,9 @@ fn call(
 fn check(filter: &Filter, hook: Hook, decision: Decision) -> Result<Decision, Failure> {
     let fault = match &decision {
         Decision::Redirect(_) if hook == Hook::ClientHello => "it redirects when the tunnel is open".to_owned(),
-        Decision::Redirect(target) if !is_target(target) => format!("it redirects to {target:?}, which is no host:port"),
+        Decision::Redirect(target) if !is_target(target) => {
+            format!("it redirects to {target:?}, which is no host:port")
+        }
         Decision::Deny(reason) if reason.len() > filter.publication().limits.answer_bytes as usize => {
             let reason = format!("its answer has {} bytes", reason.len());
             return Err(filter.failure(hook.as_str(), FailureKind::AnswerTooLarge, reason));

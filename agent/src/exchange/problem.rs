@@ -99,7 +99,8 @@ impl Problem {
     /// A filter does not let the client have its tunnel.
     pub fn denied_by_filter(detail: String) -> Self {
         let (status, blame) = (StatusCode::FORBIDDEN, Blame::Filter);
-        Problem::new("filter-denied", status, blame, "http_request_denied", "A filter refused the tunnel").detail(detail)
+        Problem::new("filter-denied", status, blame, "http_request_denied", "A filter refused the tunnel")
+            .detail(detail)
     }
 
     /// A filter sent the exchange where nothing can be.

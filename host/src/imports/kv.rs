@@ -25,7 +25,8 @@ pub(super) fn add(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     type Swap = (String, Option<f64>, Vec<u8>, Option<f64>);
     kv.func_wrap("compare-and-set", |store: StoreContextMut<'_, State>, (key, version, value, ttl): Swap| {
         let filter = &store.data().filter;
-        let swapped = filter.kv().compare_and_set(key, version.map(|version| version as u64), value, ttl, bounds(store.data()));
+        let swapped =
+            filter.kv().compare_and_set(key, version.map(|version| version as u64), value, ttl, bounds(store.data()));
         Ok((swapped.map_err(KvError::from),))
     })?;
     kv.func_wrap("delete", |store: StoreContextMut<'_, State>, (key,): (WasmStr,)| {

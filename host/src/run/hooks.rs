@@ -95,7 +95,8 @@ impl Slot {
         let Some((call, outcome)) = self.take_ended_call() else { return Ok(Some(Resumption::Wait)) };
         self.call(core, at, hook, |guest, store, number| {
             store.data_mut().waiting_chunk = chunk.cloned();
-            let decided = guest.weir_filter_events().call_on_resume(&mut *store, number, waiting, call, &(&outcome).into());
+            let decided =
+                guest.weir_filter_events().call_on_resume(&mut *store, number, waiting, call, &(&outcome).into());
             store.data_mut().waiting_chunk = None;
             decided
         })

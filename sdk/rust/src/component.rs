@@ -2,8 +2,8 @@
 //! `imports/wasm.rs` do the SDK's types meet the generated ones.
 
 use crate::{
-    Action, BodyMode, CallOutcome, CallResponse, Chunk, ChunkAction, DoneReason, Filter, Hook, LocalResponse, Resumption,
-    Subscription, TrailersAction, UpstreamError, exchange::Direction, guest::Guest,
+    Action, BodyMode, CallOutcome, CallResponse, Chunk, ChunkAction, DoneReason, Filter, Hook, LocalResponse,
+    Resumption, Subscription, TrailersAction, UpstreamError, exchange::Direction, guest::Guest,
 };
 
 #[allow(
@@ -210,6 +210,15 @@ fn subscription(subscription: Subscription) -> lifecycle::Subscription {
         decoded: subscription.decoded,
         max_buffer: subscription.max_buffer,
     }
+}
+
+/// An interface that `export!` is asked for beside those of every filter.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_hooks {
+    (Connect) => {
+        $crate::__private::export_connect!(Component with_types_in $crate::__private::connect_bindings);
+    };
 }
 
 /// The wasm half of `export!`.

@@ -8,8 +8,9 @@ use std::{
 };
 
 use crate::{
-    Action, CallOutcome, Chunk, ChunkAction, Done, DoneReason, Filter, Hook, Problem, Request, Response, Resumed, Resumption,
-    Subscription, Trailers, TrailersAction, UpstreamError, config, exchange::Direction, headers::Part,
+    Action, CallOutcome, Chunk, ChunkAction, ClientHello, Connect, Decision, Done, DoneReason, Filter, Hook, Problem,
+    Request, Response, Resumed, Resumption, Subscription, Trailers, TrailersAction, Tunnel, UpstreamError, config,
+    exchange::Direction, headers::Part,
 };
 
 /// One instance of a filter. Hooks before `configure` do nothing; the agent calls none.
@@ -81,6 +82,20 @@ impl<F: Filter> Guest<F> {
         if let Some(filter) = self.filter.get() {
             filter.done(&Done::new(number, reason), state);
         }
+    }
+
+    pub(crate) fn connect(&self, to: &Tunnel) -> Decision
+    where
+        F: Connect,
+    {
+        self.filter.get().map_or(Decision::Next, |filter| filter.connect(to))
+    }
+
+    pub(crate) fn client_hello(&self, to: &Tunnel, hello: &ClientHello) -> Decision
+    where
+        F: Connect,
+    {
+        self.filter.get().map_or(Decision::Next, |filter| filter.client_hello(to, hello))
     }
 
     /// Runs a hook on the state of its exchange. Hooks do not nest: the agent enters an instance once at a time.

@@ -47,6 +47,7 @@ pub mod call;
 mod chunk;
 pub mod clock;
 mod config;
+mod connect;
 mod connection;
 mod exchange;
 pub mod field;
@@ -70,6 +71,8 @@ mod trailers;
 
 #[cfg(target_arch = "wasm32")]
 mod component;
+#[cfg(target_arch = "wasm32")]
+mod component_connect;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 
@@ -77,6 +80,7 @@ pub use action::{Action, ChunkAction, Resumption, TrailersAction};
 pub use call::{Call, CallError, CallOutcome, CallRequest, CallResponse, Hook, Resumed};
 pub use chunk::Chunk;
 pub use config::NoConfig;
+pub use connect::{ClientHello, Connect, Decision, Tunnel};
 pub use connection::{Connection, Entry};
 pub use exchange::{Done, DoneReason, Request, Response, UpstreamError, Version};
 pub use filter::Filter;
@@ -102,18 +106,31 @@ pub mod prelude {
 pub mod __private {
     #[cfg(target_arch = "wasm32")]
     pub use crate::component::*;
+    #[cfg(target_arch = "wasm32")]
+    pub use crate::component_connect::{bindings as connect_bindings, export_connect};
     pub use crate::guest::Guest;
 }
 
 /// Makes a type that implements [`Filter`] the filter of this component. Once per crate; the crate is a `cdylib`.
+///
+/// Interfaces that a filter may export beside are named: `weir_sdk::export!(MyFilter, with Connect)` needs [`Connect`]. The
+/// agent asks no filter that does not export them.
 #[macro_export]
 macro_rules! export {
-    ($filter:ty) => {
+    ($filter:ty $(, with $hooks:ident $(+ $more:ident)*)?) => {
         const _: () = {
             #[cfg(target_arch = "wasm32")]
             $crate::__export_component!($filter);
+            $(
+                #[cfg(target_arch = "wasm32")]
+                $crate::__export_hooks!($hooks);
+                $(
+                    #[cfg(target_arch = "wasm32")]
+                    $crate::__export_hooks!($more);
+                )*
+            )?
             #[cfg(not(target_arch = "wasm32"))]
-            const fn is_a_filter<F: $crate::Filter>() {}
+            const fn is_a_filter<F: $crate::Filter $(+ $crate::$hooks $(+ $crate::$more)*)?>() {}
             #[cfg(not(target_arch = "wasm32"))]
             is_a_filter::<$filter>();
         };

@@ -55,7 +55,12 @@ pub(crate) fn kv_set(key: &str, value: &[u8], ttl: Option<f64>) -> Result<(), Kv
     STORE.with_borrow_mut(|store| store.put(key, value.to_vec(), until(ttl)))
 }
 
-pub(crate) fn kv_compare_and_set(key: &str, version: Option<f64>, value: &[u8], ttl: Option<f64>) -> Result<bool, KvError> {
+pub(crate) fn kv_compare_and_set(
+    key: &str,
+    version: Option<f64>,
+    value: &[u8],
+    ttl: Option<f64>,
+) -> Result<bool, KvError> {
     STORE.with_borrow_mut(|store| {
         if store.live(key).map(|kept| kept.version) != version {
             return Ok(false);

@@ -78,7 +78,12 @@ pub(crate) fn kv_set(key: &str, value: &[u8], ttl: Option<f64>) -> Result<(), Kv
     host_kv::set(key, value, ttl).map_err(kv_error)
 }
 
-pub(crate) fn kv_compare_and_set(key: &str, version: Option<f64>, value: &[u8], ttl: Option<f64>) -> Result<bool, KvError> {
+pub(crate) fn kv_compare_and_set(
+    key: &str,
+    version: Option<f64>,
+    value: &[u8],
+    ttl: Option<f64>,
+) -> Result<bool, KvError> {
     host_kv::compare_and_set(key, version, value, ttl).map_err(kv_error)
 }
 

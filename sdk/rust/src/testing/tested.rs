@@ -5,7 +5,7 @@ use std::cell::Cell;
 use weir_golden::Outcome;
 
 use super::{Exchange, live, passage::Passage};
-use crate::{Filter, Problems, Subscription, guest::Guest, log::Level};
+use crate::{ClientHello, Connect, Decision, Filter, Problems, Subscription, Tunnel, guest::Guest, log::Level};
 
 /// A configured filter, to which exchanges can be sent.
 pub struct Tested<F: Filter> {
@@ -35,6 +35,22 @@ impl<F: Filter> Tested<F> {
         let number = self.numbers.get();
         self.numbers.set(number.wrapping_add(1));
         Passage::new(self, number, exchange).run()
+    }
+
+    /// Asks about a tunnel.
+    pub fn connect(&self, to: &Tunnel) -> Decision
+    where
+        F: Connect,
+    {
+        self.guest.connect(to)
+    }
+
+    /// Asks about the TLS in a tunnel.
+    pub fn client_hello(&self, to: &Tunnel, hello: &ClientHello) -> Decision
+    where
+        F: Connect,
+    {
+        self.guest.client_hello(to, hello)
     }
 
     /// What the filter asked to see.

@@ -3,7 +3,10 @@
 use std::hint::black_box;
 
 use serde::Deserialize;
-use weir_sdk::{Action, BodyMode, Chunk, ChunkAction, Done, Filter, Problems, Request, Response, Subscription, info};
+use weir_sdk::{
+    Action, BodyMode, Chunk, ChunkAction, ClientHello, Connect, Decision, Done, Filter, Problems, Request, Response,
+    Subscription, Tunnel, info,
+};
 
 #[derive(Deserialize, Clone, Copy, PartialEq)]
 #[serde(rename_all = "kebab-case")]
@@ -14,6 +17,8 @@ enum Place {
     ResponseHead,
     ResponseBody,
     Done,
+    Connect,
+    ClientHello,
 }
 
 #[derive(Deserialize, Clone, Copy)]
@@ -99,4 +104,16 @@ impl Filter for Rogue {
     }
 }
 
-weir_sdk::export!(Rogue);
+impl Connect for Rogue {
+    fn connect(&self, _to: &Tunnel) -> Decision {
+        self.at(Place::Connect);
+        Decision::Next
+    }
+
+    fn client_hello(&self, _to: &Tunnel, _hello: &ClientHello) -> Decision {
+        self.at(Place::ClientHello);
+        Decision::Next
+    }
+}
+
+weir_sdk::export!(Rogue, with Connect);
