@@ -9,7 +9,7 @@ use std::{
 use clap::Args;
 use weir_adapter::Anatomy;
 use weir_artifact::{Artifact, Digest, Publication};
-use weir_host::{Host, HostConfig, LoadError, LoadFault, Problem, Subscription};
+use weir_host::{Hooks, Host, HostConfig, LoadError, LoadFault, Problem, Subscription};
 
 use super::{Fault, file, portrait::Portrait, say};
 use crate::filters::FilterLog;
@@ -37,7 +37,7 @@ pub(super) struct Loaded {
     /// Instantiating and looking at its configuration.
     pub(super) start: Duration,
     /// What it asked to see, or what is wrong with its configuration.
-    pub(super) configured: Result<Subscription, Vec<Problem>>,
+    pub(super) configured: Result<(Subscription, Hooks), Vec<Problem>>,
 }
 
 impl Inspect {
@@ -72,7 +72,7 @@ fn load(publication: Publication, bytes: Vec<u8>) -> Result<Result<Loaded, LoadE
     let loaded = host.load(&artifact);
     let start = begun.elapsed();
     let configured = match loaded {
-        Ok(filter) => Ok(filter.subscription()),
+        Ok(filter) => Ok((filter.subscription(), filter.hooks())),
         Err(LoadError { fault: LoadFault::Config { problems }, .. }) => Err(problems),
         Err(refusal) => return Ok(Err(refusal)),
     };

@@ -39,7 +39,13 @@ impl Portrait {
             Ok(loaded) => {
                 line("loads", &format!("yes: compiled in {}, started in {}", ms(loaded.compile), ms(loaded.start)));
                 match &loaded.configured {
-                    Ok(subscription) => line("sees", &list(sees(subscription))),
+                    Ok((subscription, hooks)) => {
+                        line("sees", &list(sees(subscription)));
+                        let more: Vec<&str> = hooks.names().collect();
+                        if !more.is_empty() {
+                            line("hooks", &list(more));
+                        }
+                    }
                     Err(problems) => {
                         problems.iter().for_each(|problem| line("config", &format!("refused {problem}")));
                     }
@@ -71,7 +77,10 @@ impl Portrait {
                 document["compile_us"] = micros(loaded.compile);
                 document["start_us"] = micros(loaded.start);
                 match &loaded.configured {
-                    Ok(subscription) => document["sees"] = json!(sees(subscription)),
+                    Ok((subscription, hooks)) => {
+                        document["sees"] = json!(sees(subscription));
+                        document["hooks"] = json!(hooks.names().collect::<Vec<_>>());
+                    }
                     Err(problems) => {
                         let problem = problems.iter().map(|it| json!({"pointer": it.pointer, "message": it.message}));
                         document["problems"] = problem.collect();

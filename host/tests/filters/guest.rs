@@ -42,6 +42,9 @@ pub struct Guest {
     pub upstream_error: String,
     pub resume: String,
     pub done: String,
+    /// `on-connect` and `on-client-hello`, of a guest that exports them. What they can name: locals `$target` and
+    /// `$target-len`; answers by [`Guest::decision`].
+    pub connect: Option<[String; 2]>,
     pub start: String,
     pub validate: String,
     pub configure: String,
@@ -67,6 +70,7 @@ impl Default for Guest {
             upstream_error: next.clone(),
             resume: next,
             done: String::new(),
+            connect: None,
             start: String::new(),
             validate: "i32.const 0x80".to_owned(),
             configure: "i32.const 0xa0".to_owned(),
@@ -90,6 +94,25 @@ impl Guest {
         let at = DATA + self.data.len();
         self.data.extend_from_slice(text.as_bytes());
         format!("(i32.const {at}) (i32.const {})", text.len())
+    }
+
+    /// An answer about a tunnel: the case's number in the contract, and its text.
+    pub fn decision(&mut self, case: u32, text: &str) -> String {
+        let at = (DATA + self.data.len()) as u32;
+        self.data.extend_from_slice(text.as_bytes());
+        self.data.resize(self.data.len().next_multiple_of(4), 0);
+        let answer = DATA + self.data.len();
+        for word in [case, at, text.len() as u32] {
+            self.data.extend_from_slice(&word.to_le_bytes());
+        }
+        format!("i32.const {answer}")
+    }
+
+    /// Decides about tunnels.
+    pub fn connecting(on_connect: &str, on_client_hello: &str) -> Self {
+        let connect = Some([on_connect.to_owned(), on_client_hello.to_owned()]);
+        let wit = weir_wit::FILTER_WIT.replace("  export events;\n", "  export events;\n  export connect;\n");
+        Self { connect, wit, ..Self::default() }
     }
 
     /// Sets a header field: drops the outcome.
@@ -172,6 +195,13 @@ impl Guest {
                        (param $f i32) (param $g i32)";
         hook("events", "on-resume", outcome, one, &self.resume);
         hook("events", "on-done", "(param $of i32) (param $reason i32)", "", &self.done);
+        if let Some([on_connect, on_client_hello]) = &self.connect {
+            let to = "(param $entry i32) (param $client i32) (param $client-len i32) (param $has-user i32) \
+                      (param $user i32) (param $user-len i32) (param $target i32) (param $target-len i32)";
+            hook("connect", "on-connect", to, one, on_connect);
+            let hello = format!("{to} (param i32 i32 i32 i32 i32)");
+            hook("connect", "on-client-hello", &hello, one, on_client_hello);
+        }
         let w = self.wants;
         let flag = u8::from;
         let subscription = [

@@ -3,6 +3,7 @@
 
 mod bodies;
 mod capabilities;
+mod connecting;
 mod contain;
 mod crossing;
 mod decoded;
