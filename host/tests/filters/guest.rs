@@ -191,7 +191,7 @@ impl Guest {
         hook("events", "on-trailers", "(param $of i32) (param $origin i32)", one, &self.trailers);
         let error = "(param $of i32) (param $error i32) (param $ptr i32) (param $len i32)";
         hook("events", "on-upstream-error", error, one, &self.upstream_error);
-        let outcome = "(param $of i32) (param $call i32) (param $outcome i32) (param $c i32) (param $d i32) (param $e i32) \
+        let outcome = "(param $of i32) (param $waiting i32) (param $call i32) (param $outcome i32) (param $c i32) (param $d i32) (param $e i32) \
                        (param $f i32) (param $g i32)";
         hook("events", "on-resume", outcome, one, &self.resume);
         hook("events", "on-done", "(param $of i32) (param $reason i32)", "", &self.done);
