@@ -215,7 +215,7 @@ fn a_chunk_that_waited_can_be_replaced_and_keeps_its_place() {
     let text = guest.text("#");
     guest.body =
         format!("(if (result i32) (local.get $end) (then (global.get $next)) (else {TIMER} (global.get $chunk-wait)))");
-    guest.resume = format!("(call $replace {text})");
+    guest.resume = format!("(call $resume-replace {text})");
     let worker = worker(&host, [host.load(&guest.artifact("marks")).unwrap()]);
     let mut run = begin(&worker);
     open(run.request_head(false));
