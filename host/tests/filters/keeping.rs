@@ -93,13 +93,13 @@ fn no_filter_speaks_for_another() {
 /// Counts in `n`, and says `x-count: again` if it is not the first.
 fn counter() -> Guest {
     let mut guest = Guest::new(heads());
-    let params = "(param i32 i32 f64 f64 i32)";
+    let params = "(param i32 i32 f64 i32 f64 i32)";
     guest.imports.push_str(&format!("(import \"weir:filter/kv@0.1.0\" \"add\" (func $add {params}))\n"));
     let key = guest.text("n");
     let (first, again) = (guest.append(0, "x-count", "first"), guest.append(0, "x-count", "again"));
     // a result of f64: the case at 0, the sum at 8
     guest.request_head = format!(
-        "(call $add {key} (f64.const 1) (f64.const 0) (i32.const 0x320))
+        "(call $add {key} (f64.const 1) (i32.const 0) (f64.const 0) (i32.const 0x320))
          (if (i32.load8_u (i32.const 0x320)) (then (unreachable)))
          (if (f64.eq (f64.load (i32.const 0x328)) (f64.const 1)) (then {first}) (else {again}))
          (global.get $next)"

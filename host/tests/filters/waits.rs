@@ -247,12 +247,13 @@ fn a_head_that_waited_may_be_held_for_its_body() {
 fn caller(host: &Host, upstream: &str, path: &str) -> Arc<Filter> {
     let mut guest = Guest::new(heads());
     // of, upstream, method, path, headers, body, timeout; then where the outcome goes
-    let params = "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)";
+    let params = "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)";
     guest.imports.push_str(&format!("(import \"weir:filter/callout@0.1.0\" \"start\" (func $call {params}))\n"));
     let (name, method, path) = (guest.text(upstream), guest.text("GET"), guest.text(path));
     let none = "(i32.const 0) (i32.const 0)";
-    let call =
-        format!("(call $call (local.get $of) {name} {method} {path} {none} {none} (i32.const 50) (i32.const 0x320))");
+    let call = format!(
+        "(call $call (local.get $of) {name} {method} {path} {none} {none} (i32.const 1) (i32.const 50) (i32.const 0x320))"
+    );
     // 0x320: which of result's cases; 0x324: the call's number, or the error
     guest.request_head = format!(
         "{call} (if (result i32) (i32.load8_u (i32.const 0x320))
