@@ -16,7 +16,7 @@ export function granted(Refusal, what, call) {
   try {
     return call();
   } catch (fault) {
-    const code = fault?.tag ?? fault?.payload?.tag;
-    throw code === undefined ? fault : new Refusal(code, what);
+    const code = fault?.payload ?? fault;
+    throw typeof code === "string" ? new Refusal(code, what) : fault;
   }
 }

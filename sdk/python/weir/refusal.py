@@ -25,5 +25,5 @@ def granted(refusal: type[Refusal], call: Callable[..., T], *given: object) -> T
     try:
         return call(*given)
     except Err as fault:
-        # KvError_TooLarge -> TooLarge
-        raise refusal(type(fault.value).__name__.rpartition("_")[2]) from None
+        # KvError.TOO_LARGE -> TooLarge
+        raise refusal("".join(word.capitalize() for word in fault.value.name.split("_"))) from None
