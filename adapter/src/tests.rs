@@ -15,7 +15,7 @@ fn module(more: &str) -> Vec<u8> {
         ("events", "on-body", "i32 i32 i32 i32 i32", "(result i32)"),
         ("events", "on-trailers", "i32 i32", "(result i32)"),
         ("events", "on-upstream-error", "i32 i32 i32 i32", "(result i32)"),
-        ("events", "on-resume", "i32 i32 i32 i32 i32 i32 i32 i32", "(result i32)"),
+        ("events", "on-resume", "i32 i32 i32 i32 i32 i32 i32 i32 i32", "(result i32)"),
         ("events", "on-done", "i32 i32", ""),
     ];
     let mut text = format!("(module {more} (memory (export \"memory\") 1)\n");
