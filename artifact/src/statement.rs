@@ -164,6 +164,9 @@ impl Capability {
     pub const ALL: [Self; 8] =
         [Self::Log, Self::Metrics, Self::Clock, Self::Random, Self::Kv, Self::Tags, Self::Timer, Self::Callout];
 
+    /// Interfaces of `weir:filter` that every filter may import: they take no grant.
+    pub const FREE: [&str; 2] = ["http", "limits"];
+
     /// The interface's name within `weir:filter`.
     pub fn interface(self) -> &'static str {
         match self {

@@ -11,8 +11,6 @@ use crate::LoadFault;
 
 /// Interfaces that make a component a filter.
 const EXPORTS: [&str; 2] = ["lifecycle", "events"];
-/// Interfaces that every filter may import.
-const FREE: [&str; 2] = ["http", "limits"];
 
 /// Checks form, world, imports and grants.
 ///
@@ -41,7 +39,7 @@ pub fn check(bytes: &[u8], grants: &BTreeSet<Capability>) -> Result<(), LoadFaul
                 return Err(LoadFault::NotGranted { import: import.clone(), grant });
             }
             Some(_) => {}
-            None if FREE.contains(&interface) => {}
+            None if Capability::FREE.contains(&interface) => {}
             None => unknown.push(import.clone()),
         }
     }

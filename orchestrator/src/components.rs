@@ -110,11 +110,11 @@ fn interface(name: &str) -> Option<&str> {
     version.starts_with(VERSION).then_some(interface)
 }
 
-/// The capability that an import takes; `http` takes none.
+/// The capability that an import takes, if it takes one.
 fn behind(name: &str) -> Result<Option<Capability>, ComponentRefusal> {
     let unknown = || ComponentRefusal::UnknownImport(name.chars().take(256).collect());
     let interface = interface(name).ok_or_else(unknown)?;
-    if interface == "http" {
+    if Capability::FREE.contains(&interface) {
         return Ok(None);
     }
     let needed = Capability::ALL.into_iter().find(|capability| capability.interface() == interface);
@@ -144,6 +144,7 @@ mod tests {
     #[test]
     fn imports_have_to_be_known() {
         assert_eq!(behind("weir:filter/http@0.1.3"), Ok(None));
+        assert_eq!(behind("weir:filter/limits@0.1.0"), Ok(None));
         assert_eq!(behind("weir:filter/log@0.1.0"), Ok(Some(Capability::Log)));
         for unknown in ["wasi:cli/stdout@0.2.0", "weir:filter/http@0.2.0", "weir:filter/files@0.1.0", "x", ""] {
             assert_eq!(behind(unknown), Err(ComponentRefusal::UnknownImport(unknown.to_owned())));

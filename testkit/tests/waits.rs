@@ -54,11 +54,51 @@ async fn calls_are_answered_at_every_stage_over_every_protocol() -> anyhow::Resu
             ensure!(said.iter().all(|said| said == expected), "{stage}, round {round}: {said:?}");
         }
         let record = setup.recorded(&format!("/length?{stage}")).await?;
-        ensure!(record["tags"] == json!({"ask.answer": "200 question"}), "{stage}: {}", record["tags"]);
+        let waited: String = stage.split('-').map(|word| word[..1].to_uppercase() + &word[1..]).collect();
+        let tags = json!({"ask.answer": "200 question", "ask.heard": true, "ask.waited": waited});
+        ensure!(record["tags"] == tags, "{stage}: {}", record["tags"]);
     }
-    let found = setup.orchestrator.list("/exchanges?query=tag:ask.answer%3D200*").await?;
-    ensure!(found.len() >= 36, "{} exchanges have the tag", found.len());
+    eventually(PATIENCE, "every exchange to be found by its tag", || async {
+        let found = setup.orchestrator.list("/exchanges?query=tag:ask.answer%3D200*").await?;
+        Ok((found.len() >= 36).then_some(()))
+    })
+    .await?;
     ensure!(setup.orchestrator.list("/exchanges?query=tag:ask.other").await?.is_empty());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chunk_that_waited_is_there_to_be_changed() -> anyhow::Result<()> {
+    let setup = Setup::start("waits-chunk").await?;
+    let client = setup.client()?;
+    for (stage, version) in ["request-body", "response-body"].into_iter().zip(1..) {
+        let config = json!({"stage": stage, "delay_ms": 1, "backwards": true});
+        push(&setup, &config, &setup.plain("/"), version).await?;
+        let mut http2 = client.intercepted(&setup.tls_authority(), Alpn::Http2).await?;
+        let plain = client.forward().await?.post(&setup.plain("/echo"), body::full("abc")).await?;
+        let tls = http2.post(&setup.tls("/echo"), body::full("abc")).await?;
+        ensure!(plain.text() == "cba" && tls.text() == "cba", "{stage}: {} {}", plain.text(), tls.text());
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_turns_clear_text_into_tls_and_back() -> anyhow::Result<()> {
+    let setup = Setup::start("waits-scheme").await?;
+    let rule = |scope: &str, authority: &str, scheme: &str| json!({"match": {"paths": [scope]}, "authority": authority, "scheme": scheme});
+    let (plain, tls) = (setup.origin.plain().to_string(), setup.tls_authority());
+    let config = json!({"rules": [rule("/up", &tls, "https"), rule("/down", &plain, "http")]}).to_string();
+    setup.orchestrator.push(&filter("map-remote")?, &["--config", &config]).await?;
+    setup.agent.active("map-remote", 1).await?;
+    let client = setup.client()?;
+    let up = client.forward().await?.get(&setup.plain("/up")).await?;
+    let down = client.intercepted(&tls, Alpn::Http2).await?.get(&setup.tls("/down")).await?;
+    ensure!(up.status == 200 && down.status == 200, "{} {}", up.status, down.status);
+    for (path, scheme) in [("/up", "https"), ("/down", "http")] {
+        let record = setup.recorded(path).await?;
+        let url = record["filtered_request"]["url"].as_str().unwrap_or_default();
+        ensure!(url.starts_with(&format!("{scheme}://")), "{path}: {record}");
+    }
     Ok(())
 }
 

@@ -13,6 +13,25 @@ pub struct Config {
     pub forwarded_host: bool,
 }
 
+/// Whether the upstream is spoken to in TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scheme {
+    /// In clear.
+    Http,
+    /// In TLS.
+    Https,
+}
+
+impl Scheme {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
 /// Requests, and where they go.
 #[derive(Debug, Deserialize)]
 pub struct Rule {
@@ -22,6 +41,9 @@ pub struct Rule {
     /// `host` or `host:port`; as it was unless given.
     #[serde(default)]
     pub authority: Option<String>,
+    /// `http` or `https`; as it was unless given.
+    #[serde(default)]
+    pub scheme: Option<Scheme>,
     /// The beginning of the path that is replaced.
     #[serde(default)]
     pub prefix: Option<String>,

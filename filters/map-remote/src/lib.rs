@@ -1,5 +1,5 @@
-//! Sends requests elsewhere than the client asked. In: request heads. Out: the same heads with another authority, and another
-//! prefix of the path.
+//! Sends requests elsewhere than the client asked. In: request heads. Out: the same heads with another authority, another scheme
+//! and another prefix of the path.
 #![forbid(unsafe_code)]
 
 mod config;
@@ -58,6 +58,9 @@ impl MapRemote {
             request.headers_mut().set("x-forwarded-host", &before)?;
         }
         request.set_path(path)?;
+        if let Some(scheme) = route.scheme {
+            request.set_scheme(scheme.as_str())?;
+        }
         match &route.authority {
             Some(authority) if *authority != before => request.set_authority(authority),
             _ => Ok(()),

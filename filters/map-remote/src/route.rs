@@ -5,12 +5,13 @@ use weir_sdk::{
     matching::{Facts, Scope, path_readings},
 };
 
-use crate::config::Rule;
+use crate::config::{Rule, Scheme};
 
 #[derive(Debug)]
 pub(crate) struct Route {
     scope: Scope,
     pub(crate) authority: Option<String>,
+    pub(crate) scheme: Option<Scheme>,
     /// Whole segments: no `/` at the end.
     prefix: String,
     to: String,
@@ -19,8 +20,8 @@ pub(crate) struct Route {
 impl Route {
     pub(crate) fn new(at: &str, rule: &Rule, problems: &mut Problems) -> Self {
         let scope = Scope::new(&format!("{at}/match"), &rule.scope, problems);
-        if rule.authority.is_none() && rule.to.is_none() {
-            problems.push(at, "neither `authority` nor `to`: nothing changes");
+        if rule.authority.is_none() && rule.scheme.is_none() && rule.to.is_none() {
+            problems.push(at, "neither `authority`, `scheme` nor `to`: nothing changes");
         }
         if rule.prefix.is_some() && rule.to.is_none() {
             problems.push(format!("{at}/prefix"), "what stands in its place is missing: `to`");
@@ -33,11 +34,11 @@ impl Route {
         }
         let prefix = path(rule.prefix.as_deref(), &format!("{at}/prefix"), problems);
         let to = path(rule.to.as_deref(), &format!("{at}/to"), problems);
-        if rule.authority.is_none() && rule.to.is_some() && prefix == to {
+        if rule.authority.is_none() && rule.scheme.is_none() && rule.to.is_some() && prefix == to {
             problems.push(format!("{at}/to"), "the same as `prefix`: nothing changes");
         }
         let to = if rule.to.is_some() { to } else { prefix.clone() };
-        Self { scope, authority: rule.authority.clone(), prefix, to }
+        Self { scope, authority: rule.authority.clone(), scheme: rule.scheme, prefix, to }
     }
 
     /// Path and query for the upstream; none where the rule does not fit. It has to fit every reading of the request, and so

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use weir_sdk::{
     Action, BodyMode, CallOutcome, CallRequest, Chunk, ChunkAction, Filter, Problems, Request, Response, Resumed,
-    Resumption, Subscription, kv,
+    Resumption, Subscription, kv, limits,
 };
 
 #[derive(Deserialize, Clone, Copy, PartialEq)]
@@ -27,6 +27,9 @@ struct Config {
     path: String,
     #[serde(default)]
     delay_ms: u64,
+    /// What waits goes on backwards.
+    #[serde(default)]
+    backwards: bool,
 }
 
 struct Ask(Config);
@@ -70,12 +73,14 @@ impl Filter for Ask {
     }
 
     fn subscription(&self) -> Subscription {
-        let mode = |stage| if self.0.stage == stage { BodyMode::Observe } else { BodyMode::None };
+        let wanted = if self.0.backwards { BodyMode::Buffer } else { BodyMode::Observe };
+        let mode = |stage| if self.0.stage == stage { wanted } else { BodyMode::None };
         Subscription::new()
             .request_head()
             .request_body(mode(Stage::RequestBody))
             .response_head()
             .response_body(mode(Stage::ResponseBody))
+            .max_buffer(limits::buffer_bytes())
     }
 
     fn request_head(&self, request: &mut Request, answer: &mut String) -> Action {
@@ -106,10 +111,19 @@ impl Filter for Ask {
             CallOutcome::Failed(error) => format!("failed {error:?}"),
         };
         let _ = resumed.request().set_tag("answer", answer.as_str());
+        // a name without a dot is the filter's own
+        let _ = resumed.request().tag("answer").map(|own| resumed.request().set_tag("heard", own.is_some()));
+        let _ = resumed.request().set_tag("waited", format!("{:?}", resumed.waiting()));
         if let Some(response) = resumed.response_mut() {
             let _ = response.headers_mut().set("x-answer", answer);
         }
-        Resumption::Proceed
+        match resumed.chunk().filter(|_| self.0.backwards) {
+            Some(mut chunk) => {
+                chunk.reverse();
+                Resumption::Replace(chunk)
+            }
+            None => Resumption::Proceed,
+        }
     }
 }
 
