@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 use tokio::net::TcpListener;
@@ -23,6 +23,9 @@ use crate::record::{Recorder, WorkerRecorder};
 use crate::stats::Stats;
 use crate::tls::{Authority, AuthorityError};
 use crate::upstream::{TrustError, UpstreamTls, Upstreams};
+
+/// How often it is looked whether a filter works by the clock, while none does.
+const CLOCK: Duration = Duration::from_secs(1);
 
 /// How often idle upstream connections are looked through.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -123,6 +126,7 @@ async fn run(shared: Arc<Shared>, number: usize, listener: StdListener) -> io::R
     });
     tokio::task::spawn_local(serve_orders(Rc::clone(&worker.instances), worker.shared.orders.subscribe()));
     tokio::task::spawn_local(sweep(Rc::clone(&worker)));
+    tokio::task::spawn_local(tick(Rc::clone(&worker.instances)));
     tokio::select! {
         () = listener::accept(&worker, &listener) => {}
         () = worker.shared.shutdown.begun() => {}
@@ -133,6 +137,15 @@ async fn run(shared: Arc<Shared>, number: usize, listener: StdListener) -> io::R
     // What is left after this is cut off with the runtime.
     let _ = tokio::time::timeout(worker.shared.config.drain, worker.drain.empty()).await;
     Ok(())
+}
+
+/// The clock of filters that have one.
+async fn tick(instances: Rc<Instances>) {
+    loop {
+        let now = Instant::now();
+        let next = instances.tick(now).map_or(CLOCK, |next| next.saturating_duration_since(now));
+        tokio::time::sleep(next.min(CLOCK)).await;
+    }
 }
 
 async fn sweep(worker: Rc<Worker>) {

@@ -1,5 +1,7 @@
 //! What a run tells the agent: go on, wait for more of the body, or answer; and what each filter did.
 
+use std::{net::SocketAddr, time::Duration};
+
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use weir_artifact::{Digest, Name};
@@ -87,6 +89,21 @@ pub enum DoneReason {
     FilterFailed,
     /// The agent shuts down.
     ShutDown,
+}
+
+/// What an exchange came to, in figures.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Summary {
+    /// Bytes of content, as the client sent them.
+    pub request_bytes: u64,
+    /// Bytes of content, as the client got them.
+    pub response_bytes: u64,
+    /// From the request's head to the end.
+    pub duration: Duration,
+    /// From the request's head to that of the upstream's response.
+    pub first_byte: Option<Duration>,
+    /// Where it was sent.
+    pub upstream_address: Option<SocketAddr>,
 }
 
 /// What one filter did to an exchange.

@@ -14,3 +14,15 @@ pub mod connect {
         with: { "weir:filter/http": super::weir::filter::http },
     });
 }
+
+pub mod completed {
+    wasmtime::component::bindgen!({
+        path: "../wit/filter.wit",
+        world: "completed-hooks",
+        with: { "weir:filter/http": super::weir::filter::http },
+    });
+}
+
+pub mod tick {
+    wasmtime::component::bindgen!({ path: "../wit/filter.wit", world: "tick-hooks" });
+}

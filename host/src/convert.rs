@@ -1,11 +1,14 @@
 //! Between the contract's generated types and the host's own.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode};
 
 use crate::{
-    BodyMode, CallOutcome, Direction, DoneReason, LocalResponse, Subscription, UpstreamError,
+    BodyMode, CallOutcome, Direction, DoneReason, LocalResponse, Subscription, Summary, UpstreamError,
     bindings::{
+        completed::exports::weir::filter::completed::Summary as GuestSummary,
         exports::weir::filter::{
             events::{
                 Action, CallOutcome as GuestOutcome, CallResponse as GuestCallResponse, ChunkAction,
@@ -58,6 +61,20 @@ impl From<DoneReason> for GuestReason {
             DoneReason::FilterAnswered => Self::FilterAnswered,
             DoneReason::FilterFailed => Self::FilterFailed,
             DoneReason::ShutDown => Self::ShutDown,
+        }
+    }
+}
+
+impl GuestSummary {
+    pub(crate) fn new(reason: DoneReason, summary: &Summary) -> Self {
+        let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
+        Self {
+            reason: reason.into(),
+            request_bytes: summary.request_bytes as f64,
+            response_bytes: summary.response_bytes as f64,
+            duration: milliseconds(summary.duration),
+            first_byte: summary.first_byte.map(milliseconds),
+            upstream_address: summary.upstream_address.map(|address| address.to_string()),
         }
     }
 }

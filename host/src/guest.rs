@@ -9,8 +9,10 @@ use wasmtime::{
 use crate::{
     bindings::{
         Filter, FilterIndices,
+        completed::{CompletedHooks, CompletedHooksIndices},
         connect::{ConnectHooks, ConnectHooksIndices},
         exports::weir::filter::{events, lifecycle},
+        tick::{TickHooks, TickHooksIndices},
     },
     state::State,
 };
@@ -20,12 +22,18 @@ use crate::{
 pub struct Hooks {
     /// `connect`: it decides about tunnels.
     pub connect: bool,
+    /// `completed`: it is told what exchanges came to.
+    pub completed: bool,
+    /// `tick`: it works by the clock.
+    pub tick: bool,
 }
 
 impl Hooks {
     /// Their names, as in the contract.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        [("connect", self.connect)].into_iter().filter_map(|(name, there)| there.then_some(name))
+        [("connect", self.connect), ("completed", self.completed), ("tick", self.tick)]
+            .into_iter()
+            .filter_map(|(name, there)| there.then_some(name))
     }
 }
 
@@ -33,6 +41,8 @@ impl Hooks {
 pub(crate) struct Exports {
     filter: FilterIndices,
     connect: Option<ConnectHooksIndices>,
+    completed: Option<CompletedHooksIndices>,
+    tick: Option<TickHooksIndices>,
 }
 
 impl Exports {
@@ -40,17 +50,21 @@ impl Exports {
         Ok(Self {
             filter: FilterIndices::new(linked)?,
             connect: has(linked, "connect").then(|| ConnectHooksIndices::new(linked)).transpose()?,
+            completed: has(linked, "completed").then(|| CompletedHooksIndices::new(linked)).transpose()?,
+            tick: has(linked, "tick").then(|| TickHooksIndices::new(linked)).transpose()?,
         })
     }
 
     pub(crate) fn hooks(&self) -> Hooks {
-        Hooks { connect: self.connect.is_some() }
+        Hooks { connect: self.connect.is_some(), completed: self.completed.is_some(), tick: self.tick.is_some() }
     }
 
     pub(crate) fn of(&self, instance: &Instance, store: &mut Store<State>) -> wasmtime::Result<Guest> {
         Ok(Guest {
             filter: self.filter.load(&mut *store, instance)?,
             connect: self.connect.as_ref().map(|at| at.load(&mut *store, instance)).transpose()?,
+            completed: self.completed.as_ref().map(|at| at.load(&mut *store, instance)).transpose()?,
+            tick: self.tick.as_ref().map(|at| at.load(&mut *store, instance)).transpose()?,
         })
     }
 }
@@ -65,6 +79,8 @@ fn has(linked: &InstancePre<State>, interface: &str) -> bool {
 pub(crate) struct Guest {
     filter: Filter,
     connect: Option<ConnectHooks>,
+    completed: Option<CompletedHooks>,
+    tick: Option<TickHooks>,
 }
 
 impl Guest {
@@ -78,5 +94,13 @@ impl Guest {
 
     pub(crate) fn connect(&self) -> Option<&ConnectHooks> {
         self.connect.as_ref()
+    }
+
+    pub(crate) fn completed(&self) -> Option<&CompletedHooks> {
+        self.completed.as_ref()
+    }
+
+    pub(crate) fn tick(&self) -> Option<&TickHooks> {
+        self.tick.as_ref()
     }
 }

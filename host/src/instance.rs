@@ -15,6 +15,7 @@ use crate::{
     room::Place,
     state::{Cpu, CpuLimit, Frozen, Hook, Memory, StaleNumber, State},
     stats::Tally,
+    tick::Ticks,
 };
 
 /// What an answer may need beside its payload: fields of a response, lengths, the guest's own slack.
@@ -29,6 +30,8 @@ pub(crate) struct Instance {
     dead: bool,
     /// Linear memory after `configure`: recycling by memory counts what came after.
     base: usize,
+    /// When its clock ticks next, and how often.
+    pub(crate) ticks: Option<Ticks>,
     tally: Tally,
     /// What [`crate::FilterStats::memory`] knows of.
     told_memory: u64,
@@ -89,7 +92,18 @@ impl Instance {
             .map_err(|error| LoadFault::Instantiate(explain(&error, &store.data().memory).1))?;
         filter.stats().instance_made();
         let (numbers, tally) = (Numbers::default(), Tally::default());
-        Ok(Self { store, guest, numbers, served: 0, dead: false, base: 0, tally, told_memory: 0, _place: None })
+        Ok(Self {
+            store,
+            guest,
+            numbers,
+            served: 0,
+            dead: false,
+            base: 0,
+            ticks: None,
+            tally,
+            told_memory: 0,
+            _place: None,
+        })
     }
 
     /// What the guest finds wrong with its configuration.
@@ -112,9 +126,18 @@ impl Instance {
         let answer = self.guest.weir_filter_lifecycle().call_configure(&mut self.store, &publication.config);
         let answer = answer.map_err(|error| self.start_fault("configure", &error))?;
         let asked = answer.map_err(LoadFault::Configure)?;
+        self.set_clock()?;
         self.store.data_mut().cpu.limit = Duration::from_millis(publication.limits.cpu_ms.into());
         self.base = self.store.data().memory.bytes;
         Ok(Subscription::new(asked, publication.limits.buffer_bytes))
+    }
+
+    fn set_clock(&mut self) -> Result<(), LoadFault> {
+        let Some(hooks) = self.guest.tick() else { return Ok(()) };
+        let interval = hooks.weir_filter_tick().call_interval(&mut self.store);
+        let interval = interval.map_err(|error| self.start_fault("interval", &error))?;
+        self.ticks = Some(Ticks::every(Duration::from_millis(interval.into())));
+        Ok(())
     }
 
     fn start_fault(&mut self, phase: &'static str, error: &wasmtime::Error) -> LoadFault {
@@ -187,11 +210,20 @@ impl Instance {
     /// The exchange ended here.
     pub(crate) fn release(&mut self, number: u32) {
         self.numbers.give_back(number);
+        self.tell();
+    }
+
+    /// Adds what it has done since to the filter's figures.
+    pub(crate) fn tell(&mut self) {
         let state = self.store.data();
         let stats = state.filter.stats();
         stats.add(std::mem::take(&mut self.tally));
         let memory = state.memory.bytes as u64;
         stats.memory_changed(std::mem::replace(&mut self.told_memory, memory), memory);
+    }
+
+    pub(crate) fn filter(&self) -> &Arc<Filter> {
+        &self.store.data().filter
     }
 
     pub(crate) fn is_dead(&self) -> bool {

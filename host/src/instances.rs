@@ -124,6 +124,11 @@ impl Instances {
         }
     }
 
+    /// Those that are kept although no exchange may be in flight on them.
+    pub(crate) fn kept(&self) -> Vec<Shared> {
+        self.sets.borrow().iter().flat_map(|set| &set.kept).map(Rc::clone).collect()
+    }
+
     fn with_set<R>(&self, generation: u64, then: impl FnOnce(&mut Set) -> R) -> R {
         let mut sets = self.sets.borrow_mut();
         let at = sets.iter().position(|set| set.generation == generation).unwrap_or_else(|| {

@@ -38,8 +38,9 @@ mod run;
 mod state;
 mod stats;
 mod subscription;
+mod tick;
 
-pub use answer::{Answer, DoneReason, Length, LocalResponse, Progress, Receipt, UpstreamError, Verdict};
+pub use answer::{Answer, DoneReason, Length, LocalResponse, Progress, Receipt, Summary, UpstreamError, Verdict};
 pub use calls::{Call, CallKind, CallOutcome, CallRequest, CallResponse};
 pub use chain::Chain;
 pub use component::check as check_component;

@@ -26,8 +26,12 @@ pub(crate) enum Hook {
     Resumed(Waited, Direction),
     /// `on-upstream-error`.
     UpstreamError,
+    /// `on-completed`.
+    Completed,
     /// `on-done`.
     Done,
+    /// `on-tick`: no exchange.
+    Tick,
     /// `on-connect`: no exchange.
     Connect,
     /// `on-client-hello`: no exchange.
@@ -52,7 +56,9 @@ impl Hook {
             Self::Trailers(_) => "on-trailers",
             Self::Resumed(..) => "on-resume",
             Self::UpstreamError => "on-upstream-error",
+            Self::Completed => "on-completed",
             Self::Done => "on-done",
+            Self::Tick => "on-tick",
             Self::Connect => "on-connect",
             Self::ClientHello => "on-client-hello",
         }

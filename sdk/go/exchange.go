@@ -223,10 +223,10 @@ const (
 type DoneReason uint8
 
 const (
-	Complete       = DoneReason(weir_filter_events.DoneReason_Complete)
-	ClientGone     = DoneReason(weir_filter_events.DoneReason_ClientGone)
-	UpstreamGone   = DoneReason(weir_filter_events.DoneReason_UpstreamGone)
-	FilterAnswered = DoneReason(weir_filter_events.DoneReason_FilterAnswered)
-	FilterFailed   = DoneReason(weir_filter_events.DoneReason_FilterFailed)
-	ShutDown       = DoneReason(weir_filter_events.DoneReason_ShutDown)
+	Complete       = DoneReason(weir_filter_http.DoneReason_Complete)
+	ClientGone     = DoneReason(weir_filter_http.DoneReason_ClientGone)
+	UpstreamGone   = DoneReason(weir_filter_http.DoneReason_UpstreamGone)
+	FilterAnswered = DoneReason(weir_filter_http.DoneReason_FilterAnswered)
+	FilterFailed   = DoneReason(weir_filter_http.DoneReason_FilterFailed)
+	ShutDown       = DoneReason(weir_filter_http.DoneReason_ShutDown)
 )

@@ -5,16 +5,17 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::header::ACCEPT;
 use http::{HeaderValue, Method, request};
 use tokio::task::AbortHandle;
 use uuid::Uuid;
-use weir_host::{Answer, CallOutcome, Connection, Direction, DoneReason, LocalResponse, Progress, Run};
+use weir_host::{Answer, CallOutcome, Connection, Direction, DoneReason, LocalResponse, Progress, Run, Summary};
 
 use super::calls;
 use super::expect::Leave;
@@ -57,6 +58,8 @@ pub(super) struct Live {
     /// where the client's body waits for the upstream to want it
     leave: RefCell<Option<Arc<Leave>>>,
     waits: RefCell<Waits>,
+    /// where the request went, and when the response's head was there
+    answered: Cell<Option<(SocketAddr, Duration)>>,
 }
 
 /// What filters wait for.
@@ -96,7 +99,14 @@ impl Live {
             replied: Cell::new(false),
             leave: RefCell::new(None),
             waits: RefCell::default(),
+            answered: Cell::new(None),
         })
+    }
+
+    /// The upstream has answered.
+    pub(super) fn answered(&self, by: SocketAddr) {
+        self.answered.set(Some((by, self.began.elapsed())));
+        self.record(|ledger| ledger.recording().upstream(by));
     }
 
     /// Filters meet this exchange.
@@ -246,17 +256,26 @@ impl Drop for Live {
             call.abort();
         }
         let mut run = self.run.get_mut().take();
+        let ledger = self.ledger.get_mut().take();
+        let sizes = |direction| ledger.as_ref().map_or((0, 0), |ledger| ledger.sizes(direction));
+        let (request, response) = (sizes(Direction::Request), sizes(Direction::Response));
         if let Some(run) = &mut run {
-            run.finish(done_reason(outcome));
+            let answered = self.answered.get();
+            let summary = Summary {
+                request_bytes: request.0,
+                response_bytes: response.1,
+                duration: self.began.elapsed(),
+                first_byte: answered.map(|(_, after)| after),
+                upstream_address: answered.map(|(by, _)| by),
+            };
+            run.complete(done_reason(outcome), &summary);
         }
         let stats = &self.worker.shared.stats;
-        if let Some(ledger) = self.ledger.get_mut().take() {
-            let ways = [(Way::FromClient, Way::ToUpstream), (Way::FromUpstream, Way::ToClient)];
-            for (direction, (came, went)) in [Direction::Request, Direction::Response].into_iter().zip(ways) {
-                let (received, sent) = ledger.sizes(direction);
-                stats.bytes(came, received);
-                stats.bytes(went, sent);
-            }
+        if let Some(ledger) = ledger {
+            stats.bytes(Way::FromClient, request.0);
+            stats.bytes(Way::ToUpstream, request.1);
+            stats.bytes(Way::FromUpstream, response.0);
+            stats.bytes(Way::ToClient, response.1);
             ledger.finish(run.as_ref(), outcome, error.as_deref());
         }
         stats.exchange_ended(self.entry, outcome, self.began.elapsed());

@@ -63,7 +63,7 @@ pub async fn serve(
         let mut target = placed.map_err(Problem::from)?;
         let request = request::prepare(&live, connection, &mut target, head, body).await?;
         let sent = send(&live, &target, request).await?;
-        live.record(|ledger| ledger.recording().upstream(sent.address));
+        live.answered(sent.address);
         response::from_upstream(&live, sent.response, client).await
     };
     let mut reply = match reply.await {

@@ -36,6 +36,13 @@ impl Core {
         self.frozen = self.frozen.with(part);
     }
 
+    /// Nothing is to be changed any more.
+    pub(super) fn freeze_all(&mut self) {
+        for part in [Part::Request, Part::Response, Part::RequestTrailers, Part::ResponseTrailers] {
+            self.freeze(part);
+        }
+    }
+
     /// A response that is not the upstream's takes the place of the one there was.
     pub(super) fn respond(&mut self, response: LocalResponse) {
         let (mut head, ()) = http::Response::new(()).into_parts();

@@ -13,7 +13,7 @@ use http::HeaderMap;
 use self::{core::Core, pipe::Pipe, slot::Slot};
 use crate::{
     Answer, Call, CallOutcome, Chain, Direction, DoneReason, Exchange, Filter, Instances, Length, LocalResponse,
-    Progress, Receipt, UpstreamError, bindings::weir::filter::http::Part, calls, filter::Pick,
+    Progress, Receipt, Summary, UpstreamError, bindings::weir::filter::http::Part, calls, filter::Pick,
 };
 
 /// One exchange's passage through a chain, without I/O: the agent feeds heads, chunks and ends as they arrive, and
@@ -211,6 +211,19 @@ impl Run {
     /// The response head is on its way to the client: a later `respond` of a filter becomes [`Answer::Abort`].
     pub fn response_committed(&mut self) {
         self.core.committed = true;
+    }
+
+    /// The exchange is over, and this is what it came to: tells the filters that asked to know, then as [`Self::finish`].
+    pub fn complete(&mut self, reason: DoneReason, summary: &Summary) {
+        if !self.finished {
+            self.request.stop();
+            self.response.stop();
+            self.core.freeze_all();
+            for at in 0..self.slots.len() {
+                self.slots[at].completed(&mut self.core, reason, summary);
+            }
+        }
+        self.finish(reason);
     }
 
     /// The exchange is over: tells every filter that met it. Dropping the run does this with

@@ -9,8 +9,11 @@ use weir_artifact::FailurePolicy;
 use super::core::Core;
 use crate::{
     Answer, BodyMode, Call, CallOutcome, Chain, Direction, DoneReason, Failure, FailureKind, Filter, LoadFault,
-    Receipt, Subscription, Verdict,
-    bindings::weir::filter::http::LocalResponse as GuestResponse,
+    Receipt, Subscription, Summary, Verdict,
+    bindings::{
+        completed::exports::weir::filter::completed::Summary as GuestSummary,
+        weir::filter::http::LocalResponse as GuestResponse,
+    },
     calls::Calls,
     convert,
     guest::Guest,
@@ -101,6 +104,28 @@ impl Slot {
         let response = Direction::Response.index();
         self.buffers[response].clear();
         self.modes[response] = self.subscription.response_body;
+    }
+
+    /// `on-completed`, whether or not it met another hook. One that failed is told nothing.
+    pub(super) fn completed(&mut self, core: &mut Core, reason: DoneReason, summary: &Summary) {
+        let wants = self.filter(&core.chain).hooks().completed;
+        if !wants || self.failure.is_some() || self.standing == Standing::Refused {
+            return;
+        }
+        let summary = GuestSummary::new(reason, summary);
+        let told = self.seat(core).and_then(|()| {
+            let Some(seat) = &self.seat else { unreachable!("taken above") };
+            let mut instance = seat.instance.borrow_mut();
+            let (lent, calls) = (&mut core.lent, &mut self.calls);
+            instance.call(seat.number, Hook::Completed, core.frozen, lent, calls, |guest, store| {
+                let Some(hooks) = guest.completed() else { return Ok(()) };
+                hooks.weir_filter_completed().call_on_completed(store, seat.number, &summary)
+            })
+        });
+        if let Err(failure) = told {
+            self.filter(&core.chain).stats().failed(failure.kind);
+            self.failure = Some(Box::new(failure));
+        }
     }
 
     /// `on-done`, once, if it met the exchange.

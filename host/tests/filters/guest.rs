@@ -45,6 +45,10 @@ pub struct Guest {
     /// `on-connect` and `on-client-hello`, of a guest that exports them. What they can name: locals `$target` and
     /// `$target-len`; answers by [`Guest::decision`].
     pub connect: Option<[String; 2]>,
+    /// `on-completed`, of a guest that exports it.
+    pub completed: Option<String>,
+    /// `interval` and `on-tick`, of a guest that exports them.
+    pub tick: Option<[String; 2]>,
     pub start: String,
     pub validate: String,
     pub configure: String,
@@ -71,6 +75,8 @@ impl Default for Guest {
             resume: next,
             done: String::new(),
             connect: None,
+            completed: None,
+            tick: None,
             start: String::new(),
             validate: "i32.const 0x80".to_owned(),
             configure: "i32.const 0xa0".to_owned(),
@@ -113,6 +119,18 @@ impl Guest {
         let connect = Some([on_connect.to_owned(), on_client_hello.to_owned()]);
         let wit = weir_wit::FILTER_WIT.replace("  export events;\n", "  export events;\n  export connect;\n");
         Self { connect, wit, ..Self::default() }
+    }
+
+    /// Is told what exchanges came to.
+    pub fn completing(on_completed: &str) -> Self {
+        let wit = weir_wit::FILTER_WIT.replace("  export events;\n", "  export events;\n  export completed;\n");
+        Self { completed: Some(on_completed.to_owned()), wit, ..Self::default() }
+    }
+
+    /// Works by the clock.
+    pub fn ticking(interval: u32, on_tick: &str) -> Self {
+        let wit = weir_wit::FILTER_WIT.replace("  export events;\n", "  export events;\n  export tick;\n");
+        Self { tick: Some([format!("i32.const {interval}"), on_tick.to_owned()]), wit, ..Self::default() }
     }
 
     /// Sets a header field: drops the outcome.
@@ -201,6 +219,15 @@ impl Guest {
             hook("connect", "on-connect", to, one, on_connect);
             let hello = format!("{to} (param i32 i32 i32 i32 i32)");
             hook("connect", "on-client-hello", &hello, one, on_client_hello);
+        }
+        if let Some(on_completed) = &self.completed {
+            let told = "(param $of i32) (param $reason i32) (param $in f64) (param $out f64) (param $duration f64) \
+                        (param i32 f64) (param i32 i32 i32)";
+            hook("completed", "on-completed", told, "", on_completed);
+        }
+        if let Some([interval, on_tick]) = &self.tick {
+            hook("tick", "interval", "", one, interval);
+            hook("tick", "on-tick", "", "", on_tick);
         }
         let w = self.wants;
         let flag = u8::from;

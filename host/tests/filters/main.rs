@@ -7,6 +7,7 @@ mod connecting;
 mod contain;
 mod crossing;
 mod decoded;
+mod finished;
 mod guest;
 mod heads;
 mod keeping;

@@ -46,6 +46,16 @@ typedef uint8_t weir_filter_http_direction_t;
 #define WEIR_FILTER_HTTP_DIRECTION_REQUEST 0
 #define WEIR_FILTER_HTTP_DIRECTION_RESPONSE 1
 
+// How an exchange ended.
+typedef uint8_t weir_filter_http_done_reason_t;
+
+#define WEIR_FILTER_HTTP_DONE_REASON_COMPLETE 0
+#define WEIR_FILTER_HTTP_DONE_REASON_CLIENT_GONE 1
+#define WEIR_FILTER_HTTP_DONE_REASON_UPSTREAM_GONE 2
+#define WEIR_FILTER_HTTP_DONE_REASON_FILTER_ANSWERED 3
+#define WEIR_FILTER_HTTP_DONE_REASON_FILTER_FAILED 4
+#define WEIR_FILTER_HTTP_DONE_REASON_SHUT_DOWN 5
+
 // A set of fields.
 typedef uint8_t weir_filter_http_part_t;
 
@@ -362,6 +372,8 @@ typedef weir_filter_http_direction_t exports_weir_filter_events_direction_t;
 
 typedef weir_filter_http_local_response_t exports_weir_filter_events_local_response_t;
 
+typedef weir_filter_http_done_reason_t exports_weir_filter_events_done_reason_t;
+
 // Cases that mean the same have the same place in each of the three kinds of answers.
 // Answer of a hook that sees a head.
 typedef struct exports_weir_filter_events_action_t {
@@ -416,15 +428,6 @@ typedef struct exports_weir_filter_events_upstream_error_t {
 #define EXPORTS_WEIR_FILTER_EVENTS_UPSTREAM_ERROR_TLS 4
 #define EXPORTS_WEIR_FILTER_EVENTS_UPSTREAM_ERROR_PROTOCOL 5
 #define EXPORTS_WEIR_FILTER_EVENTS_UPSTREAM_ERROR_TOO_LARGE 6
-
-typedef uint8_t exports_weir_filter_events_done_reason_t;
-
-#define EXPORTS_WEIR_FILTER_EVENTS_DONE_REASON_COMPLETE 0
-#define EXPORTS_WEIR_FILTER_EVENTS_DONE_REASON_CLIENT_GONE 1
-#define EXPORTS_WEIR_FILTER_EVENTS_DONE_REASON_UPSTREAM_GONE 2
-#define EXPORTS_WEIR_FILTER_EVENTS_DONE_REASON_FILTER_ANSWERED 3
-#define EXPORTS_WEIR_FILTER_EVENTS_DONE_REASON_FILTER_FAILED 4
-#define EXPORTS_WEIR_FILTER_EVENTS_DONE_REASON_SHUT_DOWN 5
 
 typedef struct exports_weir_filter_events_call_response_t {
   uint16_t   status;

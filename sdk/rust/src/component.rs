@@ -179,7 +179,7 @@ fn upstream_error(error: events::UpstreamError) -> UpstreamError {
     }
 }
 
-fn done_reason(reason: events::DoneReason) -> DoneReason {
+pub(crate) fn done_reason(reason: events::DoneReason) -> DoneReason {
     match reason {
         events::DoneReason::Complete => DoneReason::Complete,
         events::DoneReason::ClientGone => DoneReason::ClientGone,
@@ -218,6 +218,12 @@ fn subscription(subscription: Subscription) -> lifecycle::Subscription {
 macro_rules! __export_hooks {
     (Connect) => {
         $crate::__private::export_connect!(Component with_types_in $crate::__private::connect_bindings);
+    };
+    (Completed) => {
+        $crate::__private::export_completed!(Component with_types_in $crate::__private::completed_bindings);
+    };
+    (Tick) => {
+        $crate::__private::export_tick!(Component with_types_in $crate::__private::tick_bindings);
     };
 }
 

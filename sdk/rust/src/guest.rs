@@ -5,12 +5,13 @@ use std::{
     cell::{OnceCell, RefCell},
     collections::HashMap,
     hash::{BuildHasherDefault, Hasher},
+    time::Duration,
 };
 
 use crate::{
-    Action, CallOutcome, Chunk, ChunkAction, ClientHello, Connect, Decision, Done, DoneReason, Filter, Hook, Problem,
-    Request, Response, Resumed, Resumption, Subscription, Trailers, TrailersAction, Tunnel, UpstreamError, config,
-    exchange::Direction, headers::Part,
+    Action, CallOutcome, Chunk, ChunkAction, ClientHello, Completed, Connect, Decision, Done, DoneReason, Filter, Hook,
+    Problem, Request, Response, Resumed, Resumption, Subscription, Summary, Tick, Trailers, TrailersAction, Tunnel,
+    UpstreamError, config, exchange::Direction, headers::Part,
 };
 
 /// One instance of a filter. Hooks before `configure` do nothing; the agent calls none.
@@ -96,6 +97,30 @@ impl<F: Filter> Guest<F> {
         F: Connect,
     {
         self.filter.get().map_or(Decision::Next, |filter| filter.client_hello(to, hello))
+    }
+
+    pub(crate) fn completed(&self, number: u32, reason: DoneReason, summary: &Summary)
+    where
+        F: Completed,
+    {
+        self.hook(number, (), |filter, state| filter.completed(&Done::new(number, reason), summary, state));
+    }
+
+    /// Nothing ticks before there is a filter.
+    pub(crate) fn interval(&self) -> Duration
+    where
+        F: Tick,
+    {
+        self.filter.get().map_or(Duration::MAX, F::interval)
+    }
+
+    pub(crate) fn tick(&self)
+    where
+        F: Tick,
+    {
+        if let Some(filter) = self.filter.get() {
+            filter.tick();
+        }
     }
 
     /// Runs a hook on the state of its exchange. Hooks do not nest: the agent enters an instance once at a time.

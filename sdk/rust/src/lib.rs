@@ -46,6 +46,7 @@ mod action;
 pub mod call;
 mod chunk;
 pub mod clock;
+mod completed;
 mod config;
 mod connect;
 mod connection;
@@ -67,10 +68,13 @@ pub mod random;
 mod refusal;
 mod subscription;
 mod tag;
+mod tick;
 mod trailers;
 
 #[cfg(target_arch = "wasm32")]
 mod component;
+#[cfg(target_arch = "wasm32")]
+mod component_completed;
 #[cfg(target_arch = "wasm32")]
 mod component_connect;
 #[cfg(not(target_arch = "wasm32"))]
@@ -79,6 +83,7 @@ pub mod testing;
 pub use action::{Action, ChunkAction, Resumption, TrailersAction};
 pub use call::{Call, CallError, CallOutcome, CallRequest, CallResponse, Hook, Resumed};
 pub use chunk::Chunk;
+pub use completed::{Completed, Summary};
 pub use config::NoConfig;
 pub use connect::{ClientHello, Connect, Decision, Tunnel};
 pub use connection::{Connection, Entry};
@@ -90,6 +95,7 @@ pub use problem::{Problem, Problems};
 pub use refusal::Refusal;
 pub use subscription::{BodyMode, Subscription};
 pub use tag::{TagError, TagValue};
+pub use tick::Tick;
 pub use trailers::Trailers;
 
 /// Everything that most filters name: `use weir_sdk::prelude::*;`
@@ -107,13 +113,16 @@ pub mod __private {
     #[cfg(target_arch = "wasm32")]
     pub use crate::component::*;
     #[cfg(target_arch = "wasm32")]
+    pub use crate::component_completed::{completed_bindings, export_completed, export_tick, tick_bindings};
+    #[cfg(target_arch = "wasm32")]
     pub use crate::component_connect::{bindings as connect_bindings, export_connect};
     pub use crate::guest::Guest;
 }
 
 /// Makes a type that implements [`Filter`] the filter of this component. Once per crate; the crate is a `cdylib`.
 ///
-/// Interfaces that a filter may export beside are named: `weir_sdk::export!(MyFilter, with Connect)` needs [`Connect`]. The
+/// Interfaces that a filter may export beside are named: `weir_sdk::export!(MyFilter, with Connect)` needs [`Connect`]; there are [`Completed`] and
+/// [`Tick`] too, several with `+` between them. The
 /// agent asks no filter that does not export them.
 #[macro_export]
 macro_rules! export {

@@ -53,7 +53,12 @@ impl<'a, F: Filter> Passage<'a, F> {
         Self { tested, number, live: Some(live), exchange, reason: None }
     }
 
-    pub(super) fn run(mut self) -> Outcome {
+    pub(super) fn run(self) -> Outcome {
+        self.run_and(|_, _, _| ())
+    }
+
+    /// `over` comes before `done`.
+    pub(super) fn run_and(mut self, over: impl FnOnce(&crate::guest::Guest<F>, u32, DoneReason)) -> Outcome {
         let mut forwarded = None;
         let (verdict, received, done) = match self.pass(&mut forwarded) {
             Ok(Some(response)) => (Verdict::Pass, Some(response), DoneReason::Complete),
@@ -65,7 +70,10 @@ impl<'a, F: Filter> Passage<'a, F> {
                 (Verdict::Fail, None, DoneReason::FilterFailed)
             }
         };
-        self.hook(&[], None, |guest, number| guest.done(number, done));
+        self.hook(&[], None, |guest, number| {
+            over(guest, number, done);
+            guest.done(number, done);
+        });
         Outcome { verdict, reason: self.reason, forwarded, received, problems: Vec::new() }
     }
 

@@ -1,11 +1,14 @@
 //! A filter under test.
 
-use std::cell::Cell;
+use std::{cell::Cell, time::Duration};
 
 use weir_golden::Outcome;
 
 use super::{Exchange, live, passage::Passage};
-use crate::{ClientHello, Connect, Decision, Filter, Problems, Subscription, Tunnel, guest::Guest, log::Level};
+use crate::{
+    ClientHello, Completed, Connect, Decision, Filter, Problems, Subscription, Summary, Tick, Tunnel, guest::Guest,
+    log::Level,
+};
 
 /// A configured filter, to which exchanges can be sent.
 pub struct Tested<F: Filter> {
@@ -37,6 +40,24 @@ impl<F: Filter> Tested<F> {
         Passage::new(self, number, exchange).run()
     }
 
+    /// As [`Self::run`], and tells what the exchange came to.
+    pub fn complete(&self, exchange: Exchange, summary: &Summary) -> Outcome
+    where
+        F: Completed,
+    {
+        let number = self.numbers.get();
+        self.numbers.set(number.wrapping_add(1));
+        Passage::new(self, number, exchange).run_and(|guest, number, reason| guest.completed(number, reason, summary))
+    }
+
+    /// How often its clock ticks.
+    pub fn interval(&self) -> Duration
+    where
+        F: Tick,
+    {
+        self.guest.interval()
+    }
+
     /// Asks about a tunnel.
     pub fn connect(&self, to: &Tunnel) -> Decision
     where
@@ -51,6 +72,14 @@ impl<F: Filter> Tested<F> {
         F: Connect,
     {
         self.guest.client_hello(to, hello)
+    }
+
+    /// Lets its clock tick once.
+    pub fn tick(&self)
+    where
+        F: Tick,
+    {
+        self.guest.tick();
     }
 
     /// What the filter asked to see.

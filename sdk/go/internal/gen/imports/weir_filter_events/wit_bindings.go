@@ -13,6 +13,7 @@ witTypes "weir/internal/wit/types"
 type Exchange = uint32
 type Direction = weir_filter_http.Direction
 type LocalResponse = weir_filter_http.LocalResponse
+type DoneReason = weir_filter_http.DoneReason
 
 const (
 // go on with the next filter
@@ -173,16 +174,6 @@ func MakeUpstreamErrorTooLarge() UpstreamError {
 }
 
 
-
-const (
-        DoneReason_Complete uint8 = 0
-DoneReason_ClientGone uint8 = 1
-DoneReason_UpstreamGone uint8 = 2
-DoneReason_FilterAnswered uint8 = 3
-DoneReason_FilterFailed uint8 = 4
-DoneReason_ShutDown uint8 = 5
-)
-type DoneReason = uint8
 
 type CallResponse struct {
         Status uint16

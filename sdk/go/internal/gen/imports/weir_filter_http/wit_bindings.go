@@ -48,6 +48,17 @@ Direction_Response uint8 = 1
 type Direction = uint8
 
 const (
+        DoneReason_Complete uint8 = 0
+DoneReason_ClientGone uint8 = 1
+DoneReason_UpstreamGone uint8 = 2
+DoneReason_FilterAnswered uint8 = 3
+DoneReason_FilterFailed uint8 = 4
+DoneReason_ShutDown uint8 = 5
+)
+// How an exchange ended.
+type DoneReason = uint8
+
+const (
         Part_Request uint8 = 0
 Part_Response uint8 = 1
 Part_RequestTrailers uint8 = 2
