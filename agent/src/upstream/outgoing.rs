@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Empty};
+use tokio::sync::Notify;
 use tokio::time::{Duration, Instant, sleep};
 
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -40,6 +41,9 @@ struct Carried {
     turn: Cell<u32>,
     sent: RefCell<Sent>,
     keeps: bool,
+    over: Cell<bool>,
+    /// told when it is over
+    end: Notify,
 }
 
 /// What has gone of it.
@@ -72,6 +76,8 @@ impl Upload {
                 turn: Cell::new(0),
                 sent: RefCell::new(Sent::Nothing),
                 keeps,
+                over: Cell::new(false),
+                end: Notify::new(),
             })),
             _ => None,
         };
@@ -89,22 +95,22 @@ impl Upload {
     }
 
     /// Ends when the body does, or with true once the upstream has taken nothing of it for the limit: then the body is
-    /// gone.
+    /// gone. None for a body that is over. For a request that was answered, which is not sent again.
     pub(super) fn stalled(&self, limit: Duration) -> Option<impl Future<Output = bool> + use<>> {
-        let carried = Rc::downgrade(self.0.as_ref()?);
+        let carried = Rc::clone(self.0.as_ref().filter(|carried| !carried.is_over())?);
         Some(async move {
-            loop {
-                sleep(limit).await;
-                // Whoever carried it is gone, or has all of it.
-                let Some(carried) = carried.upgrade().filter(|carried| !carried.body.borrow().is_end_stream()) else {
-                    return false;
-                };
+            while !carried.is_over() {
+                tokio::select! {
+                    () = carried.end.notified() => continue,
+                    () = sleep(limit) => {}
+                }
                 if !carried.waits.get() && carried.moved.get().elapsed() >= limit {
                     carried.turn.set(carried.turn.get() + 1);
                     carried.body.replace(Box::pin(Empty::new().map_err(|never| match never {})));
                     return true;
                 }
             }
+            false
         })
     }
 
@@ -117,11 +123,22 @@ impl Upload {
             Sent::Gone => return None,
         };
         carried.turn.set(carried.turn.get() + 1);
+        carried.over.set(false);
         Some(Upward { carried: Some(Rc::clone(carried)), turn: carried.turn.get(), again })
     }
 }
 
 impl Carried {
+    /// Nobody reads on: all of it was read, or its reader is gone.
+    fn end(&self) {
+        self.over.set(true);
+        self.end.notify_one();
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.get() || self.body.borrow().is_end_stream()
+    }
+
     fn note(&self, frame: Option<&Frame<Bytes>>) {
         self.moved.set(Instant::now());
         let Some(frame) = frame else { return };
@@ -149,9 +166,12 @@ impl Body for Upward {
         carried.waits.set(polled.is_pending());
         let frame = ready!(polled);
         match &frame {
-            Some(Err(_)) => {}
+            Some(Err(_)) => carried.end(),
             Some(Ok(frame)) => carried.note(Some(frame)),
-            None => carried.note(None),
+            None => {
+                carried.note(None);
+                carried.end();
+            }
         }
         Poll::Ready(frame)
     }
@@ -175,11 +195,20 @@ impl Body for Upward {
     }
 }
 
+impl Drop for Upward {
+    fn drop(&mut self) {
+        if let Some(carried) = self.carried.as_ref().filter(|carried| carried.turn.get() == self.turn) {
+            carried.end();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
 
     use http_body_util::{Full, StreamBody};
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -217,5 +246,20 @@ mod tests {
         piece(&mut first).await;
         let again = upload.again().unwrap();
         assert_eq!((again.size_hint().exact(), again.is_end_stream()), (Some(5), false));
+    }
+
+    #[tokio::test]
+    async fn nobody_minds_a_body_that_is_over() {
+        let (long, patience) = (Duration::from_secs(3600), Duration::from_secs(10));
+        let (upload, mut upward) = Upload::new(body(&[b"one"]), true);
+        let read = async { while piece(&mut upward).await.is_some() {} };
+        let (stalled, ()) = tokio::join!(timeout(patience, upload.stalled(long).unwrap()), read);
+        assert!(!stalled.unwrap() && upload.stalled(long).is_none(), "it was read");
+        let (upload, upward) = Upload::new(body(&[b"one"]), true);
+        let (stalled, ()) = tokio::join!(timeout(patience, upload.stalled(long).unwrap()), async { drop(upward) });
+        assert!(!stalled.unwrap() && upload.stalled(long).is_none(), "its reader is gone");
+        let (upload, mut upward) = Upload::new(body(&[b"one"]), true);
+        assert!(upload.stalled(Duration::from_millis(1)).unwrap().await, "nobody reads it");
+        assert!(poll_fn(|cx| Pin::new(&mut upward).poll_frame(cx)).await.unwrap().is_err());
     }
 }
