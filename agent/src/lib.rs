@@ -26,6 +26,7 @@ pub mod metrics;
 pub mod open_files;
 pub mod policy;
 pub mod record;
+pub mod secrets;
 pub mod start;
 pub mod stats;
 pub mod target;

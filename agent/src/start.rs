@@ -26,6 +26,7 @@ use crate::{
     filters::{FilterLog, Folder},
     listener, metrics,
     record::{Recorder, Sender},
+    secrets::Secrets,
     tls::Authority,
     worker::{self, Shared},
 };
@@ -54,17 +55,19 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let admin = StdListener::bind(config.admin).with_context(|| format!("admin {}", config.admin))?;
     admin.set_nonblocking(true)?;
     let addresses = Addresses { proxy, admin: admin.local_addr()? };
+    let secrets = Arc::new(Secrets::open(config.secrets.as_deref())?);
     let host = Host::new(HostConfig {
         cache_dir: Some(data_dir.join("cache")),
         kv_dir: Some(data_dir.join("kv")),
         workers: config.workers,
         log: Arc::new(FilterLog),
+        secrets: Some(Arc::<Secrets>::clone(&secrets)),
     })?;
     let recorder = match &config.orchestrator {
         Some(_) => Recorder::new(config.workers, &config.capture),
         None => Recorder::off(),
     };
-    let shared = Arc::new(Shared::new(config, host, recorder, addresses.proxy, addresses.admin)?);
+    let shared = Arc::new(Shared::new(config, host, recorder, secrets, addresses.proxy, addresses.admin)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(serve(shared, listeners, admin, addresses));
     // a compilation that is under way is not waited for
@@ -87,6 +90,7 @@ async fn serve(
     let mut stop = Stop::new()?;
     let (ready, is_ready) = watch::channel(false);
     tokio::spawn(admin::serve(TcpListener::from_std(admin)?, Arc::clone(&shared), is_ready));
+    tokio::spawn(Arc::clone(&shared.secrets).follow());
     let sender = tokio::select! {
         // clients wait in the listeners' backlog: none is served without the filters that should be there
         prepared = prepare(&shared, addresses) => prepared?,

@@ -20,6 +20,7 @@ use crate::filters::{Active, Orders, serve_orders};
 use crate::listener;
 use crate::policy::TargetPolicy;
 use crate::record::{Recorder, WorkerRecorder};
+use crate::secrets::Secrets;
 use crate::stats::Stats;
 use crate::tls::{Authority, AuthorityError};
 use crate::upstream::{TrustError, UpstreamTls, Upstreams};
@@ -42,6 +43,7 @@ pub struct Shared {
     pub authority: Authority,
     pub targets: Arc<TargetPolicy>,
     pub upstream_tls: UpstreamTls,
+    pub secrets: Arc<Secrets>,
     /// as many as clients may be connected
     pub connections: Arc<Semaphore>,
     pub shutdown: Shutdown,
@@ -64,6 +66,7 @@ impl Shared {
         config: Config,
         host: Host,
         recorder: Recorder,
+        secrets: Arc<Secrets>,
         proxy: SocketAddr,
         admin: SocketAddr,
     ) -> Result<Self, SharedError> {
@@ -81,6 +84,7 @@ impl Shared {
             config,
             host,
             recorder,
+            secrets,
         })
     }
 }

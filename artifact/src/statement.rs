@@ -15,6 +15,9 @@ pub(crate) const MAX_STATEMENT_BYTES: usize = 1 << 20;
 /// Largest component in bytes that anybody takes.
 pub const MAX_COMPONENT_BYTES: u64 = 64 << 20;
 
+/// Most secrets of one filter.
+const SECRETS: usize = 32;
+
 /// Largest number in a statement: exact in every JSON reader (RFC 8259 section 6) and in a signed 64-bit column, and far
 /// enough from the end of `u64` that one more is always there.
 const MAX_NUMBER: u64 = (1 << 53) - 1;
@@ -83,6 +86,9 @@ pub struct Publication {
     /// Tags of other filters that the filter may read, where `tags` is granted. Its own it may always.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub reads: BTreeSet<TagPattern>,
+    /// Secrets of the agents that the filter may use, where `secrets` is granted.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub secrets: BTreeSet<Name>,
 }
 
 /// Run the filter no more.
@@ -157,12 +163,23 @@ pub enum Capability {
     Timer,
     /// `weir:filter/callout`: requests to the upstreams that the publication names.
     Callout,
+    /// `weir:filter/secrets`: the use of secrets that the publication names.
+    Secrets,
 }
 
 impl Capability {
     /// Every capability.
-    pub const ALL: [Self; 8] =
-        [Self::Log, Self::Metrics, Self::Clock, Self::Random, Self::Kv, Self::Tags, Self::Timer, Self::Callout];
+    pub const ALL: [Self; 9] = [
+        Self::Log,
+        Self::Metrics,
+        Self::Clock,
+        Self::Random,
+        Self::Kv,
+        Self::Tags,
+        Self::Timer,
+        Self::Callout,
+        Self::Secrets,
+    ];
 
     /// Interfaces of `weir:filter` that every filter may import: they take no grant.
     pub const FREE: [&str; 2] = ["http", "limits"];
@@ -178,6 +195,7 @@ impl Capability {
             Self::Tags => "tags",
             Self::Timer => "timer",
             Self::Callout => "callout",
+            Self::Secrets => "secrets",
         }
     }
 }
@@ -208,6 +226,9 @@ pub enum StatementError {
     /// Too many servers.
     #[error("upstreams: {0}, more than {UPSTREAMS}")]
     Upstreams(usize),
+    /// Too many secrets.
+    #[error("secrets: {0}, more than {SECRETS}")]
+    Secrets(usize),
     /// A number that some reader would get wrong.
     #[error("{field} is {value}: it must be {low} to {MAX_NUMBER}")]
     Number {
@@ -321,10 +342,11 @@ impl Publication {
             grants: BTreeSet::new(),
             upstreams: BTreeMap::new(),
             reads: BTreeSet::new(),
+            secrets: BTreeSet::new(),
         }
     }
 
-    /// Checks size, bounds, configuration and upstreams; names and digest are right by their types.
+    /// Checks size, bounds, configuration, upstreams and the number of secrets; names and digest are right by their types.
     ///
     /// # Errors
     /// The first fault.
@@ -339,6 +361,9 @@ impl Publication {
         }
         for (name, upstream) in &self.upstreams {
             upstream.check().map_err(|fault| StatementError::Upstream { name: name.clone(), fault })?;
+        }
+        if self.secrets.len() > SECRETS {
+            return Err(StatementError::Secrets(self.secrets.len()));
         }
         Ok(())
     }

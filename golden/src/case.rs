@@ -20,6 +20,8 @@ pub struct Case {
     pub upstream: Upstream,
     /// What comes of each call to a named upstream.
     pub calls: Vec<(String, Upstream)>,
+    /// Secrets that the agent has and the filter may use. Where one stands in a forwarded request, it reads `{secret NAME}`.
+    pub secrets: Vec<String>,
     /// What is expected.
     pub expect: Expect,
 }
@@ -132,6 +134,11 @@ impl Outcome {
     pub fn invalid(problems: Vec<(String, String)>) -> Self {
         Self { verdict: Verdict::Invalid, reason: None, forwarded: None, received: None, problems }
     }
+}
+
+/// How a request reads in which a secret of this name stands.
+pub fn shown_secret(name: &str) -> String {
+    format!("{{secret {name}}}")
 }
 
 impl Case {

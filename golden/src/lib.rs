@@ -11,7 +11,7 @@ mod message;
 mod parse;
 mod render;
 
-pub use case::{Case, Connection, EXCHANGE_ID, Expect, Outcome, Upstream, Verdict};
+pub use case::{Case, Connection, EXCHANGE_ID, Expect, Outcome, Upstream, Verdict, shown_secret};
 pub use compare::Mismatch;
 pub use folder::{FolderError, folder};
 pub use message::{Fields, Message, RequestLine, Start, Status};

@@ -24,7 +24,7 @@ struct Section<'a> {
     lines: Vec<Line<'a>>,
 }
 
-const SECTIONS: [&str; 12] = [
+const SECTIONS: [&str; 13] = [
     "config",
     "connection",
     "request",
@@ -32,6 +32,7 @@ const SECTIONS: [&str; 12] = [
     "upstream",
     "upstream trailers",
     "upstream error",
+    "secrets",
     "expect",
     "forwarded",
     "forwarded trailers",
@@ -58,6 +59,7 @@ pub(crate) fn case(text: &str) -> Result<Case, ParseError> {
         (None, None) => Upstream::default(),
     };
     let calls = sections.iter().filter_map(call).collect::<Result<_, _>>()?;
+    let secrets = find("secrets").map(names).unwrap_or_default();
     let Some(section) = find("expect") else { return fault(last, "no section `### expect VERDICT`") };
     let (verdict, problems) = verdict(section)?;
     let expect = Expect {
@@ -69,7 +71,7 @@ pub(crate) fn case(text: &str) -> Result<Case, ParseError> {
     if request.is_none() != (verdict == Verdict::Invalid) {
         return fault(section.title.0, "either a `### request`, or `invalid` and no request");
     }
-    Ok(Case { title, config, connection, request, upstream, calls, expect })
+    Ok(Case { title, config, connection, request, upstream, calls, secrets, expect })
 }
 
 fn call(section: &Section<'_>) -> Option<Result<(String, Upstream), ParseError>> {
@@ -82,6 +84,12 @@ fn call(section: &Section<'_>) -> Option<Result<(String, Upstream), ParseError>>
         }
     };
     Some(answer.map(|answer| (name, answer)))
+}
+
+/// One a line.
+fn names(section: &Section<'_>) -> Vec<String> {
+    let names = section.lines.iter().map(|(_, line)| line.trim());
+    names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 /// `### name` lines begin sections; what stands before the first is the title.
@@ -263,7 +271,7 @@ mod tests {
     fn a_case_with_everything() {
         let text = "# A case.\n\n### config\n{}\n\n### request\nPOST https://a.example?q\nX-A: b\n\n| a\\n\n|\n| \\x00\n\n\
                     ### request trailers\nt: v\n\n### upstream\n404\n\nno\n\nsuch\n\n### call keys\n200\n\n{}\n\n\
-                    ### call down\nerror refused\n\n### expect\npass\n";
+                    ### call down\nerror refused\n\n### secrets\none\n two\n\n### expect\npass\n";
         let case = Case::parse(text).unwrap();
         let request = case.request.unwrap();
         assert_eq!(request.start.to_string(), "POST https://a.example/?q");
@@ -275,6 +283,7 @@ mod tests {
         assert_eq!(case.title, "A case.");
         let [(keys, Upstream::Response(answer)), (_, down)] = &case.calls[..] else { panic!("two calls") };
         assert_eq!((keys.as_str(), answer.joined()), ("keys", b"{}".to_vec()));
+        assert_eq!(case.secrets, ["one", "two"]);
         assert_eq!(down, &Upstream::Error("refused".to_owned()));
     }
 

@@ -32,7 +32,8 @@ impl LogSink for NoLog {
 }
 
 fn main() {
-    let host = Host::new(HostConfig { cache_dir: None, kv_dir: None, workers: 1, log: Arc::new(NoLog) }).unwrap();
+    let host = Host::new(HostConfig { cache_dir: None, kv_dir: None, workers: 1, log: Arc::new(NoLog), secrets: None })
+        .unwrap();
     let bench = Bench::new(&host);
     let empty = bench.measure(&[], false);
     println!("{:<52} {:>8} {:>8}", "µs per exchange", "whole", "share");

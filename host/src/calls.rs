@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use weir_artifact::Name;
 
-use crate::UpstreamError;
+use crate::{Placeholder, UpstreamError};
 
 /// Calls and timers of one filter in one exchange.
 const CALLS: u8 = 16;
@@ -39,6 +39,8 @@ pub struct CallRequest {
     pub upstream: Name,
     /// The request; its URI is in absolute form, and Content-Length is the agent's to set.
     pub request: Request<Bytes>,
+    /// What stands for secrets in its fields.
+    pub placeholders: Vec<Placeholder>,
     /// For the whole call.
     pub timeout: Duration,
     /// Content that is longer is [`UpstreamError::TooLarge`].

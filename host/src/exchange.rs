@@ -89,6 +89,8 @@ pub struct Exchange {
     pub original_response: Option<Box<response::Parts>>,
     /// What filters have said of it.
     pub tags: Vec<Tag>,
+    /// What stands for secrets in its request and in calls for it.
+    pub placeholders: Vec<Placeholder>,
 }
 
 /// Something that a filter says of an exchange: `FILTER.NAME`.
@@ -113,6 +115,17 @@ pub enum TagValue {
     Flag(bool),
 }
 
+/// Text that a filter was given to stand for a secret. Nobody can guess it, and it is of this exchange alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placeholder {
+    /// Who was given it.
+    pub filter: Name,
+    /// What it stands for.
+    pub secret: Name,
+    /// `weir-secret-` and 32 hexadecimal digits.
+    pub text: String,
+}
+
 impl Exchange {
     /// An exchange whose request has just been read.
     pub fn new(id: Uuid, connection: Arc<Connection>, request: request::Parts) -> Box<Self> {
@@ -126,6 +139,7 @@ impl Exchange {
             original_request: None,
             original_response: None,
             tags: Vec::new(),
+            placeholders: Vec::new(),
         })
     }
 

@@ -43,6 +43,12 @@ pub trait LogSink: Send + Sync {
     fn write(&self, filter: &Filter, exchange: Option<Uuid>, level: Level, message: &str);
 }
 
+/// Which secrets there are. Their values are nothing that a host could tell a guest.
+pub trait SecretNames: Send + Sync {
+    /// Is there one of this name? Called on the worker's thread: it must not block.
+    fn has(&self, secret: &Name) -> bool;
+}
+
 /// What a host needs to know.
 #[derive(Clone)]
 pub struct HostConfig {
@@ -54,6 +60,8 @@ pub struct HostConfig {
     pub workers: usize,
     /// Takes filters' log lines.
     pub log: Arc<dyn LogSink>,
+    /// Which secrets filters can be granted; none where there are none.
+    pub secrets: Option<Arc<dyn SecretNames>>,
 }
 
 /// The host cannot start: the agent's environment is to blame.
@@ -107,6 +115,7 @@ struct Shared {
     engine: Engine,
     linker: Linker<State>,
     log: Arc<dyn LogSink>,
+    secrets: Option<Arc<dyn SecretNames>>,
     generations: Generations,
     compilations: Compilations,
     room: Arc<Room>,
@@ -133,6 +142,7 @@ impl Host {
             engine,
             linker,
             log: config.log,
+            secrets: config.secrets,
             generations: Generations::default(),
             compilations: Compilations::default(),
             metrics: Metrics::default(),
@@ -212,6 +222,10 @@ impl Host {
 
     pub(crate) fn room(&self) -> &Arc<Room> {
         &self.shared.room
+    }
+
+    pub(crate) fn has_secret(&self, secret: &Name) -> bool {
+        self.shared.secrets.as_ref().is_some_and(|secrets| secrets.has(secret))
     }
 
     pub(crate) fn log(&self) -> &Arc<dyn LogSink> {

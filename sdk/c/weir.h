@@ -419,6 +419,13 @@ weir_tag_result weir_tag_flag(weir_exchange *exchange, const char *name, bool fl
 /* NAME is what this filter said, FILTER.NAME what another did, if the publication lets this one read it. `tag` is written if the answer is WEIR_TAG_OK. */
 weir_tag_result weir_tag_of(weir_exchange *exchange, const char *name, weir_tag *tag);
 
+/* ------------------------------------------------------------------------------------------------------- secrets */
+
+/* Text that stands for a secret of the agent's, to be put into a field of this exchange's request or of a call for it: the agent
+ * puts the secret in its place when it sends the head. Towards a host that the secret is not for, the exchange or call fails. NULL:
+ * the agent has no such secret, or the publication does not grant it. Good for this exchange only. Needs the grant `secrets`. */
+const char *weir_secret(weir_exchange *exchange, const char *name);
+
 /* --------------------------------------------------------------------------------------- numbers, times and chance */
 
 /* Numbers in the agent's /metrics, as weir_agent_filter_metric_NAME with the label `filter`. Need the grant `metrics`. */

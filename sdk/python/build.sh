@@ -27,7 +27,7 @@ contract=$(sed -n 's/^package weir:filter@\(.*\);/\1/p' "$sdk/../../wit/filter.w
     echo "package weir:guest;"
     echo "world guest {"
     for interface in http log; do echo "  import weir:filter/$interface@$contract;"; done
-    for interface in limits metrics clock random kv tags timer callout; do
+    for interface in limits metrics clock random kv tags timer callout secrets; do
         if grep -qF "weir.$interface" filter.py; then echo "  import weir:filter/$interface@$contract;"; fi
     done
     for interface in lifecycle events; do echo "  export weir:filter/$interface@$contract;"; done

@@ -44,6 +44,7 @@ fn publication(name: &str, version: u64, component: &[u8]) -> anyhow::Result<Pub
         grants: [Capability::Log].into(),
         upstreams: Default::default(),
         reads: Default::default(),
+        secrets: Default::default(),
     })
 }
 

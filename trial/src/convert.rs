@@ -80,10 +80,20 @@ pub(crate) fn forwarded(exchange: &Exchange, body: Vec<Vec<u8>>) -> Message<Requ
             authority: uri.authority().map(ToString::to_string).unwrap_or_default(),
             path: uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
         },
-        fields: fields(&exchange.request.headers),
+        fields: filled(fields(&exchange.request.headers), exchange),
         body,
         trailers: exchange.request_trailers.as_ref().map(fields),
     }
+}
+
+/// As an agent puts secrets in, each by the name that a case knows it by.
+fn filled(mut fields: Fields, exchange: &Exchange) -> Fields {
+    for (_, value) in &mut fields {
+        for placeholder in &exchange.placeholders {
+            *value = value.replace(&placeholder.text, &weir_golden::shown_secret(placeholder.secret.as_str()));
+        }
+    }
+    fields
 }
 
 pub(crate) fn local(response: &LocalResponse) -> Message<Status> {

@@ -1,6 +1,10 @@
 //! One component under trial: each case configures it anew, and runs one exchange through a fresh instance.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use weir_artifact::{Artifact, FailurePolicy, Name, Publication, Upstream};
 use weir_golden::{Case, EXCHANGE_ID, Message, Outcome, RequestLine, Verdict};
@@ -69,6 +73,7 @@ impl<'a> Subject<'a> {
             config: case.config.clone().unwrap_or_else(|| self.artifact.publication().config.clone()),
             on_failure: FailurePolicy::Closed,
             upstreams: upstreams(case, self.artifact.publication())?,
+            secrets: secrets(case, self.artifact.publication())?,
             ..Publication::clone(self.artifact.publication())
         };
         let artifact = Artifact::from_trusted_file(publication, self.artifact.component().to_vec());
@@ -115,6 +120,13 @@ fn upstreams(case: &Case, publication: &Publication) -> Result<BTreeMap<Name, Up
         upstreams.entry(name).or_insert_with(|| Upstream::new(url));
     }
     Ok(upstreams)
+}
+
+fn secrets(case: &Case, publication: &Publication) -> Result<BTreeSet<Name>, CaseFault> {
+    let named = case.secrets.iter().map(|name| name.parse().map_err(fault("the name of a secret")));
+    let mut secrets: BTreeSet<Name> = named.collect::<Result<_, _>>()?;
+    secrets.extend(publication.secrets.iter().cloned());
+    Ok(secrets)
 }
 
 /// The filter did not get as far as an exchange.

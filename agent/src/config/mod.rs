@@ -35,6 +35,8 @@ pub struct Config {
     pub filters: Option<PathBuf>,
     /// Publishers whose filters are accepted, besides those of the join token.
     pub trust_keys: Vec<TrustedKey>,
+    /// Secrets that filters may be granted; they could be read when the agent started.
+    pub secrets: Option<PathBuf>,
     /// How long exchanges and tunnels in flight may go on after the agent was told to stop.
     pub drain: Duration,
 }
@@ -146,6 +148,7 @@ impl Default for Config {
             log: LogConfig { format: LogFormat::Text, level: "info".to_owned() },
             orchestrator: None,
             filters: None,
+            secrets: None,
             trust_keys: Vec::new(),
             drain: Duration::from_secs(30),
         }

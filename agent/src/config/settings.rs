@@ -55,6 +55,9 @@ section! {
         /// File with the public key of a publisher whose filters are accepted
         #[arg(id = "trust_keys", long = "trust-key", env = "WEIR_AGENT_TRUST_KEYS", value_delimiter = ',', value_name = "FILE")]
         trust_keys: Vec<PathBuf>,
+        /// File of the secrets that filters may be granted, which its owner alone may read
+        #[arg(id = "secrets", long = "secrets", env = "WEIR_AGENT_SECRETS", value_name = "FILE")]
+        secrets: PathBuf,
         /// For exchanges and tunnels in flight when the agent is told to stop [default: 30s]
         #[arg(id = "drain", long = "drain", env = "WEIR_AGENT_DRAIN", value_name = "TIME")]
         drain: Time,

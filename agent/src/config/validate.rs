@@ -15,6 +15,7 @@ use super::{
     settings::Settings,
     units::{Size, Time},
 };
+use crate::secrets::Secrets;
 
 /// What is wrong with one key.
 #[derive(Debug)]
@@ -48,6 +49,12 @@ pub(super) fn validate(settings: Settings) -> Result<Config, Vec<KeyFault>> {
             Err(problem) => check.fault("trust_keys", problem),
         }
     }
+    if let Some(path) = &top.secrets
+        && let Err(fault) = Secrets::check(path)
+    {
+        check.fault("secrets", fault.to_string());
+    }
+    config.secrets = top.secrets;
     config.orchestrator = check.orchestrator(top.orchestrator, top.join_token);
 
     let own = &mut config.client;

@@ -13,6 +13,7 @@ use weir_host::{Call, CallKind, CallOutcome, CallRequest, CallResponse, Upstream
 
 use super::live::Live;
 use super::problem;
+use crate::secrets::Misuse;
 use crate::target::Target;
 use crate::upstream::{Outgoing, UpstreamFailure};
 use crate::worker::Worker;
@@ -41,7 +42,10 @@ async fn answer(worker: &Worker, call: CallRequest) -> CallOutcome {
     match answered.unwrap_or(Err(Fault::Upstream(UpstreamFailure::Timeout("to answer")))) {
         Ok(response) => CallOutcome::Response(response),
         Err(fault) => {
-            tracing::debug!(%filter, %upstream, "a call failed: {fault}");
+            match fault {
+                Fault::Secret(_) => tracing::warn!(%filter, %upstream, "a call failed: {fault}"),
+                _ => tracing::debug!(%filter, %upstream, "a call failed: {fault}"),
+            }
             CallOutcome::Failed(fault.into())
         }
     }
@@ -56,12 +60,15 @@ enum Fault {
     TooLarge(usize),
     #[error("the response broke off")]
     Broken,
+    #[error("{0}")]
+    Secret(#[from] Misuse),
 }
 
 async fn send(worker: &Worker, call: CallRequest) -> Result<CallResponse, Fault> {
     let (mut head, body) = call.request.into_parts();
     let target =
         Target::from_uri(&head.uri).map_err(|error| Fault::Upstream(UpstreamFailure::Dns(error.to_string())))?;
+    worker.shared.secrets.fill(&mut head.headers, &call.placeholders, &head.uri, &target)?;
     head.version = Version::HTTP_11;
     let outgoing = match body.is_empty() {
         true => Outgoing::Empty,
@@ -87,6 +94,7 @@ impl From<Fault> for UpstreamError {
         match fault {
             Fault::TooLarge(_) => Self::TooLarge,
             Fault::Broken => Self::Reset,
+            Fault::Secret(_) => Self::Refused,
             // what the agent does not connect to is no upstream
             Fault::Upstream(failure) => problem::upstream_error(&failure).unwrap_or(Self::Refused),
         }

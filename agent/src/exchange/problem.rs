@@ -10,6 +10,7 @@ use super::hop_by_hop::Unfit;
 use super::resolve::Misplaced;
 use crate::framing::BadFraming;
 use crate::policy::Denied;
+use crate::secrets::Misuse;
 use crate::target::TargetError;
 use crate::upstream::UpstreamFailure;
 
@@ -108,6 +109,13 @@ impl Problem {
         let (status, blame) = (StatusCode::INTERNAL_SERVER_ERROR, Blame::Filter);
         Problem::new("filter-failed", status, blame, "proxy_internal_error", "A filter failed")
             .detail(format!("a filter set an authority that cannot be reached: {error}"))
+    }
+
+    /// A filter put a secret where it must not go.
+    pub fn misused(misuse: &Misuse) -> Self {
+        let (status, blame) = (StatusCode::INTERNAL_SERVER_ERROR, Blame::Filter);
+        Problem::new("filter-failed", status, blame, "proxy_internal_error", "A filter failed")
+            .detail(misuse.to_string())
     }
 
     /// What the upstream sent is not what HTTP allows.

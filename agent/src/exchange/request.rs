@@ -85,14 +85,18 @@ async fn through_filters(
         // filters may still read the request in later hooks, so theirs stays
         let mut head = exchange.request.clone();
         head.extensions = extensions;
+        let placeholders = exchange.placeholders.clone();
         if !body.is_done() || was_held {
             body.head_is_open(run);
             set_length(&mut head.headers, run.length(Direction::Request));
         }
-        head
+        (head, placeholders)
     });
-    let head = head.ok_or_else(|| Problem::agent("the filters of this exchange are gone"))?;
+    let (mut head, placeholders) = head.ok_or_else(|| Problem::agent("the filters of this exchange are gone"))?;
     redirect(target, &before, &head.uri)?;
+    // the record has what filters see
+    let secrets = &live.worker.shared.secrets;
+    secrets.fill(&mut head.headers, &placeholders, &head.uri, target).map_err(|misuse| Problem::misused(&misuse))?;
     Ok((head, was_held))
 }
 

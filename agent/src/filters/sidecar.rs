@@ -25,6 +25,7 @@ struct Sidecar {
     grants: Option<BTreeSet<Capability>>,
     upstreams: BTreeMap<Name, Upstream>,
     reads: BTreeSet<TagPattern>,
+    secrets: BTreeSet<Name>,
 }
 
 /// What a filter may import of which nobody has said anything.
@@ -75,6 +76,7 @@ pub(crate) fn publication(name: Name, path: &Path, text: Option<&str>) -> Result
         grants: sidecar.grants.unwrap_or_else(harmless),
         upstreams: sidecar.upstreams,
         reads: sidecar.reads,
+        secrets: sidecar.secrets,
         ..Publication::unsigned(name)
     })
 }

@@ -10,6 +10,7 @@ use weir_agent::config::Config;
 use weir_agent::filters::FilterLog;
 use weir_agent::listener;
 use weir_agent::record::Recorder;
+use weir_agent::secrets::Secrets;
 use weir_agent::worker::{Shared, spawn};
 use weir_host::{Host, HostConfig};
 use weir_testkit::ca::Ca;
@@ -48,8 +49,15 @@ impl Agent {
         let (listeners, proxy) = listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)), config.workers)?;
         let admin = TcpListener::bind("127.0.0.1:0")?;
         let recorder = Recorder::new(config.workers, &config.capture);
-        let host = Host::new(HostConfig { cache_dir: None, kv_dir: None, workers: 1, log: Arc::new(FilterLog) })?;
-        let shared = Arc::new(Shared::new(config, host, recorder, proxy, admin.local_addr()?)?);
+        let host = Host::new(HostConfig {
+            cache_dir: None,
+            kv_dir: None,
+            workers: 1,
+            log: Arc::new(FilterLog),
+            secrets: None,
+        })?;
+        let secrets = Arc::new(Secrets::open(None)?);
+        let shared = Arc::new(Shared::new(config, host, recorder, secrets, proxy, admin.local_addr()?)?);
         Ok(Agent { shared, proxy, admin, listeners, workers: Vec::new(), data })
     }
 

@@ -14,7 +14,7 @@ use tonic::{
     Request, Response, Status, Streaming,
     transport::{Channel, Endpoint, Server},
 };
-use weir_agent::{config::Config, filters::FilterLog, record::Recorder, worker::Shared};
+use weir_agent::{config::Config, filters::FilterLog, record::Recorder, secrets::Secrets, worker::Shared};
 use weir_artifact::{
     Capability, Digest, Endorsement, GroupName, Limits, Name, Publication, PublisherKey, Removal, Statement,
 };
@@ -34,9 +34,13 @@ pub(crate) fn component(note: &str) -> Vec<u8> {
 
 pub(crate) fn shared(data_dir: &Path) -> Arc<Shared> {
     let config = Config { data_dir: data_dir.to_owned(), workers: 1, ..Config::default() };
-    let host = Host::new(HostConfig { cache_dir: None, kv_dir: None, workers: 1, log: Arc::new(FilterLog) }).unwrap();
+    let host =
+        Host::new(HostConfig { cache_dir: None, kv_dir: None, workers: 1, log: Arc::new(FilterLog), secrets: None })
+            .unwrap();
     let nowhere = ([127, 0, 0, 1], 1).into();
-    Arc::new(Shared::new(config, host, Recorder::off(), nowhere, nowhere).unwrap())
+    Arc::new(
+        Shared::new(config, host, Recorder::off(), Arc::new(Secrets::open(None).unwrap()), nowhere, nowhere).unwrap(),
+    )
 }
 
 /// Waits for something that has no event of its own.
@@ -140,6 +144,7 @@ pub(crate) fn publication(filter: &str, version: u64, component: &[u8]) -> Publi
         grants: [Capability::Log].into(),
         upstreams: Default::default(),
         reads: Default::default(),
+        secrets: Default::default(),
     }
 }
 

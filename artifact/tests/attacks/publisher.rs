@@ -34,6 +34,7 @@ pub(crate) fn publication(version: u64, sequence: u64) -> Publication {
         grants: BTreeSet::from([Capability::Log]),
         upstreams: Default::default(),
         reads: Default::default(),
+        secrets: Default::default(),
     }
 }
 

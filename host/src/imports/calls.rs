@@ -3,7 +3,7 @@
 use std::{str::FromStr, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Method, Request, Uri, header::HOST};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header::HOST};
 use wasmtime::{StoreContextMut, component::Linker};
 
 use super::{
@@ -16,6 +16,7 @@ use crate::{
         timer::TimerError,
     },
     calls::{CallKind, CallRequest, TooManyCalls},
+    exchange::Placeholder,
     state::State,
 };
 
@@ -38,7 +39,7 @@ pub(super) fn add(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     callout.func_wrap("start", |mut store: StoreContextMut<'_, State>, (of, upstream, request, timeout): Asked| {
         let state = store.data_mut();
         state.exchange(of)?;
-        let request = match prepare(state, &upstream, request, timeout) {
+        let request = match prepare(state, of, &upstream, request, timeout) {
             Ok(request) => request,
             Err(error) => return Ok((Err(error),)),
         };
@@ -53,7 +54,13 @@ fn start(state: &mut State, of: u32, kind: CallKind) -> wasmtime::Result<Result<
 }
 
 /// The request as the agent can send it.
-fn prepare(state: &State, upstream: &str, asked: GuestRequest, timeout: Option<u32>) -> Result<CallRequest, CallError> {
+fn prepare(
+    state: &State,
+    of: u32,
+    upstream: &str,
+    asked: GuestRequest,
+    timeout: Option<u32>,
+) -> Result<CallRequest, CallError> {
     let publication = state.filter.publication();
     let name = upstream.parse().map_err(|_| CallError::UnknownUpstream)?;
     let to = publication.upstreams.get(&name).ok_or(CallError::UnknownUpstream)?;
@@ -68,15 +75,28 @@ fn prepare(state: &State, upstream: &str, asked: GuestRequest, timeout: Option<u
     *request.method_mut() = method;
     *request.uri_mut() = uri;
     *request.headers_mut() = fields(asked.headers).ok_or(CallError::InvalidRequest)?;
+    let placeholders = placeholders(state, of, request.headers());
     let most = Duration::from_millis(to.timeout_ms.into());
     let asked = timeout.map(|asked| Duration::from_millis(asked.into()));
     Ok(CallRequest {
         filter: publication.name.clone(),
         upstream: name,
         request,
+        placeholders,
         timeout: asked.map_or(most, |asked| asked.min(most)),
         max_bytes: to.max_bytes as usize,
     })
+}
+
+/// Those in the fields that this filter itself was given for this exchange.
+fn placeholders(state: &State, of: u32, fields: &HeaderMap) -> Vec<Placeholder> {
+    let Ok(exchange) = state.exchange(of) else { return Vec::new() };
+    let is_in = |text: &str| {
+        let mut values = fields.values().map(HeaderValue::as_bytes);
+        values.any(|value| value.windows(text.len()).any(|window| window == text.as_bytes()))
+    };
+    let own = exchange.placeholders.iter().filter(|one| &one.filter == state.filter.name() && is_in(&one.text));
+    own.cloned().collect()
 }
 
 /// No segment leads out of the folder it is in, however a server may read it.

@@ -9,6 +9,7 @@ mod kv;
 mod limits;
 mod log;
 mod metrics;
+mod secrets;
 mod tags;
 
 use wasmtime::{Engine, component::Linker};
@@ -28,6 +29,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     kv::add(&mut linker)?;
     tags::add(&mut linker)?;
     calls::add(&mut linker)?;
+    secrets::add(&mut linker)?;
     Ok(linker)
 }
 

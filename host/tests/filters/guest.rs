@@ -292,6 +292,7 @@ pub fn artifact(component: Vec<u8>, name: &str, adjust: impl FnOnce(&mut Publica
         grants: Capability::ALL.into(),
         upstreams: Default::default(),
         reads: Default::default(),
+        secrets: Default::default(),
     };
     adjust(&mut publication);
     Artifact::from_trusted_file(publication, component).unwrap()

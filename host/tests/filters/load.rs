@@ -193,7 +193,7 @@ fn the_compile_cache_is_ours_alone() {
     let path = dir.path().join("cache");
     let start = || {
         let log = std::sync::Arc::new(Lines::default());
-        Host::new(HostConfig { cache_dir: Some(path.clone()), kv_dir: None, workers: 1, log })
+        Host::new(HostConfig { cache_dir: Some(path.clone()), kv_dir: None, workers: 1, log, secrets: None })
     };
     start().unwrap().load(&Guest::default().artifact("a")).unwrap();
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;

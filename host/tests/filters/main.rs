@@ -13,5 +13,6 @@ mod heads;
 mod keeping;
 mod lifetimes;
 mod load;
+mod secrets;
 mod support;
 mod waits;

@@ -29,8 +29,14 @@ pub fn host() -> Host {
 }
 
 pub fn host_with(lines: &Arc<Lines>) -> Host {
-    Host::new(HostConfig { cache_dir: None, kv_dir: None, workers: 1, log: Arc::clone(lines) as Arc<dyn LogSink> })
-        .unwrap()
+    Host::new(HostConfig {
+        cache_dir: None,
+        kv_dir: None,
+        workers: 1,
+        log: Arc::clone(lines) as Arc<dyn LogSink>,
+        secrets: None,
+    })
+    .unwrap()
 }
 
 /// A worker with a chain of these filters.

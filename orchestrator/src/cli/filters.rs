@@ -180,7 +180,7 @@ async fn show(name: &Name, group: &GroupName, format: Format, connect: &Connect)
     }
     let versions: Vec<Row> =
         shown["versions"].as_array().into_iter().flatten().cloned().map(row).collect::<Result<_, _>>()?;
-    const FIELDS: [&str; 11] = [
+    const FIELDS: [&str; 12] = [
         "match",
         "priority",
         "on_failure",
@@ -189,6 +189,7 @@ async fn show(name: &Name, group: &GroupName, format: Format, connect: &Connect)
         "grants",
         "upstreams",
         "reads",
+        "secrets",
         "limits",
         "key_id",
         "expires",

@@ -148,6 +148,7 @@ mod tests {
             grants: [].into(),
             upstreams: Default::default(),
             reads: Default::default(),
+            secrets: Default::default(),
         }
     }
 

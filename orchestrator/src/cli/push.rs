@@ -65,6 +65,9 @@ pub(crate) struct PushFilter {
     /// A tag of another filter that this one may read, such as jwt-auth.user or jwt-auth.*
     #[arg(long, value_name = "FILTER.TAG")]
     read: Vec<TagPattern>,
+    /// A secret of the agents that the filter may use
+    #[arg(long, value_name = "NAME")]
+    secret: Vec<Name>,
     /// A bound, such as cpu_ms=20 or memory_bytes=33554432
     #[arg(long, value_name = "KEY=VALUE")]
     limit: Vec<String>,
@@ -222,6 +225,10 @@ impl PushFilter {
             reads: match self.read.is_empty() {
                 true => before.map(|past| past.reads.clone()).unwrap_or_default(),
                 false => self.read.iter().cloned().collect(),
+            },
+            secrets: match self.secret.is_empty() {
+                true => before.map(|past| past.secrets.clone()).unwrap_or_default(),
+                false => self.secret.iter().cloned().collect(),
             },
             name,
         };

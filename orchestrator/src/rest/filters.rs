@@ -67,6 +67,9 @@ pub(super) struct PublicationItem {
     /// Tags of other filters that it may read.
     #[schema(value_type = Vec<String>)]
     reads: BTreeSet<TagPattern>,
+    /// Secrets of the agents that it may use.
+    #[schema(value_type = Vec<String>)]
+    secrets: BTreeSet<Name>,
     rollback: bool,
     key_id: String,
     /// From then on agents do not accept it anew.
@@ -220,6 +223,7 @@ fn publication(publication: Publication, row: &StatementRow) -> PublicationItem 
         grants: publication.grants,
         upstreams: publication.upstreams,
         reads: publication.reads,
+        secrets: publication.secrets,
         rollback: publication.rollback,
         key_id: row.key_id.clone(),
         expires: rfc3339(publication.expires.saturating_mul(1_000_000)),

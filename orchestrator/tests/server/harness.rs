@@ -328,6 +328,7 @@ pub(crate) fn publication(component: &[u8], version: u64) -> Publication {
         grants: [weir_artifact::Capability::Log].into(),
         upstreams: Default::default(),
         reads: Default::default(),
+        secrets: Default::default(),
     }
 }
 

@@ -107,6 +107,11 @@ static weir_action request_head(weir_exchange *x, void *state) {
   if (weir_starts_with(path, "/wait") && weir_start_timer(x, 10, NULL) == WEIR_STARTED) return weir_wait();
   if (weir_starts_with(path, "/call")) return call(x);
   if (weir_starts_with(path, "/kv")) count(x);
+  if (weir_starts_with(path, "/secret")) {
+    const char *other = weir_secret(x, "other");
+    weir_set_header(x, WEIR_REQUEST, "authorization", weir_format("Bearer %s", weir_secret(x, "key")));
+    weir_set_header(x, WEIR_REQUEST, "x-none", other ? other : "-");
+  }
   if (weir_starts_with(path, "/tag") && !weir_tag_text(x, "seen", "yes")) weir_set_header(x, WEIR_REQUEST, "x-tagged", "yes");
   if (weir_starts_with(path, "/rewrite")) rewrite(x);
   if (weir_starts_with(path, "/skip")) weir_set_body_mode(x, WEIR_REQUEST, WEIR_BODY_NONE);

@@ -120,6 +120,9 @@ func (config Config) requestHead(request *weir.Request, state *State) weir.Actio
 		if weir.TagText(request, "seen", "yes") == nil {
 			request.Headers().Set("x-tagged", "yes")
 		}
+	case is("/secret"):
+		request.Headers().Set("authorization", "Bearer "+weir.Secret(request, "key"))
+		request.Headers().Set("x-none", orDash(weir.Secret(request, "other")))
 	case is("/rewrite"):
 		rewrite(request)
 	case is("/skip"):

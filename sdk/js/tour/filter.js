@@ -3,6 +3,7 @@
 import { abort, drop, filter, HeaderError, hold, log, respond, utf8, wait } from "weir";
 import { callout } from "weir/callout";
 import { kv } from "weir/kv";
+import { secrets } from "weir/secrets";
 import { tags } from "weir/tags";
 import { timer } from "weir/timer";
 
@@ -86,6 +87,10 @@ export const { lifecycle, events } = filter({
     if (request.path.startsWith("/tag")) {
       tags.set(request, "seen", "yes");
       request.headers.set("x-tagged", "yes");
+    }
+    if (request.path.startsWith("/secret")) {
+      request.headers.set("authorization", `Bearer ${secrets.placeholder(request, "key")}`);
+      request.headers.set("x-none", secrets.placeholder(request, "other") ?? "-");
     }
     if (request.path.startsWith("/wait")) {
       timer.start(request, 10);

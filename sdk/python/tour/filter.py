@@ -7,6 +7,7 @@ from typing import Any
 import weir
 import weir.callout
 import weir.kv
+import weir.secrets
 import weir.tags
 import weir.timer
 
@@ -103,6 +104,9 @@ class Tour(weir.Filter[Config, State]):
         if path.startswith("/tag"):
             weir.tags.set(request, "seen", "yes")
             request.headers.set("x-tagged", "yes")
+        if path.startswith("/secret"):
+            request.headers.set("authorization", f"Bearer {weir.secrets.placeholder(request, 'key')}")
+            request.headers.set("x-none", weir.secrets.placeholder(request, "other") or "-")
         if path.startswith("/wait"):
             weir.timer.start(request, 10)
             return weir.WAIT

@@ -188,6 +188,13 @@ impl Request {
         imports::start_timer(self.number, milliseconds).map(Call)
     }
 
+    /// Text that stands for a secret of the agent's, to be put into a field of this request, or of a call for it: the agent
+    /// puts the secret in its place when it sends the head. Towards a host that the secret is not for, the exchange or call
+    /// fails. None: the agent has no such secret, or the publication does not grant it. Good for this exchange only.
+    pub fn secret(&self, name: &str) -> Option<String> {
+        imports::placeholder(self.number, name)
+    }
+
     /// Says something of the exchange, for other filters and the record, where it is `FILTER.NAME`.
     ///
     /// # Errors
@@ -279,6 +286,13 @@ impl Response {
     pub fn start_timer(&self, time: Duration) -> Result<Call, CallError> {
         let milliseconds = u32::try_from(time.as_millis()).map_err(|_| CallError::Invalid)?;
         imports::start_timer(self.request.number, milliseconds).map(Call)
+    }
+
+    /// Text that stands for a secret of the agent's, to be put into a field of a call (the request's head is sent already): the agent
+    /// puts the secret in its place when it sends the head. Towards a host that the secret is not for, the exchange or call
+    /// fails. None: the agent has no such secret, or the publication does not grant it. Good for this exchange only.
+    pub fn secret(&self, name: &str) -> Option<String> {
+        imports::placeholder(self.request.number, name)
     }
 
     /// Says something of the exchange, for other filters and the record, where it is `FILTER.NAME`.

@@ -1,4 +1,4 @@
-//! Calls, timers and tags in a native build: what a call comes to is what the test says, and timers have passed at once.
+//! Calls, timers, secrets and tags in a native build: what a call comes to is what the test says, and timers have passed at once.
 
 use crate::{CallError, CallOutcome, CallRequest, TagError, TagValue, testing::live};
 
@@ -33,6 +33,11 @@ fn start(live: &mut live::Live, outcome: CallOutcome) -> Result<u32, CallError> 
     live.calls_started += 1;
     live.ended_calls.push_back((number, outcome));
     Ok(number)
+}
+
+/// What stands for the test's secrets, one after the other.
+pub(crate) fn placeholder(of: u32, secret: &str) -> Option<String> {
+    live::with(of, |live| live.secrets.iter().position(|known| known == secret).map(live::placeholder))
 }
 
 fn is_tag_name(name: &str) -> bool {

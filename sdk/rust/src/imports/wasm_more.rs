@@ -2,7 +2,7 @@
 
 use crate::{
     CallError, CallRequest, TagError, TagValue,
-    component::bindings::weir::filter::{callout, kv as host_kv, limits, tags, timer},
+    component::bindings::weir::filter::{callout, kv as host_kv, limits, secrets, tags, timer},
     kv::{Entry, KvError},
 };
 
@@ -25,6 +25,10 @@ pub(crate) fn start_timer(of: u32, milliseconds: u32) -> Result<u32, CallError> 
         timer::TimerError::TooLong => CallError::Invalid,
         timer::TimerError::TooMany => CallError::TooMany,
     })
+}
+
+pub(crate) fn placeholder(of: u32, secret: &str) -> Option<String> {
+    secrets::placeholder(of, secret)
 }
 
 pub(crate) fn set_tag(of: u32, name: &str, value: TagValue) -> Result<(), TagError> {

@@ -17,6 +17,9 @@ pub struct Exchange {
     pub calls: Vec<(String, Upstream)>,
     /// Tags that other filters have set, and this one may read.
     pub tags: Vec<(String, TagValue)>,
+    /// Secrets that the agent has and this filter may use. Where one stands in what the upstream gets, it reads
+    /// `{secret NAME}`.
+    pub secrets: Vec<String>,
 }
 
 impl Exchange {
@@ -38,6 +41,7 @@ impl Exchange {
             upstream: Upstream::default(),
             calls: Vec::new(),
             tags: Vec::new(),
+            secrets: Vec::new(),
         }
     }
 
@@ -50,6 +54,7 @@ impl Exchange {
             upstream: case.upstream.clone(),
             calls: case.calls.clone(),
             tags: Vec::new(),
+            secrets: case.secrets.clone(),
         })
     }
 
@@ -95,6 +100,13 @@ impl Exchange {
     #[must_use]
     pub fn tag(mut self, name: &str, value: impl Into<TagValue>) -> Self {
         self.tags.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// A secret that the agent has and the filter may use.
+    #[must_use]
+    pub fn secret(mut self, name: &str) -> Self {
+        self.secrets.push(name.to_owned());
         self
     }
 

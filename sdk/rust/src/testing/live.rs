@@ -64,9 +64,27 @@ pub(crate) struct Live {
     pub(crate) waiting_chunk: Option<Vec<u8>>,
     pub(crate) tags: BTreeMap<String, TagValue>,
     pub(crate) others_tags: Vec<(String, TagValue)>,
+    /// Names of those that the filter may use.
+    pub(crate) secrets: Vec<String>,
+}
+
+/// What stands for the secret in this place of the list.
+pub(crate) fn placeholder(at: usize) -> String {
+    format!("weir-secret-{at:032x}")
 }
 
 impl Live {
+    /// The request's fields as the upstream gets them, each secret by its name.
+    pub(crate) fn filled(&self) -> Fields {
+        let fill = |value: &str| {
+            let stands = |value: String, (at, name): (usize, &String)| {
+                value.replace(&placeholder(at), &weir_golden::shown_secret(name))
+            };
+            self.secrets.iter().enumerate().fold(value.to_owned(), stands)
+        };
+        self.request.0.iter().map(|(name, value)| (name.clone(), fill(value))).collect()
+    }
+
     pub(crate) fn head(&self, part: Part) -> Option<&Head> {
         match part {
             Part::Request => Some(&self.request),

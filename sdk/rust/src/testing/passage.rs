@@ -49,6 +49,7 @@ impl<'a, F: Filter> Passage<'a, F> {
             waiting_chunk: None,
             tags: BTreeMap::new(),
             others_tags: exchange.tags.clone(),
+            secrets: exchange.secrets.clone(),
         };
         Self { tested, number, live: Some(live), exchange, reason: None }
     }
@@ -87,7 +88,7 @@ impl<'a, F: Filter> Passage<'a, F> {
         let live = self.live();
         *forwarded = Some(Message {
             start: live.line.clone(),
-            fields: live.request.0.clone(),
+            fields: live.filled(),
             body,
             trailers: live.request_trailers.clone().map(|head| head.0),
         });

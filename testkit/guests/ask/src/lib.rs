@@ -30,6 +30,8 @@ struct Config {
     /// What waits goes on backwards.
     #[serde(default)]
     backwards: bool,
+    /// Stands in the field `authorization` of what is asked.
+    secret: Option<String>,
 }
 
 struct Ask(Config);
@@ -37,7 +39,14 @@ struct Ask(Config);
 impl Ask {
     fn start(&self, request: &Request) -> Result<(), String> {
         let started = match &self.0.upstream {
-            Some(upstream) => request.start_call(upstream, &CallRequest::post(&*self.0.path, "question")),
+            Some(upstream) => {
+                let mut call = CallRequest::post(&*self.0.path, "question");
+                if let Some(secret) = &self.0.secret {
+                    let placeholder = request.secret(secret).ok_or("no such secret")?;
+                    call = call.header("authorization", format!("Bearer {placeholder}"));
+                }
+                request.start_call(upstream, &call)
+            }
             None => request.start_timer(Duration::from_millis(self.0.delay_ms)),
         };
         started.map(drop).map_err(|error| error.to_string())
