@@ -4,6 +4,7 @@
 mod bench;
 mod child;
 mod filters;
+mod fuzz;
 mod languages;
 mod setup;
 mod steps;
@@ -29,12 +30,14 @@ enum Command {
     NewFilters,
     /// Runs every test
     Test,
+    /// Runs the fuzz targets for a while each
+    Fuzz(fuzz::Options),
     /// Prints the side-by-side table, with peers where they are installed
     Bench(bench::Options),
-    /// Swaps a filter 200 times under load and watches the agent's memory
+    /// Swaps a filter 1000 times under load and judges the agent's memory
     Soak {
         /// Swaps
-        #[arg(long, default_value_t = 200)]
+        #[arg(long, default_value_t = 1000)]
         swaps: u32,
     },
 }
@@ -57,6 +60,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Up { once } => up::run("up", once),
         Command::NewFilters => test::new_filters(),
         Command::Test => test::run(),
+        Command::Fuzz(options) => fuzz::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Soak { swaps } => test::soak(swaps),
     }

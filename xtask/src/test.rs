@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, bail};
 
 use crate::{
-    filters, languages, setup,
+    filters, fuzz, languages, setup,
     steps::{cargo, step, target_dir, works},
     up,
 };
@@ -24,6 +24,9 @@ const PROGRAMS: [(&str, &str); 5] = [
     ("ssh", "openssh-client"),
     ("sshd", "openssh-server"),
 ];
+
+/// Of each fuzz target: enough for what a change broke, not for what was always wrong.
+const FUZZ_SECONDS: u32 = 30;
 
 /// Tests that ran.
 #[derive(Default)]
@@ -64,6 +67,10 @@ pub(crate) fn run() -> anyhow::Result<()> {
             eprintln!("{error:#}");
             failed.push(title.to_owned());
         }
+    }
+    if let Err(error) = fuzz::run(&fuzz::Options::all(FUZZ_SECONDS)) {
+        eprintln!("{error:#}");
+        failed.push("fuzz targets".to_owned());
     }
     if works("cargo", &["deny", "--version"]) {
         // advisories are not asked for here: their database is fetched from outside, and a test must not hang on that

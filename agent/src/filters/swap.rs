@@ -8,7 +8,7 @@ use weir_host::{Filter, LoadError};
 use weir_query::QueryError;
 
 use super::{Active, Clash, Source};
-use crate::worker::Shared;
+use crate::{memory, worker::Shared};
 
 /// Why an artifact does not become active. The publisher is to blame, or for a clash the operator.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +52,12 @@ pub async fn swap(shared: &Shared, artifact: Artifact, source: Source) -> Result
     Active::check_match(&artifact.publication().matching)?;
     shared.active.check_name(&artifact.publication().name, source)?;
     let host = shared.host.clone();
-    let filter = tokio::task::spawn_blocking(move || host.load(&artifact)).await??;
+    let load = move || {
+        let loaded = host.load(&artifact);
+        memory::give_back();
+        loaded
+    };
+    let filter = tokio::task::spawn_blocking(load).await??;
     if let Err(error) = shared.orders.warm(&filter).await {
         // the workers where it did start are to let go of it
         shared.orders.keep(&shared.active.load().chain);

@@ -9,6 +9,7 @@ mod load;
 mod peers;
 mod report;
 mod site;
+mod slow;
 mod weir;
 
 use anyhow::ensure;
@@ -54,6 +55,8 @@ enum Part {
     Rates,
     /// A filter's own share: the slope over 0, 1, 5 and 20 copies
     Filters,
+    /// Memory of ten thousand exchanges that take their time
+    Slow,
 }
 
 /// Connections of every load.
@@ -70,6 +73,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     if wants(Part::Host) {
         step("host alone", &mut cargo(&["run", "--release", "--package", "weir-host", "--example", "bench_host"]))?;
     }
+    slow::raise_files();
     let site = Site::prepare([Part::Intercepted, Part::Rates, Part::Peers].into_iter().any(wants))?;
     if wants(Part::Plain) {
         let mut contenders = weir::plain(&site)?;
@@ -90,6 +94,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     }
     if wants(Part::Filters) {
         slope(&site, options)?;
+    }
+    if wants(Part::Slow) {
+        slow::run(&site)?;
     }
     Ok(())
 }

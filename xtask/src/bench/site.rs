@@ -45,6 +45,7 @@ impl Site {
         let oha = if with_oha { oha(&target)? } else { "oha".into() };
         certificates(&dir)?;
         let (plain, tls) = (free_port()?, free_port()?);
+        fs::write(dir.join("slow.txt"), "0123456789".repeat(2400))?;
         let config = dir.join("origin.conf");
         fs::write(&config, origin_config(&dir, plain, tls))?;
         let mut nginx = pinned(OTHER_CPU, Path::new("nginx"));
@@ -86,13 +87,14 @@ pub(super) fn wait_for(port: u16, what: &str) -> anyhow::Result<()> {
 /// Unique bodies: nginx's random request id and the client's random path, 100 bytes that compress badly.
 fn origin_config(dir: &Path, plain: u16, tls: u16) -> String {
     format!(
-        "daemon off; master_process off; pid origin.pid; error_log stderr; worker_rlimit_nofile 8192;\n\
-         events {{ worker_connections 4096; }}\n\
+        "daemon off; master_process off; pid origin.pid; error_log stderr;\n\
+         events {{ worker_connections 12288; }}\n\
          http {{ access_log off; keepalive_requests 100000000; client_body_temp_path ob; proxy_temp_path op;\n\
          fastcgi_temp_path of; uwsgi_temp_path ou; scgi_temp_path os;\n\
          server {{ listen 127.0.0.1:{plain} backlog=1024; listen 127.0.0.1:{tls} ssl backlog=1024;\n\
          ssl_certificate {dir}/leaf.pem; ssl_certificate_key {dir}/leaf.key; ssl_protocols TLSv1.3;\n\
-         location ~ ^/u/(.*)$ {{ default_type application/octet-stream; return 200 \"$request_id$1\"; }} }} }}\n",
+         location ~ ^/u/(.*)$ {{ default_type application/octet-stream; return 200 \"$request_id$1\"; }}\n\
+         location = /slow {{ limit_rate 200; limit_rate_after 500; alias {dir}/slow.txt; }} }} }}\n",
         dir = dir.display(),
     )
 }

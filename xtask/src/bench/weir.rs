@@ -105,13 +105,16 @@ pub(super) struct Counters {
 pub(super) fn counters(contender: &Contender) -> anyhow::Result<Counters> {
     let Some(admin) = &contender.admin else { return Ok(Counters::default()) };
     let text = get(admin, "/metrics")?;
-    let value = |name: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.and_then(|value| value.trim().parse().ok()).unwrap_or_default()
-    };
+    let value = |name| value(&text, name);
     Ok(Counters { dropped: value("weir_agent_recorder_dropped_total"), spooled: value("weir_agent_spool_bytes") })
 }
 
-fn get(admin: &str, path: &str) -> anyhow::Result<String> {
+/// Of a metric without labels; 0 where there is none.
+pub(super) fn value(metrics: &str, name: &str) -> f64 {
+    let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.and_then(|value| value.trim().parse().ok()).unwrap_or_default()
+}
+
+pub(super) fn get(admin: &str, path: &str) -> anyhow::Result<String> {
     output(Command::new("curl").args(["--silent", "--fail", "--noproxy", "*", &format!("http://{admin}{path}")]))
 }

@@ -1,0 +1,78 @@
+//! What an exchange that takes its time costs in memory, and what of it a filter adds: thousands at once, each answered with
+//! a body that trickles.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, ensure};
+
+use super::{
+    Contender, cpu,
+    site::{OTHER_CPU, Site, pinned},
+    weir,
+};
+use crate::child::Child;
+
+/// At once.
+const EXCHANGES: u32 = 10_000;
+/// Files of agent, load and origin: a client and an upstream each, and some.
+const FILES: u64 = 2 * EXCHANGES as u64 + 4096;
+/// Until all are under way.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The figure is the difference of two agents, so that what the exchange itself costs is not in it.
+pub(super) fn run(site: &Site) -> anyhow::Result<()> {
+    let title = format!("{EXCHANGES} exchanges whose responses trickle, at once");
+    println!("\n{title}\n\n| | idle MiB | MiB | KB/exchange |\n|---|---|---|---|");
+    let mut each = Vec::new();
+    for copies in [0, 1, 5] {
+        let contender = weir::copies(site, copies)?;
+        let idle = cpu::resident(contender.pid());
+        let busy = under_way(site, &contender)?;
+        let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        let kb = busy.saturating_sub(idle) as f64 / 1000.0 / f64::from(EXCHANGES);
+        println!("| {} | {:.1} | {:.1} | {kb:.2} |", contender.name, mib(idle), mib(busy));
+        each.push(kb);
+    }
+    println!("\none filter: {:.2} KB per exchange (goal <= 8)\n", each[1] - each[0]);
+    Ok(())
+}
+
+/// Resident memory with all of them under way.
+fn under_way(site: &Site, contender: &Contender) -> anyhow::Result<u64> {
+    let mut load = pinned(OTHER_CPU, Path::new("wrk"));
+    load.args(["--threads", "1", "--timeout", "600s", "--duration", "600s"]);
+    load.args(["--connections", &EXCHANGES.to_string(), "--script"]).arg(script(site)?);
+    load.arg(format!("http://{}/", contender.address));
+    let mut load = Child::spawn("wrk", &mut load, &site.dir.join("wrk.log"))?;
+    let admin = contender.admin.as_deref().context("an admin address")?;
+    let deadline = Instant::now() + PATIENCE;
+    let active = loop {
+        let active = weir::value(&weir::get(admin, "/metrics")?, "weir_agent_exchanges_active");
+        if active >= f64::from(EXCHANGES) || Instant::now() > deadline || !load.is_running() {
+            break active;
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    };
+    ensure!(active >= f64::from(EXCHANGES), "{active} of {EXCHANGES} exchanges are under way: see {}", load.log());
+    let busy = cpu::resident(contender.pid());
+    load.stop();
+    Ok(busy)
+}
+
+fn script(site: &Site) -> anyhow::Result<std::path::PathBuf> {
+    let script = site.dir.join("slow.lua");
+    let origin = &site.plain;
+    let lua = format!("wrk.headers['Host'] = '{origin}'\nwrk.path = 'http://{origin}/slow'\n");
+    std::fs::write(&script, lua)?;
+    Ok(script)
+}
+
+/// Lets this process and all that it starts open as many files as this takes. Best effort: what is missing shows.
+pub(super) fn raise_files() {
+    let limit = libc::rlimit { rlim_cur: FILES, rlim_max: FILES };
+    // SAFETY: `limit` is one struct that is read and lives through the call.
+    unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
+}
