@@ -16,6 +16,11 @@ if ! command -v "$zig" >/dev/null; then
     zig="$python -m ziglang"
 fi
 mkdir -p build
-$zig cc --target=wasm32-wasi -mexec-model=reactor -std=c17 -Os -Wall -Wextra -Wl,--strip-all -Wl,-z,stack-size=65536 \
+# what the filter does not have it may not export
+hooks=
+for interface in connect completed tick; do
+    if grep -qw "weir_this_$interface" ./*.c; then hooks="$hooks -DWEIR_EXPORTS_$(echo $interface | tr a-z A-Z)"; fi
+done
+$zig cc --target=wasm32-wasi -mexec-model=reactor -std=c17 -Os -Wall -Wextra -Wl,--strip-all -Wl,-z,stack-size=65536 $hooks \
     -I "$sdk" ./*.c "$sdk"/src/*.c -o build/core.wasm
 exec "${AGENT:-agent}" filter build build/core.wasm --output "$name.wasm"

@@ -331,6 +331,77 @@ typedef struct {
 /* The filter of this component, which its author defines. */
 extern const weir_filter weir_this_filter;
 
+/* ---------------------------------------------------------------------------------------------------- further hooks */
+
+/* A filter has these where its author defines the table: `build.sh` looks for its name in the sources and says -DWEIR_EXPORTS_CONNECT,
+ * -DWEIR_EXPORTS_COMPLETED, -DWEIR_EXPORTS_TICK. Other filters do not export them, and are not called. */
+
+/* What a client asks to be connected to. */
+typedef struct {
+  weir_entry entry;
+  const char *client_address; /* IP address and port */
+  const char *user;           /* who the client proved to be; or NULL */
+  const char *target;         /* host:port; what an earlier filter redirected to, if one did */
+} weir_tunnel;
+
+/* What the client's TLS handshake tells in clear. */
+typedef struct {
+  const char *server_name; /* or NULL */
+  const char **alpn;       /* names of protocols, in the client's order; NULL ends them */
+} weir_client_hello;
+
+/* What becomes of a tunnel. */
+typedef struct {
+  uint8_t what;
+  const char *text;
+} weir_decision;
+
+/* This filter has nothing against it. */
+weir_decision weir_no_objection(void);
+/* Refused, with a reason that the client may see. */
+weir_decision weir_deny(const char *reason);
+/* To this host:port. */
+weir_decision weir_redirect(const char *target);
+/* TLS ends at the agent, and other hooks see what is inside. */
+weir_decision weir_intercept(void);
+/* Bytes pass as they are. */
+weir_decision weir_pass_through(void);
+
+/* Tunnels, before anything is dialled. There is no exchange: what needs one cannot be used. */
+typedef struct {
+  /* The client asks for a tunnel (CONNECT, SOCKS5). */
+  weir_decision (*on_connect)(const weir_tunnel *to);
+  /* TLS begins inside it. It is too late to redirect: that fails by policy. */
+  weir_decision (*on_client_hello)(const weir_tunnel *to, const weir_client_hello *hello);
+} weir_connect_hooks;
+extern const weir_connect_hooks weir_this_connect;
+
+/* What an exchange came to, in figures: bytes of content, and milliseconds from the request's head on. */
+typedef struct {
+  weir_done_reason reason;
+  double request_bytes;         /* as the client sent them */
+  double response_bytes;        /* as the client got them */
+  double duration;              /* to the end */
+  double first_byte;            /* to the head of the upstream's response; -1: there was none */
+  const char *upstream_address; /* IP address and port that it was sent to; or NULL */
+} weir_summary;
+
+typedef struct {
+  /* Every exchange that the publication's `match` lets the filter see, whether or not it met another hook, before `done`. Nothing can be
+   * changed. */
+  void (*on_completed)(weir_exchange *exchange, const weir_summary *summary, void *state);
+} weir_completed_hooks;
+extern const weir_completed_hooks weir_this_completed;
+
+/* Work by the clock, in each instance that a worker keeps. There is no exchange. */
+typedef struct {
+  /* Milliseconds from one tick to the next, at least 100; NULL: 1000. Asked once. */
+  uint32_t (*interval)(void);
+  /* What was missed is not made up for. */
+  void (*on_tick)(void);
+} weir_tick_hooks;
+extern const weir_tick_hooks weir_this_tick;
+
 /* ---------------------------------------------------------------------------------------------- calls and timers */
 
 /* For hooks that wait. Other exchanges meet their hooks meanwhile; a call or timer ends with its exchange at the latest. */

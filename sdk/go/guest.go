@@ -36,7 +36,8 @@ func (guest *guest[Config, State]) make(json string) (Filter[State], []Problem) 
 	if len(problems) > 0 {
 		return Filter[State]{}, problems
 	}
-	return guest.build(config)
+	filter, problems := guest.build(config)
+	return filter, append(problems, filter.unexported()...)
 }
 
 func (guest *guest[Config, State]) ValidateConfig(json string) []weir_filter_lifecycle.Problem {

@@ -33,8 +33,13 @@
 package weir
 
 import (
+	"time"
+
+	"weir/internal/export_weir_filter_completed"
+	"weir/internal/export_weir_filter_connect"
 	"weir/internal/export_weir_filter_events"
 	"weir/internal/export_weir_filter_lifecycle"
+	"weir/internal/export_weir_filter_tick"
 	// the component's exports
 	_ "weir/internal/gen/exports/wit_exports"
 )
@@ -67,6 +72,21 @@ type Filter[State any] struct {
 	Resumed func(exchange *Exchange, call Call, outcome Outcome, state *State) Resumption
 	// Done: the exchange is over. Runs once for every exchange that met a hook.
 	Done func(request *Request, reason DoneReason, state *State)
+
+	// Hooks behind this line have to be exported, by the import of a package that does nothing else: import _ "weir/connect".
+
+	// Connect: the client asks for a tunnel (CONNECT, SOCKS5); nothing has been dialled. There is no exchange here, nor in ClientHello
+	// and Tick: what needs one cannot be used. Import weir/connect.
+	Connect func(to Tunnel) Decision
+	// ClientHello: TLS begins inside the tunnel. It is too late to redirect: that fails by policy. Import weir/connect.
+	ClientHello func(to Tunnel, hello ClientHello) Decision
+	// Completed: what an exchange came to, before Done: every exchange that the publication's match lets the filter see, whether or
+	// not it met another hook. Import weir/completed.
+	Completed func(request *Request, summary Summary, state *State)
+	// Tick: work by the clock, in each instance that a worker keeps. What was missed is not made up for. Import weir/tick.
+	Tick func()
+	// Interval is from one tick to the next, at least 100 ms; a second unless given. Asked once.
+	Interval time.Duration
 }
 
 // Export makes what build returns the filter of this component. Config is a struct with json tags; what the JSON text leaves out is
@@ -76,4 +96,7 @@ func Export[Config, State any](defaults Config, build func(Config) (Filter[State
 	guest := &guest[Config, State]{defaults: defaults, build: build, states: map[uint32]*State{}}
 	export_weir_filter_lifecycle.Guest = guest
 	export_weir_filter_events.Guest = guest
+	export_weir_filter_connect.Guest = guest
+	export_weir_filter_completed.Guest = guest
+	export_weir_filter_tick.Guest = guest
 }

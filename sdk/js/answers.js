@@ -14,6 +14,11 @@ export const drop = new Answer("drop-chunk");
 export const hold = new Answer("hold-for-body");
 export const wait = new Answer("wait");
 
+export const intercept = new Answer("intercept");
+export const passThrough = new Answer("pass-through");
+export const deny = (reason) => new Answer("deny", String(reason));
+export const redirect = (target) => new Answer("redirect", String(target));
+
 const next = new Answer("next");
 const pass = new Answer("pass");
 const proceed = new Answer("proceed");
@@ -52,4 +57,11 @@ export function chunkAction(returned) {
 export function resumption(returned) {
   if (returned === undefined) return proceed;
   return returned instanceof Answer ? returned : new Answer("replace", bytesOf(returned));
+}
+
+/** About a tunnel: nothing, or an answer. */
+export function decision(returned) {
+  if (returned === undefined) return next;
+  if (returned instanceof Answer) return returned;
+  throw new TypeError("a hook of a tunnel returns nothing, deny(…), redirect(…), intercept or passThrough");
 }

@@ -31,6 +31,11 @@ contract=$(sed -n 's/^package weir:filter@\(.*\);/\1/p' "$sdk/../../wit/filter.w
     for interface in limits metrics clock random kv tags timer callout secrets; do
         if grep -qE "weir/$interface(\"|'|\.js)" filter.js; then echo "  import weir:filter/$interface@$contract;"; fi
     done
+    # nor may it export what the filter does not
+    exported=$(tr '\n' ' ' <filter.js | sed -n 's/.*export const {\([^}]*\)}.*/\1/p' | tr -d ' ')
+    for interface in connect completed tick; do
+        case ,$exported, in *,$interface,*) echo "  export weir:filter/$interface@$contract;" ;; esac
+    done
     for interface in lifecycle events; do echo "  export weir:filter/$interface@$contract;"; done
     echo "}"
 } >build/wit/world.wit

@@ -1,14 +1,15 @@
 /** Write filters for the Weir proxy in JavaScript. */
 
 /**
- * Makes a filter. Its one place is the entry module: `export const { lifecycle, events } = filter({ … })`.
+ * Makes a filter. Its one place is the entry module: `export const { lifecycle, events } = filter({ … })`. A filter with hooks of
+ * `connect`, `completed` or `tick` exports that too, by this name: `export const { lifecycle, events, tick } = filter({ … })`.
  *
  * Hooks come in this order: request head, request body and trailers, response head (or upstream error), response body and
  * trailers, done. A hook that is not there is not called, and costs nothing. In every hook, `this.config` is the configuration.
  */
 export function filter<Config extends object, State extends object = Record<string, unknown>>(
   definition: Definition<Config, State> & ThisType<Definition<Config, State> & { readonly config: Config }>,
-): { lifecycle: object; events: object };
+): { lifecycle: object; events: object; connect: object; completed: object; tick: object };
 
 export interface Definition<Config extends object, State extends object> {
   /**
@@ -57,6 +58,58 @@ export interface Definition<Config extends object, State extends object> {
 
   /** The exchange is over. Runs once for every exchange that met a hook. */
   done?(exchange: { id: string; reason: DoneReason }, state: State): void;
+
+  /**
+   * Of `connect`. The client asks for a tunnel (CONNECT, SOCKS5); nothing has been dialled. Returning nothing: this filter has nothing
+   * against it. There is no exchange here, nor in `clientHello` and `tick`: what needs one cannot be used.
+   */
+  connect?(to: Tunnel): Decision | void;
+
+  /** Of `connect`. TLS begins inside the tunnel. It is too late to redirect: that fails by policy. */
+  clientHello?(to: Tunnel, hello: ClientHello): Decision | void;
+
+  /**
+   * Of `completed`. What an exchange came to, before `done`: every exchange that the publication's `match` lets the filter see,
+   * whether or not it met another hook.
+   */
+  completed?(exchange: { request: Request; reason: DoneReason }, summary: Summary, state: State): void;
+
+  /** Of `tick`. Work by the clock, in each instance that a worker keeps. What was missed is not made up for. */
+  tick?(): void;
+
+  /** Milliseconds from one tick to the next, at least 100; 1000 without it. Asked once. */
+  interval?(): number;
+}
+
+/** What a client asks to be connected to. */
+export interface Tunnel {
+  entry: Connection["entry"];
+  /** IP address and port. */
+  clientAddress: string;
+  /** Who the client proved to be. */
+  user?: string | null;
+  /** `host:port`. What an earlier filter redirected to, if one did. */
+  target: string;
+}
+
+/** What the client's TLS handshake tells in clear. */
+export interface ClientHello {
+  serverName?: string | null;
+  /** Names of protocols, in the client's order. */
+  alpn: string[];
+}
+
+/** What an exchange came to, in figures: bytes of content, and milliseconds from the request's head on. */
+export interface Summary {
+  /** As the client sent them. */
+  requestBytes: number;
+  /** As the client got them. */
+  responseBytes: number;
+  duration: number;
+  /** To the head of the upstream's response. */
+  firstByte?: number | null;
+  /** IP address and port that it was sent to. */
+  upstreamAddress?: string | null;
 }
 
 /** A fault in the configuration. */
@@ -111,6 +164,17 @@ export function respond(response: {
 export const abort: Answer<"abort">;
 /** Keeps this head back until its body ended or `maxBuffer` bytes came, so that body hooks may still change it. */
 export const hold: Answer<"hold">;
+/** What becomes of a tunnel. */
+export type Decision = Answer<"deny"> | Answer<"redirect"> | Answer<"intercept"> | Answer<"pass-through">;
+/** Refused, with a reason that the client may see. */
+export function deny(reason: string): Answer<"deny">;
+/** To this `host:port`. */
+export function redirect(target: string): Answer<"redirect">;
+/** TLS ends at the agent, and other hooks see what is inside. */
+export const intercept: Answer<"intercept">;
+/** Bytes pass as they are. */
+export const passThrough: Answer<"pass-through">;
+
 /** Nothing in place of this chunk. */
 export const drop: Answer<"drop">;
 

@@ -7,9 +7,10 @@
 import { problemsOf, textOf } from "./config.js";
 import { Exchange, Request, Response, Trailers } from "./exchange.js";
 import { action, chunkAction, resumption } from "./answers.js";
+import { further } from "./further.js";
 import { log } from "./log.js";
 
-export { abort, drop, hold, respond, wait } from "./answers.js";
+export { abort, deny, drop, hold, intercept, passThrough, redirect, respond, wait } from "./answers.js";
 export { HeaderError } from "./exchange.js";
 export { log } from "./log.js";
 export { utf8 } from "./utf8.js";
@@ -43,9 +44,10 @@ export function filter(definition) {
 
   const head = (hook, number, subject) => action(hook ? run(hook, subject, stateOf(number)) : undefined);
 
-  return {
+  const more = further(definition, run, stateOf);
+  const all = {
     lifecycle: {
-      validateConfig: (json) => run(() => problemsOf(json, definition, self).problems),
+      validateConfig: (json) => run(() => [...problemsOf(json, definition, self).problems, ...more.problems()]),
       configure(json) {
         const { config, problems } = run(() => problemsOf(json, definition, self));
         // the error of a `result` is thrown
@@ -83,6 +85,7 @@ export function filter(definition) {
       },
     },
   };
+  return Object.defineProperties(all, more.getters);
 }
 
 const faultOf = (error) => ({ kind: error.tag, reason: error.val ?? "" });

@@ -30,6 +30,10 @@ contract=$(sed -n 's/^package weir:filter@\(.*\);/\1/p' "$sdk/../../wit/filter.w
     for interface in limits metrics clock random kv tags timer callout secrets; do
         if grep -qF "weir.$interface" filter.py; then echo "  import weir:filter/$interface@$contract;"; fi
     done
+    # nor may it export what the filter does not
+    for interface in connect completed tick; do
+        if grep -qF "weir.$interface" filter.py; then echo "  export weir:filter/$interface@$contract;"; fi
+    done
     for interface in lifecycle events; do echo "  export weir:filter/$interface@$contract;"; done
     echo "}"
 } >build/wit/world.wit

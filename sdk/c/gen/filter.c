@@ -513,6 +513,73 @@ void __wasm_export_exports_weir_filter_events_on_resume_post_return(uint8_t * ar
 }
 
 
+// Exported Functions from `weir:filter/connect@0.1.0`
+
+#ifdef WEIR_EXPORTS_CONNECT
+__attribute__((__weak__, __export_name__("cabi_post_weir:filter/connect@0.1.0#on-connect")))
+void __wasm_export_exports_weir_filter_connect_on_connect_post_return(uint8_t * arg0) {
+  switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + 0))) {
+    case 0: {
+      break;
+    }
+    case 1: {
+      if ((*((size_t*) (arg0 + (2*sizeof(void*))))) > 0) {
+        free(*((uint8_t **) (arg0 + sizeof(void*))));
+      }
+      break;
+    }
+    case 2: {
+      if ((*((size_t*) (arg0 + (2*sizeof(void*))))) > 0) {
+        free(*((uint8_t **) (arg0 + sizeof(void*))));
+      }
+      break;
+    }
+    case 3: {
+      break;
+    }
+    case 4: {
+      break;
+    }
+  }
+}
+#endif
+
+#ifdef WEIR_EXPORTS_CONNECT
+__attribute__((__weak__, __export_name__("cabi_post_weir:filter/connect@0.1.0#on-client-hello")))
+void __wasm_export_exports_weir_filter_connect_on_client_hello_post_return(uint8_t * arg0) {
+  switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + 0))) {
+    case 0: {
+      break;
+    }
+    case 1: {
+      if ((*((size_t*) (arg0 + (2*sizeof(void*))))) > 0) {
+        free(*((uint8_t **) (arg0 + sizeof(void*))));
+      }
+      break;
+    }
+    case 2: {
+      if ((*((size_t*) (arg0 + (2*sizeof(void*))))) > 0) {
+        free(*((uint8_t **) (arg0 + sizeof(void*))));
+      }
+      break;
+    }
+    case 3: {
+      break;
+    }
+    case 4: {
+      break;
+    }
+  }
+}
+#endif
+
+// Exported Functions from `weir:filter/completed@0.1.0`
+
+
+// Exported Functions from `weir:filter/tick@0.1.0`
+
+
+
 // Canonical ABI intrinsics
 
 __attribute__((__weak__, __export_name__("cabi_realloc")))
@@ -795,6 +862,34 @@ void exports_weir_filter_events_resumption_free(exports_weir_filter_events_resum
       break;
     }
   }
+}
+
+void exports_weir_filter_connect_tunnel_free(exports_weir_filter_connect_tunnel_t *ptr) {
+  filter_string_free(&ptr->client_address);
+  filter_option_string_free(&ptr->user);
+  filter_string_free(&ptr->target);
+}
+
+void exports_weir_filter_connect_client_hello_free(exports_weir_filter_connect_client_hello_t *ptr) {
+  filter_option_string_free(&ptr->server_name);
+  filter_list_string_free(&ptr->alpn);
+}
+
+void exports_weir_filter_connect_decision_free(exports_weir_filter_connect_decision_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+    case 1: {
+      filter_string_free(&ptr->val.deny);
+      break;
+    }
+    case 2: {
+      filter_string_free(&ptr->val.redirect);
+      break;
+    }
+  }
+}
+
+void exports_weir_filter_completed_summary_free(exports_weir_filter_completed_summary_t *ptr) {
+  filter_option_string_free(&ptr->upstream_address);
 }
 
 void filter_string_set(filter_string_t *ret, const char*s) {
@@ -2087,6 +2182,188 @@ __attribute__((__export_name__("weir:filter/events@0.1.0#on-done")))
 void __wasm_export_exports_weir_filter_events_on_done(int32_t arg, int32_t arg0) {
   exports_weir_filter_events_on_done((uint32_t) (arg), arg0);
 }
+
+#ifdef WEIR_EXPORTS_CONNECT
+__attribute__((__export_name__("weir:filter/connect@0.1.0#on-connect")))
+uint8_t * __wasm_export_exports_weir_filter_connect_on_connect(int32_t arg, uint8_t * arg0, size_t arg1, int32_t arg2, uint8_t * arg3, size_t arg4, uint8_t * arg5, size_t arg6) {
+  filter_option_string_t option;
+  switch (arg2) {
+    case 0: {
+      option.is_some = false;
+      break;
+    }
+    case 1: {
+      option.is_some = true;
+      option.val = (filter_string_t) { (uint8_t*)(arg3), (arg4) };
+      break;
+    }
+  }
+  exports_weir_filter_connect_tunnel_t arg7 = (exports_weir_filter_connect_tunnel_t) {
+    (exports_weir_filter_connect_entry_t) arg,
+    (filter_string_t) (filter_string_t) { (uint8_t*)(arg0), (arg1) },
+    (filter_option_string_t) option,
+    (filter_string_t) (filter_string_t) { (uint8_t*)(arg5), (arg6) },
+  };
+  exports_weir_filter_connect_decision_t ret;
+  exports_weir_filter_connect_on_connect(&arg7, &ret);
+  uint8_t *ptr = (uint8_t *) &RET_AREA;
+  switch ((int32_t) (ret).tag) {
+    case 0: {
+      *((int8_t*)(ptr + 0)) = 0;
+      break;
+    }
+    case 1: {
+      const filter_string_t *payload8 = &(ret).val.deny;
+      *((int8_t*)(ptr + 0)) = 1;
+      *((size_t*)(ptr + (2*sizeof(void*)))) = (*payload8).len;
+      *((uint8_t **)(ptr + sizeof(void*))) = (uint8_t *) (*payload8).ptr;
+      break;
+    }
+    case 2: {
+      const filter_string_t *payload9 = &(ret).val.redirect;
+      *((int8_t*)(ptr + 0)) = 2;
+      *((size_t*)(ptr + (2*sizeof(void*)))) = (*payload9).len;
+      *((uint8_t **)(ptr + sizeof(void*))) = (uint8_t *) (*payload9).ptr;
+      break;
+    }
+    case 3: {
+      *((int8_t*)(ptr + 0)) = 3;
+      break;
+    }
+    case 4: {
+      *((int8_t*)(ptr + 0)) = 4;
+      break;
+    }
+  }
+  return ptr;
+}
+#endif
+
+#ifdef WEIR_EXPORTS_CONNECT
+__attribute__((__export_name__("weir:filter/connect@0.1.0#on-client-hello")))
+uint8_t * __wasm_export_exports_weir_filter_connect_on_client_hello(int32_t arg, uint8_t * arg0, size_t arg1, int32_t arg2, uint8_t * arg3, size_t arg4, uint8_t * arg5, size_t arg6, int32_t arg7, uint8_t * arg8, size_t arg9, uint8_t * arg10, size_t arg11) {
+  filter_option_string_t option;
+  switch (arg2) {
+    case 0: {
+      option.is_some = false;
+      break;
+    }
+    case 1: {
+      option.is_some = true;
+      option.val = (filter_string_t) { (uint8_t*)(arg3), (arg4) };
+      break;
+    }
+  }
+  filter_option_string_t option12;
+  switch (arg7) {
+    case 0: {
+      option12.is_some = false;
+      break;
+    }
+    case 1: {
+      option12.is_some = true;
+      option12.val = (filter_string_t) { (uint8_t*)(arg8), (arg9) };
+      break;
+    }
+  }
+  exports_weir_filter_connect_tunnel_t arg13 = (exports_weir_filter_connect_tunnel_t) {
+    (exports_weir_filter_connect_entry_t) arg,
+    (filter_string_t) (filter_string_t) { (uint8_t*)(arg0), (arg1) },
+    (filter_option_string_t) option,
+    (filter_string_t) (filter_string_t) { (uint8_t*)(arg5), (arg6) },
+  };
+  exports_weir_filter_connect_client_hello_t arg14 = (exports_weir_filter_connect_client_hello_t) {
+    (filter_option_string_t) option12,
+    (filter_list_string_t) (filter_list_string_t) { (filter_string_t*)(arg10), (arg11) },
+  };
+  exports_weir_filter_connect_decision_t ret;
+  exports_weir_filter_connect_on_client_hello(&arg13, &arg14, &ret);
+  uint8_t *ptr = (uint8_t *) &RET_AREA;
+  switch ((int32_t) (ret).tag) {
+    case 0: {
+      *((int8_t*)(ptr + 0)) = 0;
+      break;
+    }
+    case 1: {
+      const filter_string_t *payload15 = &(ret).val.deny;
+      *((int8_t*)(ptr + 0)) = 1;
+      *((size_t*)(ptr + (2*sizeof(void*)))) = (*payload15).len;
+      *((uint8_t **)(ptr + sizeof(void*))) = (uint8_t *) (*payload15).ptr;
+      break;
+    }
+    case 2: {
+      const filter_string_t *payload16 = &(ret).val.redirect;
+      *((int8_t*)(ptr + 0)) = 2;
+      *((size_t*)(ptr + (2*sizeof(void*)))) = (*payload16).len;
+      *((uint8_t **)(ptr + sizeof(void*))) = (uint8_t *) (*payload16).ptr;
+      break;
+    }
+    case 3: {
+      *((int8_t*)(ptr + 0)) = 3;
+      break;
+    }
+    case 4: {
+      *((int8_t*)(ptr + 0)) = 4;
+      break;
+    }
+  }
+  return ptr;
+}
+#endif
+
+#ifdef WEIR_EXPORTS_COMPLETED
+__attribute__((__export_name__("weir:filter/completed@0.1.0#on-completed")))
+void __wasm_export_exports_weir_filter_completed_on_completed(int32_t arg, int32_t arg0, double arg1, double arg2, double arg3, int32_t arg4, double arg5, int32_t arg6, uint8_t * arg7, size_t arg8) {
+  filter_option_f64_t option;
+  switch (arg4) {
+    case 0: {
+      option.is_some = false;
+      break;
+    }
+    case 1: {
+      option.is_some = true;
+      option.val = arg5;
+      break;
+    }
+  }
+  filter_option_string_t option9;
+  switch (arg6) {
+    case 0: {
+      option9.is_some = false;
+      break;
+    }
+    case 1: {
+      option9.is_some = true;
+      option9.val = (filter_string_t) { (uint8_t*)(arg7), (arg8) };
+      break;
+    }
+  }
+  exports_weir_filter_completed_summary_t arg10 = (exports_weir_filter_completed_summary_t) {
+    (exports_weir_filter_completed_done_reason_t) arg0,
+    (double) arg1,
+    (double) arg2,
+    (double) arg3,
+    (filter_option_f64_t) option,
+    (filter_option_string_t) option9,
+  };
+  exports_weir_filter_completed_on_completed((uint32_t) (arg), &arg10);
+}
+#endif
+
+#ifdef WEIR_EXPORTS_TICK
+__attribute__((__export_name__("weir:filter/tick@0.1.0#interval")))
+int32_t __wasm_export_exports_weir_filter_tick_interval(void) {
+  uint32_t ret = exports_weir_filter_tick_interval();
+  return (int32_t) (ret);
+}
+#endif
+
+#ifdef WEIR_EXPORTS_TICK
+__attribute__((__export_name__("weir:filter/tick@0.1.0#on-tick")))
+void __wasm_export_exports_weir_filter_tick_on_tick(void) {
+  exports_weir_filter_tick_on_tick();
+}
+#endif
 
 // Ensure that the *_component_type.o object is linked in
 

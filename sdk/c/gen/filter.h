@@ -482,6 +482,63 @@ typedef struct exports_weir_filter_events_resumption_t {
 // of a chunk
 #define EXPORTS_WEIR_FILTER_EVENTS_RESUMPTION_DROP_CHUNK 6
 
+typedef weir_filter_http_entry_t exports_weir_filter_connect_entry_t;
+
+typedef struct exports_weir_filter_connect_tunnel_t {
+  exports_weir_filter_connect_entry_t   entry;
+  // IP address and port of the client
+  filter_string_t   client_address;
+  // who the client proved to be
+  filter_option_string_t   user;
+  // host:port
+  filter_string_t   target;
+} exports_weir_filter_connect_tunnel_t;
+
+// What the client's TLS handshake tells in clear (RFC 8446 section 4.1.2).
+typedef struct exports_weir_filter_connect_client_hello_t {
+  // RFC 6066 section 3
+  filter_option_string_t   server_name;
+  // names of protocols, in the client's order (RFC 7301)
+  filter_list_string_t   alpn;
+} exports_weir_filter_connect_client_hello_t;
+
+typedef struct exports_weir_filter_connect_decision_t {
+  uint8_t tag;
+  union {
+    filter_string_t     deny;
+    filter_string_t     redirect;
+  } val;
+} exports_weir_filter_connect_decision_t;
+
+// this filter has nothing against it
+#define EXPORTS_WEIR_FILTER_CONNECT_DECISION_NEXT 0
+// refused, with a reason that the client may see
+#define EXPORTS_WEIR_FILTER_CONNECT_DECISION_DENY 1
+// to this host:port
+#define EXPORTS_WEIR_FILTER_CONNECT_DECISION_REDIRECT 2
+// TLS ends at the agent, and other hooks see what is inside
+#define EXPORTS_WEIR_FILTER_CONNECT_DECISION_INTERCEPT 3
+// bytes pass as they are
+#define EXPORTS_WEIR_FILTER_CONNECT_DECISION_PASS_THROUGH 4
+
+typedef weir_filter_http_exchange_t exports_weir_filter_completed_exchange_t;
+
+typedef weir_filter_http_done_reason_t exports_weir_filter_completed_done_reason_t;
+
+typedef struct exports_weir_filter_completed_summary_t {
+  exports_weir_filter_completed_done_reason_t   reason;
+  // bytes of content, as the client sent them
+  double   request_bytes;
+  // bytes of content, as the client got them
+  double   response_bytes;
+  // milliseconds from the request's head to the end
+  double   duration;
+  // milliseconds from the request's head to the head of the upstream's response
+  filter_option_f64_t   first_byte;
+  // IP address and port that it was sent to
+  filter_option_string_t   upstream_address;
+} exports_weir_filter_completed_summary_t;
+
 // Imported Functions from `weir:filter/http@0.1.0`
 extern void weir_filter_http_connection(weir_filter_http_exchange_t of, weir_filter_http_connection_info_t *ret);
 // The exchange's id in the traffic store, a UUID.
@@ -613,6 +670,17 @@ void exports_weir_filter_events_on_upstream_error(exports_weir_filter_events_exc
 void exports_weir_filter_events_on_resume(exports_weir_filter_events_exchange_t of, exports_weir_filter_events_hook_t waiting, uint32_t call, exports_weir_filter_events_call_outcome_t *outcome, exports_weir_filter_events_resumption_t *ret);
 void exports_weir_filter_events_on_done(exports_weir_filter_events_exchange_t of, exports_weir_filter_events_done_reason_t reason);
 
+// Exported Functions from `weir:filter/connect@0.1.0`
+void exports_weir_filter_connect_on_connect(exports_weir_filter_connect_tunnel_t *to, exports_weir_filter_connect_decision_t *ret);
+void exports_weir_filter_connect_on_client_hello(exports_weir_filter_connect_tunnel_t *to, exports_weir_filter_connect_client_hello_t *hello, exports_weir_filter_connect_decision_t *ret);
+
+// Exported Functions from `weir:filter/completed@0.1.0`
+void exports_weir_filter_completed_on_completed(exports_weir_filter_completed_exchange_t of, exports_weir_filter_completed_summary_t *summary);
+
+// Exported Functions from `weir:filter/tick@0.1.0`
+uint32_t exports_weir_filter_tick_interval(void);
+void exports_weir_filter_tick_on_tick(void);
+
 // Helper Functions
 
 void filter_option_string_free(filter_option_string_t *ptr);
@@ -686,6 +754,14 @@ void exports_weir_filter_events_call_response_free(exports_weir_filter_events_ca
 void exports_weir_filter_events_call_outcome_free(exports_weir_filter_events_call_outcome_t *ptr);
 
 void exports_weir_filter_events_resumption_free(exports_weir_filter_events_resumption_t *ptr);
+
+void exports_weir_filter_connect_tunnel_free(exports_weir_filter_connect_tunnel_t *ptr);
+
+void exports_weir_filter_connect_client_hello_free(exports_weir_filter_connect_client_hello_t *ptr);
+
+void exports_weir_filter_connect_decision_free(exports_weir_filter_connect_decision_t *ptr);
+
+void exports_weir_filter_completed_summary_free(exports_weir_filter_completed_summary_t *ptr);
 
 // Sets the string `ret` to reference the input string `s` without copying it
 void filter_string_set(filter_string_t *ret, const char*s);

@@ -83,3 +83,9 @@ weir_resumption weir_resume_body(weir_chunk_action action) {
   };
   return (weir_resumption){same[action.what], action.reply, action.bytes, action.length};
 }
+
+weir_decision weir_no_objection(void) { return (weir_decision){EXPORTS_WEIR_FILTER_CONNECT_DECISION_NEXT, NULL}; }
+weir_decision weir_deny(const char *reason) { return (weir_decision){EXPORTS_WEIR_FILTER_CONNECT_DECISION_DENY, reason}; }
+weir_decision weir_redirect(const char *target) { return (weir_decision){EXPORTS_WEIR_FILTER_CONNECT_DECISION_REDIRECT, target}; }
+weir_decision weir_intercept(void) { return (weir_decision){EXPORTS_WEIR_FILTER_CONNECT_DECISION_INTERCEPT, NULL}; }
+weir_decision weir_pass_through(void) { return (weir_decision){EXPORTS_WEIR_FILTER_CONNECT_DECISION_PASS_THROUGH, NULL}; }

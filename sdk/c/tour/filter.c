@@ -1,17 +1,9 @@
 /* Goes through the whole SDK: sdk/tour has the cases that every language's tour is held to. */
 #include <string.h>
 
-#include "weir.h"
+#include "tour.h"
 
-struct config {
-  const char *mark;
-  weir_strings names;
-  double limit;
-  bool strict;
-  const weir_json *any;
-};
-
-static struct config config;
+struct config config;
 
 static const weir_key keys[] = {
     WEIR_STRING(struct config, mark, "-"),
@@ -85,6 +77,11 @@ static void count(weir_exchange *x) {
   weir_set_header(x, WEIR_REQUEST, "x-count", weir_format("%g", sum));
 }
 
+static void ticks(weir_exchange *x) {
+  double sum = 0;
+  if (!weir_kv_add("ticks", 0, 0, &sum)) weir_set_header(x, WEIR_REQUEST, "x-ticks", weir_format("%g", sum));
+}
+
 static weir_resumption resumed(weir_exchange *x, weir_call call, const weir_outcome *outcome, void *state) {
   static const char *const kinds[] = {"refused", "reset", "timeout", "dns", "tls", "protocol", "too-large"};
   (void)call, (void)state;
@@ -107,6 +104,7 @@ static weir_action request_head(weir_exchange *x, void *state) {
   if (weir_starts_with(path, "/wait") && weir_start_timer(x, 10, NULL) == WEIR_STARTED) return weir_wait();
   if (weir_starts_with(path, "/call")) return call(x);
   if (weir_starts_with(path, "/kv")) count(x);
+  if (weir_starts_with(path, "/ticks")) ticks(x);
   if (weir_starts_with(path, "/secret")) {
     const char *other = weir_secret(x, "other");
     weir_set_header(x, WEIR_REQUEST, "authorization", weir_format("Bearer %s", weir_secret(x, "key")));

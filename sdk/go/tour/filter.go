@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"weir"
+	_ "weir/completed"
+	_ "weir/connect"
+	_ "weir/tick"
 )
 
 type Config struct {
@@ -66,6 +69,11 @@ func init() {
 			Done: func(request *weir.Request, reason weir.DoneReason, state *State) {
 				weir.Infof("%s %d %s", request.ID(), reason, state.trace)
 			},
+			Connect:     config.connect,
+			ClientHello: clientHello,
+			Completed:   completed,
+			Tick:        func() { weir.KvAdd("ticks", 1, 0) },
+			Interval:    100 * time.Millisecond,
 		}, nil
 	})
 }
@@ -116,6 +124,10 @@ func (config Config) requestHead(request *weir.Request, state *State) weir.Actio
 		if sum, fault := weir.KvAdd("n", 1, 0); fault == nil {
 			request.Headers().Set("x-count", fmt.Sprint(sum))
 		}
+	case is("/ticks"):
+		if sum, fault := weir.KvAdd("ticks", 0, 0); fault == nil {
+			request.Headers().Set("x-ticks", fmt.Sprint(sum))
+		}
 	case is("/tag"):
 		if weir.TagText(request, "seen", "yes") == nil {
 			request.Headers().Set("x-tagged", "yes")
@@ -144,6 +156,40 @@ func resumed(exchange *weir.Exchange, _ weir.Call, outcome weir.Outcome, _ *Stat
 		headers.Set("x-answer", "failed "+came.Kind.String())
 	}
 	return weir.Proceed
+}
+
+func (config Config) connect(to weir.Tunnel) weir.Decision {
+	switch {
+	case strings.HasPrefix(to.Target, "denied."):
+		return weir.Deny(to.Target + ", on purpose")
+	case strings.HasPrefix(to.Target, "elsewhere."):
+		return weir.Redirect(config.Mark)
+	case config.Strict:
+		return weir.PassThrough
+	}
+	return weir.NoObjection
+}
+
+func clientHello(to weir.Tunnel, hello weir.ClientHello) weir.Decision {
+	if hello.ServerName == "refused.localhost" {
+		return weir.Deny("by its name")
+	}
+	if len(hello.ALPN) > 0 && hello.ALPN[0] == "h2" && to.Entry == weir.Forward {
+		return weir.Deny("no tunnel comes so")
+	}
+	return weir.NoObjection
+}
+
+func completed(request *weir.Request, summary weir.Summary, _ *State) {
+	done, timed := 0, "-"
+	if summary.Reason == weir.Complete {
+		done = 1
+	}
+	if summary.FirstByte >= 0 && summary.FirstByte <= summary.Duration {
+		timed = "timed"
+	}
+	weir.Infof("completed %s %d %g %g %s %s", request.Path(), done, summary.RequestBytes, summary.ResponseBytes, timed,
+		orDash(summary.UpstreamAddress))
 }
 
 func facts(request *weir.Request) string {

@@ -1,6 +1,6 @@
 // Goes through the whole SDK: sdk/tour has the cases that every language's tour is held to.
 
-import { abort, drop, filter, HeaderError, hold, log, respond, utf8, wait } from "weir";
+import { abort, deny, drop, filter, HeaderError, hold, log, passThrough, redirect, respond, utf8, wait } from "weir";
 import { callout } from "weir/callout";
 import { kv } from "weir/kv";
 import { secrets } from "weir/secrets";
@@ -69,7 +69,7 @@ function body(chunk) {
 const answer = ({ kind, status, body, error }) =>
   kind === "response" ? `${status} ${utf8.decode(body)}` : `failed ${error.kind}`;
 
-export const { lifecycle, events } = filter({
+export const { lifecycle, events, connect, completed, tick } = filter({
   config: { mark: "-", names: [], limit: 7, strict: false, any: null },
 
   state: () => ({ trace: "" }),
@@ -84,6 +84,7 @@ export const { lifecycle, events } = filter({
     if (request.path.startsWith("/panic")) throw new Error("on purpose");
     if (request.path.startsWith("/rewrite")) rewrite(request);
     if (request.path.startsWith("/kv")) count(request);
+    if (request.path.startsWith("/ticks")) request.headers.set("x-ticks", kv.add("ticks", 0));
     if (request.path.startsWith("/tag")) {
       tags.set(request, "seen", "yes");
       request.headers.set("x-tagged", "yes");
@@ -138,5 +139,28 @@ export const { lifecycle, events } = filter({
 
   done({ id, reason }, state) {
     log.info(id, reason, state.trace);
+  },
+
+  connect({ target }) {
+    if (target.startsWith("denied.")) return deny(`${target}, on purpose`);
+    if (target.startsWith("elsewhere.")) return redirect(this.config.mark);
+    if (this.config.strict) return passThrough;
+  },
+
+  clientHello({ entry }, { serverName, alpn }) {
+    if (serverName === "refused.localhost") return deny("by its name");
+    if (alpn[0] === "h2" && entry === "forward") return deny("no tunnel comes so");
+  },
+
+  completed({ request, reason }, { requestBytes, responseBytes, duration, firstByte, upstreamAddress }) {
+    const timed = (firstByte ?? Infinity) <= duration ? "timed" : "-";
+    const done = Number(reason === "complete");
+    log.info("completed", request.path, done, requestBytes, responseBytes, timed, upstreamAddress ?? "-");
+  },
+
+  interval: () => 100,
+
+  tick() {
+    kv.add("ticks");
   },
 });

@@ -6,9 +6,12 @@ from typing import Any
 
 import weir
 import weir.callout
+import weir.completed
+import weir.connect
 import weir.kv
 import weir.secrets
 import weir.tags
+import weir.tick
 import weir.timer
 
 
@@ -81,7 +84,7 @@ def body(chunk: weir.Chunk) -> weir.ChunkAction:
     return None
 
 
-class Tour(weir.Filter[Config, State]):
+class Tour(weir.Filter[Config, State], weir.connect.Connect, weir.completed.Completed, weir.tick.Tick):
     def request_head(self, request: weir.Request, state: State):
         state.trace += "h"
         path, config = request.path, self.config
@@ -101,6 +104,8 @@ class Tour(weir.Filter[Config, State]):
         if path.startswith("/kv"):
             weir.kv.add("n")
             request.headers.set("x-count", f"{weir.kv.add('n'):g}")
+        if path.startswith("/ticks"):
+            request.headers.set("x-ticks", f"{weir.kv.add('ticks', 0):g}")
         if path.startswith("/tag"):
             weir.tags.set(request, "seen", "yes")
             request.headers.set("x-tagged", "yes")
@@ -156,3 +161,28 @@ class Tour(weir.Filter[Config, State]):
 
     def done(self, done: weir.Done, state: State):
         print(done.request.id, done.reason, state.trace)
+
+    def connect(self, to: weir.connect.Tunnel):
+        if to.target.startswith("denied."):
+            return weir.connect.Deny(f"{to.target}, on purpose")
+        if to.target.startswith("elsewhere."):
+            return weir.connect.Redirect(self.config.mark)
+        if self.config.strict:
+            return weir.connect.PassThrough()
+
+    def client_hello(self, to: weir.connect.Tunnel, hello: weir.connect.ClientHello):
+        if hello.server_name == "refused.localhost":
+            return weir.connect.Deny("by its name")
+        if hello.alpn[:1] == ["h2"] and to.entry == "forward":
+            return weir.connect.Deny("no tunnel comes so")
+
+    def completed(self, done: weir.Done, summary: weir.completed.Summary, state: State):
+        timed = "timed" if summary.first_byte is not None and summary.first_byte <= summary.duration else "-"
+        figures = f"{summary.request_bytes:g} {summary.response_bytes:g} {timed} {summary.upstream_address or '-'}"
+        print("completed", done.request.path, int(done.reason == "complete"), figures)
+
+    def interval(self):
+        return 100
+
+    def tick(self):
+        weir.kv.add("ticks")

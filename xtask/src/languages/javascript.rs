@@ -19,11 +19,11 @@ pub(super) fn build(project: &Project, tools: &Tools) -> anyhow::Result<Vec<u8>>
     let modules = stage::folder(project)?;
     stage::copy(&root().join("sdk/js"), &modules.join("node_modules/weir"))?;
     let source = fs::read_to_string(project.folder.join("filter.js"))?;
-    let asks = |interface: &str| {
+    let imported = |interface: &str| {
         let ends = ["\"", "'", ".js"];
         ends.iter().any(|end| source.contains(&format!("weir/{interface}{end}")))
     };
-    let wit = world::write(project, asks)?;
+    let wit = world::write(project, |interface| imported(interface) || exports(&source, interface))?;
     let component = project.scratch.join("unchecked.wasm");
     let mut node = Command::new("node");
     node.arg(program)
@@ -37,6 +37,12 @@ pub(super) fn build(project: &Project, tools: &Tools) -> anyhow::Result<Vec<u8>>
         .arg(&component);
     run("componentize-qjs", &mut node)?;
     Ok(fs::read(component)?)
+}
+
+/// Does the entry module say `export const { …, NAME, … }`?
+fn exports(source: &str, name: &str) -> bool {
+    let lists = source.split("export const {").skip(1).filter_map(|rest| rest.split('}').next());
+    lists.flat_map(|list| list.split(',')).any(|exported| exported.trim() == name)
 }
 
 /// Without building anything.

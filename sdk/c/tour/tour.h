@@ -1,0 +1,12 @@
+/* What the tour's files share. */
+#include "weir.h"
+
+struct config {
+  const char *mark;
+  weir_strings names;
+  double limit;
+  bool strict;
+  const weir_json *any;
+};
+
+extern struct config config;
