@@ -48,7 +48,9 @@ pub(crate) fn join_cookies(headers: &mut HeaderMap) {
         return;
     }
     let parts: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    if let Ok(joined) = HeaderValue::from_bytes(&parts.join(&b"; "[..])) {
+    let holds_secret = headers.get_all(COOKIE).iter().any(HeaderValue::is_sensitive);
+    if let Ok(mut joined) = HeaderValue::from_bytes(&parts.join(&b"; "[..])) {
+        joined.set_sensitive(holds_secret);
         headers.insert(COOKIE, joined);
     }
 }

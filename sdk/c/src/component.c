@@ -90,20 +90,20 @@ static void answer_chunk(weir_chunk_action action, exports_weir_filter_events_ch
 
 void exports_weir_filter_events_on_request_head(uint32_t of, bool end_of_stream, exports_weir_filter_events_action_t *ret) {
   weir_enter();
-  weir_exchange exchange = {of, end_of_stream};
+  weir_exchange exchange = {.number = of, .end_of_stream = end_of_stream};
   answer(filter->request_head ? filter->request_head(&exchange, weir_state_of(of)) : weir_next(), ret);
 }
 
 void exports_weir_filter_events_on_response_head(uint32_t of, bool end_of_stream, exports_weir_filter_events_action_t *ret) {
   weir_enter();
-  weir_exchange exchange = {of, end_of_stream};
+  weir_exchange exchange = {.number = of, .end_of_stream = end_of_stream};
   answer(filter->response_head ? filter->response_head(&exchange, weir_state_of(of)) : weir_next(), ret);
 }
 
 void exports_weir_filter_events_on_body(uint32_t of, weir_filter_http_direction_t origin, filter_list_u8_t *chunk,
                                         bool end_of_stream, exports_weir_filter_events_chunk_action_t *ret) {
   weir_enter();
-  weir_exchange exchange = {of, true};
+  weir_exchange exchange = {.number = of, .end_of_stream = true};
   weir_chunk piece = {chunk->ptr, chunk->len, end_of_stream};
   bool is_request = origin == WEIR_FILTER_HTTP_DIRECTION_REQUEST;
   weir_chunk_action (*hook)(weir_exchange *, weir_chunk, void *) = is_request ? filter->request_body : filter->response_body;
@@ -113,7 +113,7 @@ void exports_weir_filter_events_on_body(uint32_t of, weir_filter_http_direction_
 void exports_weir_filter_events_on_trailers(uint32_t of, weir_filter_http_direction_t origin,
                                             exports_weir_filter_events_chunk_action_t *ret) {
   weir_enter();
-  weir_exchange exchange = {of, true};
+  weir_exchange exchange = {.number = of, .end_of_stream = true};
   bool is_request = origin == WEIR_FILTER_HTTP_DIRECTION_REQUEST;
   weir_chunk_action (*hook)(weir_exchange *, void *) = is_request ? filter->request_trailers : filter->response_trailers;
   answer_chunk(hook ? hook(&exchange, weir_state_of(of)) : weir_pass(), ret);
@@ -126,7 +126,7 @@ static const char *reason_of(const exports_weir_filter_events_upstream_error_t *
 void exports_weir_filter_events_on_upstream_error(uint32_t of, exports_weir_filter_events_upstream_error_t *error,
                                                   exports_weir_filter_events_action_t *ret) {
   weir_enter();
-  weir_exchange exchange = {of, true};
+  weir_exchange exchange = {.number = of, .end_of_stream = true};
   const char *reason = reason_of(error);
   weir_upstream_error kind = (weir_upstream_error)error->tag;
   answer(filter->upstream_error ? filter->upstream_error(&exchange, kind, reason, weir_state_of(of)) : weir_next(), ret);
@@ -151,7 +151,7 @@ void exports_weir_filter_events_on_resume(uint32_t of, exports_weir_filter_event
                                           exports_weir_filter_events_call_outcome_t *came,
                                           exports_weir_filter_events_resumption_t *ret) {
   weir_enter();
-  weir_exchange exchange = {of, true, (weir_hook)waiting};
+  weir_exchange exchange = {.number = of, .end_of_stream = true, .waiting = (weir_hook)waiting};
   weir_outcome outcome = outcome_of(came);
   weir_resumption resumption = filter->resumed ? filter->resumed(&exchange, call, &outcome, weir_state_of(of)) : weir_proceed();
   ret->tag = resumption.what;
@@ -162,7 +162,7 @@ void exports_weir_filter_events_on_resume(uint32_t of, exports_weir_filter_event
 
 void exports_weir_filter_events_on_done(uint32_t of, exports_weir_filter_events_done_reason_t reason) {
   weir_enter();
-  weir_exchange exchange = {of, true};
+  weir_exchange exchange = {.number = of, .end_of_stream = true};
   if (filter->done) filter->done(&exchange, (weir_done_reason)reason, weir_state_of(of));
   weir_forget_state(of);
   weir_leave();

@@ -42,7 +42,7 @@ void exports_weir_filter_connect_on_client_hello(exports_weir_filter_connect_tun
 
 void exports_weir_filter_completed_on_completed(uint32_t of, exports_weir_filter_completed_summary_t *came) {
   weir_enter();
-  weir_exchange exchange = {of, true};
+  weir_exchange exchange = {.number = of, .end_of_stream = true};
   weir_summary summary = {
       .reason = (weir_done_reason)came->reason,
       .request_bytes = came->request_bytes,

@@ -54,3 +54,16 @@ fn tool(tools: &Tools) -> anyhow::Result<PathBuf> {
     let (name, version) = TOOLS.split_once(' ').context("a tool is a name and a version")?;
     tools.npm(name, version)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::exports;
+
+    #[test]
+    fn an_entry_module_says_what_it_exports() {
+        let source = "import { tick } from \"x\";\nexport const {\n  lifecycle, events,\n  completed,\n} = filter({ connect() {} });\n";
+        assert!(exports(source, "completed") && exports(source, "events"));
+        assert!(!exports(source, "connect") && !exports(source, "tick") && !exports(source, "complete"));
+        assert!(!exports("", "tick"));
+    }
+}
