@@ -45,7 +45,8 @@ pub enum EncodeError {
 }
 
 /// Makes a component of a core module. The module's exports say what it is: a module that exports functions of `events`
-/// exports the interface `events`. A module that carries its world in a section of its own, as Rust's do, is believed.
+/// exports the interface `events`. A module that carries its world in a section of its own, as Rust's do, is believed; so
+/// is one of `wasi:http/middleware`, which then imports what that world has.
 ///
 /// # Errors
 /// The module is not what it should be.

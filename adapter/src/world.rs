@@ -9,6 +9,9 @@ use wit_parser::{Resolve, WorldId};
 
 use crate::{EncodeError, PREVIEW1, misfit};
 
+/// In the name of what a module of `wasi:http/middleware` exports, behind marks of the canonical ABI.
+const STANDARD: &str = "wasi:http/handler@0.3.";
+
 /// What can be told of a module from outside.
 #[derive(Debug, Default)]
 pub(crate) struct Shape {
@@ -17,6 +20,10 @@ pub(crate) struct Shape {
     exports: BTreeSet<String>,
     pub(crate) carries_world: bool,
     pub(crate) wants_preview1: bool,
+    /// An import that is nobody's of the contract: module and name.
+    foreign: Option<(String, String)>,
+    /// It exports the handler of `wasi:http`: a middleware, whose imports are those of the standard.
+    is_standard: bool,
 }
 
 impl Shape {
@@ -28,13 +35,14 @@ impl Shape {
                 Payload::ImportSection(section) => {
                     for import in section.into_imports() {
                         let import = import.map_err(broken)?;
-                        shape.import(import.module, import.name)?;
+                        shape.import(import.module, import.name);
                     }
                 }
                 Payload::ExportSection(section) => {
                     for export in section {
                         let name = export.map_err(broken)?.name;
                         let interface = name.split_once('#').map(|(interface, _)| interface);
+                        shape.is_standard |= interface.is_some_and(|name| name.contains(STANDARD));
                         shape.exports.extend(interface.filter(|name| is_ours(name)).map(str::to_owned));
                     }
                 }
@@ -44,21 +52,23 @@ impl Shape {
                 _ => {}
             }
         }
+        if let Some((module, name)) = shape.foreign.take_if(|_| !shape.carries_world || !shape.is_standard) {
+            return Err(EncodeError::Import { module, name });
+        }
         if shape.exports.is_empty() && !shape.carries_world {
             return Err(EncodeError::NoExports(format!("{}/events@{}#on-done", weir_wit::PACKAGE, weir_wit::VERSION)));
         }
         Ok(shape)
     }
 
-    fn import(&mut self, module: &str, name: &str) -> Result<(), EncodeError> {
+    fn import(&mut self, module: &str, name: &str) {
         if module == PREVIEW1 {
             self.wants_preview1 = true;
         } else if is_ours(module) {
             self.imports.insert(module.to_owned());
         } else {
-            return Err(EncodeError::Import { module: module.to_owned(), name: name.to_owned() });
+            self.foreign.get_or_insert_with(|| (module.to_owned(), name.to_owned()));
         }
-        Ok(())
     }
 }
 

@@ -15,6 +15,7 @@ mod key;
 mod limits;
 mod name;
 mod ratchet;
+pub mod standard;
 mod statement;
 mod tag;
 mod upstream;

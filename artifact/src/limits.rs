@@ -28,6 +28,9 @@ pub struct Limits {
     pub kv_entries: u32,
     /// Keys and values that it keeps there, bytes. Default 4 MiB.
     pub kv_bytes: u32,
+    /// How long a `wasi:http` middleware may do nothing while its exchange waits for it and for nobody else, milliseconds.
+    /// Default 30,000.
+    pub stall_ms: u32,
 }
 
 impl Default for Limits {
@@ -44,6 +47,7 @@ impl Default for Limits {
             exchanges_per_instance: 10_000,
             kv_entries: 10_000,
             kv_bytes: 4 << 20,
+            stall_ms: 30_000,
         }
     }
 }
@@ -76,6 +80,7 @@ impl Limits {
             ("exchanges_per_instance", self.exchanges_per_instance, 1, 60_000),
             ("kv_entries", self.kv_entries, 0, 1_000_000),
             ("kv_bytes", self.kv_bytes, 0, 256 << 20),
+            ("stall_ms", self.stall_ms, 100, 3_600_000),
         ];
         for (field, value, low, high) in ranges {
             if !(low..=high).contains(&value) {

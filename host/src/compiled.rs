@@ -21,35 +21,40 @@ pub(crate) struct Compiled {
 }
 
 /// What some live generation runs.
-#[derive(Default)]
-pub(crate) struct Compilations(Mutex<HashMap<Digest, Weak<Compiled>>>);
+pub(crate) struct Compilations<C>(Mutex<HashMap<Digest, Weak<C>>>);
 
-impl Compilations {
+impl<C> Default for Compilations<C> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<C> Compilations<C> {
     /// Compiles, unless a live generation has done so.
     pub(crate) fn of(
         &self,
         artifact: &Artifact,
-        engine: &Engine,
-        linker: &Linker<State>,
-    ) -> Result<Arc<Compiled>, LoadFault> {
+        compile: impl FnOnce() -> Result<C, LoadFault>,
+    ) -> Result<Arc<C>, LoadFault> {
         let digest = artifact.publication().digest;
         if let Some(compiled) = self.lock().get(&digest).and_then(Weak::upgrade) {
             return Ok(compiled);
         }
         // Not under the lock: others may be compiled meanwhile.
-        let compiled = Arc::new(compile(artifact, engine, linker)?);
+        let compiled = Arc::new(compile()?);
         let mut live = self.lock();
         live.retain(|_, compiled| compiled.strong_count() > 0);
         live.insert(digest, Arc::downgrade(&compiled));
         Ok(compiled)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Weak<Compiled>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Weak<C>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn compile(artifact: &Artifact, engine: &Engine, linker: &Linker<State>) -> Result<Compiled, LoadFault> {
+/// A component of the world `filter`.
+pub(crate) fn compile(artifact: &Artifact, engine: &Engine, linker: &Linker<State>) -> Result<Compiled, LoadFault> {
     let component = Component::from_binary(engine, artifact.component())
         .map_err(|error| LoadFault::Compile(format!("{error:#}")))?;
     let link = |error: wasmtime::Error| LoadFault::Link(format!("{error:#}"));

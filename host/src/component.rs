@@ -1,23 +1,53 @@
 //! Is this a filter at all? Decided by parsing, before anything is compiled.
 //!
-//! Bytes and grants go in; nothing, or the fault, comes out.
+//! Bytes and grants go in; the world that it is of, or the fault, comes out.
 
 use std::collections::BTreeSet;
 
 use wasmparser::{Encoding, Parser, Payload};
-use weir_artifact::Capability;
+use weir_artifact::{Capability, standard};
 
 use crate::LoadFault;
 
 /// Interfaces that make a component a filter.
 const EXPORTS: [&str; 2] = ["lifecycle", "events"];
 
+/// The world of a component that may be a filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum World {
+    /// `weir:filter/filter`: hooks, called as the exchange passes.
+    Filter,
+    /// `wasi:http/middleware`: one handler around all that comes after it.
+    Middleware,
+}
+
 /// Checks form, world, imports and grants.
 ///
 /// # Errors
 /// The first fault.
-pub fn check(bytes: &[u8], grants: &BTreeSet<Capability>) -> Result<(), LoadFault> {
+pub fn check(bytes: &[u8], grants: &BTreeSet<Capability>) -> Result<World, LoadFault> {
     let surface = Surface::parse(bytes)?;
+    let is_ours = surface.exports.iter().any(|name| ours(name).is_some());
+    if !is_ours && surface.exports.iter().any(|name| standard::is_handler(name)) {
+        return check_standard(&surface, grants).map(|()| World::Middleware);
+    }
+    check_ours(&surface, grants).map(|()| World::Filter)
+}
+
+fn check_standard(surface: &Surface, grants: &BTreeSet<Capability>) -> Result<(), LoadFault> {
+    for import in &surface.imports {
+        match standard::import(import) {
+            None => return Err(LoadFault::UnknownImport(import.clone())),
+            Some(Some(capability)) if !grants.contains(&capability) => {
+                return Err(LoadFault::NotGranted { import: import.clone(), grant: capability.interface().to_owned() });
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn check_ours(surface: &Surface, grants: &BTreeSet<Capability>) -> Result<(), LoadFault> {
     for interface in EXPORTS {
         require_export(&surface.exports, interface)?;
     }

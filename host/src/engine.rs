@@ -34,9 +34,38 @@ const CORE_INSTANCES: u32 = 8;
 /// has a fresh instance.
 const KEEP_RESIDENT: usize = 128 << 10;
 
+/// Instances with an exchange each, in the pool of the concurrent engine: a worker's share, for so many workers at most that
+/// the address space holds both pools.
+const CONCURRENT_PER_WORKER: u32 = 512;
+const CONCURRENT_WORKERS: usize = 16;
+const CONCURRENT_BESIDE: u32 = 64;
+
+/// The stack of one task of a guest.
+const STACK: usize = 1 << 20;
+
 pub(crate) fn start(config: &HostConfig) -> Result<Engine, HostError> {
     let cache = config.cache_dir.as_deref().map(open_cache).transpose()?;
     Engine::new(&settings(config.workers, cache)).map_err(|error| HostError::Engine(format!("{error:#}")))
+}
+
+/// As [`start`], for worlds with `async` in them. What it compiles is not the other's: the cache tells them apart.
+pub(crate) fn start_concurrent(config: &HostConfig) -> Result<Engine, HostError> {
+    let cache = config.cache_dir.as_deref().map(open_cache).transpose()?;
+    let instances = CONCURRENT_BESIDE + concurrent_room(config.workers);
+    let mut pool = pool(instances);
+    pool.total_stacks(2 * instances).async_stack_keep_resident(64 << 10);
+    let mut settings = common(pool, cache);
+    settings
+        .concurrency_support(true)
+        .wasm_component_model_async(true)
+        .async_stack_size(STACK)
+        .max_wasm_stack(STACK / 2);
+    Engine::new(&settings).map_err(|error| HostError::Engine(format!("{error:#}")))
+}
+
+/// Places in the pool of the concurrent engine.
+pub(crate) fn concurrent_room(workers: usize) -> u32 {
+    CONCURRENT_PER_WORKER * u32::try_from(workers.clamp(1, CONCURRENT_WORKERS)).unwrap_or(1)
 }
 
 /// Places in the pool that filters ask for.
@@ -45,7 +74,13 @@ pub(crate) fn room(workers: usize) -> u32 {
 }
 
 fn settings(workers: usize, cache: Option<Cache>) -> Config {
-    let instances = INSTANCES_BESIDE + room(workers);
+    let mut config = common(pool(INSTANCES_BESIDE + room(workers)), cache);
+    // Costs every call into a guest dearly, and the `filter` world has nothing async.
+    config.concurrency_support(false);
+    config
+}
+
+fn pool(instances: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(instances)
         .total_core_instances(instances * CORE_INSTANCES)
@@ -59,12 +94,14 @@ fn settings(workers: usize, cache: Option<Cache>) -> Config {
         .max_core_instance_size(4 << 20)
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .table_keep_resident(16 << 10);
+    pool
+}
+
+fn common(pool: PoolingAllocationConfig, cache: Option<Cache>) -> Config {
     let mut config = Config::new();
     config
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
         .epoch_interruption(true)
-        // Costs every call into a guest dearly, and the `filter` world has nothing async.
-        .concurrency_support(false)
         .wasm_component_model(true)
         .wasm_memory64(false)
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)

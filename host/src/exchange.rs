@@ -143,6 +143,11 @@ impl Exchange {
         })
     }
 
+    /// The method of the request as it came: it decides whether a response has content.
+    pub(crate) fn client_method(&self) -> &http::Method {
+        &self.original_request.as_deref().unwrap_or(&self.request).method
+    }
+
     /// Copies a head that is about to be changed, the first time.
     pub(crate) fn keep_original(&mut self, direction: Direction) {
         match direction {

@@ -45,11 +45,15 @@ pub enum FailureKind {
     BreakerOpen,
     /// The body is not what its Content-Encoding says.
     Coding(Direction),
+    /// It did nothing for longer than `stall_ms` while the exchange waited for it.
+    Stalled,
+    /// It gave an error in place of a response.
+    GaveError,
 }
 
 impl FailureKind {
     /// Number of kinds, for counters by kind.
-    pub(crate) const COUNT: usize = 11;
+    pub(crate) const COUNT: usize = 13;
 
     pub(crate) fn index(self) -> usize {
         match self {
@@ -64,6 +68,8 @@ impl FailureKind {
             Self::BreakerOpen => 8,
             Self::Coding(_) => 9,
             Self::NoRoom => 10,
+            Self::Stalled => 11,
+            Self::GaveError => 12,
         }
     }
 
@@ -94,4 +100,6 @@ pub(crate) const LABELS: [&str; FailureKind::COUNT] = [
     "breaker-open",
     "coding",
     "no-room",
+    "stalled",
+    "gave-error",
 ];

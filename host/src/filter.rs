@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError, atomic::AtomicU32},
 };
 
-use weir_artifact::{Digest, FailurePolicy, Name, Publication};
+use weir_artifact::{Digest, FailurePolicy, Isolation, Name, Publication};
 
 use crate::{
     Failure, FailureKind, FilterStats, Host, LoadError, LoadFault, Subscription,
@@ -18,6 +18,7 @@ use crate::{
     line,
     log_rate::LogRate,
     metrics::{FilterMetrics, Series},
+    middleware,
     room::Place,
 };
 
@@ -26,7 +27,7 @@ pub struct Filter {
     host: Host,
     generation: Generation,
     publication: Arc<Publication>,
-    compiled: Arc<Compiled>,
+    code: Code,
     subscription: OnceLock<Subscription>,
     stats: FilterStats,
     log_rate: LogRate,
@@ -40,6 +41,14 @@ pub struct Filter {
     kv: Arc<Namespace>,
 }
 
+/// What it is made of.
+pub(crate) enum Code {
+    /// A component of the world `weir:filter/filter`.
+    Events(Arc<Compiled>),
+    /// A component of the world `wasi:http/middleware`.
+    Middleware(Arc<middleware::Compiled>),
+}
+
 /// Who serves a new exchange.
 pub(crate) enum Pick {
     /// This generation.
@@ -51,7 +60,7 @@ pub(crate) enum Pick {
 }
 
 impl Filter {
-    pub(crate) fn new(host: Host, publication: Arc<Publication>, compiled: Arc<Compiled>) -> Arc<Self> {
+    pub(crate) fn new(host: Host, publication: Arc<Publication>, code: Code) -> Arc<Self> {
         Arc::new(Self {
             generation: host.new_generation(&publication.name),
             metrics: host.metrics().of(&publication.name),
@@ -59,7 +68,7 @@ impl Filter {
             log_rate: LogRate::new(publication.limits.log_lines_per_second),
             host,
             publication,
-            compiled,
+            code,
             subscription: OnceLock::new(),
             stats: FilterStats::default(),
             breaker: Breaker::new(),
@@ -178,7 +187,10 @@ impl Filter {
 
     /// A place for one instance more than one on each worker.
     pub(crate) fn place(&self) -> Result<Place, LoadFault> {
-        let room = self.host.room();
+        let room = match self.code {
+            Code::Events(_) => self.host.room(),
+            Code::Middleware(_) => self.host.concurrent_room(),
+        };
         room.take(&self.places).ok_or_else(|| LoadFault::NoRoom { share: room.share() })
     }
 
@@ -187,13 +199,40 @@ impl Filter {
         self.generation.id()
     }
 
-    pub(crate) fn compiled(&self) -> &Compiled {
-        &self.compiled
+    /// None: it is of another world.
+    pub(crate) fn compiled(&self) -> Option<&Compiled> {
+        match &self.code {
+            Code::Events(compiled) => Some(compiled),
+            Code::Middleware(_) => None,
+        }
+    }
+
+    pub(crate) fn middleware(&self) -> &middleware::Compiled {
+        match &self.code {
+            Code::Middleware(compiled) => compiled,
+            Code::Events(_) => unreachable!("asked only of middleware"),
+        }
+    }
+
+    /// It is a component of `wasi:http/middleware`: each exchange has an instance of its own, made when it comes.
+    pub fn is_middleware(&self) -> bool {
+        matches!(self.code, Code::Middleware(_))
+    }
+
+    /// Workers keep an instance of it. Else each exchange has its own.
+    pub fn keeps_instances(&self) -> bool {
+        !self.is_middleware() && self.publication.isolation == Isolation::Shared
+    }
+
+    /// Its configuration says nothing.
+    pub(crate) fn takes_no_config(&self) -> bool {
+        let bare: String = self.publication.config.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+        matches!(bare.as_str(), "{}" | "null" | "")
     }
 
     /// The interfaces that it exports beside those of every filter.
     pub fn hooks(&self) -> Hooks {
-        self.compiled.exports.hooks()
+        self.compiled().map(|compiled| compiled.exports.hooks()).unwrap_or_default()
     }
 
     pub(crate) fn log_rate(&self) -> &LogRate {

@@ -12,14 +12,16 @@ use weir_artifact::{Artifact, Name};
 
 use crate::{
     Filter, LoadError, LoadFault, clock,
-    compiled::{Compilations, Compiled},
-    component,
+    compiled::{self, Compilations, Compiled},
+    component::{self, World},
     engine::{self, Ticker},
+    filter::Code,
     generations::{Generation, Generations},
     imports,
     instance::Instance,
     kv::Kv,
     metrics::Metrics,
+    middleware,
     room::Room,
     state::State,
 };
@@ -100,7 +102,7 @@ pub struct Host {
 
 /// A component that is compiled, and stays so.
 pub struct Prepared {
-    _compiled: Arc<Compiled>,
+    _code: Code,
     time: Duration,
 }
 
@@ -117,7 +119,8 @@ struct Shared {
     log: Arc<dyn LogSink>,
     secrets: Option<Arc<dyn SecretNames>>,
     generations: Generations,
-    compilations: Compilations,
+    compilations: Compilations<Compiled>,
+    middleware: middleware::Lazy,
     room: Arc<Room>,
     metrics: Metrics,
     kv: Kv,
@@ -134,6 +137,7 @@ impl Host {
         let engine = engine::start(&config)?;
         let linker = imports::linker(&engine).map_err(|error| HostError::Engine(format!("{error:#}")))?;
         let ticker = Ticker::start(&engine)?;
+        let middleware = middleware::Lazy::new(config.clone());
         let kv = match config.kv_dir {
             None => Kv::default(),
             Some(path) => Kv::open(&path).map_err(|reason| HostError::Kv { path, reason })?,
@@ -145,6 +149,7 @@ impl Host {
             secrets: config.secrets,
             generations: Generations::default(),
             compilations: Compilations::default(),
+            middleware,
             metrics: Metrics::default(),
             kv,
             room: Room::new(engine::room(config.workers)),
@@ -174,17 +179,19 @@ impl Host {
     pub fn prepare(&self, artifact: &Artifact) -> Result<Prepared, LoadError> {
         let publication = artifact.publication();
         let begun = Instant::now();
-        let compiled = component::check(artifact.component(), &publication.grants)
-            .and_then(|()| self.shared.compilations.of(artifact, self.engine(), &self.shared.linker));
+        let code = self.compile(artifact);
         let fault = |fault| LoadError { filter: publication.name.clone(), version: publication.version, fault };
-        Ok(Prepared { _compiled: compiled.map_err(fault)?, time: begun.elapsed() })
+        Ok(Prepared { _code: code.map_err(fault)?, time: begun.elapsed() })
     }
 
     fn try_load(&self, artifact: &Artifact) -> Result<Arc<Filter>, LoadFault> {
         let publication = artifact.publication();
-        component::check(artifact.component(), &publication.grants)?;
-        let compiled = self.shared.compilations.of(artifact, self.engine(), &self.shared.linker)?;
-        let filter = Filter::new(self.clone(), Arc::clone(publication), compiled);
+        let filter = Filter::new(self.clone(), Arc::clone(publication), self.compile(artifact)?);
+        if filter.is_middleware() {
+            middleware::try_out(&filter)?;
+            filter.subscribe(middleware::SEES_ALL);
+            return Ok(filter);
+        }
         let mut instance = Instance::instantiate(&filter)?;
         let problems = instance.validate()?;
         if !problems.is_empty() {
@@ -192,6 +199,16 @@ impl Host {
         }
         filter.subscribe(instance.configure()?);
         Ok(filter)
+    }
+
+    fn compile(&self, artifact: &Artifact) -> Result<Code, LoadFault> {
+        match component::check(artifact.component(), &artifact.publication().grants)? {
+            World::Filter => {
+                let compile = || compiled::compile(artifact, self.engine(), &self.shared.linker);
+                self.shared.compilations.of(artifact, compile).map(Code::Events)
+            }
+            World::Middleware => self.shared.middleware.start()?.compile(artifact).map(Code::Middleware),
+        }
     }
 
     /// Forgets what a filter keeps. For those who try filters out.
@@ -226,6 +243,14 @@ impl Host {
 
     pub(crate) fn has_secret(&self, secret: &Name) -> bool {
         self.shared.secrets.as_ref().is_some_and(|secrets| secrets.has(secret))
+    }
+
+    pub(crate) fn concurrent_engine(&self) -> &Engine {
+        self.shared.middleware.started().engine()
+    }
+
+    pub(crate) fn concurrent_room(&self) -> &Arc<Room> {
+        self.shared.middleware.started().room()
     }
 
     pub(crate) fn log(&self) -> &Arc<dyn LogSink> {

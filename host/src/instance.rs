@@ -85,7 +85,9 @@ impl Instance {
         store.set_epoch_deadline(1);
         // Twice what an answer may have: one that is a little over fails by policy, and only more than that traps.
         store.set_hostcall_fuel(2 * limits.answer_bytes as usize + HOSTCALL_SLACK);
-        let Compiled { linked, exports } = filter.compiled();
+        let Compiled { linked, exports } = filter.compiled().ok_or_else(|| {
+            LoadFault::Instantiate("middleware has an instance for each exchange, and none beside".to_owned())
+        })?;
         let guest = linked
             .instantiate(&mut store)
             .and_then(|instance| exports.of(&instance, &mut store))
@@ -258,7 +260,7 @@ impl Drop for Instance {
 }
 
 /// Which kind of failure an error of a call is, and its reason in one line.
-fn explain(error: &wasmtime::Error, memory: &Memory) -> (FailureKind, String) {
+pub(crate) fn explain(error: &wasmtime::Error, memory: &Memory) -> (FailureKind, String) {
     if let Some(limit) = error.downcast_ref::<CpuLimit>() {
         return (FailureKind::Cpu, limit.to_string());
     }

@@ -6,8 +6,6 @@ use std::{
     sync::Arc,
 };
 
-use weir_artifact::Isolation;
-
 use crate::{Filter, Host, LoadError, LoadFault, instance::Instance};
 
 /// An instance as the worker shares it among exchanges.
@@ -71,7 +69,7 @@ impl Instances {
         if let Some(current) = &mut *self.current.borrow_mut() {
             current.push(filter.generation());
         }
-        if filter.publication().isolation == Isolation::Exchange {
+        if !filter.keeps_instances() {
             return Ok(());
         }
         let warm = self.with_set(filter.generation(), |set| {
@@ -105,7 +103,7 @@ impl Instances {
 
     /// A place for an exchange in an instance of this filter.
     pub(crate) fn seat(&self, filter: &Arc<Filter>) -> Result<Seat, LoadFault> {
-        if filter.publication().isolation == Isolation::Exchange {
+        if !filter.keeps_instances() {
             return admit(Rc::new(RefCell::new(Instance::start_another(filter)?)));
         }
         let (found, is_first) = self.with_set(filter.generation(), |set| (set.find(), set.is_empty()));

@@ -42,7 +42,9 @@ pub enum LoadFault {
     #[error("the component is not valid: {0}")]
     Malformed(String),
     /// An interface of the world is not exported.
-    #[error("it does not export {0}: it is not a component of the world weir:filter/filter")]
+    #[error(
+        "it does not export {0}: it is a component neither of the world weir:filter/filter nor of wasi:http/middleware@0.3"
+    )]
     MissingExport(String),
     /// Written for another version of the contract.
     #[error("it speaks {found}, this agent {ours}")]

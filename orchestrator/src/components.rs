@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload, Validator};
-use weir_artifact::Capability;
+use weir_artifact::{Capability, standard};
 
 /// The world's version, without its patch number.
 const VERSION: &str = "0.1.";
@@ -21,11 +21,14 @@ pub(crate) enum ComponentRefusal {
     CoreModule,
     #[error("it is damaged: {0}")]
     Invalid(String),
-    #[error("it is not of world weir:filter/filter@0.1: it does not export weir:filter/{0}@0.1")]
+    #[error(
+        "it is not of world weir:filter/filter@0.1: it does not export weir:filter/{0}@0.1; nor is it of \
+         wasi:http/middleware@0.3"
+    )]
     WrongWorld(&'static str),
     #[error("it imports `{0}`, which agents do not have")]
     UnknownImport(String),
-    #[error("it imports `weir:filter/{0}`, which the statement does not grant: push with `--grant {0}`")]
+    #[error("it imports what the grant `{0}` is for, and the statement does not give it: push with `--grant {0}`")]
     NotGranted(&'static str),
 }
 
@@ -73,7 +76,8 @@ fn mebibytes(bytes: u64) -> String {
 fn check_world(bytes: &[u8]) -> Result<BTreeSet<Capability>, ComponentRefusal> {
     let invalid = |error: wasmparser::Error| ComponentRefusal::Invalid(error.to_string());
     let mut exports = BTreeSet::new();
-    let mut needs = BTreeSet::new();
+    let mut imports = Vec::new();
+    let mut is_handler = false;
     let mut depth = 0_u32;
     for payload in Parser::new(0).parse_all(bytes) {
         match payload.map_err(invalid)? {
@@ -82,9 +86,9 @@ fn check_world(bytes: &[u8]) -> Result<BTreeSet<Capability>, ComponentRefusal> {
             }
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
-            Payload::ComponentImportSection(imports) if depth == 0 => {
-                for import in imports {
-                    needs.extend(behind(import.map_err(invalid)?.name.name)?);
+            Payload::ComponentImportSection(section) if depth == 0 => {
+                for import in section {
+                    imports.push(import.map_err(invalid)?.name.name);
                 }
             }
             Payload::ComponentExportSection(section) if depth == 0 => {
@@ -92,12 +96,17 @@ fn check_world(bytes: &[u8]) -> Result<BTreeSet<Capability>, ComponentRefusal> {
                     let export = export.map_err(invalid)?;
                     if export.kind == ComponentExternalKind::Instance {
                         exports.extend(interface(export.name.name));
+                        is_handler |= standard::is_handler(export.name.name);
                     }
                 }
             }
             _ => {}
         }
     }
+    if is_handler && exports.is_empty() {
+        return imports.into_iter().filter_map(|name| behind_standard(name).transpose()).collect();
+    }
+    let needs = imports.into_iter().filter_map(|name| behind(name).transpose()).collect::<Result<_, _>>()?;
     match EXPORTS.into_iter().find(|needed| !exports.contains(needed)) {
         Some(missing) => Err(ComponentRefusal::WrongWorld(missing)),
         None => Ok(needs),
@@ -108,6 +117,11 @@ fn check_world(bytes: &[u8]) -> Result<BTreeSet<Capability>, ComponentRefusal> {
 fn interface(name: &str) -> Option<&str> {
     let (interface, version) = name.strip_prefix("weir:filter/")?.split_once('@')?;
     version.starts_with(VERSION).then_some(interface)
+}
+
+/// The capability that an import of a middleware takes, if it takes one.
+fn behind_standard(name: &str) -> Result<Option<Capability>, ComponentRefusal> {
+    standard::import(name).ok_or_else(|| ComponentRefusal::UnknownImport(name.chars().take(256).collect()))
 }
 
 /// The capability that an import takes, if it takes one.

@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::{
     languages,
     setup::{WASM_TARGET, WasmCargo},
+    standard,
 };
 
 /// The profile in the root Cargo.toml that guests are built with.
@@ -43,6 +44,7 @@ pub(crate) fn build() -> anyhow::Result<Built> {
     let target = PathBuf::from(metadata["target_directory"].as_str().context("cargo metadata names no target folder")?);
     let folder = target.join("filters");
     build_rust(&metadata, &target, &folder)?;
+    standard::build(&target, &folder)?;
     let mut missing = Vec::new();
     for outcome in languages::build(&target)? {
         let path = within(&folder, outcome.is_for_tests)?.join(&outcome.name).with_extension("wasm");
@@ -82,13 +84,13 @@ fn build_rust(metadata: &Value, target: &Path, components: &Path) -> anyhow::Res
 }
 
 /// The folder for a component.
-fn within(components: &Path, is_for_tests: bool) -> anyhow::Result<PathBuf> {
+pub(crate) fn within(components: &Path, is_for_tests: bool) -> anyhow::Result<PathBuf> {
     let folder = if is_for_tests { components.join("for-tests") } else { components.to_owned() };
     fs::create_dir_all(&folder)?;
     Ok(folder)
 }
 
-fn deliver(path: &Path, component: &[u8]) -> anyhow::Result<()> {
+pub(crate) fn deliver(path: &Path, component: &[u8]) -> anyhow::Result<()> {
     let state = if replace(path, component)? { "built" } else { "unchanged" };
     println!("{} ({:.1} KiB, {state})", path.display(), component.len() as f64 / 1024.0);
     Ok(())

@@ -7,6 +7,7 @@ mod filters;
 mod fuzz;
 mod languages;
 mod setup;
+mod standard;
 mod steps;
 mod test;
 mod up;

@@ -131,9 +131,14 @@ impl BodyStream {
         self.done
     }
 
-    /// Feeds the chain one step more, whatever comes out of it.
-    pub(super) async fn feed(&mut self) -> Result<Progress, Broken> {
-        std::future::poll_fn(|cx| self.poll_feed(cx)).await
+    /// Feeds the chain one step more, whatever comes out of it; or it goes on without, because a filter that reads the body
+    /// beside the exchange does.
+    pub(super) async fn feed_or_resume(&mut self) -> Result<Progress, Broken> {
+        std::future::poll_fn(|cx| match self.live.poll_resume(self.direction, cx) {
+            Poll::Ready(progress) => Poll::Ready(Ok(progress)),
+            Poll::Pending => self.poll_feed(cx),
+        })
+        .await
     }
 
     fn poll_feed(&mut self, cx: &mut Context<'_>) -> Poll<Result<Progress, Broken>> {
@@ -235,6 +240,7 @@ impl BodyStream {
                 // neither output nor an answer: the chain has lost the body
                 return Poll::Ready(Some(Err(self.stop(Stop::Abort))));
             }
+            self.live.listen(self.direction, cx);
             match ready!(self.poll_feed(cx)) {
                 Ok(Progress::Answer(answer)) => return Poll::Ready(Some(Err(self.stop(answer.into())))),
                 Ok(Progress::Held | Progress::Waiting | Progress::Open) => {}

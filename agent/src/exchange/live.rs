@@ -65,6 +65,7 @@ pub(super) struct Live {
 /// What filters wait for.
 #[derive(Default)]
 struct Waits {
+    /// what was started for the exchange and ends with it
     calls: Vec<AbortHandle>,
     /// who carries a direction on, where a hook of it waits
     wakers: [Option<Waker>; 2],
@@ -139,6 +140,11 @@ impl Live {
 
     /// What filters have started in a step begins, and what can go on after it is woken.
     fn attend(&self, run: &mut Run) {
+        let tasks = run.take_tasks();
+        if !tasks.is_empty() {
+            let begin = |task| tokio::task::spawn_local(task).abort_handle();
+            self.waits.borrow_mut().calls.extend(tasks.into_iter().map(begin));
+        }
         let calls = run.take_calls();
         if !calls.is_empty() {
             let begin = |call| calls::start(&self.worker, Weak::clone(&self.me), call);
@@ -163,10 +169,24 @@ impl Live {
             Some(Some(progress)) => Poll::Ready(progress),
             Some(None) => {
                 self.waits.borrow_mut().wakers[direction as usize] = Some(cx.waker().clone());
+                self.listen(direction, cx);
                 Poll::Pending
             }
             None => Poll::Ready(Progress::Answer(Answer::Abort)),
         }
+    }
+
+    /// Whoever carries this direction on is woken when a guest that runs beside the exchange has something for it.
+    pub(super) fn listen(&self, direction: Direction, cx: &Context<'_>) {
+        if let Some(run) = &mut *self.run.borrow_mut() {
+            run.listen(direction, cx.waker());
+        }
+    }
+
+    /// While the response is awaited: a filter may answer before it is there.
+    pub(super) fn poll_early_answer(&self, cx: &Context<'_>) -> Poll<Stop> {
+        self.listen(Direction::Response, cx);
+        self.with_run(Run::early_answer).flatten().map_or(Poll::Pending, |answer| Poll::Ready(answer.into()))
     }
 
     pub(super) async fn resumed(&self, direction: Direction) -> Progress {

@@ -30,7 +30,7 @@ use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use uuid::{ContextV7, Timestamp, Uuid};
-use weir_host::{Connection, Progress};
+use weir_host::{Connection, Direction, Progress};
 
 use self::body::BodyStream;
 pub(crate) use self::hop_by_hop::Unfit;
@@ -82,23 +82,32 @@ pub async fn serve(
 /// Waits for the response head, unless a filter that sees the request body answers first.
 async fn send(live: &Live, target: &Target, request: Request<Outgoing>) -> Result<Sent, Stop> {
     let sent = unless_stopped(live, live.worker.upstreams.send(target, request)).await?;
-    sent.map_err(|failure| no_response(live, &failure))
+    match sent {
+        Ok(sent) => Ok(sent),
+        Err(failure) => Err(no_response(live, &failure).await),
+    }
 }
 
 async fn unless_stopped<T>(live: &Live, sending: impl Future<Output = T>) -> Result<T, Stop> {
     let mut sending = pin!(sending);
     poll_fn(|cx| match live.poll_stop(cx) {
         Poll::Ready(stop) => Poll::Ready(Err(stop)),
-        Poll::Pending => sending.as_mut().poll(cx).map(Ok),
+        Poll::Pending => match live.poll_early_answer(cx) {
+            Poll::Ready(stop) => Poll::Ready(Err(stop)),
+            Poll::Pending => sending.as_mut().poll(cx).map(Ok),
+        },
     })
     .await
 }
 
 /// A filter may answer for the dead upstream; else the agent says what happened.
-fn no_response(live: &Live, failure: &UpstreamFailure) -> Stop {
+async fn no_response(live: &Live, failure: &UpstreamFailure) -> Stop {
     live.worker.shared.stats.upstream_failed(failure);
     let told = problem::upstream_error(failure);
-    let answer = told.and_then(|error| live.with_run(|run| run.upstream_error(error)));
+    let mut answer = told.and_then(|error| live.with_run(|run| run.upstream_error(error)));
+    while let Some(Progress::Waiting) = answer {
+        answer = Some(live.resumed(Direction::Response).await);
+    }
     match answer {
         Some(Progress::Answer(answer)) => answer.into(),
         Some(Progress::Held | Progress::Waiting | Progress::Open) | None => Problem::from(failure).into(),

@@ -73,7 +73,7 @@ async fn through_filters(
                 progress = live.resumed(Direction::Request).await;
                 continue;
             }
-            Progress::Held => progress = body.feed().await?,
+            Progress::Held => progress = body.feed_or_resume().await?,
         }
         was_held = true;
     }
@@ -86,7 +86,7 @@ async fn through_filters(
         let mut head = exchange.request.clone();
         head.extensions = extensions;
         let placeholders = exchange.placeholders.clone();
-        if !body.is_done() || was_held {
+        if !body.is_done() || was_held || run.sees_body(Direction::Request) {
             body.head_is_open(run);
             set_length(&mut head.headers, run.length(Direction::Request));
         }

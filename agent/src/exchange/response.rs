@@ -124,7 +124,7 @@ async fn through_filters(
 ) -> Result<Response<ReplyBody>, Stop> {
     let no_content = has_no_content(&live.method, head.status);
     if no_content && received.is_none() && live.method == Method::HEAD {
-        head.headers.insert(CONTENT_LENGTH, HeaderValue::from(source.len().unwrap_or_default()));
+        head.headers.entry(CONTENT_LENGTH).or_insert(HeaderValue::from(source.len().unwrap_or_default()));
     }
     if no_content {
         source = Source::Local(None);
@@ -169,7 +169,7 @@ async fn filtered_head(
             Some(Progress::Answer(answer)) => return Err(answer.into()),
             Some(Progress::Open) => break,
             Some(Progress::Waiting) => progress = Some(live.resumed(Direction::Response).await),
-            Some(Progress::Held) => progress = Some(body.feed().await?),
+            Some(Progress::Held) => progress = Some(body.feed_or_resume().await?),
         }
     }
     let heads = live.with_run(|run| {

@@ -5,7 +5,6 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
-use weir_artifact::Isolation;
 use weir_host::{Chain, Filter, Instances, LoadError, Warm};
 
 /// A worker that is this late is not waited for: its first exchange makes the instance.
@@ -75,7 +74,7 @@ impl Orders {
 
 /// Instances for so many workers, made off their threads: some guests take long to start, and exchanges do not wait for that.
 async fn make(filter: &Arc<Filter>, workers: usize) -> Result<Vec<Box<Warm>>, LoadError> {
-    if filter.publication().isolation == Isolation::Exchange {
+    if !filter.keeps_instances() {
         return Ok(Vec::new());
     }
     let filter = Arc::clone(filter);

@@ -123,7 +123,7 @@ pub(super) fn set_authority(state: &mut State, of: u32, value: String) -> wasmti
 }
 
 /// host[:port], RFC 3986 section 3.2 without user information.
-fn parse_authority(value: String) -> Result<Authority, HeaderError> {
+pub(crate) fn parse_authority(value: String) -> Result<Authority, HeaderError> {
     if value.len() > TARGET_BYTES {
         return Err(HeaderError::TooLarge);
     }
@@ -151,7 +151,7 @@ pub(super) fn set_path(state: &mut State, of: u32, value: String) -> wasmtime::R
 }
 
 /// Origin form (RFC 9112 section 3.2.1), or `*` for OPTIONS.
-pub(super) fn parse_path(value: String, method: &Method) -> Result<PathAndQuery, HeaderError> {
+pub(crate) fn parse_path(value: String, method: &Method) -> Result<PathAndQuery, HeaderError> {
     if value.len() > TARGET_BYTES {
         return Err(HeaderError::TooLarge);
     }

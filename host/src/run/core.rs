@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use crate::{Chain, Exchange, Instances, LocalResponse, bindings::weir::filter::http::Part, state::Frozen};
+use crate::{Chain, Exchange, Instances, LocalResponse, Task, bindings::weir::filter::http::Part, state::Frozen};
 
 /// What all filters of a run share.
 pub(super) struct Core {
@@ -15,12 +15,23 @@ pub(super) struct Core {
     pub(super) answered: Option<usize>,
     /// Filters have started calls that the agent has not taken.
     pub(super) has_new_calls: bool,
+    /// Guests that have begun and that the agent has not taken.
+    pub(super) tasks: Vec<Task>,
 }
 
 impl Core {
     pub(super) fn new(instances: Rc<Instances>, chain: Arc<Chain>, exchange: Box<Exchange>) -> Self {
         let frozen = Frozen::default();
-        Self { lent: Some(exchange), instances, chain, frozen, committed: false, answered: None, has_new_calls: false }
+        Self {
+            lent: Some(exchange),
+            instances,
+            chain,
+            frozen,
+            committed: false,
+            answered: None,
+            has_new_calls: false,
+            tasks: Vec::new(),
+        }
     }
 
     pub(super) fn exchange(&self) -> &Exchange {

@@ -2,10 +2,11 @@
 
 mod core;
 mod hooks;
+mod middleware;
 mod pipe;
 mod slot;
 
-use std::{rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc, task::Waker};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -13,7 +14,7 @@ use http::HeaderMap;
 use self::{core::Core, pipe::Pipe, slot::Slot};
 use crate::{
     Answer, Call, CallOutcome, Chain, Direction, DoneReason, Exchange, Filter, Instances, Length, LocalResponse,
-    Progress, Receipt, Summary, UpstreamError, bindings::weir::filter::http::Part, calls, filter::Pick,
+    Progress, Receipt, Summary, Task, UpstreamError, bindings::weir::filter::http::Part, calls, filter::Pick,
 };
 
 /// One exchange's passage through a chain, without I/O: the agent feeds heads, chunks and ends as they arrive, and
@@ -27,6 +28,8 @@ pub struct Run {
     answer: Option<Answer>,
     /// No response came: filters were told so in place of a response head.
     upstream_failed: bool,
+    /// Filters that are still to hear that no response came: those before this one.
+    failing: Option<(usize, UpstreamError)>,
     finished: bool,
 }
 
@@ -41,9 +44,9 @@ impl Run {
         let mut slots = Vec::with_capacity(chain.filters().len());
         for (index, filter) in chain.filters().iter().enumerate().filter(|(_, filter)| applies(filter)) {
             slots.push(match filter.pick() {
-                Pick::This => Slot::new(index, filter.subscription()),
+                Pick::This => Slot::new(index, filter),
                 Pick::Fallback(substitute) => Slot::substituted(index, substitute),
-                Pick::Nobody => Slot::refused(index, filter.subscription()),
+                Pick::Nobody => Slot::refused(index, filter),
             });
         }
         Self {
@@ -53,6 +56,7 @@ impl Run {
             slots,
             answer: None,
             upstream_failed: false,
+            failing: None,
             finished: false,
         }
     }
@@ -111,6 +115,30 @@ impl Run {
         self.slots.iter_mut().enumerate().flat_map(|(at, slot)| slot.take_calls(at)).collect()
     }
 
+    /// Guests that have begun since this was last asked: each is to be polled on this thread until it is through, or the
+    /// exchange is over. To be asked after every step.
+    pub fn take_tasks(&mut self) -> Vec<Task> {
+        std::mem::take(&mut self.core.tasks)
+    }
+
+    /// Whom to wake when [`Self::can_resume`] may have become true by such a task.
+    pub fn listen(&mut self, direction: Direction, waker: &Waker) {
+        for part in self.slots.iter().filter_map(|slot| slot.part.as_ref()) {
+            part.wire().listen(direction, waker);
+        }
+    }
+
+    /// While the response is awaited: has a filter answered, or failed, before it is there?
+    pub fn early_answer(&mut self) -> Option<Answer> {
+        for at in (0..self.request.entered()).rev().filter(|at| self.slots[*at].part.is_some()).collect::<Vec<_>>() {
+            if let Err(answer) = self.slots[at].early(&mut self.core, at) {
+                self.halt(Direction::Request);
+                return Some(*answer);
+            }
+        }
+        None
+    }
+
     /// A call came to its end; then [`Self::resume`] what waits.
     pub fn call_ended(&mut self, id: u32, outcome: CallOutcome) {
         let (at, number) = calls::of_id(id);
@@ -121,16 +149,21 @@ impl Run {
 
     /// Does a hook of this direction wait? Then nothing more is to be fed to it.
     pub fn is_waiting(&self, direction: Direction) -> bool {
-        self.pipe(direction).is_waiting()
+        self.pipe(direction).is_waiting(&self.slots)
     }
 
     /// Is there reason for what waits to go on?
     pub fn can_resume(&self, direction: Direction) -> bool {
-        self.pipe(direction).can_resume(&self.slots)
+        let is_told = self.failing.is_some() && direction == Direction::Response;
+        is_told && self.slots.iter().any(|slot| slot.has_news(direction))
+            || self.pipe(direction).can_resume(&self.slots)
     }
 
     /// Goes on after [`Progress::Waiting`], once there is reason to. None: there is none yet.
     pub fn resume(&mut self, direction: Direction) -> Option<Progress> {
+        if self.failing.is_some() && direction == Direction::Response {
+            return Some(self.tell_error()).filter(|progress| !matches!(progress, Progress::Waiting));
+        }
         let (pipe, core, slots) = self.parts(direction);
         let result = pipe.resume(core, slots).transpose()?;
         Some(self.settle(direction, result))
@@ -179,15 +212,35 @@ impl Run {
         self.pipe(direction).length(&self.slots)
     }
 
-    /// No response came. `Open`: no filter answered, use the agent's own error response.
+    /// No response came. `Open`: no filter answered, use the agent's own error response. `Waiting`: one may yet, see
+    /// [`Self::resume`] of the response.
     pub fn upstream_error(&mut self, error: UpstreamError) -> Progress {
         self.core.freeze(Part::Request);
         self.upstream_failed = true;
-        let entered = self.request.entered();
+        self.failing = Some((self.request.entered(), error));
         self.request.stop();
-        for at in (0..entered).rev() {
-            if let Err(answer) = self.slots[at].upstream_error(&mut self.core, at, &error) {
-                return self.settle(Direction::Response, Err(answer));
+        self.tell_error()
+    }
+
+    fn tell_error(&mut self) -> Progress {
+        while let Some((entered, error)) = self.failing.take().filter(|(entered, _)| *entered > 0) {
+            let at = entered - 1;
+            let slot = &mut self.slots[at];
+            let told = if slot.is_middleware {
+                if let Some(part) = &slot.part {
+                    part.wire().take_news(Direction::Response);
+                }
+                slot.middleware_error(&mut self.core, at, &error)
+            } else {
+                slot.upstream_error(&mut self.core, at, &error).map(Some)
+            };
+            match told {
+                Err(answer) => return self.settle(Direction::Response, Err(answer)),
+                Ok(Some(())) => self.failing = Some((at, error)),
+                Ok(None) => {
+                    self.failing = Some((entered, error));
+                    return Progress::Waiting;
+                }
             }
         }
         Progress::Open

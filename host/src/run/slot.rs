@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use wasmtime::Store;
 use weir_artifact::FailurePolicy;
 
-use super::core::Core;
+use super::{core::Core, middleware::Part};
 use crate::{
     Answer, BodyMode, Call, CallOutcome, Chain, Direction, DoneReason, Failure, FailureKind, Filter, LoadFault,
     Receipt, Subscription, Summary, Verdict,
@@ -34,6 +34,10 @@ enum Standing {
 /// One filter's part in one exchange.
 pub(super) struct Slot {
     index: usize,
+    /// Its filter is one; then there is never a seat.
+    pub(super) is_middleware: bool,
+    /// The guest of a middleware, once it has the exchange.
+    pub(super) part: Option<Box<Part>>,
     substitute: Option<Arc<Filter>>,
     pub(super) subscription: Subscription,
     modes: [BodyMode; 2],
@@ -54,9 +58,12 @@ pub(super) struct Slot {
 pub(super) type Hooked<R> = Result<R, Box<Answer>>;
 
 impl Slot {
-    pub(super) fn new(index: usize, subscription: Subscription) -> Self {
+    pub(super) fn new(index: usize, filter: &Filter) -> Self {
+        let subscription = filter.subscription();
         Self {
             index,
+            is_middleware: filter.is_middleware(),
+            part: None,
             substitute: None,
             modes: [subscription.request_body, subscription.response_body],
             subscription,
@@ -73,12 +80,12 @@ impl Slot {
     }
 
     pub(super) fn substituted(index: usize, substitute: Arc<Filter>) -> Self {
-        let subscription = substitute.subscription();
-        Self { substitute: Some(substitute), ..Self::new(index, subscription) }
+        let slot = Self::new(index, &substitute);
+        Self { substitute: Some(substitute), ..slot }
     }
 
-    pub(super) fn refused(index: usize, subscription: Subscription) -> Self {
-        Self { standing: Standing::Refused, ..Self::new(index, subscription) }
+    pub(super) fn refused(index: usize, filter: &Filter) -> Self {
+        Self { standing: Standing::Refused, ..Self::new(index, filter) }
     }
 
     pub(super) fn filter<'a>(&'a self, chain: &'a Chain) -> &'a Arc<Filter> {
@@ -87,7 +94,8 @@ impl Slot {
 
     /// How it takes part in this body.
     pub(super) fn mode(&self, direction: Direction) -> BodyMode {
-        if self.is_out() { BodyMode::None } else { self.modes[direction.index()] }
+        let takes_part = if self.is_middleware { self.is_tap(direction) } else { !self.is_out() };
+        if takes_part { self.modes[direction.index()] } else { BodyMode::None }
     }
 
     pub(super) fn is_out(&self) -> bool {
@@ -130,6 +138,9 @@ impl Slot {
 
     /// `on-done`, once, if it met the exchange.
     pub(super) fn done(&mut self, core: &mut Core, reason: DoneReason) {
+        if self.is_middleware {
+            return self.middleware_done(core);
+        }
         let Some(seat) = self.seat.take() else { return };
         let mut instance = seat.instance.borrow_mut();
         let was_dead = instance.is_dead();
@@ -144,6 +155,11 @@ impl Slot {
             }
         }
         drop(instance);
+        self.judge(core, was_dead);
+    }
+
+    /// What the breaker makes of it.
+    pub(super) fn judge(&self, core: &Core, was_dead: bool) {
         let breaker = self.filter(&core.chain).breaker();
         match self.failure.as_deref().map(|failure| failure.kind) {
             // Its instance did not live to see the end: that is no sign that it would have come to a good one.
@@ -198,23 +214,46 @@ impl Slot {
 
     fn seat(&mut self, core: &Core) -> Result<(), Failure> {
         if self.seat.is_none() {
+            self.admitted(core)?;
             let filter = self.filter(&core.chain);
-            if self.standing == Standing::Refused {
-                let reason = "it failed too often in a row".to_owned();
-                return Err(filter.failure("breaker", FailureKind::BreakerOpen, reason));
-            }
-            let seat = core.instances.seat(filter).map_err(|fault| {
-                let mut kind = FailureKind::NoRoom;
-                if !matches!(fault, LoadFault::NoRoom { .. }) {
-                    filter.breaker().failed();
-                    kind = FailureKind::Instantiate;
-                }
-                filter.failure(fault.phase(), kind, fault.to_string())
-            })?;
+            let seat = core.instances.seat(filter).map_err(|fault| not_seated(filter, &fault))?;
             self.seat = Some(seat);
             self.met = true;
         }
         Ok(())
+    }
+
+    /// Not if its breaker is open.
+    pub(super) fn admitted(&self, core: &Core) -> Result<(), Failure> {
+        if self.standing == Standing::Refused {
+            let reason = "it failed too often in a row".to_owned();
+            return Err(self.filter(&core.chain).failure("breaker", FailureKind::BreakerOpen, reason));
+        }
+        Ok(())
+    }
+
+    pub(super) fn meets(&mut self) {
+        self.met = true;
+    }
+
+    pub(super) fn has_changed(&mut self, head: bool, body: bool) {
+        self.changed |= head;
+        self.changed_body |= body;
+    }
+
+    /// It answers, and takes part in its own answer.
+    pub(super) fn has_responded(&mut self) {
+        self.verdict = Verdict::Responded;
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.failure.is_some()
+    }
+
+    /// A failure that nobody waits for any more.
+    pub(super) fn failed_unseen(&mut self, core: &Core, failure: Failure) {
+        self.filter(&core.chain).stats().failed(failure.kind);
+        self.failure.get_or_insert(Box::new(failure));
     }
 
     /// For the agent.
@@ -292,10 +331,16 @@ impl Slot {
 
     /// The failure policy. Ok: the exchange goes on without this filter.
     pub(super) fn fail(&mut self, core: &mut Core, at: usize, failure: Failure) -> Hooked<()> {
+        // What was decoded cannot be coded again: a broken coding is no case for going on.
+        let can_go_on = failure.kind.sender().is_none();
+        self.fail_where(core, at, failure, can_go_on)
+    }
+
+    /// As [`Self::fail`], where it may be that nothing could go on without it.
+    pub(super) fn fail_where(&mut self, core: &mut Core, at: usize, failure: Failure, can_go_on: bool) -> Hooked<()> {
         let filter = self.filter(&core.chain);
         filter.stats().failed(failure.kind);
-        // What was decoded cannot be coded again: a broken coding is no case for going on.
-        let open = filter.publication().on_failure == FailurePolicy::Open && failure.kind.sender().is_none();
+        let open = filter.publication().on_failure == FailurePolicy::Open && can_go_on;
         self.failure = Some(Box::new(failure.clone()));
         self.calls = None;
         if open {
@@ -306,4 +351,14 @@ impl Slot {
         self.leave(core, at, Verdict::Failed);
         Err(Box::new(Answer::Failed(failure)))
     }
+}
+
+/// Why there is no instance for it.
+pub(super) fn not_seated(filter: &Filter, fault: &LoadFault) -> Failure {
+    let mut kind = FailureKind::NoRoom;
+    if !matches!(fault, LoadFault::NoRoom { .. }) {
+        filter.breaker().failed();
+        kind = FailureKind::Instantiate;
+    }
+    filter.failure(fault.phase(), kind, fault.to_string())
 }

@@ -35,9 +35,14 @@ impl Pipe {
             }
             if let Some(work) = self.works.pop_front() {
                 self.perform(core, slots, work)?;
-            } else if !self.draw(core, slots)? {
+            } else if !self.draw_taps(core, slots)? && !self.draw(core, slots)? {
                 match self.head {
-                    Head::Moving if self.is_held(slots) => return Ok(Progress::Held),
+                    Head::Moving if self.is_held(slots) => return Ok(self.wants_more(slots)),
+                    Head::Moving if self.given.is_some() => {
+                        if !self.take_head(core, slots)? {
+                            return Ok(self.wants_more(slots));
+                        }
+                    }
                     Head::Moving if self.next < self.len => self.meet(core, slots)?,
                     Head::Moving => {
                         self.open(core);
@@ -72,7 +77,9 @@ impl Pipe {
 
     /// The hook that waits goes on, if there is reason to.
     pub(in crate::run) fn resume(&mut self, core: &mut Core, slots: &mut [Slot]) -> Flow<Option<Progress>> {
-        let Some(at) = self.waiting.as_ref().map(|waiting| waiting.at) else { return Ok(None) };
+        let Some(at) = self.waiting.as_ref().map(|waiting| waiting.at) else {
+            return if self.take_news(slots) { self.drive(core, slots).map(Some) } else { Ok(None) };
+        };
         let index = self.slot(at);
         let slot = &mut slots[index];
         if !slot.can_resume() {
@@ -105,6 +112,9 @@ impl Pipe {
         self.hold = None;
         let index = self.slot(self.next);
         let slot = &mut slots[index];
+        if slot.is_middleware {
+            return self.meet_middleware(core, slots);
+        }
         // What the filter is shown is coded as the head says before the filter can change it.
         let wants = slot.subscription.decoded && slot.mode(self.direction) != BodyMode::None;
         let coded = wants && !self.bodyless && self.decoding.is_none();
@@ -144,13 +154,13 @@ impl Pipe {
         self.freeze_trailers(core);
     }
 
-    fn is_held(&self, slots: &[Slot]) -> bool {
+    pub(super) fn is_held(&self, slots: &[Slot]) -> bool {
         let Some(hold) = &self.hold else { return false };
         hold.shown <= hold.limit && self.end != End::Through && !slots[self.slot(hold.at)].is_out()
     }
 
     /// A chunk has come as far as a position: there is a decoder, the head, or a filter.
-    fn arrive(&mut self, core: &mut Core, slots: &mut [Slot], at: usize, chunk: Bytes) -> Flow<()> {
+    pub(super) fn arrive(&mut self, core: &mut Core, slots: &mut [Slot], at: usize, chunk: Bytes) -> Flow<()> {
         match &mut self.decoding {
             Some(decoding) if decoding.at == at => {
                 decoding.decoder.push(chunk);
@@ -171,6 +181,10 @@ impl Pipe {
             hold.shown += chunk.len();
         }
         let index = self.slot(at);
+        if slots[index].is_tap(self.direction) {
+            self.give_chunk(slots, at, chunk);
+            return Ok(());
+        }
         let passed = slots[index].chunk(core, index, self.direction, chunk)?;
         self.passed(core, slots, at, passed)
     }
@@ -187,7 +201,7 @@ impl Pipe {
         }
     }
 
-    fn arrive_end(&mut self, core: &mut Core, slots: &mut [Slot], at: usize) -> Flow<()> {
+    pub(super) fn arrive_end(&mut self, core: &mut Core, slots: &mut [Slot], at: usize) -> Flow<()> {
         match &mut self.decoding {
             Some(decoding) if decoding.at == at => {
                 decoding.decoder.end();
@@ -206,6 +220,10 @@ impl Pipe {
             return Ok(());
         }
         let index = self.slot(at);
+        if slots[index].is_tap(self.direction) {
+            self.give_end(core, slots, at);
+            return Ok(());
+        }
         match slots[index].end(core, index, self.direction)? {
             Passed::Gone => self.trailers(core, slots, at),
             passed => {
@@ -257,7 +275,7 @@ impl Pipe {
         Ok(true)
     }
 
-    fn has_room(&self, slots: &[Slot]) -> bool {
+    pub(super) fn has_room(&self, slots: &[Slot]) -> bool {
         match self.head {
             Head::Open => self.queued < READY_BYTES,
             Head::Moving => self.is_held(slots),

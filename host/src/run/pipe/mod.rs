@@ -5,6 +5,7 @@
 //! waits, all that comes behind what it waits with stays where it is.
 
 mod drive;
+mod taps;
 
 use std::collections::VecDeque;
 
@@ -27,6 +28,8 @@ enum End {
     Moving,
     /// At the decoder, which has not given everything.
     Decoding,
+    /// With a middleware, which gives one of its own.
+    Inside,
     /// As far as the head.
     Through,
 }
@@ -79,6 +82,10 @@ pub(super) struct Pipe {
     hold: Option<Hold>,
     decoding: Option<Decoding>,
     waiting: Option<Waiting>,
+    /// The middleware that has the head.
+    given: Option<usize>,
+    /// Middleware takes part.
+    has_taps: bool,
     /// To be done before anything else comes in, in this order.
     works: VecDeque<Work>,
     end: End,
@@ -101,6 +108,8 @@ impl Pipe {
             hold: None,
             decoding: None,
             waiting: None,
+            given: None,
+            has_taps: false,
             works: VecDeque::new(),
             end: End::Coming,
             queue: VecDeque::new(),
@@ -119,6 +128,7 @@ impl Pipe {
         self.queue.clear();
         self.works.clear();
         self.waiting = None;
+        self.given = None;
         self.decoding = None;
     }
 
@@ -170,17 +180,18 @@ impl Pipe {
         self.head == Head::Stopped
     }
 
-    pub(super) fn is_waiting(&self) -> bool {
-        self.waiting.is_some()
+    pub(super) fn is_waiting(&self, slots: &[Slot]) -> bool {
+        self.waiting.is_some() || self.is_blocked(slots)
     }
 
     pub(super) fn can_resume(&self, slots: &[Slot]) -> bool {
-        self.waiting.as_ref().is_some_and(|waiting| slots[self.slot(waiting.at)].can_resume())
+        self.has_news(slots) || self.waiting.as_ref().is_some_and(|waiting| slots[self.slot(waiting.at)].can_resume())
     }
 
     pub(super) fn sees_body(&self, slots: &[Slot]) -> bool {
         let takes_part = |slot: &Slot| {
-            slot.mode(self.direction) != BodyMode::None || !slot.is_out() && slot.subscription.trailers(self.direction)
+            let sees_trailers = !slot.is_out() && !slot.is_middleware && slot.subscription.trailers(self.direction);
+            slot.mode(self.direction) != BodyMode::None || sees_trailers
         };
         !self.bodyless && (self.fed || self.decoding.is_some() || self.on_the_way(slots).any(takes_part))
     }
@@ -193,7 +204,7 @@ impl Pipe {
         } else if self.end == End::Through {
             Length::Exact(self.queued as u64)
         } else {
-            Length::Unknown
+            self.declared(slots).map_or(Length::Unknown, Length::Exact)
         }
     }
 

@@ -1,0 +1,355 @@
+//! A middleware's part in one exchange, as the chain sees it: heads and chunks are given to the guest over its wire, and
+//! what it makes of them is taken when it is there. What it says is held to the rules of the contract before it counts.
+
+mod heads;
+mod slot;
+
+use std::{
+    sync::{Arc, Weak},
+    task::{Context, Poll, Wake, Waker},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, response};
+use http_body::Body as _;
+use wasmtime_wasi_http::WasiBody;
+
+use self::heads::{Kept, Said};
+use crate::{
+    Direction, Exchange, Failure, FailureKind, Filter, UpstreamError,
+    middleware::{self, InputBody, Task, Wire},
+    room::Place,
+};
+
+const HANDLE: &str = "handle";
+
+/// One exchange's guest.
+pub(super) struct Part {
+    wire: Arc<Wire>,
+    sides: [Side; 2],
+    /// The next handler came to nothing, and the guest knows.
+    pub(super) told_error: bool,
+    /// It answers of itself.
+    pub(super) responds: bool,
+}
+
+#[derive(Default)]
+struct Side {
+    stage: Stage,
+    /// Fields of the head that is given which are no guest's.
+    kept: Kept,
+    waker: Option<Waker>,
+    body: Option<WasiBody>,
+    /// The head may go only when it is known whether a body follows.
+    head: Option<Made>,
+    first: Option<Pull>,
+    /// The length that the guest promised.
+    declared: Option<u64>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Idle,
+    /// The head is with the guest.
+    Given,
+    /// The guest has handed a head on; its body follows.
+    Out,
+    Done,
+}
+
+/// A head that the guest handed on.
+enum Made {
+    Request(Box<http::request::Parts>),
+    Response(Box<response::Parts>),
+}
+
+/// What there is of a body.
+pub(super) enum Pull {
+    Chunk(Bytes),
+    End(Option<HeaderMap>),
+    /// Not yet.
+    Nothing,
+    Broken(Failure),
+}
+
+/// Where a head stands.
+pub(super) enum Head {
+    /// Still with the guest.
+    Nothing,
+    /// Handed on; whether it or what comes with it is another than before, and whether a body follows.
+    Out {
+        changed: bool,
+        bodyless: bool,
+    },
+    /// The guest answers in place of what comes after it.
+    Responds(Box<response::Parts>),
+    Failed(Failure),
+}
+
+impl Part {
+    /// The guest begins, with the request as it is now.
+    pub(super) fn begin(filter: &Arc<Filter>, place: Place, exchange: &mut Exchange, bodyless: bool) -> (Self, Task) {
+        let limits = &filter.publication().limits;
+        let wire = Arc::new(Wire::new(Duration::from_millis(limits.cpu_ms.into())));
+        let mut part = Self { sides: Default::default(), told_error: false, responds: false, wire };
+        for direction in [Direction::Request, Direction::Response] {
+            let signal = Signal { wire: Arc::downgrade(&part.wire), direction };
+            part.side(direction).waker = Some(Waker::from(Arc::new(signal)));
+        }
+        let body = InputBody::new(&part.wire, Direction::Request);
+        let request = heads::request(exchange, &mut part.side(Direction::Request).kept, body);
+        part.given(Direction::Request, bodyless);
+        let task = middleware::start(filter, &part.wire, request, place);
+        (part, task)
+    }
+
+    /// The response has come as far as this, on its way back.
+    pub(super) fn give_response(&mut self, exchange: &mut Exchange, bodyless: bool) {
+        let response = heads::response(exchange, &mut self.side(Direction::Response).kept);
+        self.given(Direction::Response, bodyless);
+        self.wire.answer(Ok(response));
+    }
+
+    fn given(&mut self, direction: Direction, bodyless: bool) {
+        self.side(direction).stage = Stage::Given;
+        if bodyless {
+            self.wire.push_end(direction, None);
+        }
+    }
+
+    fn side(&mut self, direction: Direction) -> &mut Side {
+        &mut self.sides[direction.index()]
+    }
+
+    fn stage(&self, direction: Direction) -> Stage {
+        self.sides[direction.index()].stage
+    }
+
+    pub(super) fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    /// Does the body of this direction go through the guest now?
+    pub(super) fn is_tap(&self, direction: Direction) -> bool {
+        matches!(self.stage(direction), Stage::Given | Stage::Out)
+    }
+
+    /// The guest has given all that it gives in this direction.
+    pub(super) fn is_done(&self, direction: Direction) -> bool {
+        self.stage(direction) == Stage::Done
+    }
+
+    pub(super) fn is_idle(&self, direction: Direction) -> bool {
+        self.stage(direction) == Stage::Idle
+    }
+
+    pub(super) fn declared(&self, direction: Direction) -> Option<u64> {
+        self.sides[direction.index()].declared
+    }
+
+    /// What came in goes out as it is: the guest handed the very body on.
+    pub(super) fn is_spliced(&self, direction: Direction) -> bool {
+        self.wire.is_spliced(direction)
+    }
+
+    /// It failed before it took any of a body: what it was given, to go on without it.
+    pub(super) fn take_back(&mut self, direction: Direction) -> Option<(Option<Bytes>, Option<HeaderMap>)> {
+        let taken = self.wire.take_back(direction)?;
+        let side = self.side(direction);
+        side.stage = Stage::Done;
+        Some(taken)
+    }
+
+    /// Its own response takes its place in the exchange.
+    pub(super) fn answers(&mut self) {
+        self.responds = true;
+        self.side(Direction::Response).stage = Stage::Given;
+        self.side(Direction::Request).stage = Stage::Done;
+    }
+
+    pub(super) fn upstream_error(&mut self, error: &UpstreamError) {
+        self.told_error = true;
+        self.wire.answer(Err(error.clone()));
+    }
+
+    /// The status of the response that comes out, as far as it is known.
+    pub(super) fn status(&mut self, exchange: &Exchange, direction: Direction) -> Option<http::StatusCode> {
+        match (direction, &self.side(direction).head) {
+            (Direction::Request, _) => None,
+            (_, Some(Made::Response(head))) => Some(head.status),
+            _ => self.wire.status().or_else(|| Some(exchange.response.as_ref()?.status)),
+        }
+    }
+
+    /// Has the guest handed the head of this direction on? Puts it into the exchange.
+    pub(super) fn head(&mut self, filter: &Filter, exchange: &mut Exchange, direction: Direction, fed: Fed) -> Head {
+        if self.responds {
+            return self.hand_on(exchange, direction, fed);
+        }
+        if self.side(direction).head.is_none() {
+            match self.take_head(filter, exchange, direction) {
+                Ok(true) => {}
+                Ok(false) => return self.wire.failure().map_or(Head::Nothing, Head::Failed),
+                Err(head) => return *head,
+            }
+        }
+        // A body that was none is mostly none again: what is not known at once is waited for.
+        if fed.bodyless && !fed.has_no_content && self.side(direction).first.is_none() {
+            match self.pull(filter, direction) {
+                Pull::Nothing => return Head::Nothing,
+                Pull::Broken(failure) => return Head::Failed(failure),
+                first => self.side(direction).first = Some(first),
+            }
+        }
+        self.hand_on(exchange, direction, fed)
+    }
+
+    fn take_head(&mut self, filter: &Filter, exchange: &Exchange, direction: Direction) -> Result<bool, Box<Head>> {
+        let contract = |reason: String| Box::new(Head::Failed(filter.failure(HANDLE, FailureKind::Contract, reason)));
+        if direction == Direction::Request {
+            if let Some(request) = self.wire.request() {
+                let (parts, body) = request.into_parts();
+                let side = self.side(direction);
+                let (made, declared) = heads::requested(parts, exchange, &side.kept).map_err(contract)?;
+                (side.head, side.body, side.declared) = (Some(Made::Request(Box::new(made))), Some(body), declared);
+                return Ok(true);
+            }
+            if !self.wire.has_response() {
+                return Ok(false);
+            }
+        }
+        match self.wire.response() {
+            None => Ok(false),
+            Some(Err(code)) => {
+                let reason = format!("it gave the error {code}");
+                Err(Box::new(Head::Failed(filter.failure(HANDLE, FailureKind::GaveError, reason))))
+            }
+            Some(Ok(response)) => {
+                let (parts, body) = response.into_parts();
+                let side = self.side(Direction::Response);
+                let before = exchange.response.as_ref().filter(|_| direction == Direction::Response);
+                let (made, declared) = heads::responded(parts, before, &side.kept).map_err(contract)?;
+                (side.body, side.declared) = (Some(body), declared);
+                if direction == Direction::Request {
+                    return Err(Box::new(Head::Responds(Box::new(made))));
+                }
+                side.head = Some(Made::Response(Box::new(made)));
+                Ok(true)
+            }
+        }
+    }
+
+    /// A response of its own, before what comes after it has given one.
+    pub(super) fn early_response(&mut self, filter: &Filter, exchange: &Exchange) -> Head {
+        match self.take_head(filter, exchange, Direction::Request) {
+            Ok(_) => self.wire.failure().map_or(Head::Nothing, Head::Failed),
+            Err(head) => *head,
+        }
+    }
+
+    fn hand_on(&mut self, exchange: &mut Exchange, direction: Direction, fed: Fed) -> Head {
+        let side = self.side(direction);
+        let bodyless = match &side.first {
+            Some(first) => matches!(first, Pull::End(None)),
+            None => side.body.as_ref().is_none_or(|body| body.is_end_stream()),
+        };
+        let bodyless = bodyless || fed.has_no_content;
+        let said = Said { declared: side.declared.filter(|_| bodyless), keeps: !bodyless || fed.bodyless };
+        let changed = match side.head.take() {
+            Some(Made::Request(head)) => heads::replace_request(exchange, *head, said),
+            Some(Made::Response(head)) => heads::replace_response(exchange, *head, said, fed.keeps_original),
+            None => false,
+        };
+        side.stage = Stage::Out;
+        if bodyless {
+            side.first = None;
+            self.ends(direction);
+        }
+        Head::Out { changed, bodyless }
+    }
+
+    /// What there is of the body that the guest hands on.
+    pub(super) fn pull(&mut self, filter: &Filter, direction: Direction) -> Pull {
+        if let Some(first) = self.side(direction).first.take() {
+            return self.pulled(first, direction);
+        }
+        let wire = Arc::clone(&self.wire);
+        let side = self.side(direction);
+        let (Some(body), Some(waker)) = (&mut side.body, &side.waker) else { return Pull::Nothing };
+        let mut cx = Context::from_waker(waker);
+        let frame = loop {
+            match wire.pulling(direction, || std::pin::Pin::new(&mut *body).poll_frame(&mut cx)) {
+                Poll::Pending => return Pull::Nothing,
+                Poll::Ready(Some(Ok(frame))) if frame.data_ref().is_some_and(Bytes::is_empty) => {}
+                Poll::Ready(frame) => break frame,
+            }
+        };
+        let pull = match frame {
+            None => Pull::End(None),
+            Some(Err(error)) => Pull::Broken(wire.failure().unwrap_or_else(|| {
+                filter.failure(HANDLE, FailureKind::GaveError, format!("its body broke off: {error:?}"))
+            })),
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(chunk) => Pull::Chunk(chunk),
+                Err(frame) => Pull::End(frame.into_trailers().ok().and_then(heads::trailers)),
+            },
+        };
+        if let Pull::Chunk(chunk) = &pull
+            && !wire.is_spliced(direction)
+        {
+            wire.copied_out(chunk.len());
+        }
+        if self.stage(direction) == Stage::Out { self.pulled(pull, direction) } else { pull }
+    }
+
+    fn pulled(&mut self, pull: Pull, direction: Direction) -> Pull {
+        if matches!(pull, Pull::End(_) | Pull::Broken(_)) {
+            self.ends(direction);
+        }
+        pull
+    }
+
+    /// Nothing more of this direction is wanted of it.
+    pub(super) fn ends(&mut self, direction: Direction) {
+        let side = self.side(direction);
+        side.stage = Stage::Done;
+        side.body = None;
+        let request_is_over = self.is_done(Direction::Request) || self.is_idle(Direction::Request);
+        if self.is_done(Direction::Response) && request_is_over {
+            self.wire.close();
+        }
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.wire.close();
+    }
+}
+
+/// How a head came to the guest.
+#[derive(Clone, Copy)]
+pub(super) struct Fed {
+    /// Without a body.
+    pub(super) bodyless: bool,
+    /// There is none to the response, whatever the guest says (RFC 9110 section 6.4.1).
+    pub(super) has_no_content: bool,
+    /// The response is the upstream's.
+    pub(super) keeps_original: bool,
+}
+
+/// Wakes the chain when a body of the guest has more.
+struct Signal {
+    wire: Weak<Wire>,
+    direction: Direction,
+}
+
+impl Wake for Signal {
+    fn wake(self: Arc<Self>) {
+        if let Some(wire) = self.wire.upgrade() {
+            wire.notify(self.direction);
+        }
+    }
+}
