@@ -12,6 +12,7 @@ use tokio::{
     net::TcpListener,
     sync::{Semaphore, watch},
 };
+use weir_artifact::Isolation;
 use weir_host::{BodyMode, Filter, Subscription};
 
 use crate::{filters::Source, stats, worker::Shared};
@@ -108,7 +109,8 @@ fn filters(shared: &Shared) -> Value {
             "match": publication.matching,
             "priority": publication.priority,
             "on_failure": publication.on_failure,
-            "isolation": publication.isolation,
+            "world": if filter.is_middleware() { "wasi:http/middleware" } else { "weir:filter/filter" },
+            "isolation": if filter.keeps_instances() { Isolation::Shared } else { Isolation::Exchange },
             "subscription": subscription(filter.subscription()),
             "generations": live(&filter),
             "instances": stats.instances(),

@@ -59,8 +59,9 @@ pub fn import(name: &str) -> Option<Option<Capability>> {
 fn parse(name: &str) -> Option<(&str, &str, &str)> {
     let (path, version) = name.strip_prefix("wasi:")?.split_once('@')?;
     let (package, interface) = path.split_once('/')?;
-    let (series, _patch) = version.rsplit_once('.')?;
-    Some((package, interface, series))
+    let (series, patch) = version.rsplit_once('.')?;
+    // a release candidate is another interface
+    patch.bytes().all(|byte| byte.is_ascii_digit()).then_some((package, interface, series))
 }
 
 #[cfg(test)]

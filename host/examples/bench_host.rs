@@ -7,6 +7,8 @@
 
 #[path = "../tests/filters/guest.rs"]
 mod guest;
+#[path = "bench_middleware.rs"]
+mod middleware;
 
 use std::{hint::black_box, rc::Rc, sync::Arc, time::Duration};
 
@@ -57,6 +59,8 @@ fn main() {
     println!("{:<52} {hook:>8.3}   (goal 1.5)", "a head hook: read 2 of 20, write 1");
     println!("{:<52} {:>8.3}   (goal 3)", "a filter's share, slope over 1 and 20", (copies[2] - copies[0]) / 19.0);
     println!("{:<52} {whole:>8.3}   (goal 4)", "a whole exchange through a filter");
+    println!();
+    middleware::lines(&bench);
 }
 
 fn head(body: &str) -> Guest {

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt::Write as _, time::Duration};
 
 use serde_json::{Value, json};
 use weir_adapter::{Anatomy, AnatomyError, Form};
-use weir_artifact::{Capability, Digest, Limits};
+use weir_artifact::{Capability, Digest, Limits, standard};
 use weir_host::{BodyMode, LoadError, Subscription};
 
 use super::{inspect::Loaded, ours, short, size};
@@ -28,6 +28,7 @@ impl Portrait {
         line("form", &format!("{}, {}", self.form(), size(self.size)));
         line("digest", &self.digest.to_string());
         if let Ok(anatomy) = &self.anatomy {
+            line("world", world(anatomy).unwrap_or("none that agents run"));
             line("contract", &contract(anatomy).map_or_else(|| "none of ours".to_owned(), str::to_owned));
             line("exports", &list(short(&anatomy.exports, anatomy.form)));
             line("imports", &list(short(&anatomy.imports, anatomy.form)));
@@ -61,6 +62,7 @@ impl Portrait {
             "file": self.file, "size": self.size, "digest": self.digest, "form": self.form(), "loads": self.loaded.is_ok(),
         });
         if let Ok(anatomy) = &self.anatomy {
+            document["world"] = world(anatomy).into();
             document["contract"] = contract(anatomy).into();
             document["exports"] = json!(anatomy.exports);
             document["imports"] = json!(anatomy.imports);
@@ -111,6 +113,19 @@ impl Portrait {
     }
 }
 
+/// What kind of filter it is.
+fn world(anatomy: &Anatomy) -> Option<&'static str> {
+    // of a module, behind marks of the canonical ABI
+    let is_handler = |export: &String| {
+        let interface = export.split('#').next().unwrap_or_default();
+        standard::is_handler(interface.rsplit(']').next().unwrap_or_default())
+    };
+    if contract(anatomy).is_some() {
+        return Some("weir:filter/filter");
+    }
+    anatomy.exports.iter().any(is_handler).then_some("wasi:http/middleware")
+}
+
 /// The version of the contract that its exports are of.
 fn contract(anatomy: &Anatomy) -> Option<&str> {
     // of a module, `weir:filter/events@0.1.0#on-done`
@@ -123,7 +138,11 @@ fn contract(anatomy: &Anatomy) -> Option<&str> {
 
 /// Capabilities that its publication has to grant.
 fn needs(anatomy: &Anatomy) -> Vec<&'static str> {
-    let name = |import: &String| ours(import.split(' ').next()?).map(|(interface, _)| interface.to_owned());
+    let name = |import: &String| {
+        let import = import.split(' ').next()?;
+        let ours = ours(import).map(|(interface, _)| interface.to_owned());
+        ours.or_else(|| Some(standard::import(import)??.interface().to_owned()))
+    };
     let imports: BTreeSet<String> = anatomy.imports.iter().filter_map(name).collect();
     let all = Capability::ALL.into_iter().map(Capability::interface);
     all.filter(|interface| imports.contains(*interface)).collect()

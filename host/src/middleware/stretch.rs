@@ -34,7 +34,7 @@ impl Stretch {
         self.used += now.saturating_sub(*self.since.get_or_insert(now));
         self.since = Some(now);
         self.ticked = true;
-        if self.used >= self.limit { Err(CpuLimit(self.limit)) } else { Ok(UpdateDeadline::Yield(1)) }
+        if self.used >= self.limit { Err(CpuLimit(self.limit)) } else { Ok(give_way()) }
     }
 
     /// It was polled, and does not run.
@@ -44,6 +44,11 @@ impl Stretch {
             self.used = Duration::ZERO;
         }
     }
+}
+
+/// Back to the worker, which serves others first. wasmtime's own yield would only let other tasks of this guest run.
+fn give_way() -> UpdateDeadline {
+    UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))
 }
 
 #[cfg(test)]

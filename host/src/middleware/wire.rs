@@ -23,7 +23,6 @@ pub(crate) struct Wire {
     pub(super) cpu: Mutex<Stretch>,
 }
 
-#[derive(Default)]
 struct Inner {
     /// The exchange is over, or needs the guest no more.
     closed: bool,
@@ -43,7 +42,7 @@ struct Inner {
     /// The chain has asked for something of this direction that is not there yet.
     asked: [bool; 2],
     /// When guest or chain last gave or took something.
-    moved: Option<Instant>,
+    moved: Instant,
     copied: [u64; 2],
 }
 
@@ -65,7 +64,25 @@ struct Input {
 
 impl Wire {
     pub(crate) fn new(cpu_limit: Duration) -> Self {
-        Self { inner: Mutex::default(), cpu: Mutex::new(Stretch::new(cpu_limit)) }
+        let inner = Inner {
+            closed: false,
+            closes: None,
+            failure: None,
+            inputs: Default::default(),
+            called: false,
+            answer: None,
+            answered: false,
+            awaits_answer: None,
+            request: None,
+            response: None,
+            responded: false,
+            chain: Default::default(),
+            news: [false; 2],
+            asked: [false; 2],
+            moved: Instant::now(),
+            copied: [0; 2],
+        };
+        Self { inner: Mutex::new(inner), cpu: Mutex::new(Stretch::new(cpu_limit)) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -75,7 +92,7 @@ impl Wire {
     /// Something of this direction is there for the chain.
     pub(crate) fn notify(&self, direction: Direction) {
         let mut inner = self.lock();
-        inner.moved = Some(Instant::now());
+        inner.moved = Instant::now();
         inner.news[direction.index()] = true;
         let waker = inner.chain[direction.index()].take();
         drop(inner);
@@ -131,7 +148,7 @@ impl Wire {
 
     fn give(&self, direction: Direction, give: impl FnOnce(&mut Input)) {
         let mut inner = self.lock();
-        inner.moved = Some(Instant::now());
+        inner.moved = Instant::now();
         // one that failed may have left it all untouched
         let is_lost = inner.failure.is_none() && inner.inputs[direction.index()].over;
         if is_lost {
@@ -160,7 +177,7 @@ impl Wire {
     /// What came of its call.
     pub(crate) fn answer(&self, answer: Answered) {
         let mut inner = self.lock();
-        inner.moved = Some(Instant::now());
+        inner.moved = Instant::now();
         inner.answered = true;
         inner.answer = Some(answer);
         let waker = inner.awaits_answer.take();
@@ -206,7 +223,9 @@ impl Wire {
         let mut inner = self.lock();
         inner.inputs[direction.index()].pulled = false;
         inner.asked[direction.index()] = pulled.is_pending();
-        inner.moved = Some(Instant::now()).filter(|_| pulled.is_ready()).or(inner.moved);
+        if pulled.is_ready() {
+            inner.moved = Instant::now();
+        }
         pulled
     }
 
@@ -293,7 +312,7 @@ impl Wire {
             input.taken = true;
             let copied = if input.pulled { 0 } else { chunk.len() as u64 };
             inner.copied[0] += copied;
-            inner.moved = Some(Instant::now());
+            inner.moved = Instant::now();
             return Poll::Ready(Some(Ok(chunk)));
         }
         if let Some(end) = input.end.take() {
@@ -335,6 +354,6 @@ impl Wire {
         let waits_for_input = inner.inputs.iter().any(|input| input.wanted.is_some() && !input.over);
         let waits_for_answer = inner.called && !inner.answered;
         let is_asked = inner.asked.contains(&true);
-        is_asked && !waits_for_input && !waits_for_answer && inner.moved.is_some_and(|moved| moved.elapsed() >= limit)
+        is_asked && !waits_for_input && !waits_for_answer && inner.moved.elapsed() >= limit
     }
 }

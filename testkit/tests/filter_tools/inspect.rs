@@ -13,6 +13,7 @@ fn what_loads_is_described() -> anyhow::Result<()> {
     for line in [
         "form      component, 2",
         "digest    sha256:",
+        "world     weir:filter/filter",
         "contract  0.1.0",
         "exports   events, lifecycle",
         "imports   http",
@@ -21,6 +22,18 @@ fn what_loads_is_described() -> anyhow::Result<()> {
         "loads     yes: compiled in ",
         "sees      request head, request body (observe), response head",
     ] {
+        assert!(answer.stdout.contains(line), "no `{line}` in\n{}", answer.stdout);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_middleware_is_described_as_what_it_is() -> anyhow::Result<()> {
+    let answer = filter(["inspect".as_ref(), binaries::filter("middleware")?.as_os_str()])?;
+    assert_eq!((answer.code, answer.stderr.as_str()), (0, ""), "{}", answer.stdout);
+    for line in
+        ["world     wasi:http/middleware", "contract  none of ours", "needs     clock", "loads     yes: compiled in "]
+    {
         assert!(answer.stdout.contains(line), "no `{line}` in\n{}", answer.stdout);
     }
     Ok(())

@@ -1,0 +1,86 @@
+//! Bodies through a middleware: unread, and through its memory; never kept.
+
+use anyhow::ensure;
+use weir_testkit::{
+    body::{self, Pattern},
+    setup::Setup,
+};
+
+use super::{setup, told, ways};
+
+/// Up as a patterned body that the origin checks, then down as one that we check.
+async fn both_ways(setup: &Setup, what: &str, size: u64, chunked: bool) -> anyhow::Result<()> {
+    for (mut http, base) in ways(setup).await? {
+        let mut pattern = Pattern::new(size, size);
+        if chunked {
+            pattern = pattern.chunked();
+        }
+        let reply = told(&mut http, what, "POST", &format!("{base}/check?seed={size}"), pattern.boxed()).await?;
+        ensure!(reply.status == 200 && reply.text() == size.to_string(), "{what}, {size} up: {reply:?}");
+        let framing = if chunked { "&chunked" } else { "" };
+        let mut request = http.request("GET", &format!("{base}/bytes/{size}?seed=3{framing}"), body::empty())?;
+        request.headers_mut().insert("x-middleware", what.parse()?);
+        let (got, _) = body::check(http.send(request).await?.into_body(), 3).await?;
+        ensure!(got == size, "{what}, down: {got} of {size} bytes");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_size_passes_unread() -> anyhow::Result<()> {
+    let setup = setup("middleware-sizes", &[]).await?;
+    for size in [0, 1, 8191, 65_537, 1 << 20] {
+        for chunked in [false, true] {
+            both_ways(&setup, "pass", size, chunked).await?;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_bodies_stream_through_the_guest_and_memory_stays_flat() -> anyhow::Result<()> {
+    const SIZE: u64 = 128 << 20;
+    let setup = setup("middleware-large", &[]).await?;
+    let mut http = setup.client()?.forward().await?;
+    let url = setup.plain("/length");
+    told(&mut http, "count", "POST", &url, Pattern::new(1, 8 << 20).boxed()).await?;
+    both_ways(&setup, "pass", 8 << 20, false).await?;
+    let before = setup.agent.process.resident()?;
+    let counted = told(&mut http, "count", "POST", &url, Pattern::new(1, SIZE).boxed()).await?;
+    ensure!(counted.text() == format!("{SIZE}\n"), "{}", counted.text());
+    let mut request = http.request("GET", &setup.plain(&format!("/bytes/{SIZE}?seed=3")), body::empty())?;
+    request.headers_mut().insert("x-middleware", "upper".parse()?);
+    let mut response = http.send(request).await?.into_body();
+    let mut got = 0;
+    while let Some(frame) = http_body_util::BodyExt::frame(&mut response).await {
+        got += frame?.data_ref().map_or(0, |data| data.len() as u64);
+    }
+    ensure!(got == SIZE, "{got}");
+    let grown = setup.agent.process.resident()?.saturating_sub(before) >> 20;
+    println!("{grown} MiB more after 128 MiB up into a guest and as much down through one");
+    ensure!(grown < 24, "the agent grew by {grown} MiB");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn trailers_pass_both_ways() -> anyhow::Result<()> {
+    let setup = setup("middleware-trailers", &[]).await?;
+    for what in ["pass", "upper"] {
+        for (mut http, base) in ways(&setup).await? {
+            let reply = told(&mut http, what, "GET", &format!("{base}/trailers"), body::empty()).await?;
+            let trailers = reply.trailers.clone().unwrap_or_default();
+            ensure!(trailers.get("x-sum").is_some_and(|sum| sum == "4096"), "{what}, {base}: {trailers:?}");
+            let mut sent = http::HeaderMap::new();
+            sent.insert("x-up", "loaded".parse()?);
+            let mut request =
+                http.request("POST", &format!("{base}/echo"), Pattern::new(1, 100).trailed(sent).boxed())?;
+            request.headers_mut().insert("x-middleware", what.parse()?);
+            request.headers_mut().insert("trailer", "x-up".parse()?);
+            request.headers_mut().insert("te", "trailers".parse()?);
+            let reply = http.exchange(request).await?;
+            let trailers = reply.trailers.clone().unwrap_or_default();
+            ensure!(trailers.get("x-up").is_some_and(|up| up == "loaded"), "{what}, {base}: {reply:?}");
+        }
+    }
+    Ok(())
+}
