@@ -2,7 +2,6 @@
 
 use std::{
     future::{Future, poll_fn},
-    pin::pin,
     task::Poll,
 };
 
@@ -73,12 +72,12 @@ impl Guest for Middleware {
                     kept.push(Vec::with_capacity(8 << 20));
                 }
             }
-            "tasks" => {
-                loop {
-                    // each is a task of the host's that lives on
-                    std::mem::forget(Box::pin(started(monotonic_clock::wait_for(1_000_000_000_000))));
-                }
-            }
+            "tasks" => loop {
+                // each is a task of the host's that lives on
+                let mut task = Box::pin(monotonic_clock::wait_for(3_600_000_000_000));
+                poll_fn(|cx| Poll::Ready(task.as_mut().poll(cx).is_ready())).await;
+                std::mem::forget(task);
+            },
             "error" => Err(ErrorCode::HttpRequestDenied),
             "twice" => twice(request).await,
             "client" => Ok(text(200, format!("{:?}\n", client::send(request).await.err()), None)),
@@ -168,15 +167,6 @@ async fn twice(request: Request) -> Result<Response, ErrorCode> {
     let error = next::handle(again).await.err();
     drop(response);
     Ok(text(200, format!("{error:?}\n"), None))
-}
-
-async fn started(future: impl Future<Output = ()>) {
-    let mut future = pin!(future);
-    poll_fn(|cx| {
-        let _ = future.as_mut().poll(cx);
-        Poll::Ready(())
-    })
-    .await;
 }
 
 fn delivered() -> FutureReader<Result<(), ErrorCode>> {
