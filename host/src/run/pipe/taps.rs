@@ -165,7 +165,8 @@ impl Pipe {
 
     pub(super) fn take_news(&self, slots: &[Slot]) -> bool {
         let parts = self.on_the_way(slots).filter_map(|slot| slot.part.as_ref());
-        self.has_taps && parts.fold(false, |news, part| part.wire().take_news(self.direction) || news)
+        // of each: what one has does not wait for another look
+        self.has_taps && parts.filter(|part| part.wire().take_news(self.direction)).count() > 0
     }
 
     /// The length that the last middleware promised, if nothing behind it changes the body.

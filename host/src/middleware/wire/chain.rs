@@ -1,0 +1,160 @@
+//! The chain's end of a wire.
+
+use std::{
+    task::{Poll, Waker},
+    time::Instant,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode};
+use wasmtime_wasi_http::WasiBody;
+
+use super::{Answered, Inner, Input, Wire};
+use crate::{Direction, Failure};
+
+impl Wire {
+    /// Whom to wake when there is something of this direction.
+    pub(crate) fn listen(&self, direction: Direction, waker: &Waker) {
+        let mut inner = self.lock();
+        let place = &mut inner.chain[direction.index()];
+        if place.as_ref().is_none_or(|before| !before.will_wake(waker)) {
+            *place = Some(waker.clone());
+        }
+    }
+
+    pub(crate) fn has_news(&self, direction: Direction) -> bool {
+        self.lock().news[direction.index()]
+    }
+
+    pub(crate) fn take_news(&self, direction: Direction) -> bool {
+        std::mem::take(&mut self.lock().news[direction.index()])
+    }
+
+    /// Has the chain to give more of this body?
+    pub(crate) fn wants(&self, direction: Direction) -> bool {
+        let inner = self.lock();
+        let input = &inner.inputs[direction.index()];
+        !input.over && input.wanted.is_some() && input.chunk.is_none() && input.end.is_none()
+    }
+
+    pub(crate) fn push(&self, direction: Direction, chunk: Bytes) {
+        self.give(direction, |input| {
+            input.chunk = Some(match input.chunk.take() {
+                // more than was asked for: the chain gave what it held back
+                Some(before) => [before, chunk].concat().into(),
+                None => chunk,
+            });
+        });
+    }
+
+    pub(crate) fn push_end(&self, direction: Direction, trailers: Option<HeaderMap>) {
+        self.give(direction, |input| input.end = Some(trailers));
+    }
+
+    fn give(&self, direction: Direction, give: impl FnOnce(&mut Input)) {
+        let mut inner = self.lock();
+        inner.moved = Instant::now();
+        // one that failed may have left it all untouched
+        let is_lost = inner.failure.is_none() && inner.inputs[direction.index()].over;
+        if is_lost {
+            return;
+        }
+        let input = &mut inner.inputs[direction.index()];
+        give(input);
+        let waker = input.wanted.take();
+        drop(inner);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// What the guest has taken nothing of, to go on without it. None: it has taken some.
+    pub(crate) fn take_back(&self, direction: Direction) -> Option<(Option<Bytes>, Option<HeaderMap>)> {
+        let mut inner = self.lock();
+        let input = &mut inner.inputs[direction.index()];
+        if input.taken {
+            return None;
+        }
+        input.over = true;
+        Some((input.chunk.take(), input.end.take().flatten()))
+    }
+
+    /// What came of its call.
+    pub(crate) fn answer(&self, answer: Answered) {
+        let mut inner = self.lock();
+        inner.moved = Instant::now();
+        inner.answered = true;
+        inner.answer = Some(answer);
+        let waker = inner.awaits_answer.take();
+        drop(inner);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    pub(crate) fn request(&self) -> Option<Request<WasiBody>> {
+        self.ask(Direction::Request, |inner| inner.request.take())
+    }
+
+    pub(crate) fn response(&self) -> Option<Result<Response<WasiBody>, String>> {
+        self.ask(Direction::Response, |inner| inner.response.take())
+    }
+
+    /// The status of the response that it gave and that nobody has taken.
+    pub(crate) fn status(&self) -> Option<StatusCode> {
+        Some(self.lock().response.as_ref()?.as_ref().ok()?.status())
+    }
+
+    /// It has given its response.
+    pub(crate) fn has_response(&self) -> bool {
+        self.lock().response.is_some()
+    }
+
+    fn ask<T>(&self, direction: Direction, take: impl FnOnce(&mut Inner) -> Option<T>) -> Option<T> {
+        let mut inner = self.lock();
+        let taken = take(&mut inner);
+        inner.asked[direction.index()] = taken.is_none();
+        taken
+    }
+
+    pub(crate) fn failure(&self) -> Option<Failure> {
+        self.lock().failure.clone()
+    }
+
+    /// Runs `pull` on a body of the guest; if that reads a body of ours, the guest is not between them.
+    pub(crate) fn pulling<T>(&self, direction: Direction, pull: impl FnOnce() -> Poll<T>) -> Poll<T> {
+        self.lock().inputs[direction.index()].pulled = true;
+        let pulled = pull();
+        let mut inner = self.lock();
+        inner.inputs[direction.index()].pulled = false;
+        inner.asked[direction.index()] = pulled.is_pending();
+        if pulled.is_ready() {
+            inner.moved = Instant::now();
+        }
+        pulled
+    }
+
+    pub(crate) fn is_spliced(&self, direction: Direction) -> bool {
+        self.lock().inputs[direction.index()].is_spliced
+    }
+
+    /// Bytes that came out of the guest's memory.
+    pub(crate) fn copied_out(&self, bytes: usize) {
+        self.lock().copied[1] += bytes as u64;
+    }
+
+    pub(crate) fn copied(&self) -> [u64; 2] {
+        self.lock().copied
+    }
+
+    /// The guest is needed no more.
+    pub(crate) fn close(&self) {
+        let mut inner = self.lock();
+        inner.closed = true;
+        let waker = inner.closes.take();
+        drop(inner);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The guest's end of a wire, and whoever watches over it.
+
+use std::{
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use wasmtime_wasi_http::WasiBody;
+
+use super::{Answered, Wire};
+use crate::{Direction, Failure};
+
+impl Wire {
+    pub(in crate::middleware) fn poll_closed(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut inner = self.lock();
+        if inner.closed {
+            return Poll::Ready(());
+        }
+        if inner.closes.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
+            inner.closes = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// It calls the next handler. An exchange goes on once.
+    pub(in crate::middleware) fn may_call(&self) -> bool {
+        let mut inner = self.lock();
+        let may = !inner.called && !inner.responded && !inner.closed;
+        inner.called |= may;
+        may
+    }
+
+    pub(in crate::middleware) fn call(&self, request: Request<WasiBody>) {
+        self.lock().request = Some(request);
+        self.notify(Direction::Request);
+    }
+
+    pub(in crate::middleware) fn poll_answer(&self, cx: &Context<'_>) -> Poll<Answered> {
+        let mut inner = self.lock();
+        match inner.answer.take() {
+            Some(answer) => Poll::Ready(answer),
+            None => {
+                inner.awaits_answer = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    pub(in crate::middleware) fn respond(&self, response: Result<Response<WasiBody>, String>) {
+        let mut inner = self.lock();
+        inner.responded = true;
+        inner.response = Some(response);
+        drop(inner);
+        // whoever waits for the request to go on learns of it, too
+        self.notify_both();
+    }
+
+    pub(in crate::middleware) fn fail(&self, failure: Failure) {
+        self.lock().failure.get_or_insert(failure);
+        self.notify_both();
+    }
+
+    pub(in crate::middleware) fn poll_input(
+        &self,
+        direction: Direction,
+        cx: &Context<'_>,
+    ) -> Poll<Option<Result<Bytes, HeaderMap>>> {
+        let mut inner = self.lock();
+        let input = &mut inner.inputs[direction.index()];
+        input.is_spliced = input.pulled;
+        if let Some(chunk) = input.chunk.take() {
+            input.taken = true;
+            let copied = if input.pulled { 0 } else { chunk.len() as u64 };
+            inner.copied[0] += copied;
+            inner.moved = Instant::now();
+            return Poll::Ready(Some(Ok(chunk)));
+        }
+        if let Some(end) = input.end.take() {
+            (input.taken, input.over) = (true, true);
+            return Poll::Ready(end.map(Err));
+        }
+        if input.over {
+            return Poll::Ready(None);
+        }
+        input.wanted = Some(cx.waker().clone());
+        let is_spliced = input.pulled;
+        drop(inner);
+        if !is_spliced {
+            self.notify(direction);
+        }
+        Poll::Pending
+    }
+
+    /// Nothing of this body is left, as far as the chain has said.
+    pub(in crate::middleware) fn is_at_end(&self, direction: Direction) -> bool {
+        let inner = self.lock();
+        let input = &inner.inputs[direction.index()];
+        input.over || input.chunk.is_none() && input.end.as_ref().is_some_and(Option::is_none)
+    }
+
+    /// Whoever read it reads no more.
+    pub(in crate::middleware) fn dropped_input(&self, direction: Direction) {
+        let mut inner = self.lock();
+        let input = &mut inner.inputs[direction.index()];
+        input.over = true;
+        input.wanted = None;
+        drop(inner);
+        self.notify(direction);
+    }
+
+    /// The chain waits for the guest, the guest for nobody, and so it has been for this long.
+    pub(in crate::middleware) fn stalled(&self, limit: Duration) -> bool {
+        let inner = self.lock();
+        let waits_for_input = inner.inputs.iter().any(|input| input.wanted.is_some() && !input.over);
+        let waits_for_answer = inner.called && !inner.answered;
+        let is_asked = inner.asked.contains(&true);
+        is_asked && !waits_for_input && !waits_for_answer && inner.moved.elapsed() >= limit
+    }
+}
