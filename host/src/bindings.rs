@@ -15,6 +15,14 @@ pub mod connect {
     });
 }
 
+pub mod message {
+    wasmtime::component::bindgen!({
+        path: "../wit/filter.wit",
+        world: "message-hooks",
+        with: { "weir:filter/http": super::weir::filter::http },
+    });
+}
+
 pub mod completed {
     wasmtime::component::bindgen!({
         path: "../wit/filter.wit",

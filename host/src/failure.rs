@@ -49,11 +49,13 @@ pub enum FailureKind {
     Stalled,
     /// It gave an error in place of a response.
     GaveError,
+    /// Messages come in a form that cannot be shown to it.
+    Unreadable,
 }
 
 impl FailureKind {
     /// Number of kinds, for counters by kind.
-    pub(crate) const COUNT: usize = 13;
+    pub(crate) const COUNT: usize = 14;
 
     pub(crate) fn index(self) -> usize {
         match self {
@@ -70,6 +72,7 @@ impl FailureKind {
             Self::NoRoom => 10,
             Self::Stalled => 11,
             Self::GaveError => 12,
+            Self::Unreadable => 13,
         }
     }
 
@@ -82,6 +85,7 @@ impl FailureKind {
     pub fn sender(self) -> Option<Direction> {
         match self {
             Self::Coding(direction) => Some(direction),
+            Self::Unreadable => Some(Direction::Response),
             _ => None,
         }
     }
@@ -102,4 +106,5 @@ pub(crate) const LABELS: [&str; FailureKind::COUNT] = [
     "no-room",
     "stalled",
     "gave-error",
+    "unreadable",
 ];

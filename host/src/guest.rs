@@ -12,6 +12,7 @@ use crate::{
         completed::{CompletedHooks, CompletedHooksIndices},
         connect::{ConnectHooks, ConnectHooksIndices},
         exports::weir::filter::{events, lifecycle},
+        message::{MessageHooks, MessageHooksIndices},
         tick::{TickHooks, TickHooksIndices},
     },
     state::State,
@@ -22,6 +23,8 @@ use crate::{
 pub struct Hooks {
     /// `connect`: it decides about tunnels.
     pub connect: bool,
+    /// `message`: it sees the messages of WebSockets and server-sent events.
+    pub message: bool,
     /// `completed`: it is told what exchanges came to.
     pub completed: bool,
     /// `tick`: it works by the clock.
@@ -31,7 +34,7 @@ pub struct Hooks {
 impl Hooks {
     /// Their names, as in the contract.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        [("connect", self.connect), ("completed", self.completed), ("tick", self.tick)]
+        [("connect", self.connect), ("message", self.message), ("completed", self.completed), ("tick", self.tick)]
             .into_iter()
             .filter_map(|(name, there)| there.then_some(name))
     }
@@ -41,6 +44,7 @@ impl Hooks {
 pub(crate) struct Exports {
     filter: FilterIndices,
     connect: Option<ConnectHooksIndices>,
+    message: Option<MessageHooksIndices>,
     completed: Option<CompletedHooksIndices>,
     tick: Option<TickHooksIndices>,
 }
@@ -50,19 +54,26 @@ impl Exports {
         Ok(Self {
             filter: FilterIndices::new(linked)?,
             connect: has(linked, "connect").then(|| ConnectHooksIndices::new(linked)).transpose()?,
+            message: has(linked, "message").then(|| MessageHooksIndices::new(linked)).transpose()?,
             completed: has(linked, "completed").then(|| CompletedHooksIndices::new(linked)).transpose()?,
             tick: has(linked, "tick").then(|| TickHooksIndices::new(linked)).transpose()?,
         })
     }
 
     pub(crate) fn hooks(&self) -> Hooks {
-        Hooks { connect: self.connect.is_some(), completed: self.completed.is_some(), tick: self.tick.is_some() }
+        Hooks {
+            connect: self.connect.is_some(),
+            message: self.message.is_some(),
+            completed: self.completed.is_some(),
+            tick: self.tick.is_some(),
+        }
     }
 
     pub(crate) fn of(&self, instance: &Instance, store: &mut Store<State>) -> wasmtime::Result<Guest> {
         Ok(Guest {
             filter: self.filter.load(&mut *store, instance)?,
             connect: self.connect.as_ref().map(|at| at.load(&mut *store, instance)).transpose()?,
+            message: self.message.as_ref().map(|at| at.load(&mut *store, instance)).transpose()?,
             completed: self.completed.as_ref().map(|at| at.load(&mut *store, instance)).transpose()?,
             tick: self.tick.as_ref().map(|at| at.load(&mut *store, instance)).transpose()?,
         })
@@ -79,6 +90,7 @@ fn has(linked: &InstancePre<State>, interface: &str) -> bool {
 pub(crate) struct Guest {
     filter: Filter,
     connect: Option<ConnectHooks>,
+    message: Option<MessageHooks>,
     completed: Option<CompletedHooks>,
     tick: Option<TickHooks>,
 }
@@ -94,6 +106,10 @@ impl Guest {
 
     pub(crate) fn connect(&self) -> Option<&ConnectHooks> {
         self.connect.as_ref()
+    }
+
+    pub(crate) fn message(&self) -> Option<&MessageHooks> {
+        self.message.as_ref()
     }
 
     pub(crate) fn completed(&self) -> Option<&CompletedHooks> {

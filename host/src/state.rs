@@ -36,6 +36,10 @@ pub(crate) enum Hook {
     Connect,
     /// `on-client-hello`: no exchange.
     ClientHello,
+    /// `on-open`.
+    Open,
+    /// `on-message`.
+    Message,
 }
 
 /// What a hook that is resumed was about.
@@ -61,6 +65,8 @@ impl Hook {
             Self::Tick => "on-tick",
             Self::Connect => "on-connect",
             Self::ClientHello => "on-client-hello",
+            Self::Open => "on-open",
+            Self::Message => "on-message",
         }
     }
 

@@ -223,7 +223,7 @@ impl Slot {
         }
     }
 
-    fn copied(&self, bytes_in: usize, bytes_out: usize) {
+    pub(super) fn copied(&self, bytes_in: usize, bytes_out: usize) {
         if let Some(seat) = &self.seat {
             seat.instance.borrow_mut().copied(bytes_in, bytes_out);
         }

@@ -1,7 +1,9 @@
 //! One exchange's passage through a chain: what the agent drives.
 
 mod core;
+mod events;
 mod hooks;
+mod messages;
 mod middleware;
 mod pipe;
 mod slot;
@@ -11,7 +13,7 @@ use std::{rc::Rc, sync::Arc, task::Waker};
 use bytes::Bytes;
 use http::HeaderMap;
 
-use self::{core::Core, pipe::Pipe, slot::Slot};
+use self::{core::Core, events::Events, pipe::Pipe, slot::Slot};
 use crate::{
     Answer, Call, CallOutcome, Chain, Direction, DoneReason, Exchange, Filter, Instances, Length, LocalResponse,
     Progress, Receipt, Summary, Task, UpstreamError, bindings::weir::filter::http::Part, calls, filter::Pick,
@@ -24,6 +26,8 @@ pub struct Run {
     slots: Vec<Slot>,
     request: Pipe,
     response: Pipe,
+    /// What is through the pipe of the response is a stream of events, which filters look at.
+    events: Option<Box<Events>>,
     /// From [`Self::output`], where it cannot be returned.
     answer: Option<Answer>,
     /// No response came: filters were told so in place of a response head.
@@ -52,6 +56,7 @@ impl Run {
         Self {
             request: Pipe::new(Direction::Request, slots.len()),
             response: Pipe::new(Direction::Response, 0),
+            events: None,
             core: Core::new(Rc::clone(instances), Arc::clone(chain), exchange),
             slots,
             answer: None,
@@ -173,8 +178,7 @@ impl Run {
     /// decoding on, so that memory stays bounded; should a filter answer or fail on the way, this gives none and
     /// [`Self::answer`] has the answer.
     pub fn output(&mut self, direction: Direction) -> Option<Bytes> {
-        let (pipe, core, slots) = self.parts(direction);
-        match pipe.output(core, slots) {
+        match self.next_output(direction) {
             Ok(bytes) => bytes,
             Err(answer) => {
                 self.halt(direction);
@@ -182,6 +186,18 @@ impl Run {
                 None
             }
         }
+    }
+
+    fn next_output(&mut self, direction: Direction) -> Result<Option<Bytes>, Box<Answer>> {
+        if direction == Direction::Response
+            && let Some(mut events) = self.events.take()
+        {
+            let output = self.event_output(&mut events);
+            self.events = Some(events);
+            return output;
+        }
+        let (pipe, core, slots) = self.parts(direction);
+        pipe.output(core, slots)
     }
 
     /// An answer that came up in [`Self::output`]: look here whenever that gave nothing although the body is not
@@ -192,7 +208,11 @@ impl Run {
 
     /// The body ended and all of it was taken by [`Self::output`]; trailers are in the exchange.
     pub fn is_drained(&self, direction: Direction) -> bool {
-        self.pipe(direction).is_drained() && self.answer.is_none()
+        let is_drained = match self.events(direction) {
+            Some(events) => events.is_drained(),
+            None => self.pipe(direction).is_drained(),
+        };
+        is_drained && self.answer.is_none()
     }
 
     /// The exchange took another course, or is over: nothing more comes out, and whoever carries this body on has to
@@ -204,12 +224,12 @@ impl Run {
     /// Does any filter take part in this body or its trailers, or is some of it still in here? If not, the agent
     /// forwards the body without the run. To be asked when the head is open.
     pub fn sees_body(&self, direction: Direction) -> bool {
-        self.pipe(direction).sees_body(&self.slots)
+        self.events(direction).is_some() || self.pipe(direction).sees_body(&self.slots)
     }
 
     /// What is known of the body's length. To be asked when the head is open, before any output is taken.
     pub fn length(&self, direction: Direction) -> Length {
-        self.pipe(direction).length(&self.slots)
+        if self.events(direction).is_some() { Length::Unknown } else { self.pipe(direction).length(&self.slots) }
     }
 
     /// No response came. `Open`: no filter answered, use the agent's own error response. `Waiting`: one may yet, see
@@ -254,6 +274,7 @@ impl Run {
         let before = *self.core.answered.get_or_insert(told);
         self.request.stop();
         self.answer = None;
+        self.events = None;
         self.core.respond(response);
         for slot in &mut self.slots {
             slot.meets_another_response();
@@ -310,6 +331,10 @@ impl Run {
             self.response.stop();
         }
         self.request.stop();
+    }
+
+    fn events(&self, direction: Direction) -> Option<&Events> {
+        self.events.as_deref().filter(|_| direction == Direction::Response)
     }
 
     fn pipe(&self, direction: Direction) -> &Pipe {

@@ -52,6 +52,8 @@ pub(super) struct Slot {
     met: bool,
     changed: bool,
     pub(super) changed_body: bool,
+    /// It answered `on-open` with true.
+    pub(super) sees_messages: bool,
 }
 
 /// What a hook came to; the error ends the exchange's way.
@@ -76,6 +78,7 @@ impl Slot {
             met: false,
             changed: false,
             changed_body: false,
+            sees_messages: false,
         }
     }
 
@@ -167,7 +170,12 @@ impl Slot {
             None => breaker.succeeded(),
             // Not of its own doing: another's trap, or what a peer sent. Were it counted, twenty large bodies of one client
             // would stop the filter for all.
-            Some(FailureKind::InstanceLost | FailureKind::Coding(_) | FailureKind::BufferOverflow) => {}
+            Some(
+                FailureKind::InstanceLost
+                | FailureKind::Coding(_)
+                | FailureKind::BufferOverflow
+                | FailureKind::Unreadable,
+            ) => {}
             Some(_) => breaker.failed(),
         }
     }

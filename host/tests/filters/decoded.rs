@@ -25,7 +25,7 @@ fn flipper() -> Guest {
     Guest { body: "(call $flip (local.get $ptr) (local.get $len))".to_owned(), ..Guest::new(WANTS) }
 }
 
-fn gzip(body: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(body: &[u8]) -> Vec<u8> {
     let mut coded = Vec::new();
     GzEncoder::new(body, Compression::default()).read_to_end(&mut coded).unwrap();
     coded

@@ -45,6 +45,9 @@ pub struct Guest {
     /// `on-connect` and `on-client-hello`, of a guest that exports them. What they can name: locals `$target` and
     /// `$target-len`; answers by [`Guest::decision`].
     pub connect: Option<[String; 2]>,
+    /// `on-open` and `on-message`, of a guest that exports them. What they can name: locals `$of`, `$origin`, `$case`, and of
+    /// text and bytes `$ptr` and `$len`, of an event `$data` and `$data-len`; answers by [`Guest::message_action`].
+    pub message: Option<[String; 2]>,
     /// `on-completed`, of a guest that exports it.
     pub completed: Option<String>,
     /// `interval` and `on-tick`, of a guest that exports them.
@@ -58,6 +61,12 @@ pub struct Guest {
     pub pages: u32,
     pub wit: String,
     pub data: Vec<u8>,
+}
+
+/// Of an answer in the guest's memory.
+pub enum Word {
+    Number(u32),
+    Text(&'static str),
 }
 
 const DATA: usize = 0x1000;
@@ -75,6 +84,7 @@ impl Default for Guest {
             resume: next,
             done: String::new(),
             connect: None,
+            message: None,
             completed: None,
             tick: None,
             start: String::new(),
@@ -112,6 +122,33 @@ impl Guest {
             self.data.extend_from_slice(&word.to_le_bytes());
         }
         format!("i32.const {answer}")
+    }
+
+    /// An answer about a message: words of the action as it lies in memory, where a text is its address and length.
+    pub fn message_action(&mut self, words: &[Word]) -> String {
+        let words: Vec<u32> = words
+            .iter()
+            .flat_map(|word| match word {
+                Word::Number(number) => vec![*number],
+                Word::Text(text) => {
+                    let at = (DATA + self.data.len()) as u32;
+                    self.data.extend_from_slice(text.as_bytes());
+                    vec![at, text.len() as u32]
+                }
+            })
+            .collect();
+        self.data.resize(self.data.len().next_multiple_of(4), 0);
+        let answer = DATA + self.data.len();
+        self.data.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+        self.data.extend([0; 48]);
+        format!("i32.const {answer}")
+    }
+
+    /// Sees messages.
+    pub fn messaging(on_open: &str, on_message: &str) -> Self {
+        let message = Some([on_open.to_owned(), on_message.to_owned()]);
+        let wit = weir_wit::FILTER_WIT.replace("  export events;\n", "  export events;\n  export message;\n");
+        Self { message, wit, ..Self::default() }
     }
 
     /// Decides about tunnels.
@@ -219,6 +256,12 @@ impl Guest {
             hook("connect", "on-connect", to, one, on_connect);
             let hello = format!("{to} (param i32 i32 i32 i32 i32)");
             hook("connect", "on-client-hello", &hello, one, on_client_hello);
+        }
+        if let Some([on_open, on_message]) = &self.message {
+            hook("message", "on-open", "(param $of i32)", one, on_open);
+            let content = "(param $of i32) (param $origin i32) (param $case i32) (param $ptr i32) (param $len i32) \
+                           (param i32) (param $data i32) (param $data-len i32) (param i32 i32 i32 i32 i32)";
+            hook("message", "on-message", content, one, on_message);
         }
         if let Some(on_completed) = &self.completed {
             let told = "(param $of i32) (param $reason i32) (param $in f64) (param $out f64) (param $duration f64) \

@@ -13,6 +13,7 @@ mod heads;
 mod keeping;
 mod lifetimes;
 mod load;
+mod messages;
 mod secrets;
 mod support;
 mod waits;
