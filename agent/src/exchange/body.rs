@@ -315,6 +315,10 @@ impl BodyStream {
     fn finished(&mut self) {
         self.done = true;
         if self.direction == Direction::Response {
+            if self.filtered && self.with_run(|run, _| run.has_closed_events()) {
+                let error = "a filter ended the stream of events".to_owned();
+                self.live.ends(Outcome::FilterAnswered, Some(error));
+            }
             self.live.replied();
         }
     }

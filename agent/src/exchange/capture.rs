@@ -67,7 +67,7 @@ impl Capture {
 
     /// The same bytes, as far as they were kept, whatever the chunks.
     pub(super) fn is_like(&self, other: &Capture) -> bool {
-        self.size == other.size && self.bytes().eq(other.bytes())
+        self.size() == other.size() && self.bytes().eq(other.bytes())
     }
 }
 

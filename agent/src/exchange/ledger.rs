@@ -84,9 +84,22 @@ impl Ledger {
         }
     }
 
-    /// Bytes of a connection that was upgraded: counted, not kept.
-    pub(super) fn passed(&mut self, direction: Direction, bytes: u64) {
-        self.bodies[direction as usize].received.passed(bytes);
+    /// Bytes of a connection that was upgraded, as they came and as they went on: counted, not kept.
+    pub(super) fn passed(&mut self, direction: Direction, received: u64, sent: u64) {
+        if received != sent {
+            self.may_change(direction);
+        }
+        let passed = &mut self.bodies[direction as usize];
+        passed.received.passed(received);
+        if let Some(capture) = &mut passed.sent {
+            capture.passed(sent);
+        }
+    }
+
+    /// Bytes of the request as the client sent them, of the response as it got them.
+    pub(super) fn of_client(&self) -> (u64, u64) {
+        let [request, response] = &self.bodies;
+        (request.received.size(), response.sent.as_ref().unwrap_or(&response.received).size())
     }
 
     /// Bytes that came from one peer and that went to the other, but for those that a tunnel has counted itself.

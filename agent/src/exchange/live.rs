@@ -226,6 +226,11 @@ impl Live {
         self.outcome.borrow_mut().get_or_insert((outcome, error));
     }
 
+    /// Another end than the one that it had come to.
+    pub(super) fn ends_after_all(&self, outcome: Outcome, error: String) {
+        self.outcome.replace(Some((outcome, Some(error))));
+    }
+
     pub(super) fn ends_by(&self, stop: &Stop) {
         let problem = match stop {
             Stop::Respond(_) => return self.ends(Outcome::FilterAnswered, None),
@@ -281,9 +286,10 @@ impl Drop for Live {
         let (request, response) = (sizes(Direction::Request), sizes(Direction::Response));
         if let Some(run) = &mut run {
             let answered = self.answered.get();
+            let (request_bytes, response_bytes) = ledger.as_ref().map_or((0, 0), Ledger::of_client);
             let summary = Summary {
-                request_bytes: request.0,
-                response_bytes: response.1,
+                request_bytes,
+                response_bytes,
                 duration: self.began.elapsed(),
                 first_byte: answered.map(|(_, after)| after),
                 upstream_address: answered.map(|(by, _)| by),

@@ -19,6 +19,7 @@ mod resolve;
 mod response;
 mod source;
 mod upgrade;
+mod websocket;
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;

@@ -15,6 +15,7 @@ use super::live::{Live, Stop};
 use super::problem::Problem;
 use super::reply::final_recipient;
 use super::response::set_length;
+use super::websocket;
 use crate::target::Target;
 use crate::upstream::Outgoing;
 
@@ -34,6 +35,9 @@ pub(super) async fn prepare(
     let mut was_held = false;
     if let Some(run) = enter(live, connection, &mut head) {
         (head, was_held) = through_filters(live, run, target, &mut body).await?;
+        if asked.upgrade {
+            websocket::offer_no_extension(live, &mut head.headers);
+        }
     }
     Ok(outgoing(live, head, body, asked, was_held))
 }

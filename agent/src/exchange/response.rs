@@ -22,6 +22,7 @@ use super::problem::Problem;
 use super::reply::{into_response, render};
 use super::source::Source;
 use super::upgrade;
+use super::websocket::{self, Spoken};
 use crate::upstream::{BodyError, Received};
 
 /// What hyper's server sends to the client.
@@ -53,14 +54,15 @@ pub(super) async fn from_upstream(
         (false, _) => None,
     };
     let (mut head, body) = response.into_parts();
-    let received = head.version;
+    let (received, spoken) = (head.version, Spoken::of(&head));
     strip_response(&mut head).map_err(Problem::from)?;
     let mut reply = through_filters(live, head, Source::Upstream(body), Some(received)).await?;
     if let Some((client, upstream)) = ends
         && reply.status() == StatusCode::SWITCHING_PROTOCOLS
     {
+        let watched = websocket::open(live, &spoken)?;
         reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        upgrade::relay(live, client, upstream);
+        upgrade::relay(live, client, upstream, watched);
     }
     Ok(reply)
 }
@@ -132,7 +134,8 @@ async fn through_filters(
     let mut body = BodyStream::new(live, Direction::Response, source, live.worker.shared.config.upstream.body_idle);
     let mut original = None;
     if live.has_run() {
-        (head, original) = filtered_head(live, head, &mut body, no_content).await?;
+        let may_stream = received.is_some() && !no_content;
+        (head, original) = filtered_head(live, head, &mut body, no_content, may_stream).await?;
     }
     head.version = Version::HTTP_11;
     if let Some(received) = received {
@@ -157,6 +160,7 @@ async fn filtered_head(
     mut head: response::Parts,
     body: &mut BodyStream,
     no_content: bool,
+    may_stream: bool,
 ) -> Result<Heads, Stop> {
     let (status, extensions) = (head.status, std::mem::take(&mut head.extensions));
     let mut progress = live.with_run(|run| {
@@ -171,6 +175,9 @@ async fn filtered_head(
             Some(Progress::Waiting) => progress = Some(live.resumed(Direction::Response).await),
             Some(Progress::Held) => progress = Some(body.feed_or_resume().await?),
         }
+    }
+    if may_stream && let Some(Err(failure)) = live.with_run(|run| run.events_open()) {
+        return Err(Problem::from(&failure).into());
     }
     let heads = live.with_run(|run| {
         body.head_is_open(run);

@@ -1,6 +1,7 @@
 //! What follows a 101: both connections become one opaque pair of streams (RFC 9110 section 7.8). Enters: the two ends,
 //! once hyper lets go of them; leaves: the bytes counted. The exchange, and with it the generation of filters it met,
-//! lives until both ends are closed. Must not know the protocol that is spoken.
+//! lives until both ends are closed. Must not know the protocol that is spoken, but that there are
+//! messages in it to be seen.
 
 use std::rc::Rc;
 
@@ -12,6 +13,7 @@ use weir_host::Direction;
 
 use super::hop_by_hop::asks_upgrade;
 use super::live::Live;
+use super::websocket;
 use crate::record::Outcome;
 use crate::tunnel;
 
@@ -21,8 +23,9 @@ pub(super) fn of_client(request: &mut Request<Incoming>) -> Option<OnUpgrade> {
     asks_upgrade(request.version(), request.headers()).then(|| hyper::upgrade::on(request))
 }
 
-/// Lets the bytes pass for as long as the two ends like. The 101 is on its way to the client.
-pub(super) fn relay(live: &Rc<Live>, client: OnUpgrade, upstream: OnUpgrade) {
+/// Lets the bytes pass for as long as the two ends like; `watched`: as messages, since filters see them. The 101 is on its way
+/// to the client.
+pub(super) fn relay(live: &Rc<Live>, client: OnUpgrade, upstream: OnUpgrade, watched: bool) {
     live.ends(Outcome::Upgraded, None);
     let live = Rc::clone(live);
     // From here on, so that a worker that stops does not end before the task has begun.
@@ -32,11 +35,15 @@ pub(super) fn relay(live: &Rc<Live>, client: OnUpgrade, upstream: OnUpgrade) {
             Ok(ends) => ends,
             Err(error) => return tracing::debug!(exchange = %live.id, %error, "no upgrade after 101"),
         };
-        let relayed = tunnel::relay(&live.worker, &mut TokioIo::new(client), &mut TokioIo::new(upstream)).await;
+        let (mut client, mut upstream) = (TokioIo::new(client), TokioIo::new(upstream));
+        let [received, sent] = match watched {
+            true => Box::pin(websocket::relay(&live, &mut client, &mut upstream)).await,
+            false => [tunnel::relay(&live.worker, &mut client, &mut upstream).await; 2],
+        };
         drop(member);
         live.record(|ledger| {
-            ledger.passed(Direction::Request, relayed.from_client);
-            ledger.passed(Direction::Response, relayed.to_client);
+            ledger.passed(Direction::Request, received.from_client, sent.from_client);
+            ledger.passed(Direction::Response, received.to_client, sent.to_client);
         });
     });
 }

@@ -219,6 +219,9 @@ macro_rules! __export_hooks {
     (Connect) => {
         $crate::__private::export_connect!(Component with_types_in $crate::__private::connect_bindings);
     };
+    (Messages) => {
+        $crate::__private::export_message!(Component with_types_in $crate::__private::message_bindings);
+    };
     (Completed) => {
         $crate::__private::export_completed!(Component with_types_in $crate::__private::completed_bindings);
     };

@@ -9,9 +9,9 @@ use std::{
 };
 
 use crate::{
-    Action, CallOutcome, Chunk, ChunkAction, ClientHello, Completed, Connect, Decision, Done, DoneReason, Filter, Hook,
-    Problem, Request, Response, Resumed, Resumption, Subscription, Summary, Tick, Trailers, TrailersAction, Tunnel,
-    UpstreamError, config, exchange::Direction, headers::Part,
+    Action, CallOutcome, Chunk, ChunkAction, ClientHello, Completed, Connect, Content, Decision, Done, DoneReason,
+    Filter, Hook, MessageAction, Messages, Origin, Problem, Request, Response, Resumed, Resumption, Subscription,
+    Summary, Tick, Trailers, TrailersAction, Tunnel, UpstreamError, config, exchange::Direction, headers::Part,
 };
 
 /// One instance of a filter. Hooks before `configure` do nothing; the agent calls none.
@@ -97,6 +97,22 @@ impl<F: Filter> Guest<F> {
         F: Connect,
     {
         self.filter.get().map_or(Decision::Next, |filter| filter.client_hello(to, hello))
+    }
+
+    pub(crate) fn messages_open(&self, number: u32) -> bool
+    where
+        F: Messages,
+    {
+        self.hook(number, false, |filter, state| filter.open(&Response::new(number, true), state))
+    }
+
+    pub(crate) fn message(&self, number: u32, origin: Origin, content: Content) -> MessageAction
+    where
+        F: Messages,
+    {
+        self.hook(number, MessageAction::Pass, |filter, state| {
+            filter.message(&Response::new(number, true), origin, content, state)
+        })
     }
 
     pub(crate) fn completed(&self, number: u32, reason: DoneReason, summary: &Summary)

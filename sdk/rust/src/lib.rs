@@ -62,6 +62,7 @@ pub mod limits;
 mod local_response;
 pub mod log;
 pub mod matching;
+mod message;
 pub mod metrics;
 mod problem;
 pub mod random;
@@ -77,6 +78,8 @@ mod component;
 mod component_completed;
 #[cfg(target_arch = "wasm32")]
 mod component_connect;
+#[cfg(target_arch = "wasm32")]
+mod component_message;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 
@@ -91,6 +94,7 @@ pub use exchange::{Done, DoneReason, Request, Response, UpstreamError, Version};
 pub use filter::Filter;
 pub use headers::{HeaderError, Headers, HeadersMut};
 pub use local_response::LocalResponse;
+pub use message::{Content, MessageAction, Messages, Origin, ServerEvent};
 pub use problem::{Problem, Problems};
 pub use refusal::Refusal;
 pub use subscription::{BodyMode, Subscription};
@@ -116,14 +120,16 @@ pub mod __private {
     pub use crate::component_completed::{completed_bindings, export_completed, export_tick, tick_bindings};
     #[cfg(target_arch = "wasm32")]
     pub use crate::component_connect::{bindings as connect_bindings, export_connect};
+    #[cfg(target_arch = "wasm32")]
+    pub use crate::component_message::{bindings as message_bindings, export_message};
     pub use crate::guest::Guest;
 }
 
 /// Makes a type that implements [`Filter`] the filter of this component. Once per crate; the crate is a `cdylib`.
 ///
-/// Interfaces that a filter may export beside are named: `weir_sdk::export!(MyFilter, with Connect)` needs [`Connect`]; there are [`Completed`] and
-/// [`Tick`] too, several with `+` between them. The
-/// agent asks no filter that does not export them.
+/// Interfaces that a filter may export beside are named: `weir_sdk::export!(MyFilter, with Connect)` needs [`Connect`]; there are
+/// [`Messages`], [`Completed`] and [`Tick`] too, several with `+` between them. The agent asks no filter that does not export
+/// them.
 #[macro_export]
 macro_rules! export {
     ($filter:ty $(, with $hooks:ident $(+ $more:ident)*)?) => {

@@ -6,8 +6,8 @@ use weir_golden::Outcome;
 
 use super::{Exchange, live, passage::Passage};
 use crate::{
-    ClientHello, Completed, Connect, Decision, Filter, Problems, Subscription, Summary, Tick, Tunnel, guest::Guest,
-    log::Level,
+    ClientHello, Completed, Connect, Content, Decision, Filter, MessageAction, Messages, Origin, Problems,
+    Subscription, Summary, Tick, Tunnel, guest::Guest, log::Level,
 };
 
 /// A configured filter, to which exchanges can be sent.
@@ -48,6 +48,34 @@ impl<F: Filter> Tested<F> {
         let number = self.numbers.get();
         self.numbers.set(number.wrapping_add(1));
         Passage::new(self, number, exchange).run_and(|guest, number, reason| guest.completed(number, reason, summary))
+    }
+
+    /// As [`Self::run`], and shows these messages once the response is there. What became of each; after a close no more are
+    /// shown. None: the filter does not want to see them.
+    pub fn converse(
+        &self,
+        exchange: Exchange,
+        messages: impl IntoIterator<Item = (Origin, Content)>,
+    ) -> Option<Vec<MessageAction>>
+    where
+        F: Messages,
+    {
+        let number = self.numbers.get();
+        self.numbers.set(number.wrapping_add(1));
+        let mut actions = None;
+        Passage::new(self, number, exchange).run_and(|guest, number, _| {
+            if !guest.messages_open(number) {
+                return;
+            }
+            let actions = actions.insert(Vec::new());
+            for (origin, content) in messages {
+                actions.push(guest.message(number, origin, content));
+                if matches!(actions.last(), Some(MessageAction::Close { .. })) {
+                    break;
+                }
+            }
+        });
+        actions
     }
 
     /// How often its clock ticks.

@@ -4,8 +4,8 @@ use std::hint::black_box;
 
 use serde::Deserialize;
 use weir_sdk::{
-    Action, BodyMode, Chunk, ChunkAction, ClientHello, Connect, Decision, Done, Filter, Problems, Request, Response,
-    Subscription, Tunnel, info,
+    Action, BodyMode, Chunk, ChunkAction, ClientHello, Connect, Content, Decision, Done, Filter, MessageAction,
+    Messages, Origin, Problems, Request, Response, Subscription, Tunnel, info,
 };
 
 #[derive(Deserialize, Clone, Copy, PartialEq)]
@@ -19,6 +19,8 @@ enum Place {
     Done,
     Connect,
     ClientHello,
+    Open,
+    Message,
 }
 
 #[derive(Deserialize, Clone, Copy)]
@@ -116,4 +118,16 @@ impl Connect for Rogue {
     }
 }
 
-weir_sdk::export!(Rogue, with Connect);
+impl Messages for Rogue {
+    fn open(&self, _response: &Response, _state: &mut ()) -> bool {
+        self.at(Place::Open);
+        self.0.at == Place::Message
+    }
+
+    fn message(&self, _response: &Response, _origin: Origin, _content: Content, _state: &mut ()) -> MessageAction {
+        self.at(Place::Message);
+        MessageAction::Pass
+    }
+}
+
+weir_sdk::export!(Rogue, with Connect + Messages);
