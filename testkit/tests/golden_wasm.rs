@@ -101,3 +101,44 @@ fn every_filter_is_of_a_language_that_is_tested() -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+/// What a filter makes of server-sent events can be said in a case; the double of the Rust SDK leaves them out.
+#[test]
+fn a_case_can_have_events() -> anyhow::Result<()> {
+    let case = weir_golden::Case::parse(
+        r##"# Of three events one is replaced and one dropped.
+
+### config
+{"rules": [{"literal": "1", "then": "replace", "replacement": "-"}, {"literal": "2", "then": "drop"}]}
+
+### request
+GET http://a.example/
+
+### upstream
+200
+content-type: text/event-stream
+
+| data: 1\n
+| \ndata: 2\n
+| \ndata: 3\n
+| \n
+
+### expect
+pass
+
+### received
+200
+content-type: text/event-stream
+
+| data: -\n
+| \ndata: 3\n
+| \n
+"##,
+    )?;
+    let name = "message-guard";
+    let publication = Publication { grants: Capability::ALL.into(), ..Publication::unsigned(name.parse()?) };
+    let trial = Trial::start(None)?;
+    let subject = trial.subject(publication, fs::read(binaries::filter(name)?)?)?;
+    case.check(&subject.run(&case)?.outcome)?;
+    Ok(())
+}

@@ -68,6 +68,7 @@ fn carry<S>(
     let mut progress = head;
     let mut chunks = message.body.iter();
     let mut has_ended = is_empty;
+    let mut was_open = false;
     loop {
         match progress {
             Progress::Answer(answer) => return Ok(Err(answer)),
@@ -78,7 +79,10 @@ fn carry<S>(
             }
             Progress::Held => {}
             Progress::Open => {
-                if direction == Direction::Response {
+                if direction == Direction::Response && !std::mem::replace(&mut was_open, true) {
+                    if !is_empty && let Err(failure) = run.events_open() {
+                        return Ok(Err(Answer::Failed(failure)));
+                    }
                     run.response_committed();
                 }
                 if !run.sees_body(direction) && !has_ended {
