@@ -4,7 +4,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use http::{HeaderMap, request, response};
+use http::{HeaderMap, HeaderValue, request, response};
 use uuid::Uuid;
 use weir_artifact::Name;
 
@@ -148,6 +148,20 @@ impl Exchange {
         &self.original_request.as_deref().unwrap_or(&self.request).method
     }
 
+    /// Copies its heads out of the buffers that they were read into, and which they keep alive: for an exchange that goes on for
+    /// long after them.
+    pub fn compact(&mut self) {
+        let requests = [Some(&mut self.request), self.original_request.as_deref_mut()];
+        for head in requests.into_iter().flatten() {
+            compact(&mut head.headers);
+            if let Ok(uri) = head.uri.to_string().parse() {
+                head.uri = uri;
+            }
+        }
+        let responses = [self.response.as_mut(), self.original_response.as_deref_mut()];
+        responses.into_iter().flatten().for_each(|head| compact(&mut head.headers));
+    }
+
     /// Copies a head that is about to be changed, the first time.
     pub(crate) fn keep_original(&mut self, direction: Direction) {
         match direction {
@@ -187,6 +201,15 @@ impl Exchange {
         match direction {
             Direction::Request => self.request_trailers = trailers,
             Direction::Response => self.response_trailers = trailers,
+        }
+    }
+}
+
+fn compact(headers: &mut HeaderMap) {
+    for value in headers.values_mut() {
+        if let Ok(mut copy) = HeaderValue::from_bytes(value.as_bytes()) {
+            copy.set_sensitive(value.is_sensitive());
+            *value = copy;
         }
     }
 }

@@ -258,3 +258,25 @@ fn proxy_credentials_are_not_shown() {
     run.exchange_mut().request.headers.insert("proxy-authorization", "Basic secret".parse().unwrap());
     open(run.request_head(true));
 }
+
+#[test]
+fn an_exchange_can_let_go_of_the_buffers_that_its_heads_were_read_into() {
+    let mut exchange = exchange();
+    let read = bytes::Bytes::from("http://example.com/a?b value".to_owned());
+    let shared = |range| read.slice(range);
+    exchange.request.uri = http::Uri::from_maybe_shared(shared(0..22)).unwrap();
+    exchange.request.headers.insert("x-read", http::HeaderValue::from_maybe_shared(shared(23..28)).unwrap());
+    set_shared_response(&mut exchange, shared(23..28));
+    assert!(!read.is_unique());
+    let before = (exchange.request.uri.clone().to_string(), exchange.request.headers.clone().len());
+    exchange.compact();
+    assert!(read.is_unique());
+    assert_eq!((exchange.request.uri.to_string(), exchange.request.headers.len()), before);
+    assert_eq!(exchange.request.headers["x-read"], "value");
+    assert_eq!(exchange.response.unwrap().headers["x-read"], "value");
+}
+
+fn set_shared_response(exchange: &mut weir_host::Exchange, value: bytes::Bytes) {
+    let value = http::HeaderValue::from_maybe_shared(value).unwrap();
+    exchange.response = Some(http::Response::builder().header("x-read", value).body(()).unwrap().into_parts().0);
+}
