@@ -55,11 +55,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         Ok((Self { stream, is_client: true }, answer))
     }
 
-    /// The server's end: grants the upgrade, with more fields. The request's head comes, too.
+    /// The server's end: grants the upgrade, with more fields, which may name another protocol. The request's head comes, too.
     pub async fn accept(mut stream: S, fields: &str) -> anyhow::Result<(Self, String)> {
         let asked = head_of(&mut stream).await?;
+        let upgrade = if fields.starts_with("Upgrade:") { "" } else { "Upgrade: WebSocket\r\n" };
         let head = format!(
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n\
+            "HTTP/1.1 101 Switching Protocols\r\n{upgrade}Connection: Upgrade\r\n\
              Sec-WebSocket-Accept: {SAMPLE_ACCEPT}\r\n{fields}\r\n"
         );
         stream.write_all(head.as_bytes()).await?;

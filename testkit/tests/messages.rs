@@ -38,13 +38,22 @@ struct Talk {
 
 impl Watched {
     async fn start(name: &str, guest: &str, sidecar: &str) -> anyhow::Result<Self> {
+        Self::start_with(name, guest, sidecar, |options| options).await
+    }
+
+    async fn start_with(
+        name: &str,
+        guest: &str,
+        sidecar: &str,
+        change: impl FnOnce(AgentOptions) -> AgentOptions,
+    ) -> anyhow::Result<Self> {
         let scratch = Scratch::new(name)?;
         let folder = scratch.join("filters");
         fs::create_dir(&folder)?;
         fs::copy(filter(guest)?, folder.join("watch.wasm"))?;
         fs::write(folder.join("watch.toml"), sidecar)?;
-        let agent = AgentOptions::new(&scratch, "agent").with("--filters", &folder).start().await?;
-        Ok(Self { agent, _scratch: scratch })
+        let options = change(AgentOptions::new(&scratch, "agent").with("--filters", &folder));
+        Ok(Self { agent: options.start().await?, _scratch: scratch })
     }
 
     async fn guard(name: &str, more: &str) -> anyhow::Result<Self> {
@@ -206,6 +215,17 @@ async fn no_extension_is_offered_and_one_that_comes_all_the_same_fails_by_policy
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_does_not_lead_past_a_filter_by_calling_it_something_else() -> anyhow::Result<()> {
+    let watched = Watched::guard("messages-named", "").await?;
+    for name in ["Upgrade: chat\r\n", "Upgrade: x, WEBSOCKET/13\r\n"] {
+        let Talk { mut client, mut origin, .. } = watched.talk_with("", name).await?;
+        client.say(TEXT, "card=1").await?;
+        origin.hear(TEXT, "card=?").await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_too_long_closes_or_passes_unseen() -> anyhow::Result<()> {
     let limits = "[limits]\nbuffer_bytes = 10\n";
     let closed = Watched::guard("messages-long", limits).await?;
@@ -293,4 +313,36 @@ async fn who_breaks_the_protocol_is_told_and_the_other_too() -> anyhow::Result<(
     client.say(TEXT_BEGINS, "half").await?;
     drop(client);
     origin.hear_end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_silent_ends_and_one_that_talks_outlives_the_wish_to_stop() -> anyhow::Result<()> {
+    let sidecar = format!("config = '''{GUARD}'''");
+    let idle = |options: AgentOptions| options.with("--client-tunnel-idle", "1s");
+    let watched = Watched::start_with("messages-idle", "message-guard", &sidecar, idle).await?;
+    let Talk { mut client, mut origin, .. } = watched.talk().await?;
+    client.say(TEXT, "hello").await?;
+    origin.hear(TEXT, "hello").await?;
+    client.hear_end().await?;
+    origin.hear_end().await?;
+
+    let watched = Watched::guard("messages-drain", "").await?;
+    let Talk { mut client, mut origin, .. } = watched.talk().await?;
+    let proxy = watched.agent.proxy;
+    let talks = async {
+        eventually(PATIENCE, "the agent to take nobody any more", || async {
+            Ok(TcpStream::connect(proxy).await.is_err().then_some(()))
+        })
+        .await?;
+        client.say(TEXT, "card=1").await?;
+        origin.hear(TEXT, "card=?").await?;
+        client.say(CLOSE, []).await?;
+        origin.hear(CLOSE, []).await?;
+        origin.say(CLOSE, []).await?;
+        client.hear(CLOSE, []).await?;
+        drop((client, origin));
+        anyhow::Ok(())
+    };
+    tokio::try_join!(watched.agent.stop(PATIENCE), talks)?;
+    Ok(())
 }

@@ -35,13 +35,20 @@ pub(super) struct Spoken {
 
 impl Spoken {
     pub(super) fn of(head: &response::Parts) -> Self {
-        let is_websocket = head.headers.get(UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
+        let is_websocket = names_websocket(&head.headers);
         let mut extensions = head.headers.get_all(EXTENSIONS).iter();
         Spoken { is_websocket, has_extension: extensions.any(|value| !value.as_bytes().trim_ascii().is_empty()) }
     }
 }
 
 const EXTENSIONS: &str = "sec-websocket-extensions";
+
+/// With a version or without (RFC 9110 section 7.8).
+fn names_websocket(headers: &HeaderMap) -> bool {
+    let offers = headers.get_all(UPGRADE).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let mut names = offers.filter_map(|offer| offer.split(|byte| *byte == b'/').next()).map(<[u8]>::trim_ascii);
+    names.any(|name| name.eq_ignore_ascii_case(b"websocket"))
+}
 
 /// What filters are to read is not to be compressed, so nothing of the kind is offered to the upstream.
 pub(super) fn offer_no_extension(live: &Live, request: &mut HeaderMap) {
@@ -52,11 +59,10 @@ pub(super) fn offer_no_extension(live: &Live, request: &mut HeaderMap) {
 
 /// Asks the filters of the exchange whether they are to see messages. Whether one is.
 pub(super) fn open(live: &Live, spoken: &Spoken) -> Result<bool, Problem> {
-    if !spoken.is_websocket {
-        return Ok(false);
-    }
     let opened: Option<Result<bool, Failure>> = live.with_run(|run| {
-        if !run.may_see_messages() || !run.messages_open()? {
+        // who asked for one may go on as if it had one, whatever the upstream calls it
+        let is_websocket = spoken.is_websocket || names_websocket(&run.exchange().request.headers);
+        if !is_websocket || !run.may_see_messages() || !run.messages_open()? {
             return Ok(false);
         }
         if spoken.has_extension {
