@@ -340,7 +340,7 @@ impl Slot {
     /// The failure policy. Ok: the exchange goes on without this filter.
     pub(super) fn fail(&mut self, core: &mut Core, at: usize, failure: Failure) -> Hooked<()> {
         // What was decoded cannot be coded again: a broken coding is no case for going on.
-        let can_go_on = failure.kind.sender().is_none();
+        let can_go_on = !matches!(failure.kind, FailureKind::Coding(_));
         self.fail_where(core, at, failure, can_go_on)
     }
 
