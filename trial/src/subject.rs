@@ -91,6 +91,10 @@ impl<'a> Subject<'a> {
         request: &Message<RequestLine>,
         filter: &Arc<Filter>,
     ) -> Result<Outcome, CaseFault> {
+        if filter.is_middleware() {
+            return Err("its guest runs beside the exchange, which cases cannot: try it through an agent")
+                .map_err(fault("a component of wasi:http/middleware"));
+        }
         let instances = Instances::new(&self.trial.host);
         let chain = Arc::new(Chain::new(vec![Arc::clone(filter)]));
         let id = EXCHANGE_ID.parse().map_err(fault("the exchange's id"))?;

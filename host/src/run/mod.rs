@@ -135,6 +135,9 @@ impl Run {
 
     /// While the response is awaited: has a filter answered, or failed, before it is there?
     pub fn early_answer(&mut self) -> Option<Answer> {
+        if self.slots.iter().all(|slot| slot.part.is_none()) {
+            return None;
+        }
         for at in (0..self.request.entered()).rev().filter(|at| self.slots[*at].part.is_some()).collect::<Vec<_>>() {
             if let Err(answer) = self.slots[at].early(&mut self.core, at) {
                 self.halt(Direction::Request);
