@@ -28,7 +28,7 @@ pub(crate) enum ComponentRefusal {
     WrongWorld(&'static str),
     #[error("it imports `{0}`, which agents do not have")]
     UnknownImport(String),
-    #[error("it imports what the grant `{0}` is for, and the statement does not give it: push with `--grant {0}`")]
+    #[error("it imports what takes `{0}`, which the statement does not grant: push with `--grant {0}`")]
     NotGranted(&'static str),
 }
 
