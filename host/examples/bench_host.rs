@@ -7,6 +7,8 @@
 
 #[path = "../tests/filters/guest.rs"]
 mod guest;
+#[path = "bench_languages.rs"]
+mod languages;
 #[path = "bench_middleware.rs"]
 mod middleware;
 
@@ -26,6 +28,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const BATCHES: usize = 9;
 const PER_BATCH: u32 = 20_000;
+const FILTERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/filters");
 
 struct NoLog;
 
@@ -61,6 +64,8 @@ fn main() {
     println!("{:<52} {whole:>8.3}   (goal 4)", "a whole exchange through a filter");
     println!();
     middleware::lines(&bench);
+    println!();
+    languages::lines(&bench);
 }
 
 fn head(body: &str) -> Guest {
@@ -187,7 +192,10 @@ fn open(progress: Progress) {
 
 fn median(mut batch: impl FnMut() -> Duration) -> f64 {
     batch();
-    let mut times: Vec<f64> = (0..BATCHES).map(|_| batch().as_secs_f64() * 1e6 / f64::from(PER_BATCH)).collect();
+    median_of((0..BATCHES).map(|_| batch().as_secs_f64() * 1e6 / f64::from(PER_BATCH)).collect())
+}
+
+fn median_of(mut times: Vec<f64>) -> f64 {
     times.sort_by(f64::total_cmp);
-    times[BATCHES / 2]
+    times[times.len() / 2]
 }

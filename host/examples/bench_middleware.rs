@@ -11,12 +11,11 @@ use weir_artifact::Capability;
 use weir_host::{Answer, Task};
 
 use super::{
-    Arc, BATCHES, Bench, Bytes, Chain, Direction, DoneReason, Exchange, Host, Instances, Progress, Rc, Run, Uuid,
-    cpu_time, guest,
+    Arc, BATCHES, Bench, Bytes, Chain, Direction, DoneReason, Exchange, FILTERS, Host, Instances, Progress, Rc, Run,
+    Uuid, cpu_time, guest, median_of,
 };
 
 const PER_BATCH: u32 = 2_000;
-const FILTERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/filters");
 
 pub(super) fn lines(bench: &Bench<'_>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
@@ -47,9 +46,7 @@ fn measure(bench: &Bench<'_>, component: Vec<u8>, asked: &str) -> f64 {
         (cpu_time() - begin).as_secs_f64() * 1e6 / f64::from(PER_BATCH)
     };
     batch();
-    let mut times: Vec<f64> = (0..BATCHES).map(|_| batch()).collect();
-    times.sort_by(f64::total_cmp);
-    times[BATCHES / 2]
+    median_of((0..BATCHES).map(|_| batch()).collect())
 }
 
 /// Two heads, and two chunks each way.
