@@ -55,7 +55,7 @@ enum Part {
     Rates,
     /// A filter's own share: the slope over 0, 1, 5 and 20 copies
     Filters,
-    /// Memory of ten thousand exchanges that take their time
+    /// Memory of nine thousand exchanges that take their time
     Slow,
 }
 
