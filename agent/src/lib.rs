@@ -22,7 +22,7 @@ pub mod io;
 pub mod listener;
 pub mod local;
 mod logging;
-mod memory;
+pub mod memory;
 pub mod metrics;
 pub mod open_files;
 pub mod policy;

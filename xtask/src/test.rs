@@ -28,6 +28,9 @@ const PROGRAMS: [(&str, &str); 5] = [
 /// Of each fuzz target: enough for what a change broke, not for what was always wrong.
 const FUZZ_SECONDS: u32 = 30;
 
+/// What the soak's agent is built with beside.
+const COUNTED: &str = "weir-agent/count-memory";
+
 /// Tests that ran.
 #[derive(Default)]
 struct Count {
@@ -84,10 +87,10 @@ pub(crate) fn run() -> anyhow::Result<()> {
     if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join(", ")) }
 }
 
-/// The hot swap test, longer and with the release build, as the memory of a long-lived agent is to be judged.
+/// The hot swap test, longer and with a release build that counts its memory, as that of a long-lived agent is to be judged.
 pub(crate) fn soak(swaps: u32) -> anyhow::Result<()> {
     filters::build()?;
-    step("build", &mut cargo(&["build", "--workspace", "--bins", "--release"]))?;
+    step("build", &mut cargo(&["build", "--workspace", "--bins", "--release", "--features", COUNTED]))?;
     let release = target_dir()?.join("release");
     // of the workspace as a whole, as everything is built: one package alone has other features, and would build anew
     let mut soak = cargo(&["test", "--workspace", "--test", "hot_swap", "--", "--nocapture"]);

@@ -13,7 +13,7 @@ use weir_host::TIME_BOUNDS;
 
 use super::custom;
 use super::{BOUNDS, ENTRIES, FAILURES, OUTCOMES, PEERS, WAYS};
-use crate::worker::Shared;
+use crate::{memory, worker::Shared};
 
 type Label<'a> = (&'static str, &'a str);
 
@@ -73,6 +73,9 @@ impl Scrape {
     fn exchanges(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let stats = &self.0.stats;
         gauge(out, "exchanges_active", "Exchanges at this moment.", stats.exchanges_active())?;
+        if let Some(bytes) = memory::allocated() {
+            gauge(out, "allocated_bytes", "Asked of the allocator and not given back.", bytes)?;
+        }
         let cells = ENTRIES.iter().flat_map(|entry| OUTCOMES.iter().map(move |outcome| (entry, outcome)));
         let exchanges = cells.filter_map(|(entry, (outcome, label))| {
             let count = stats.sum(|s| &s.exchanges[*entry as usize][*outcome as usize]);
