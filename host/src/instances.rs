@@ -122,6 +122,11 @@ impl Instances {
         }
     }
 
+    /// Is there an instance of it in which another exchange could begin?
+    pub(crate) fn has_room(&self, filter: &Filter) -> bool {
+        self.with_set(filter.generation(), |set| set.find().is_some())
+    }
+
     /// Those that are kept although no exchange may be in flight on them.
     pub(crate) fn kept(&self) -> Vec<Shared> {
         self.sets.borrow().iter().flat_map(|set| &set.kept).map(Rc::clone).collect()

@@ -3,11 +3,12 @@
 
 use std::{
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use crate::{
-    FailureKind, Instances, Level,
+    FailureKind, Instances, Level, Warm,
     instance::Instance,
     instances::Shared,
     state::{Frozen, Hook},
@@ -15,6 +16,9 @@ use crate::{
 
 /// More often nothing ticks.
 const SHORTEST: Duration = Duration::from_millis(100);
+
+/// How soon another instance takes the place of one that died of its clock.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// An instance's clock.
 #[derive(Debug, Clone, Copy)]
@@ -36,24 +40,49 @@ impl Instances {
     pub fn tick(self: &Rc<Self>, now: Instant) -> Option<Instant> {
         let mut next = None;
         for instance in self.kept() {
-            let Some(due) = tick(&instance, now) else { continue };
-            next = Some(next.map_or(due, |next: Instant| next.min(due)));
+            let is_dead = instance.borrow().is_dead();
+            let due = if is_dead { self.replace(&instance, now) } else { tick(&instance, now) };
+            next = next.into_iter().chain(due).min();
         }
         next
     }
+
+    /// Another in place of a dead one, when its time has come: whoever works by the clock may never see an exchange.
+    fn replace(&self, dead: &Shared, now: Instant) -> Option<Instant> {
+        let ticks = dead.borrow().ticks?;
+        let filter = Arc::clone(dead.borrow().filter());
+        if self.has_room(&filter) {
+            return None;
+        }
+        if ticks.due > now {
+            return Some(ticks.due);
+        }
+        let started = if filter.breaker().admits() { Some(Warm::start(&filter)) } else { None };
+        match started {
+            Some(Ok(warm)) => {
+                self.adopt(warm);
+                return Some(now + SHORTEST);
+            }
+            Some(Err(error)) => filter.host().log().write(&filter, None, Level::Error, &error.to_string()),
+            None => {}
+        }
+        let due = now + PAUSE;
+        dead.borrow_mut().ticks = Some(Ticks { due, ..ticks });
+        Some(due)
+    }
 }
 
-/// When this one is due next; none: it has no clock, or is dead.
+/// When this one is due next; none: it has no clock.
 fn tick(instance: &Shared, now: Instant) -> Option<Instant> {
     let mut instance = instance.borrow_mut();
-    let mut ticks = instance.ticks.filter(|_| !instance.is_dead())?;
+    let mut ticks = instance.ticks?;
     if ticks.due > now {
         return Some(ticks.due);
     }
-    ticks.due = now + ticks.interval;
-    instance.ticks = Some(ticks);
     call(&mut instance);
-    Some(ticks.due).filter(|_| !instance.is_dead())
+    ticks.due = now + if instance.is_dead() { PAUSE.max(ticks.interval) } else { ticks.interval };
+    instance.ticks = Some(ticks);
+    Some(ticks.due)
 }
 
 fn call(instance: &mut Instance) {

@@ -127,12 +127,18 @@ fn a_tick_that_traps_ends_its_instance_and_is_told() {
     let worker = worker(&host, [filter.clone()]);
     worker.0.prewarm(&filter).unwrap();
     let late = Instant::now() + Duration::from_secs(1);
-    assert_eq!(worker.0.tick(late), None);
+    let again = late + Duration::from_secs(5);
+    assert_eq!(worker.0.tick(late), Some(again));
     assert_eq!(filter.stats().failures_of(FailureKind::Trap), 1);
     let said = lines.0.lock().unwrap().pop().unwrap().2;
     assert!(said.contains("on-tick"), "{said}");
-    // exchanges go on in another
+    // another takes its place, though no exchange asks for one
+    let made = filter.stats().instances_made();
+    assert_eq!((worker.0.tick(late), filter.stats().instances_made()), (Some(again), made));
+    assert!(worker.0.tick(again).is_some());
+    assert_eq!((filter.stats().instances_made(), filter.stats().failures_of(FailureKind::Trap)), (made + 1, 1));
+    assert_eq!(worker.0.tick(again), Some(again + Duration::from_secs(5)));
+    assert_eq!(filter.stats().failures_of(FailureKind::Trap), 2);
     let mut run = begin(&worker);
     pass(&mut run);
-    assert!(worker.0.tick(late).is_none(), "no instance has been made: it asks for no hook");
 }
