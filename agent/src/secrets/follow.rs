@@ -17,22 +17,25 @@ impl Secrets {
     pub async fn follow(self: Arc<Self>) {
         let Some(path) = &self.path else { return };
         let mut files = vec![path.clone()];
-        let (mut seen, mut loaded) = (Vec::new(), Vec::new());
+        let (mut seen, mut loaded, mut told) = (Vec::new(), Vec::new(), String::new());
         loop {
             let now = stamps(&files);
             // at rest since the last look, and another state than the one that was read
             if now == seen && now != loaded {
-                loaded = now.clone();
                 match read::read(path) {
                     Ok(known) => {
                         tracing::info!("{}: {} secrets", path.display(), known.secrets.len());
                         self.known.store(Arc::new(known.secrets));
-                        if files != known.files {
-                            files = known.files;
-                            loaded = stamps(&files);
-                        }
+                        loaded = if files == known.files { now.clone() } else { stamps(&known.files) };
+                        files = known.files;
+                        told.clear();
                     }
-                    Err(fault) => tracing::error!("secrets stay as they were: {fault}"),
+                    // what it names may come later, so each look tries again; once is enough to be told
+                    Err(fault) if told != fault.to_string() => {
+                        told = fault.to_string();
+                        tracing::error!("secrets stay as they were: {told}");
+                    }
+                    Err(_) => {}
                 }
             }
             seen = now;
