@@ -89,7 +89,8 @@ impl Live {
             worker: Rc::clone(worker),
             id,
             method: request.method.clone(),
-            accept: request.headers.get(ACCEPT).cloned(),
+            // a copy: its own keeps the buffer alive that the head was read into
+            accept: request.headers.get(ACCEPT).and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok()),
             entry: connection.entry,
             began: Instant::now(),
             run: RefCell::new(None),

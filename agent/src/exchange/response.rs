@@ -54,10 +54,10 @@ pub(super) async fn from_upstream(
         (false, _) => None,
     };
     let (mut head, body) = response.into_parts();
-    let (received, spoken) = (head.version, Spoken::of(&head));
+    let (received, spoken) = (head.version, ends.is_some().then(|| Spoken::of(&head)));
     strip_response(&mut head).map_err(Problem::from)?;
     let mut reply = through_filters(live, head, Source::Upstream(body), Some(received)).await?;
-    if let Some((client, upstream)) = ends
+    if let (Some((client, upstream)), Some(spoken)) = (ends, spoken)
         && reply.status() == StatusCode::SWITCHING_PROTOCOLS
     {
         let watched = websocket::open(live, &spoken)?;
