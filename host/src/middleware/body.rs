@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame};
 use wasmtime_wasi_http::Error;
 
-use super::wire::Wire;
+use super::wire::{Piece, Wire};
 use crate::Direction;
 
 pub(crate) struct InputBody {
@@ -30,11 +30,11 @@ impl Body for InputBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         self.wire.poll_input(self.direction, cx).map(|input| {
-            let frame = match input? {
-                Ok(chunk) => Frame::data(chunk),
-                Err(trailers) => Frame::trailers(trailers),
-            };
-            Some(Ok(frame))
+            Some(match input? {
+                Piece::Chunk(chunk) => Ok(Frame::data(chunk)),
+                Piece::Trailers(trailers) => Ok(Frame::trailers(trailers)),
+                Piece::Broken => Err(Error::ConnectionTerminated),
+            })
         })
     }
 

@@ -37,6 +37,11 @@ impl Stretch {
         if self.used >= self.limit { Err(CpuLimit(self.limit)) } else { Ok(give_way()) }
     }
 
+    /// It runs on as soon as the worker lets it: slow is the machine, not the guest.
+    pub(super) fn goes_on(&self) -> bool {
+        self.goes_on
+    }
+
     /// It was polled, and does not run.
     pub(super) fn leave(&mut self) {
         self.goes_on = self.ticked;

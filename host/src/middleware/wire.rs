@@ -6,6 +6,7 @@ mod chain;
 mod guest;
 
 use std::{
+    collections::VecDeque,
     sync::{Mutex, MutexGuard, PoisonError},
     task::Waker,
     time::{Duration, Instant},
@@ -52,8 +53,11 @@ struct Inner {
 /// A body on its way into the guest.
 #[derive(Default)]
 struct Input {
-    chunk: Option<Bytes>,
+    /// More than one only where the chain held them back before the guest had the head.
+    chunks: VecDeque<Bytes>,
     end: Option<Option<HeaderMap>>,
+    /// Nothing follows, and there would have been more.
+    broken: bool,
     /// The reader has had the end, or went away.
     over: bool,
     /// The reader waits for more.
@@ -63,6 +67,14 @@ struct Input {
     /// The chain itself reads, through a body that the guest handed on unread.
     is_spliced: bool,
     pulled: bool,
+}
+
+/// What a reader of a body finds.
+pub(in crate::middleware) enum Piece {
+    Chunk(Bytes),
+    Trailers(HeaderMap),
+    /// The rest will not come.
+    Broken,
 }
 
 impl Wire {

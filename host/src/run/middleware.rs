@@ -6,6 +6,7 @@ mod part;
 mod slot;
 
 use std::{
+    collections::VecDeque,
     sync::{Arc, Weak},
     task::{Wake, Waker},
     time::Duration,
@@ -155,7 +156,7 @@ impl Part {
     }
 
     /// It failed before it took any of a body: what it was given, to go on without it.
-    pub(super) fn take_back(&mut self, direction: Direction) -> Option<(Option<Bytes>, Option<HeaderMap>)> {
+    pub(super) fn take_back(&mut self, direction: Direction) -> Option<(VecDeque<Bytes>, Option<HeaderMap>)> {
         let taken = self.wire.take_back(direction)?;
         let side = self.side(direction);
         side.stage = Stage::Done;
@@ -167,6 +168,9 @@ impl Part {
         self.responds = true;
         self.side(Direction::Response).stage = Stage::Given;
         self.side(Direction::Request).stage = Stage::Done;
+        // the chain takes no more of the client's
+        self.wire.break_off(Direction::Request);
+        self.wire.asks_nothing(Direction::Request);
     }
 
     pub(super) fn upstream_error(&mut self, error: &UpstreamError) {

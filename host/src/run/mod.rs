@@ -162,9 +162,12 @@ impl Run {
 
     /// Is there reason for what waits to go on?
     pub fn can_resume(&self, direction: Direction) -> bool {
-        let is_told = self.failing.is_some() && direction == Direction::Response;
-        is_told && self.slots.iter().any(|slot| slot.has_news(direction))
-            || self.pipe(direction).can_resume(&self.slots)
+        match self.failing {
+            Some((entered, _)) if direction == Direction::Response => {
+                entered.checked_sub(1).is_some_and(|at| self.slots[at].has_news(direction))
+            }
+            _ => self.pipe(direction).can_resume(&self.slots),
+        }
     }
 
     /// Goes on after [`Progress::Waiting`], once there is reason to. None: there is none yet.

@@ -1,9 +1,18 @@
 //! Bodies through a middleware: unread, and through its memory; never kept.
 
+use std::{io::Write as _, time::Duration};
+
 use anyhow::ensure;
+use flate2::{Compression, write::GzEncoder};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
 use weir_testkit::{
+    binaries::filter,
     body::{self, Pattern},
     setup::Setup,
+    wait::within,
 };
 
 use super::{setup, told, ways};
@@ -81,6 +90,65 @@ async fn trailers_pass_both_ways() -> anyhow::Result<()> {
             let trailers = reply.trailers.clone().unwrap_or_default();
             ensure!(trailers.get("x-up").is_some_and(|up| up == "loaded"), "{what}, {base}: {reply:?}");
         }
+    }
+    Ok(())
+}
+
+/// A filter that has bodies decoded stands before the middleware in each direction, and the middleware reads all of a body
+/// before it hands anything on. A millionfold expansion passes a chunk at a time.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_coded_comes_decoded_and_no_faster_than_it_is_read() -> anyhow::Result<()> {
+    const SIZE: usize = 64 << 20;
+    let setup = setup("middleware-coded", &["--priority", "0"]).await?;
+    for (name, priority, request) in [("front", "-1", true), ("behind", "1", false)] {
+        let config = format!(r#"{{"patterns":[{{"literal":"x"}}],"request":{request},"response":{}}}"#, !request);
+        let arguments = ["--name", name, "--priority", priority, "--config", &config];
+        setup.orchestrator.push(&filter("redact")?, &arguments).await?;
+        setup.agent.active(name, 1).await?;
+    }
+    let mut coder = GzEncoder::new(Vec::new(), Compression::best());
+    coder.write_all(&vec![0; SIZE])?;
+    let coded = coder.finish()?;
+    let origin = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}/", origin.local_addr()?);
+    let answer = coded.clone();
+    let answers = tokio::spawn(async move {
+        let (mut stream, _) = origin.accept().await?;
+        let mut asked = Vec::new();
+        while !asked.ends_with(b"\r\n\r\n") {
+            ensure!(stream.read_buf(&mut asked).await? > 0, "no request");
+        }
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", answer.len());
+        stream.write_all(head.as_bytes()).await?;
+        stream.write_all(&answer).await?;
+        anyhow::Ok(())
+    });
+    let before = setup.agent.process.resident()?;
+    for (what, url, body) in [("count", setup.plain("/never"), body::full(coded)), ("weigh", url, body::empty())] {
+        let mut http = setup.client()?.forward().await?;
+        let mut request = http.request("POST", &url, body)?;
+        request.headers_mut().insert("x-middleware", what.parse()?);
+        if what == "count" {
+            request.headers_mut().insert("content-encoding", "gzip".parse()?);
+        }
+        let reply = within(Duration::from_secs(60), what, http.exchange(request)).await??;
+        ensure!(reply.text() == format!("{SIZE}\n"), "{what}: {reply:?}");
+    }
+    answers.await??;
+    let grown = setup.agent.process.resident()?.saturating_sub(before) >> 20;
+    ensure!(grown < 24, "the agent grew by {grown} MiB");
+    Ok(())
+}
+
+/// It answers with the very body that it was asked with, of which the agent takes no more once there is an answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_made_of_the_request_ends() -> anyhow::Result<()> {
+    let setup = setup("middleware-echo", &[]).await?;
+    for (mut http, base) in ways(&setup).await? {
+        let url = format!("{base}/never");
+        let asked = told(&mut http, "echo", "POST", &url, Pattern::new(1, 1 << 20).boxed());
+        let reply = within(Duration::from_secs(20), "the end of an echo", asked).await?;
+        ensure!(reply.is_err(), "half of a body is told from a whole: {reply:?}");
     }
     Ok(())
 }

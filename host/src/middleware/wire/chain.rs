@@ -1,6 +1,7 @@
 //! The chain's end of a wire.
 
 use std::{
+    collections::VecDeque,
     task::{Poll, Waker},
     time::Instant,
 };
@@ -34,17 +35,11 @@ impl Wire {
     pub(crate) fn wants(&self, direction: Direction) -> bool {
         let inner = self.lock();
         let input = &inner.inputs[direction.index()];
-        !input.over && input.wanted.is_some() && input.chunk.is_none() && input.end.is_none()
+        !input.over && input.wanted.is_some() && input.chunks.is_empty() && input.end.is_none()
     }
 
     pub(crate) fn push(&self, direction: Direction, chunk: Bytes) {
-        self.give(direction, |input| {
-            input.chunk = Some(match input.chunk.take() {
-                // more than was asked for: the chain gave what it held back
-                Some(before) => [before, chunk].concat().into(),
-                None => chunk,
-            });
-        });
+        self.give(direction, |input| input.chunks.push_back(chunk));
     }
 
     pub(crate) fn push_end(&self, direction: Direction, trailers: Option<HeaderMap>) {
@@ -69,14 +64,24 @@ impl Wire {
     }
 
     /// What the guest has taken nothing of, to go on without it. None: it has taken some.
-    pub(crate) fn take_back(&self, direction: Direction) -> Option<(Option<Bytes>, Option<HeaderMap>)> {
+    pub(crate) fn take_back(&self, direction: Direction) -> Option<(VecDeque<Bytes>, Option<HeaderMap>)> {
         let mut inner = self.lock();
         let input = &mut inner.inputs[direction.index()];
         if input.taken {
             return None;
         }
         input.over = true;
-        Some((input.chunk.take(), input.end.take().flatten()))
+        Some((std::mem::take(&mut input.chunks), input.end.take().flatten()))
+    }
+
+    /// No more of this body comes, and it is not whole: what came is still there to be read.
+    pub(crate) fn break_off(&self, direction: Direction) {
+        self.give(direction, |input| input.broken = true);
+    }
+
+    /// The chain waits for nothing of this direction.
+    pub(crate) fn asks_nothing(&self, direction: Direction) {
+        self.lock().asked[direction.index()] = false;
     }
 
     /// What came of its call.

@@ -5,11 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::{Request, Response};
 use wasmtime_wasi_http::WasiBody;
 
-use super::{Answered, Wire};
+use super::{Answered, Piece, Wire};
 use crate::{Direction, Failure};
 
 impl Wire {
@@ -62,27 +61,26 @@ impl Wire {
         self.notify_both();
     }
 
-    pub(in crate::middleware) fn poll_input(
-        &self,
-        direction: Direction,
-        cx: &Context<'_>,
-    ) -> Poll<Option<Result<Bytes, HeaderMap>>> {
+    pub(in crate::middleware) fn poll_input(&self, direction: Direction, cx: &Context<'_>) -> Poll<Option<Piece>> {
         let mut inner = self.lock();
         let input = &mut inner.inputs[direction.index()];
         input.is_spliced = input.pulled;
-        if let Some(chunk) = input.chunk.take() {
+        if let Some(chunk) = input.chunks.pop_front() {
             input.taken = true;
             let copied = if input.pulled { 0 } else { chunk.len() as u64 };
             inner.copied[0] += copied;
             inner.moved = Instant::now();
-            return Poll::Ready(Some(Ok(chunk)));
+            return Poll::Ready(Some(Piece::Chunk(chunk)));
         }
         if let Some(end) = input.end.take() {
             (input.taken, input.over) = (true, true);
-            return Poll::Ready(end.map(Err));
+            return Poll::Ready(end.map(Piece::Trailers));
         }
         if input.over {
             return Poll::Ready(None);
+        }
+        if input.broken {
+            return Poll::Ready(Some(Piece::Broken));
         }
         input.wanted = Some(cx.waker().clone());
         let is_spliced = input.pulled;
@@ -97,7 +95,7 @@ impl Wire {
     pub(in crate::middleware) fn is_at_end(&self, direction: Direction) -> bool {
         let inner = self.lock();
         let input = &inner.inputs[direction.index()];
-        input.over || input.chunk.is_none() && input.end.as_ref().is_some_and(Option::is_none)
+        input.over || input.chunks.is_empty() && input.end.as_ref().is_some_and(Option::is_none)
     }
 
     /// Whoever read it reads no more.
@@ -113,7 +111,7 @@ impl Wire {
     /// The chain waits for the guest, the guest for nobody, and so it has been for this long.
     pub(in crate::middleware) fn stalled(&self, limit: Duration) -> bool {
         let inner = self.lock();
-        let waits_for_input = inner.inputs.iter().any(|input| input.wanted.is_some() && !input.over);
+        let waits_for_input = inner.inputs.iter().any(|input| input.wanted.is_some() && !input.over && !input.broken);
         let waits_for_answer = inner.called && !inner.answered;
         let is_asked = inner.asked.contains(&true);
         is_asked && !waits_for_input && !waits_for_answer && inner.moved.elapsed() >= limit

@@ -65,7 +65,7 @@ pub(super) fn requested(
         return Err(format!("it hands on a request with the method {}", head.method));
     }
     head.uri = target(&head, &exchange.request.uri)?;
-    let declared = restore(&mut head.headers, kept)?;
+    let declared = restore(&mut head.headers, kept, &exchange.request.headers)?;
     if head.headers.contains_key(HOST) {
         let host = head.uri.authority().map_or("", Authority::as_str);
         head.headers.insert(HOST, HeaderValue::from_str(host).map_err(|error| error.to_string())?);
@@ -103,7 +103,8 @@ pub(super) fn responded(
         return Err(format!("it responds with the status {}", head.status.as_u16()));
     }
     let nothing = Kept::new();
-    let declared = restore(&mut head.headers, if before.is_some() { kept } else { &nothing })?;
+    let (kept, given) = before.map_or((&nothing, &nothing), |before| (kept, &before.headers));
+    let declared = restore(&mut head.headers, kept, given)?;
     if let Some(before) = before {
         head.version = before.version;
         head.extensions = before.extensions.clone();
@@ -112,12 +113,12 @@ pub(super) fn responded(
 }
 
 /// Takes the fields out that are not the guest's to set, puts those back that were not its to see, and gives the length
-/// that it promised.
-fn restore(headers: &mut HeaderMap, kept: &Kept) -> Result<Option<u64>, String> {
+/// that it promised. What it was given it may hand on, however large.
+fn restore(headers: &mut HeaderMap, kept: &Kept, given: &HeaderMap) -> Result<Option<u64>, String> {
     let declared = headers.remove(CONTENT_LENGTH);
     let declared = declared.and_then(|value| value.to_str().ok()?.parse().ok());
-    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    if bytes > imports::HEAD_BYTES || headers.len() > imports::HEAD_LINES {
+    let bytes = size(headers);
+    if bytes > imports::HEAD_BYTES.max(size(given)) || headers.len() > imports::HEAD_LINES.max(given.len()) {
         return Err(format!("it hands on {} fields with {bytes} bytes", headers.len()));
     }
     let foreign: Vec<_> = headers.keys().filter(|name| is_agents_own(name)).cloned().collect();
@@ -132,9 +133,14 @@ fn restore(headers: &mut HeaderMap, kept: &Kept) -> Result<Option<u64>, String> 
     Ok(declared)
 }
 
+/// Of names and values.
+fn size(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
+}
+
 /// Trailers that a guest handed on.
 pub(super) fn trailers(mut trailers: HeaderMap) -> Option<HeaderMap> {
-    restore(&mut trailers, &Kept::new()).ok()?;
+    restore(&mut trailers, &Kept::new(), &Kept::new()).ok()?;
     Some(trailers)
 }
 

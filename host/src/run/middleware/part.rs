@@ -76,7 +76,10 @@ impl Part {
 
     /// A response of its own, before what comes after it has given one.
     pub(super) fn early_response(&mut self, filter: &Filter, exchange: &Exchange) -> Head {
-        match self.take_head(filter, exchange, Direction::Request) {
+        let taken = self.take_head(filter, exchange, Direction::Request);
+        // nobody waits for it, but for what comes after it
+        self.wire.asks_nothing(Direction::Request);
+        match taken {
             Ok(_) => self.wire.failure().map_or(Head::Nothing, Head::Failed),
             Err(head) => *head,
         }
@@ -146,6 +149,7 @@ impl Part {
 
     /// Nothing more of this direction is wanted of it.
     pub(super) fn ends(&mut self, direction: Direction) {
+        self.wire.asks_nothing(direction);
         let side = self.side(direction);
         side.stage = Stage::Done;
         side.body = None;

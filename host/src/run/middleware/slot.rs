@@ -1,5 +1,7 @@
 //! A middleware in its slot: where its guest begins, answers, fails and ends.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, response};
 
@@ -109,7 +111,7 @@ impl Slot {
     }
 
     /// The guest failed with nothing of it gone: what it had been given. None: some of it is gone.
-    pub(in crate::run) fn take_back(&mut self, direction: Direction) -> Option<(Option<Bytes>, Option<HeaderMap>)> {
+    pub(in crate::run) fn take_back(&mut self, direction: Direction) -> Option<(VecDeque<Bytes>, Option<HeaderMap>)> {
         self.part.as_mut()?.take_back(direction)
     }
 

@@ -258,7 +258,7 @@ impl Pipe {
 
     /// Draws on the decoder once, where there is room for what it gives. False: there is nothing to draw.
     fn draw(&mut self, core: &mut Core, slots: &mut [Slot]) -> Flow<bool> {
-        if !self.has_room(slots) {
+        if !self.decoding.as_ref().is_some_and(|decoding| self.has_room_behind(slots, decoding.at)) {
             return Ok(false);
         }
         let Some(Decoding { at, decoder }) = &mut self.decoding else { return Ok(false) };

@@ -185,7 +185,10 @@ impl Pipe {
     }
 
     pub(super) fn can_resume(&self, slots: &[Slot]) -> bool {
-        self.has_news(slots) || self.waiting.as_ref().is_some_and(|waiting| slots[self.slot(waiting.at)].can_resume())
+        match &self.waiting {
+            Some(waiting) => slots[self.slot(waiting.at)].can_resume(),
+            None => self.has_news(slots),
+        }
     }
 
     pub(super) fn sees_body(&self, slots: &[Slot]) -> bool {

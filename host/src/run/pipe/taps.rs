@@ -69,7 +69,7 @@ impl Pipe {
         let rest = if was_given { slots[index].take_back(self.direction) } else { None };
         slots[index].fail_where(core, index, failure, rest.is_some())?;
         self.given = None;
-        let Some((chunk, trailers)) = rest else { return Ok(()) };
+        let Some((chunks, trailers)) = rest else { return Ok(()) };
         if self.end == End::Inside {
             self.end = if self.bodyless { End::Through } else { End::Moving };
             core.exchange_mut().set_trailers(self.direction, trailers);
@@ -77,7 +77,7 @@ impl Pipe {
                 self.works.push_front(Work::End(at + 1));
             }
         }
-        if let Some(chunk) = chunk {
+        for chunk in chunks.into_iter().rev() {
             self.works.push_front(Work::Chunk(at + 1, chunk));
         }
         Ok(())
@@ -124,6 +124,13 @@ impl Pipe {
             has_room = wants(&slots[index], self);
         }
         Ok(false)
+    }
+
+    /// Is there room for what comes from this position on? The first middleware there says so, wherever the head is.
+    pub(super) fn has_room_behind(&self, slots: &[Slot], at: usize) -> bool {
+        let mut behind = (at..self.next).map(|at| &slots[self.slot(at)]);
+        let tap = behind.find(|slot| self.has_taps && slot.is_tap(self.direction));
+        tap.map_or_else(|| self.has_room(slots), |tap| wants(tap, self))
     }
 
     /// It gave its end: what comes in front of it no longer matters.

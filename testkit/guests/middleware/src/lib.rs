@@ -44,6 +44,11 @@ impl Guest for Middleware {
             "upper" => upper(request).await,
             "answer" => Ok(text(418, "short and stout\n".repeat(10_000), Some(("x-end", b"here")))),
             "count" => count(request).await,
+            "weigh" => weigh(request).await,
+            "echo" => {
+                let (body, trailers) = Request::consume_body(request, delivered());
+                Ok(Response::new(Fields::new(), Some(body), trailers).0)
+            }
             "impatient" => impatient(request).await,
             "slow" => {
                 monotonic_clock::wait_for(50_000_000).await;
@@ -136,7 +141,18 @@ fn shouted(mut body: StreamReader<u8>) -> StreamReader<u8> {
 
 /// Reads all of a body and keeps none of it.
 async fn count(request: Request) -> Result<Response, ErrorCode> {
-    let (mut body, _) = Request::consume_body(request, delivered());
+    let (body, _) = Request::consume_body(request, delivered());
+    size(body).await
+}
+
+/// As [`count`], what it was answered.
+async fn weigh(request: Request) -> Result<Response, ErrorCode> {
+    let response = next::handle(request).await?;
+    let (body, _) = Response::consume_body(response, delivered());
+    size(body).await
+}
+
+async fn size(mut body: StreamReader<u8>) -> Result<Response, ErrorCode> {
     let (mut bytes, mut chunk) = (0_u64, Vec::with_capacity(64 << 10));
     loop {
         let (result, read) = body.read(chunk).await;
