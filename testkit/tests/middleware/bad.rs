@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use weir_testkit::{
     body::{self, Pattern},
+    raw::{Raw, RawOrigin, Script},
     setup::Setup,
     wait::{PATIENCE, eventually},
 };
@@ -102,5 +103,35 @@ async fn a_client_that_leaves_takes_its_guest_along() -> anyhow::Result<()> {
         body.abort();
     }
     eventually(PATIENCE, "the guests to go", || async { Ok((instances().await? == 0.0).then_some(())) }).await?;
+    Ok(())
+}
+
+/// More of each than opens a breaker.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_peers_send_is_no_fault_of_who_hands_it_on() -> anyhow::Result<()> {
+    let setup = setup("middleware-peers", &LIMITS).await?;
+    let odd = b"HTTP/1.1 999 Odd\r\nX-Large: %\r\nContent-Length: 2\r\n\r\nok";
+    let odd = String::from_utf8_lossy(odd).replace('%', &"x".repeat(80 << 10));
+    let origin = RawOrigin::start(Script::Answer(odd.into_bytes())).await?;
+    let (long, path) = ("M".repeat(65), "p".repeat(20 << 10));
+    let plain = setup.plain("");
+    let requests = [
+        format!("GET {plain}/\u{fc} HTTP/1.1"),
+        format!("{long} {plain}/text/x HTTP/1.1"),
+        format!("GET {plain}/{path} HTTP/1.1"),
+        format!("GET http://{}/ HTTP/1.1", origin.address()),
+    ];
+    for request in &requests {
+        for _ in 0..25 {
+            let mut raw = Raw::dial(setup.agent.proxy).await?;
+            raw.say(format!("{request}\r\nHost: x\r\nX-Middleware: pass\r\nConnection: close\r\n\r\n")).await?;
+            let got = raw.response().await?;
+            let told = String::from_utf8_lossy(&got.body).into_owned();
+            ensure!(!told.contains("\"blame\":\"filter\""), "{}: {told}", &request[..request.len().min(80)]);
+        }
+    }
+    for kind in ["contract", "breaker-open"] {
+        ensure!(failures(&setup, kind).await? == 0.0, "{kind}");
+    }
     Ok(())
 }

@@ -2,7 +2,7 @@
 //! guest made is held to the bounds that every filter is held to. Pure.
 
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri,
+    HeaderMap, HeaderValue, Method, Request, Response, Uri,
     header::{CONTENT_LENGTH, HOST},
     request, response,
     uri::Authority,
@@ -61,7 +61,9 @@ pub(super) fn requested(
     exchange: &Exchange,
     kept: &Kept,
 ) -> Result<(request::Parts, Option<u64>), String> {
-    if head.method == Method::CONNECT || head.method.as_str().len() > 64 {
+    // what it was given it may hand on, whatever a client made of it
+    let is_own = head.method != exchange.request.method;
+    if is_own && (head.method == Method::CONNECT || head.method.as_str().len() > 64) {
         return Err(format!("it hands on a request with the method {}", head.method));
     }
     head.uri = target(&head, &exchange.request.uri)?;
@@ -76,6 +78,15 @@ pub(super) fn requested(
 
 /// An absolute URI again; without an authority it goes where it went.
 fn target(head: &request::Parts, before: &Uri) -> Result<Uri, String> {
+    let given = without_user(before);
+    if head.uri.path_and_query() == given.path_and_query()
+        && head.uri.authority().is_none_or(|it| given.authority() == Some(it))
+    {
+        let mut parts = before.clone().into_parts();
+        parts.authority = given.authority().cloned();
+        parts.scheme = head.uri.scheme().cloned().or(parts.scheme);
+        return Uri::from_parts(parts).map_err(|_| "it hands on a request whose target no request can have".to_owned());
+    }
     let mut parts = head.uri.clone().into_parts();
     let path = parts.path_and_query.as_ref().map_or("/", |path| path.as_str());
     let path = if path.starts_with('?') { format!("/{path}") } else { path.to_owned() };
@@ -98,8 +109,8 @@ pub(super) fn responded(
     before: Option<&response::Parts>,
     kept: &Kept,
 ) -> Result<(response::Parts, Option<u64>), String> {
-    let switches = head.status == StatusCode::SWITCHING_PROTOCOLS && before.is_some_and(|it| it.status == head.status);
-    if !switches && !(200..600).contains(&head.status.as_u16()) {
+    let is_given = before.is_some_and(|it| it.status == head.status);
+    if !is_given && !(200..600).contains(&head.status.as_u16()) {
         return Err(format!("it responds with the status {}", head.status.as_u16()));
     }
     let nothing = Kept::new();

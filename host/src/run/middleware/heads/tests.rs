@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use http::StatusCode;
 use proptest::prelude::*;
 use uuid::Uuid;
 
