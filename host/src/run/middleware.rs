@@ -214,7 +214,7 @@ struct Signal {
 impl Wake for Signal {
     fn wake(self: Arc<Self>) {
         if let Some(wire) = self.wire.upgrade() {
-            wire.notify(self.direction);
+            wire.has_more(self.direction);
         }
     }
 }

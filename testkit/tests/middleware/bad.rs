@@ -135,3 +135,19 @@ async fn what_peers_send_is_no_fault_of_who_hands_it_on() -> anyhow::Result<()> 
     }
     Ok(())
 }
+
+/// A guest whose answer fills all that waits for a client who stops reading.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_reads_slowly_is_no_stall() -> anyhow::Result<()> {
+    let setup = setup("middleware-slow-reader", &LIMITS).await?;
+    for _ in 0..2 {
+        let mut raw = Raw::dial(setup.agent.proxy).await?;
+        raw.say(format!("GET {} HTTP/1.1\r\nHost: x\r\nX-Middleware: flood\r\n\r\n", setup.plain("/"))).await?;
+        raw.hear(100).await?;
+        // three times as long as it may do nothing
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        raw.hear(12 << 20).await?;
+    }
+    ensure!(failures(&setup, "stalled").await? == 0.0);
+    Ok(())
+}

@@ -74,6 +74,12 @@ impl Wire {
         Some((std::mem::take(&mut input.chunks), input.end.take().flatten()))
     }
 
+    /// A body of the guest has more: the chain, which may have turned to something else, is to ask for it again.
+    pub(crate) fn has_more(&self, direction: Direction) {
+        self.asks_nothing(direction);
+        self.notify(direction);
+    }
+
     /// No more of this body comes, and it is not whole: what came is still there to be read.
     pub(crate) fn break_off(&self, direction: Direction) {
         self.give(direction, |input| input.broken = true);
@@ -156,8 +162,11 @@ impl Wire {
     pub(crate) fn close(&self) {
         let mut inner = self.lock();
         inner.closed = true;
+        // bodies of ours in them hold this wire, and let go of it only outside the lock
+        let untaken = (inner.request.take(), inner.response.take());
         let waker = inner.closes.take();
         drop(inner);
+        drop(untaken);
         if let Some(waker) = waker {
             waker.wake();
         }

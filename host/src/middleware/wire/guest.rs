@@ -32,7 +32,14 @@ impl Wire {
     }
 
     pub(in crate::middleware) fn call(&self, request: Request<WasiBody>) {
-        self.lock().request = Some(request);
+        let mut inner = self.lock();
+        if inner.closed {
+            // nobody would take it, and it may hold this wire
+            drop(inner);
+            return drop(request);
+        }
+        inner.request = Some(request);
+        drop(inner);
         self.notify(Direction::Request);
     }
 
@@ -50,6 +57,10 @@ impl Wire {
     pub(in crate::middleware) fn respond(&self, response: Result<Response<WasiBody>, String>) {
         let mut inner = self.lock();
         inner.responded = true;
+        if inner.closed {
+            drop(inner);
+            return drop(response);
+        }
         inner.response = Some(response);
         drop(inner);
         // whoever waits for the request to go on learns of it, too
@@ -112,7 +123,8 @@ impl Wire {
     pub(in crate::middleware) fn stalled(&self, limit: Duration) -> bool {
         let inner = self.lock();
         let waits_for_input = inner.inputs.iter().any(|input| input.wanted.is_some() && !input.over && !input.broken);
-        let waits_for_answer = inner.called && !inner.answered;
+        // while its request is still being drawn from it, it is the guest that is waited for
+        let waits_for_answer = inner.called && !inner.answered && !inner.asked[Direction::Request.index()];
         let is_asked = inner.asked.contains(&true);
         is_asked && !waits_for_input && !waits_for_answer && inner.moved.elapsed() >= limit
     }
