@@ -236,6 +236,10 @@ impl BodyStream {
                     Progress::Waiting | Progress::Held | Progress::Open => continue,
                 }
             }
+            if self.with_run(|run, direction| run.pauses(direction)) {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             if self.ended {
                 // neither output nor an answer: the chain has lost the body
                 return Poll::Ready(Some(Err(self.stop(Stop::Abort))));

@@ -22,10 +22,15 @@ pub(super) struct Events {
     /// Nothing more is to come: the body has ended, or a filter has ended it.
     ended: bool,
     closed: bool,
+    /// Others are to have their turn before it goes on.
+    pauses: bool,
 }
 
-/// Pieces that wait to be taken before more are looked at.
-const AT_ONCE: usize = 64;
+/// Bytes that wait to be taken before more is looked at.
+const READY_BYTES: usize = 64 << 10;
+
+/// Events that filters are shown in one go.
+const AT_ONCE: usize = 256;
 
 impl Run {
     /// The head of the upstream's response is open, and not sent. If a stream of server-sent events follows, filters that
@@ -58,8 +63,15 @@ impl Run {
         self.events.as_ref().is_some_and(|events| events.closed)
     }
 
+    /// There is more to be had at once, but not before others of the worker have had their turn.
+    pub fn pauses(&self, direction: Direction) -> bool {
+        self.events(direction).is_some_and(|events| events.pauses)
+    }
+
     /// As [`Self::output`], where events are looked at.
     pub(super) fn event_output(&mut self, events: &mut Events) -> Hooked<Option<Bytes>> {
+        let mut shown = 0;
+        events.pauses = false;
         loop {
             if let Some(bytes) = events.ready.pop_front() {
                 return Ok(Some(bytes));
@@ -70,12 +82,20 @@ impl Run {
             if !self.sees_messages() {
                 events.pass_held();
             }
-            while events.ready.len() < AT_ONCE && !events.ended {
-                let Some(piece) = events.stream.next() else { break };
-                self.event(events, piece)?;
+            let (mut waits, mut is_starved) = (0, false);
+            while waits < READY_BYTES && shown < AT_ONCE && !events.ended && !is_starved {
+                match events.stream.next() {
+                    Some(piece) => waits += self.event(events, piece)?,
+                    None => is_starved = true,
+                }
+                shown += 1;
             }
             if !events.ready.is_empty() || events.ended {
                 continue;
+            }
+            if shown >= AT_ONCE {
+                events.pauses = true;
+                return Ok(None);
             }
             if self.sees_messages() && events.stream.held() > self.longest_message() {
                 self.too_long()?;
@@ -128,31 +148,28 @@ impl Run {
         slot.fail(&mut self.core, at, failure)
     }
 
-    fn event(&mut self, events: &mut Events, piece: Piece) -> Hooked<()> {
+    /// Shows it to the filters. The bytes of what goes on.
+    fn event(&mut self, events: &mut Events, piece: Piece) -> Hooked<usize> {
         let (lines, event) = match piece {
             Piece::Event(lines, event) if self.sees_messages() => (lines, event),
-            Piece::Event(lines, _) | Piece::Plain(lines) => {
-                events.ready.push_back(lines);
-                return Ok(());
-            }
+            Piece::Event(lines, _) | Piece::Plain(lines) => return Ok(events.goes_on(lines)),
         };
         if lines.len() > self.longest_message() {
             self.too_long()?;
-            events.ready.push_back(lines);
-            return Ok(());
+            return Ok(events.goes_on(lines));
         }
-        match self.message(Direction::Response, &Message::Event(event)) {
-            Judged::Pass => events.ready.push_back(lines),
-            Judged::Replace(Message::Event(event)) => events.ready.push_back(event.to_bytes()),
+        Ok(match self.message(Direction::Response, &Message::Event(event)) {
+            Judged::Pass => events.goes_on(lines),
+            Judged::Replace(Message::Event(event)) => events.goes_on(event.to_bytes()),
             // what is no event has been refused before
-            Judged::Drop | Judged::Replace(_) => {}
+            Judged::Drop | Judged::Replace(_) => 0,
             Judged::Close(_) => {
                 (events.ended, events.closed) = (true, true);
                 self.response.stop();
+                0
             }
             Judged::Failed(failure) => return Err(Box::new(crate::Answer::Failed(failure))),
-        }
-        Ok(())
+        })
     }
 
     fn too_long(&mut self) -> Hooked<()> {
@@ -161,6 +178,12 @@ impl Run {
 }
 
 impl Events {
+    fn goes_on(&mut self, lines: Bytes) -> usize {
+        let bytes = lines.len();
+        self.ready.push_back(lines);
+        bytes
+    }
+
     /// Nobody looks any more.
     fn pass_held(&mut self) {
         while let Some(Piece::Plain(lines) | Piece::Event(lines, _)) =

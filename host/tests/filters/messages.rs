@@ -331,6 +331,23 @@ fn coded_events_are_read_and_travel_on_without_their_coding() {
     }
 }
 
+/// Few coded bytes are many events, and none of them is seen by a client that could be slow.
+#[test]
+fn events_that_are_dropped_leave_others_their_turn() {
+    let host = host();
+    let mut run = streaming(&host, [load(&host, &answering(&[Word::Number(2)]), "drops")], Some("gzip"));
+    run.events_open().unwrap();
+    open(run.chunk(Direction::Response, crate::decoded::gzip(&b"data:\n\n".repeat(10_000)).into()));
+    open(run.end(Direction::Response, None));
+    let mut turns = 0;
+    while !run.is_drained(Direction::Response) {
+        assert_eq!(run.output(Direction::Response), None);
+        assert!(run.pauses(Direction::Response) || run.is_drained(Direction::Response));
+        turns += 1;
+    }
+    assert!(turns > 10_000 / 512, "{turns}");
+}
+
 #[test]
 fn events_are_judged_as_body_hooks_have_left_them() {
     let host = host();
