@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderValue, Uri};
 use weir_artifact::Name;
 use weir_host::Placeholder;
-use zeroize::Zeroize as _;
+use zeroize::Zeroizing;
 
 use super::{Secret, Secrets};
 use crate::target::{Scheme, Target};
@@ -43,7 +43,8 @@ impl Secrets {
         let known = self.known.load();
         let mut total = 0;
         for value in fields.values_mut() {
-            let mut filled = Vec::new();
+            // of its final size or more at once: what is copied into a larger place leaves a copy behind
+            let mut filled = Zeroizing::new(Vec::new());
             let mut rest = value.as_bytes();
             while let Some((at, placeholder)) = first(rest, placeholders) {
                 let Placeholder { filter, secret, text } = placeholder;
@@ -53,6 +54,9 @@ impl Secrets {
                 total += at + found.value.len();
                 if total > FILLED_BYTES {
                     return Err(Misuse::TooLarge);
+                }
+                if filled.is_empty() {
+                    filled.reserve(FILLED_BYTES + rest.len());
                 }
                 filled.extend_from_slice(&rest[..at]);
                 filled.extend_from_slice(&found.value);
@@ -65,7 +69,6 @@ impl Secrets {
             *value = HeaderValue::from_bytes(&filled).expect("secrets that no field can hold are not read");
             // HTTP/2 keeps it out of its tables (RFC 7541 section 7.1.3), and whoever prints the field sees none of it
             value.set_sensitive(true);
-            filled.zeroize();
         }
         Ok(())
     }
