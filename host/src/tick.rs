@@ -57,7 +57,8 @@ impl Instances {
         if ticks.due > now {
             return Some(ticks.due);
         }
-        let started = if filter.breaker().admits() { Some(Warm::start(&filter)) } else { None };
+        // a trial of an open breaker is for an exchange, which can say how it ended
+        let started = if filter.breaker().is_open() { None } else { Some(Warm::start(&filter)) };
         match started {
             Some(Ok(warm)) => {
                 self.adopt(warm);
