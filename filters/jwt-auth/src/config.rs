@@ -10,7 +10,11 @@ use weir_sdk::matching::ScopeConfig;
 #[derive(Debug, Deserialize)]
 pub struct Config {
     /// A JWK set (RFC 7517), as issuers publish it.
-    pub jwks: Value,
+    #[serde(default)]
+    pub jwks: Option<Value>,
+    /// Or where the issuer publishes it.
+    #[serde(default)]
+    pub jwks_from: Option<Remote>,
     /// `iss`, exactly.
     #[serde(default)]
     pub issuer: Option<String>,
@@ -50,6 +54,35 @@ pub struct Config {
     /// What the token is for.
     #[serde(default = "default_realm")]
     pub realm: String,
+}
+
+/// Where an issuer publishes its keys.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Remote {
+    /// Of the publication.
+    pub upstream: String,
+    /// And query, below the path of that upstream.
+    #[serde(default = "default_path")]
+    pub path: String,
+    /// Seconds until it is asked again.
+    #[serde(default = "default_refresh")]
+    pub refresh_s: u32,
+    /// Seconds for which a set is good where no newer one can be had.
+    #[serde(default = "default_stale")]
+    pub stale_s: u32,
+}
+
+fn default_path() -> String {
+    "/".to_owned()
+}
+
+fn default_refresh() -> u32 {
+    300
+}
+
+fn default_stale() -> u32 {
+    86_400
 }
 
 fn default_leeway() -> u32 {

@@ -42,6 +42,22 @@ impl Keys {
         Self(keys)
     }
 
+    /// Of a set that somebody else maintains: what is of no use here is passed over.
+    pub(crate) fn published(jwks: &Value) -> Result<Self, String> {
+        let list = jwks["keys"].as_array().ok_or("its answer is no key set (RFC 7517 section 5)")?;
+        let usable = list.iter().filter(|jwk| !jwk["d"].is_string() && jwk["kty"] != "oct").filter_map(|jwk| {
+            let key = Key::parse(jwk).ok()??;
+            Some((jwk["kid"].as_str().map(str::to_owned), key))
+        });
+        let keys: Vec<_> = usable.take(MOST).collect();
+        if keys.is_empty() { Err("it publishes no key for RS256, ES256 or EdDSA".to_owned()) } else { Ok(Self(keys)) }
+    }
+
+    /// Could a token be of this set that names this key, or none?
+    pub(crate) fn may_have(&self, key_id: Option<&str>) -> bool {
+        key_id.is_none_or(|named| self.0.iter().any(|(id, _)| id.as_deref().is_none_or(|id| id == named)))
+    }
+
     /// The claims of a token, if a key of the set signed it.
     pub(crate) fn open(&self, token: &str) -> Result<Map<String, Value>, Invalid> {
         let parts = Parts::read(token)?;

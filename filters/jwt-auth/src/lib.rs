@@ -4,6 +4,7 @@
 
 mod claims;
 mod config;
+mod fetched;
 mod headers;
 mod key;
 mod keys;
@@ -11,22 +12,50 @@ mod source;
 mod token;
 
 use weir_sdk::{
-    Action, Filter, LocalResponse, Problems, Refusal, Request, Subscription, clock,
+    Action, CallOutcome, Filter, LocalResponse, Problems, Refusal, Request, Resumed, Resumption, Subscription, clock,
     matching::{Facts, Scope},
     warn,
 };
 
-use crate::{claims::Rules, config::Config, headers::ClaimHeaders, keys::Keys, source::Sources, token::Invalid};
+use crate::{
+    claims::Rules,
+    config::Config,
+    fetched::{Fetched, Had},
+    headers::ClaimHeaders,
+    keys::Keys,
+    source::{Found, Sources},
+    token::{Invalid, Parts},
+};
 
 /// The filter.
 #[derive(Debug)]
 pub struct JwtAuth {
-    keys: Keys,
+    keys: KeySet,
     rules: Rules,
     sources: Sources,
     headers: ClaimHeaders,
     except: Scope,
     realm: String,
+}
+
+/// Whose signatures count.
+#[derive(Debug)]
+enum KeySet {
+    Given(Keys),
+    Fetched(Fetched),
+}
+
+impl KeySet {
+    fn new(config: &Config, problems: &mut Problems) -> Self {
+        match (&config.jwks, &config.jwks_from) {
+            (None, Some(remote)) => Self::Fetched(Fetched::new(remote, problems)),
+            (Some(jwks), None) => Self::Given(Keys::new(jwks, problems)),
+            (jwks, _) => {
+                problems.push("/jwks", "one of `jwks` and `jwks_from`");
+                Self::Given(Keys::new(jwks.as_ref().unwrap_or_default(), &mut Problems::new()))
+            }
+        }
+    }
 }
 
 impl Filter for JwtAuth {
@@ -36,7 +65,7 @@ impl Filter for JwtAuth {
     fn new(config: Config) -> Result<Self, Problems> {
         let mut problems = Problems::new();
         let filter = Self {
-            keys: Keys::new(&config.jwks, &mut problems),
+            keys: KeySet::new(&config, &mut problems),
             rules: Rules::new(&config, &mut problems),
             sources: Sources::new(&config, &mut problems),
             headers: ClaimHeaders::new(&config.claim_headers, &mut problems),
@@ -62,9 +91,20 @@ impl Filter for JwtAuth {
         if !self.except.is_empty() && self.except.covers(&Facts::of(request)) {
             return Action::Next;
         }
-        match self.check(request) {
-            Ok(()) => Action::Next,
+        match self.check(request, false) {
+            Ok(Checked::Good) => Action::Next,
+            Ok(Checked::Asks) => Action::Wait,
             Err(refused) => self.refuse(request, &refused).into(),
+        }
+    }
+
+    fn resumed(&self, resumed: &mut Resumed, outcome: CallOutcome, _state: &mut ()) -> Resumption {
+        if let KeySet::Fetched(fetched) = &self.keys {
+            fetched.heard(Some(&outcome), clock::now_ms());
+        }
+        match self.check(resumed.request_mut(), true) {
+            Ok(_) => Resumption::Proceed,
+            Err(refused) => self.refuse(resumed.request(), &refused).into(),
         }
     }
 }
@@ -83,6 +123,7 @@ struct Refused {
 impl Refused {
     const CANNOT_TELL: Self = Self { status: 500, error: None, detail: "The request's head could not be changed." };
     const ABSENT: Self = Self { status: 401, error: None, detail: "This needs a token." };
+    const NO_KEYS: Self = Self { status: 503, error: None, detail: "The keys of the issuer cannot be had." };
     const SEVERAL: Self = Self {
         status: 400,
         error: Some("invalid_request"),
@@ -98,13 +139,45 @@ impl Refused {
     }
 }
 
+/// What came of a look at a request that is not refused.
+enum Checked {
+    /// Its token is good, and its head says what it is to say.
+    Good,
+    /// The keys are asked for.
+    Asks,
+}
+
 impl JwtAuth {
-    fn check(&self, request: &mut Request) -> Result<(), Refused> {
+    /// `has_asked`: for the keys, on behalf of this exchange.
+    fn check(&self, request: &mut Request, has_asked: bool) -> Result<Checked, Refused> {
         let found = self.sources.find(request).map_err(|_| Refused::SEVERAL)?.ok_or(Refused::ABSENT)?;
-        let claims = self.keys.open(&found.token).map_err(Refused::of)?;
+        let fetched = match &self.keys {
+            KeySet::Given(keys) => return self.open(keys, &found, request),
+            KeySet::Fetched(fetched) => fetched,
+        };
+        // nobody asks for what is no token
+        let parts = Parts::read(&found.token).map_err(Refused::of)?;
+        let now = clock::now_ms();
+        match fetched.keys_for(parts.key_id.as_deref(), now, has_asked) {
+            Had::Keys(keys) => self.open(&keys, &found, request),
+            Had::Nothing => Err(Refused::NO_KEYS),
+            Had::Ask => {
+                let (upstream, question) = fetched.question(now);
+                if let Err(error) = request.start_call(upstream, &question) {
+                    warn!("the issuer cannot be asked for its keys: {error}");
+                    fetched.heard(None, now);
+                    return self.check(request, true);
+                }
+                Ok(Checked::Asks)
+            }
+        }
+    }
+
+    fn open(&self, keys: &Keys, found: &Found, request: &mut Request) -> Result<Checked, Refused> {
+        let claims = keys.open(&found.token).map_err(Refused::of)?;
         self.rules.check(&claims, clock::now_ms() / 1000.0).map_err(Refused::of)?;
-        let told = self.headers.set(&claims, request).and_then(|()| self.sources.strip(&found, request));
-        told.map_err(|fault| {
+        let told = self.headers.set(&claims, request).and_then(|()| self.sources.strip(found, request));
+        told.map(|()| Checked::Good).map_err(|fault| {
             warn!("a request's head was not changed: {fault}");
             Refused::CANNOT_TELL
         })
@@ -120,7 +193,7 @@ impl JwtAuth {
             rule: None,
         };
         let response = refusal.response(request);
-        if refused.status == 500 {
+        if refused.status >= 500 {
             return response;
         }
         let mut challenge = format!("Bearer realm=\"{}\"", self.realm);

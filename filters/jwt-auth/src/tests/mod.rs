@@ -110,3 +110,89 @@ proptest! {
         Keys::new(&serde_json::json!({"keys": [jwk, b, null]}), &mut problems);
     }
 }
+
+mod fetched {
+    use weir_sdk::{CallOutcome, CallResponse, UpstreamError};
+
+    use super::*;
+    use crate::{
+        config::Remote,
+        fetched::{Fetched, Had},
+    };
+
+    fn fetched() -> Fetched {
+        let remote = Remote { upstream: "id".into(), path: "/keys".into(), refresh_s: 300, stale_s: 1000 };
+        let mut problems = Problems::new();
+        let fetched = Fetched::new(&remote, &mut problems);
+        problems.or(fetched).unwrap()
+    }
+
+    fn answer(status: u16, body: String) -> CallOutcome {
+        CallOutcome::Response(CallResponse { status, headers: Vec::new(), body: body.into_bytes() })
+    }
+
+    /// What the exchanges do that come at a time, in seconds.
+    fn told(fetched: &Fetched, key: Option<&str>, seconds: f64, has_asked: bool) -> &'static str {
+        match fetched.keys_for(key, seconds * 1000.0, has_asked) {
+            Had::Keys(_) => "keys",
+            Had::Ask => {
+                fetched.question(seconds * 1000.0);
+                "ask"
+            }
+            Had::Nothing => "nothing",
+        }
+    }
+
+    #[test]
+    fn each_asks_until_there_is_a_set_and_then_one() {
+        let fetched = fetched();
+        let set = answer(200, given()["jwks"].to_string());
+        assert_eq!([told(&fetched, None, 0.0, false), told(&fetched, None, 0.0, false)], ["ask"; 2]);
+        fetched.heard(Some(&set), 100.0);
+        assert_eq!(told(&fetched, None, 0.1, true), "keys");
+        assert_eq!(told(&fetched, Some("e1"), 299.0, false), "keys");
+        // due: one waits, the others go by the old
+        assert_eq!(
+            [told(&fetched, Some("e1"), 301.0, false), told(&fetched, Some("e1"), 301.0, false)],
+            ["ask", "keys"]
+        );
+        // it failed: not again for a while, and the old set is good for a while
+        fetched.heard(Some(&CallOutcome::Failed(UpstreamError::Timeout)), 301_500.0);
+        assert_eq!([told(&fetched, None, 302.0, false), told(&fetched, None, 311.5, false)], ["keys", "ask"]);
+        fetched.heard(Some(&answer(500, String::new())), 312_000.0);
+        assert_eq!(told(&fetched, None, 1000.0, false), "ask");
+        assert_eq!(told(&fetched, None, 1000.2, true), "nothing", "too old");
+    }
+
+    #[test]
+    fn a_key_that_the_set_lacks_makes_one_ask_every_ten_seconds() {
+        let fetched = fetched();
+        assert_eq!(told(&fetched, None, 0.0, false), "ask");
+        let set = r#"{"keys": [{"kty": "EC", "kid": "e1", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#;
+        fetched.heard(Some(&answer(200, set.to_owned())), 0.0);
+        assert_eq!(told(&fetched, Some("e1"), 20.0, false), "keys");
+        let asks =
+            (0..400).filter(|n| told(&fetched, Some(&n.to_string()), 20.0 + f64::from(*n) / 10.0, false) == "ask");
+        assert_eq!(asks.count(), 4);
+    }
+
+    #[test]
+    fn where_there_is_no_set_a_failure_makes_all_pause_and_few_ask_at_once() {
+        let fetched = fetched();
+        let asked = (0..100).filter(|_| told(&fetched, None, 0.0, false) == "ask").count();
+        assert_eq!(asked, 64);
+        for _ in 0..asked {
+            fetched.heard(Some(&CallOutcome::Failed(UpstreamError::Refused)), 100.0);
+        }
+        assert_eq!([told(&fetched, None, 1.0, false), told(&fetched, None, 1.2, false)], ["nothing", "ask"]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_panics(status in 100u16..600, body in ".{0,60}|\\{\"keys\": \\[.{0,30}\\]\\}") {
+            let fetched = fetched();
+            fetched.heard(Some(&answer(status, body)), 0.0);
+            prop_assert_eq!(told(&fetched, None, 0.5, true), "nothing");
+        }
+    }
+}
