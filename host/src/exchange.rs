@@ -4,7 +4,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use http::{HeaderMap, HeaderValue, request, response};
+use http::{HeaderMap, HeaderValue, Method, request, response};
 use uuid::Uuid;
 use weir_artifact::Name;
 
@@ -83,8 +83,9 @@ pub struct Exchange {
     pub request_trailers: Option<HeaderMap>,
     /// Trailers of the response, from the end of its body.
     pub response_trailers: Option<HeaderMap>,
-    /// The request as it came, from a filter's first change on.
-    pub original_request: Option<Box<request::Parts>>,
+    /// The method of the request as it came, from a filter's first change of the head on. Whoever wants the rest of the
+    /// head as it came takes it before filters meet it.
+    pub original_method: Option<Method>,
     /// The response as it came, from a filter's first change on.
     pub original_response: Option<Box<response::Parts>>,
     /// What filters have said of it.
@@ -136,7 +137,7 @@ impl Exchange {
             response: None,
             request_trailers: None,
             response_trailers: None,
-            original_request: None,
+            original_method: None,
             original_response: None,
             tags: Vec::new(),
             placeholders: Vec::new(),
@@ -144,29 +145,26 @@ impl Exchange {
     }
 
     /// The method of the request as it came: it decides whether a response has content.
-    pub(crate) fn client_method(&self) -> &http::Method {
-        &self.original_request.as_deref().unwrap_or(&self.request).method
+    pub(crate) fn client_method(&self) -> &Method {
+        self.original_method.as_ref().unwrap_or(&self.request.method)
     }
 
     /// Copies its heads out of the buffers that they were read into, and which they keep alive: for an exchange that goes on for
     /// long after them.
     pub fn compact(&mut self) {
-        let requests = [Some(&mut self.request), self.original_request.as_deref_mut()];
-        for head in requests.into_iter().flatten() {
-            compact(&mut head.headers);
-            if let Ok(uri) = head.uri.to_string().parse() {
-                head.uri = uri;
-            }
+        compact(&mut self.request.headers);
+        if let Ok(uri) = self.request.uri.to_string().parse() {
+            self.request.uri = uri;
         }
         let responses = [self.response.as_mut(), self.original_response.as_deref_mut()];
         responses.into_iter().flatten().for_each(|head| compact(&mut head.headers));
     }
 
-    /// Copies a head that is about to be changed, the first time.
+    /// Keeps of a head that is about to be changed what is asked for later, the first time.
     pub(crate) fn keep_original(&mut self, direction: Direction) {
         match direction {
-            Direction::Request if self.original_request.is_none() => {
-                self.original_request = Some(Box::new(self.request.clone()));
+            Direction::Request if self.original_method.is_none() => {
+                self.original_method = Some(self.request.method.clone());
             }
             Direction::Response if self.original_response.is_none() => {
                 self.original_response = self.response.clone().map(Box::new);

@@ -151,7 +151,7 @@ impl State {
 }
 
 impl State {
-    /// The request head, to be changed by the filter: kept as it came, once.
+    /// The request head, to be changed by the filter.
     pub(crate) fn request_mut(&mut self, of: u32) -> Result<&mut request::Parts, StaleNumber> {
         self.changed = true;
         let exchange = self.exchange_mut(of)?;

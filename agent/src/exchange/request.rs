@@ -83,7 +83,7 @@ async fn through_filters(
     }
     let head = live.with_run(|run| {
         let exchange = run.exchange();
-        if exchange.original_request.is_some() {
+        if exchange.original_method.is_some() {
             live.record(|ledger| ledger.filtered_request(&exchange.request));
         }
         // filters may still read the request in later hooks, so theirs stays

@@ -138,8 +138,11 @@ impl Pipe {
         if matches!(headed, Headed::Holds) {
             self.hold = Some(Hold { at, shown: 0, limit: slot.subscription.max_buffer as usize });
         }
-        self.queued = 0;
-        self.works.extend(self.queue.drain(..).map(|chunk| Work::Chunk(at, chunk)));
+        // of a head without a body nothing queues, and to drain nothing takes its time
+        if !self.queue.is_empty() {
+            self.queued = 0;
+            self.works.extend(self.queue.drain(..).map(|chunk| Work::Chunk(at, chunk)));
+        }
         if self.end == End::Through && !self.bodyless {
             self.end = End::Moving;
             self.works.push_back(Work::End(at));

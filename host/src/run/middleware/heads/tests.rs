@@ -40,7 +40,7 @@ fn what_is_the_agents_stays_behind_and_comes_back() {
     exchange.request.uri = without_user(&exchange.request.uri);
     let said = Said { declared: None, keeps: true };
     assert!(!replace_request(&mut exchange, made, said), "an untouched head is no change");
-    assert!(exchange.original_request.is_none());
+    assert!(exchange.original_method.is_none());
 }
 
 #[test]
