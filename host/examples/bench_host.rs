@@ -5,6 +5,8 @@
 //! any filter costs (making the exchange, mostly) is taken off.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark stops where it cannot go on")]
 
+#[path = "bench_costs.rs"]
+mod costs;
 #[path = "../tests/filters/guest.rs"]
 mod guest;
 #[path = "bench_languages.rs"]
@@ -40,6 +42,11 @@ fn main() {
     let host = Host::new(HostConfig { cache_dir: None, kv_dir: None, workers: 1, log: Arc::new(NoLog), secrets: None })
         .unwrap();
     let bench = Bench::new(&host);
+    // for a profiler
+    if std::env::args().nth(1).is_some_and(|only| only == "hook") {
+        println!("{:<52} {:>8.3}", "a head hook: read 2 of 20, write 1", bench.hook(&head_2_1()));
+        return;
+    }
     let empty = bench.measure(&[], false);
     println!("{:<52} {:>8} {:>8}", "µs per exchange", "whole", "share");
     let line = |name: &str, guests: &[Guest], bodies: bool| {
@@ -62,6 +69,8 @@ fn main() {
     println!("{:<52} {hook:>8.3}   (goal 1.5)", "a head hook: read 2 of 20, write 1");
     println!("{:<52} {:>8.3}   (goal 3)", "a filter's share, slope over 1 and 20", (copies[2] - copies[0]) / 19.0);
     println!("{:<52} {whole:>8.3}   (goal 4)", "a whole exchange through a filter");
+    println!();
+    costs::lines(&bench);
     println!();
     middleware::lines(&bench);
     println!();
@@ -148,8 +157,7 @@ impl<'a> Bench<'a> {
         })
     }
 
-    /// µs of one head hook alone: the instance is live and the exchange is there. The copy of the head as it came,
-    /// which the first change makes, is in it.
+    /// µs of one head hook alone: the instance is live and the exchange is there.
     fn hook(&self, guest: &Guest) -> f64 {
         const AT_ONCE: u32 = 50;
         let (instances, chain) = self.worker(std::slice::from_ref(guest));

@@ -10,6 +10,7 @@ mod peers;
 mod report;
 mod site;
 mod slow;
+mod waits;
 mod weir;
 
 use anyhow::ensure;
@@ -57,6 +58,8 @@ enum Part {
     Filters,
     /// Memory of nine thousand exchanges that take their time
     Slow,
+    /// Latency of exchanges beside others that wait for calls
+    Waits,
 }
 
 /// Connections of every load.
@@ -97,6 +100,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     }
     if wants(Part::Slow) {
         slow::run(&site)?;
+    }
+    if wants(Part::Waits) {
+        waits::run(&site, options)?;
     }
     Ok(())
 }

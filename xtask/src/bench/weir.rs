@@ -40,6 +40,23 @@ pub(super) fn copies(site: &Site, count: u32) -> anyhow::Result<Contender> {
     contender(name, &data, &mut command, Vec::new())
 }
 
+/// Without an orchestrator, with a filter that calls `oracle` for each request below `path` and waits for the answer.
+pub(super) fn asking(site: &Site, path: &str, oracle: std::net::SocketAddr) -> anyhow::Result<Contender> {
+    let data = fresh(site, "asking")?;
+    let folder = data.join("filters");
+    fs::create_dir_all(&folder)?;
+    fs::copy(site.filters.join("for-tests/ask.wasm"), folder.join("ask.wasm"))?;
+    let sidecar = format!(
+        "match = \"path:{path}*\"\ngrants = [\"log\", \"callout\", \"timer\", \"kv\", \"tags\", \"secrets\"]\n\
+         config = {{ stage = \"request-head\", upstream = \"oracle\" }}\n\
+         [upstreams.oracle]\nurl = \"http://{oracle}/\"\ntimeout_ms = 2000\n"
+    );
+    fs::write(folder.join("ask.toml"), sidecar)?;
+    let mut command = agent(site, &data);
+    command.arg("--filters").arg(&folder);
+    contender("weir, a filter that calls".to_owned(), &data, &mut command, Vec::new())
+}
+
 /// With an orchestrator that stores every exchange, and filters/headers pushed to it.
 pub(super) fn recording(site: &Site) -> anyhow::Result<Contender> {
     let data = fresh(site, "recording")?;
