@@ -1,9 +1,11 @@
 //! Agents that joined, and what they said of the filters they were given.
 
-use sqlx::{Row as _, sqlite::SqliteRow};
 use uuid::Uuid;
 
-use super::{Store, StoreError, signed, unsigned};
+use super::{
+    Store, StoreError, signed,
+    sql::{Row, Sql},
+};
 
 /// Who an agent is: found by the id in its certificate.
 #[derive(Debug, Clone)]
@@ -44,17 +46,14 @@ const AGENT: &str = "SELECT number, id, grp, name, joined_us, last_seen_us, vers
 impl Store {
     /// The agent of a certificate; none when it never joined here or was removed.
     pub(crate) async fn agent(&self, id: Uuid) -> Result<Option<Agent>, StoreError> {
-        let row = sqlx::query("SELECT number, grp FROM agents WHERE id = ?")
-            .bind(id.into_bytes().to_vec())
-            .fetch_optional(&self.reads)
-            .await?;
-        let agent = |row: SqliteRow| Ok(Agent { number: row.try_get(0)?, id, group: row.try_get(1)? });
+        let row = Sql::new("SELECT number, grp FROM agents WHERE id = $1").bind(id).fetch_optional(&self.reads).await?;
+        let agent = |row: Row| Ok(Agent { number: row.get(0)?, id, group: row.get(1)? });
         row.map(agent).transpose()
     }
 
     /// Every agent, in the order they joined.
     pub(crate) async fn agents(&self) -> Result<Vec<AgentRow>, StoreError> {
-        sqlx::query(AGENT).fetch_all(&self.reads).await?.iter().map(agent_row).collect()
+        Sql::new(AGENT).fetch_all(&self.reads).await?.iter().map(agent_row).collect()
     }
 
     /// What the agent said when it connected. Its revision is not taken from there: whoever waits for that of a push reads
@@ -65,8 +64,8 @@ impl Store {
         hello: &weir_proto::v1::Hello,
         now_us: u64,
     ) -> Result<(), StoreError> {
-        sqlx::query(
-            "UPDATE agents SET name = ?, version = ?, listen = ?, admin = ?, workers = ?, last_seen_us = ? WHERE number = ?",
+        Sql::new(
+            "UPDATE agents SET name = $1, version = $2, listen = $3, admin = $4, workers = $5, last_seen_us = $6 WHERE number = $7",
         )
         .bind(&hello.name)
         .bind(&hello.version)
@@ -82,7 +81,7 @@ impl Store {
 
     /// It was still there at this time.
     pub(crate) async fn agent_seen(&self, number: i64, now_us: u64) -> Result<(), StoreError> {
-        sqlx::query("UPDATE agents SET last_seen_us = max(last_seen_us, ?) WHERE number = ?")
+        Sql::new("UPDATE agents SET last_seen_us = $1 WHERE number = $2 AND last_seen_us < $1")
             .bind(signed(now_us))
             .bind(number)
             .execute(&self.writes)
@@ -100,11 +99,12 @@ impl Store {
         now_us: u64,
     ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        sqlx::query("DELETE FROM applied WHERE agent = ?").bind(number).execute(&mut *transaction).await?;
+        Sql::new("DELETE FROM applied WHERE agent = $1").bind(number).execute(&mut transaction).await?;
         for outcome in outcomes {
-            sqlx::query(
-                "INSERT OR REPLACE INTO applied (agent, name, version, digest, active, phase, reason, revision, \
-                 took_us, at_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            Sql::new(
+                "INSERT INTO applied (agent, name, version, digest, active, phase, reason, revision, took_us, at_us) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (agent, name) DO UPDATE SET \
+                 version = $3, digest = $4, active = $5, phase = $6, reason = $7, revision = $8, took_us = $9, at_us = $10",
             )
             .bind(number)
             .bind(&outcome.name)
@@ -116,51 +116,46 @@ impl Store {
             .bind(signed(revision))
             .bind(signed(took_us))
             .bind(signed(now_us))
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
         }
-        sqlx::query("UPDATE agents SET revision = ?, last_seen_us = max(last_seen_us, ?) WHERE number = ?")
-            .bind(signed(revision))
-            .bind(signed(now_us))
-            .bind(number)
-            .execute(&mut *transaction)
-            .await?;
-        Ok(transaction.commit().await?)
+        let seen = "UPDATE agents SET revision = $1, last_seen_us = CASE WHEN last_seen_us < $2 THEN $2 ELSE last_seen_us END \
+                    WHERE number = $3";
+        Sql::new(seen).bind(signed(revision)).bind(signed(now_us)).bind(number).execute(&mut transaction).await?;
+        transaction.commit().await
     }
 
     /// What every agent said last, by agent number.
     pub(crate) async fn outcomes(&self) -> Result<Vec<(i64, Outcome)>, StoreError> {
         let rows =
-            sqlx::query("SELECT agent, name, version, digest, active, phase, reason FROM applied ORDER BY agent, name")
+            Sql::new("SELECT agent, name, version, digest, active, phase, reason FROM applied ORDER BY agent, name")
                 .fetch_all(&self.reads)
                 .await?;
-        let outcome = |row: &SqliteRow| {
+        let outcome = |row: &Row| {
             let outcome = Outcome {
-                name: row.try_get(1)?,
-                version: unsigned(row.try_get(2)?),
-                digest: row.try_get(3)?,
-                active: row.try_get(4)?,
-                phase: row.try_get(5)?,
-                reason: row.try_get(6)?,
+                name: row.get(1)?,
+                version: row.number(2)?,
+                digest: row.get(3)?,
+                active: row.get(4)?,
+                phase: row.get(5)?,
+                reason: row.get(6)?,
             };
-            Ok((row.try_get(0)?, outcome))
+            Ok((row.get(0)?, outcome))
         };
         rows.iter().map(outcome).collect()
     }
 }
 
-fn agent_row(row: &SqliteRow) -> Result<AgentRow, StoreError> {
-    let id: Vec<u8> = row.try_get(1)?;
-    let id = Uuid::from_slice(&id).map_err(|_| StoreError::Damaged("an agent's id"))?;
+fn agent_row(row: &Row) -> Result<AgentRow, StoreError> {
     Ok(AgentRow {
-        agent: Agent { number: row.try_get(0)?, id, group: row.try_get(2)? },
-        name: row.try_get(3)?,
-        joined_us: unsigned(row.try_get(4)?),
-        last_seen_us: unsigned(row.try_get(5)?),
-        version: row.try_get(6)?,
-        listen: row.try_get(7)?,
-        admin: row.try_get(8)?,
-        revision: unsigned(row.try_get(9)?),
-        workers: unsigned(row.try_get(10)?),
+        agent: Agent { number: row.get(0)?, id: row.get(1)?, group: row.get(2)? },
+        name: row.get(3)?,
+        joined_us: row.number(4)?,
+        last_seen_us: row.number(5)?,
+        version: row.get(6)?,
+        listen: row.get(7)?,
+        admin: row.get(8)?,
+        revision: row.number(9)?,
+        workers: row.number(10)?,
     })
 }

@@ -2,7 +2,6 @@
 //! only goes up, so nothing that comes is missed however late it comes, and what was deleted meanwhile can be told.
 
 use futures_util::TryStreamExt as _;
-use sqlx::{QueryBuilder, Row as _, Sqlite};
 use tokio::time::Instant;
 use weir_query::Query;
 
@@ -10,6 +9,7 @@ use super::{
     Store, StoreError,
     exchanges::{COLUMNS, PATIENCE, Summary, detail, summary},
     search::{Search, Seen},
+    sql::Sql,
     unsigned,
 };
 
@@ -37,9 +37,9 @@ impl Store {
         // The sequence outlives the last row.
         let ends = "SELECT (SELECT min(number) FROM exchanges), (SELECT max(number) FROM exchanges), \
                     (SELECT seq FROM sqlite_sequence WHERE name = 'exchanges')";
-        let row = sqlx::query(ends).fetch_one(&self.reads).await?;
-        let last = row.try_get::<Option<i64>, _>(1)?.or(row.try_get(2)?).unwrap_or(0);
-        let before_first = row.try_get::<Option<i64>, _>(0)?.map_or(last, |first| first - 1);
+        let row = Sql::new(ends).fetch_one(&self.reads).await?;
+        let last = row.get::<Option<i64>>(1)?.or(row.get(2)?).unwrap_or(0);
+        let before_first = row.get::<Option<i64>>(0)?.map_or(last, |first| first - 1);
         let Some(after) = after else { return Ok(Arrivals { items: Vec::new(), next: last, skipped: 0 }) };
         let after = after.min(last);
         let search = Search::compile(query);
@@ -62,7 +62,7 @@ impl Store {
         until: Instant,
         items: &mut Vec<Summary>,
     ) -> Result<Option<i64>, StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
+        let mut query = Sql::new(COLUMNS);
         query.push(", e.number");
         if search.needs_detail() {
             query.push(", e.coding, e.detail");
@@ -73,10 +73,9 @@ impl Store {
         search.push_anchor(&mut query);
         search.push_conditions(&mut query);
         query.push(" ORDER BY e.number");
-        let query = query.build();
         let mut rows = query.fetch(&self.reads);
         while let Some(row) = rows.try_next().await? {
-            let (found, number) = (summary(&row)?, row.try_get(20)?);
+            let (found, number) = (summary(&row)?, row.get(20)?);
             let fits = !search.needs_detail() || {
                 let exchange = detail(&row, 21)?;
                 search.matches(&Seen { agent: (&found.agent.to_string(), &found.agent_name), exchange: &exchange })

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 use prost::Message as _;
-use sqlx::{QueryBuilder, Row as _, Sqlite, sqlite::SqliteRow};
 use tokio::time::Instant;
 use uuid::Uuid;
 use weir_proto::v1::{Exchange, Outcome};
@@ -17,7 +16,7 @@ use super::{
     Store, StoreError,
     record::ZSTD,
     search::{Search, Seen},
-    unsigned,
+    sql::{Row, Sql},
 };
 
 /// Index entries between two looks at the clock.
@@ -96,12 +95,12 @@ impl Store {
         if search.is_all() {
             return Ok(None);
         }
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT e.id FROM exchanges e INDEXED BY ");
-        query.push(search.index()).push(" WHERE e.id < ").push_bind(before.into_bytes().to_vec());
+        let mut query = Sql::new("SELECT e.id FROM exchanges e INDEXED BY ");
+        query.push(search.index()).push(" WHERE e.id < ").push_bind(before);
         search.push_anchor(&mut query);
         query.push(" ORDER BY e.id DESC LIMIT 1 OFFSET ").push_bind(BLOCK - 1);
-        let row = query.build().fetch_optional(&self.reads).await?;
-        row.map(|row| uuid(&row, 0)).transpose()
+        let row = query.fetch_optional(&self.reads).await?;
+        row.map(|row| row.get(0)).transpose()
     }
 
     /// What fits in one block. Where whole messages had to be read and the time ran out, the last one that was.
@@ -114,15 +113,15 @@ impl Store {
         until: Instant,
         items: &mut Vec<Summary>,
     ) -> Result<Option<Uuid>, StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
+        let mut query = Sql::new(COLUMNS);
         if search.needs_detail() {
             query.push(", e.coding, e.detail");
         }
         query.push(" FROM exchanges e INDEXED BY ").push(search.index());
         // Cross, so that the planner keeps the order of the index and looks agents up.
-        query.push(" CROSS JOIN agents a ON a.number = e.agent WHERE e.id < ").push_bind(before.into_bytes().to_vec());
+        query.push(" CROSS JOIN agents a ON a.number = e.agent WHERE e.id < ").push_bind(before);
         if let Some(floor) = floor {
-            query.push(" AND e.id >= ").push_bind(floor.into_bytes().to_vec());
+            query.push(" AND e.id >= ").push_bind(floor);
         }
         search.push_anchor(&mut query);
         search.push_conditions(&mut query);
@@ -130,7 +129,6 @@ impl Store {
         if !search.needs_detail() {
             query.push(" LIMIT ").push_bind(i64::try_from(enough - items.len()).unwrap_or(i64::MAX));
         }
-        let query = query.build();
         let mut rows = query.fetch(&self.reads);
         while items.len() < enough
             && let Some(row) = rows.try_next().await?
@@ -155,49 +153,44 @@ impl Store {
 
     /// One exchange, whole.
     pub(crate) async fn exchange(&self, id: Uuid) -> Result<Option<(Summary, Exchange)>, StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
+        let mut query = Sql::new(COLUMNS);
         query.push(", e.coding, e.detail FROM exchanges e JOIN agents a ON a.number = e.agent WHERE e.id = ");
-        query.push_bind(id.into_bytes().to_vec());
-        let row = query.build().fetch_optional(&self.reads).await?;
+        query.push_bind(id);
+        let row = query.fetch_optional(&self.reads).await?;
         row.map(|row| Ok((summary(&row)?, detail(&row, 20)?))).transpose()
     }
 }
 
-fn uuid(row: &SqliteRow, column: usize) -> Result<Uuid, StoreError> {
-    Uuid::from_slice(row.try_get(column)?).map_err(|_| StoreError::Damaged("an id"))
-}
-
-pub(super) fn summary(row: &SqliteRow) -> Result<Summary, StoreError> {
-    let number = |column| Ok::<_, StoreError>(unsigned(row.try_get(column)?));
-    let filters: &str = row.try_get(19)?;
+pub(super) fn summary(row: &Row) -> Result<Summary, StoreError> {
+    let filters: &str = row.get(19)?;
     Ok(Summary {
-        id: uuid(row, 0)?,
-        agent: uuid(row, 1)?,
-        agent_name: row.try_get(2)?,
-        started_us: number(3)?,
-        duration_us: number(4)?,
-        first_byte_us: number(5)?,
-        method: row.try_get(6)?,
-        scheme: row.try_get(7)?,
-        authority: row.try_get(8)?,
-        host: row.try_get(9)?,
-        path: row.try_get(10)?,
-        version: row.try_get(11)?,
-        status: row.try_get::<Option<u16>, _>(12)?,
-        request_bytes: number(13)?,
-        response_bytes: number(14)?,
-        content_type: row.try_get(15)?,
-        outcome: outcome(row.try_get(16)?),
-        error: row.try_get(17)?,
-        client: row.try_get(18)?,
+        id: row.get(0)?,
+        agent: row.get(1)?,
+        agent_name: row.get(2)?,
+        started_us: row.number(3)?,
+        duration_us: row.number(4)?,
+        first_byte_us: row.number(5)?,
+        method: row.get(6)?,
+        scheme: row.get(7)?,
+        authority: row.get(8)?,
+        host: row.get(9)?,
+        path: row.get(10)?,
+        version: row.get(11)?,
+        status: row.get::<Option<i64>>(12)?.and_then(|status| u16::try_from(status).ok()),
+        request_bytes: row.number(13)?,
+        response_bytes: row.number(14)?,
+        content_type: row.get(15)?,
+        outcome: outcome(i32::try_from(row.get::<i64>(16)?).unwrap_or(-1)),
+        error: row.get(17)?,
+        client: row.get(18)?,
         filters: filters.split_terminator(' ').map(str::to_owned).collect(),
     })
 }
 
-pub(super) fn detail(row: &SqliteRow, column: usize) -> Result<Exchange, StoreError> {
+pub(super) fn detail(row: &Row, column: usize) -> Result<Exchange, StoreError> {
     let damaged = || StoreError::Damaged("a recorded exchange");
-    let bytes: &[u8] = row.try_get(column + 1)?;
-    if row.try_get::<i64, _>(column)? != ZSTD {
+    let bytes: &[u8] = row.get(column + 1)?;
+    if row.get::<i64>(column)? != ZSTD {
         return Exchange::decode(bytes).map_err(|_| damaged());
     }
     let plain = zstd::bulk::decompress(bytes, MAX_DETAIL).map_err(|_| damaged())?;

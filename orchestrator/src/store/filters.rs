@@ -3,13 +3,15 @@
 //! must not hide what another signed. The revision of that state is the number of its newest statement.
 
 use prost::bytes::Bytes;
-use sqlx::{AssertSqlSafe, Row as _, Sqlite, Transaction, sqlite::SqliteRow};
 use weir_artifact::{
     Digest, Envelope, GroupName, Mark, Name, Publication, Ratchet, Refusal, Signed, Statement, TrustedKey,
 };
 use weir_proto::v1::DesiredState;
 
-use super::{Store, StoreError, signed, unsigned};
+use super::{
+    Store, StoreError, signed,
+    sql::{Row, Sql, Transaction},
+};
 
 /// The state of a group is one message to its agents; this leaves room in it.
 const MAX_STATE_BYTES: i64 = (weir_proto::MAX_MESSAGE_BYTES - (1 << 20)) as i64;
@@ -70,12 +72,12 @@ impl Store {
     pub(crate) async fn publish(&self, publishing: Publishing<'_>) -> Result<Accepted, StoreError> {
         let Publishing { signed: statement, envelope, key, component, now_us } = publishing;
         let mut transaction = self.begin().await?;
-        let known = sqlx::query("SELECT number FROM statements WHERE statement = ?")
+        let known = Sql::new("SELECT number FROM statements WHERE statement = $1")
             .bind(envelope.statement.clone())
-            .fetch_optional(&mut *transaction)
+            .fetch_optional(&mut transaction)
             .await?;
         if let Some(row) = known {
-            return Ok(Accepted::Known(unsigned(row.try_get(0)?)));
+            return Ok(Accepted::Known(row.number(0)?));
         }
         let subject = statement.statement().subject();
         let group = statement.statement().group();
@@ -99,26 +101,26 @@ impl Store {
         if let Statement::Publish(publication) = statement.statement() {
             digest = Some(key_of(&publication.digest));
             if let Some(bytes) = component {
-                sqlx::query("INSERT INTO components (digest, size, bytes) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+                Sql::new("INSERT INTO components (digest, size, bytes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
                     .bind(digest.clone())
                     .bind(signed(bytes.len() as u64))
                     .bind(bytes.to_vec())
-                    .execute(&mut *transaction)
+                    .execute(&mut transaction)
                     .await?;
             } else {
-                let found = sqlx::query("SELECT 1 FROM components WHERE digest = ?").bind(digest.clone());
-                if found.fetch_optional(&mut *transaction).await?.is_none() {
+                let found = Sql::new("SELECT 1 FROM components WHERE digest = $1").bind(digest.clone());
+                if found.fetch_optional(&mut transaction).await?.is_none() {
                     return Ok(Accepted::NoSuchComponent);
                 }
             }
         }
-        let number = sqlx::query(
+        let number = Sql::new(
             "INSERT INTO statements (kind, grp, name, sequence, version, digest, statement, signature, key_id, \
-             public_key, received_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             public_key, received_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING number",
         )
         .bind(kind)
         .bind(group.as_str())
-        .bind(subject.map(|(_, name, _)| name.as_str().to_owned()))
+        .bind(subject.map(|(_, name, _)| name.as_str()))
         .bind(signed(statement.statement().sequence()))
         .bind(version)
         .bind(digest)
@@ -127,34 +129,34 @@ impl Store {
         .bind(envelope.key_id.as_str().to_owned())
         .bind(key.to_text())
         .bind(signed(now_us))
-        .execute(&mut *transaction)
+        .fetch_one(&mut transaction)
         .await?
-        .last_insert_rowid();
+        .number(0)?;
         let state = format!(
-            "SELECT coalesce(sum(length(statement) + 256), 0), count(name) FROM statements s WHERE grp = ? AND {STANDS}"
+            "SELECT coalesce(sum(length(statement) + 256), 0), count(name) FROM statements s WHERE grp = $1 AND {STANDS}"
         );
-        let state = sqlx::query(AssertSqlSafe(state)).bind(group.as_str()).fetch_one(&mut *transaction).await?;
-        let filters = usize::try_from(state.try_get::<i64, _>(1)?).unwrap_or(usize::MAX);
-        if state.try_get::<i64, _>(0)? > MAX_STATE_BYTES || filters > weir_proto::MAX_OUTCOMES {
+        let state = Sql::new(state).bind(group.as_str()).fetch_one(&mut transaction).await?;
+        let filters = usize::try_from(state.get::<i64>(1)?).unwrap_or(usize::MAX);
+        if state.get::<i64>(0)? > MAX_STATE_BYTES || filters > weir_proto::MAX_OUTCOMES {
             return Ok(Accepted::TooMany);
         }
         transaction.commit().await?;
-        Ok(Accepted::New(unsigned(number)))
+        Ok(Accepted::New(number))
     }
 
     /// What the agents of a group should run.
     pub(crate) async fn desired_state(&self, group: &str) -> Result<DesiredState, StoreError> {
         let state = format!(
-            "SELECT number, statement, signature, key_id FROM statements s WHERE grp = ? AND {STANDS} ORDER BY number"
+            "SELECT number, statement, signature, key_id FROM statements s WHERE grp = $1 AND {STANDS} ORDER BY number"
         );
-        let rows = sqlx::query(AssertSqlSafe(state)).bind(group).fetch_all(&self.reads).await?;
+        let rows = Sql::new(state).bind(group).fetch_all(&self.reads).await?;
         let mut state = DesiredState::default();
         for row in &rows {
-            state.revision = state.revision.max(unsigned(row.try_get(0)?));
+            state.revision = state.revision.max(row.number(0)?);
             state.statements.push(weir_proto::v1::Envelope {
-                statement: row.try_get::<Vec<u8>, _>(1)?.into(),
-                signature: row.try_get::<Vec<u8>, _>(2)?.into(),
-                key_id: row.try_get(3)?,
+                statement: row.get::<Vec<u8>>(1)?.into(),
+                signature: row.get::<Vec<u8>>(2)?.into(),
+                key_id: row.get(3)?,
             });
         }
         Ok(state)
@@ -162,7 +164,7 @@ impl Store {
 
     /// Did a statement of this group ever name the component?
     pub(crate) async fn may_see(&self, digest: &Digest, group: &str) -> Result<bool, StoreError> {
-        let row = sqlx::query("SELECT 1 FROM statements WHERE grp = ? AND digest = ? LIMIT 1")
+        let row = Sql::new("SELECT 1 FROM statements WHERE grp = $1 AND digest = $2 LIMIT 1")
             .bind(group)
             .bind(key_of(digest))
             .fetch_optional(&self.reads)
@@ -172,11 +174,11 @@ impl Store {
 
     /// A component's bytes.
     pub(crate) async fn component(&self, digest: &Digest) -> Result<Option<Bytes>, StoreError> {
-        let row = sqlx::query("SELECT bytes FROM components WHERE digest = ?")
+        let row = Sql::new("SELECT bytes FROM components WHERE digest = $1")
             .bind(key_of(digest))
             .fetch_optional(&self.reads)
             .await?;
-        row.map(|row| Ok(Bytes::from(row.try_get::<Vec<u8>, _>(0)?))).transpose()
+        row.map(|row| Ok(Bytes::from(row.get::<Vec<u8>>(0)?))).transpose()
     }
 
     /// Filters of every group, or of one, or one filter of every group.
@@ -185,9 +187,9 @@ impl Store {
         group: Option<&GroupName>,
         name: Option<&Name>,
     ) -> Result<Vec<FilterRow>, StoreError> {
-        let rows = sqlx::query(
+        let rows = Sql::new(
             "SELECT statement, key_id, received_us, signature FROM statements s WHERE kind IN ('publish', 'remove') AND \
-             (?1 IS NULL OR grp = ?1) AND (?2 IS NULL OR name = ?2) AND NOT EXISTS (SELECT 1 FROM statements n WHERE \
+             ($1 IS NULL OR grp = $1) AND ($2 IS NULL OR name = $2) AND NOT EXISTS (SELECT 1 FROM statements n WHERE \
              n.grp = s.grp AND n.name = s.name AND n.kind = s.kind AND n.sequence > s.sequence) ORDER BY name, grp, kind",
         )
         .bind(group.map(GroupName::as_str))
@@ -219,28 +221,24 @@ impl Store {
     /// Every publication of a filter, newest first.
     pub(crate) async fn publications(&self, group: &GroupName, name: &Name) -> Result<Vec<StatementRow>, StoreError> {
         let sql = format!("{COLUMNS} WHERE grp = ? AND name = ? AND kind = 'publish' ORDER BY sequence DESC");
-        let rows = sqlx::query(AssertSqlSafe(sql)).bind(group.as_str()).bind(name.as_str());
+        let rows = Sql::new(sql).bind(group.as_str()).bind(name.as_str());
         rows.fetch_all(&self.reads).await?.iter().map(statement_row).collect()
     }
 }
 
 /// How far the statements about a filter have come.
-async fn mark(
-    transaction: &mut Transaction<'static, Sqlite>,
-    group: &GroupName,
-    name: &Name,
-) -> Result<Option<Mark>, StoreError> {
-    let newest = sqlx::query(
-        "SELECT sequence, statement, (SELECT coalesce(max(version), 0) FROM statements WHERE grp = ?1 AND name = ?2) \
-         FROM statements WHERE grp = ?1 AND name = ?2 ORDER BY sequence DESC LIMIT 1",
+async fn mark(transaction: &mut Transaction, group: &GroupName, name: &Name) -> Result<Option<Mark>, StoreError> {
+    let newest = Sql::new(
+        "SELECT sequence, statement, (SELECT coalesce(max(version), 0) FROM statements WHERE grp = $1 AND name = $2) \
+         FROM statements WHERE grp = $1 AND name = $2 ORDER BY sequence DESC LIMIT 1",
     )
     .bind(group.as_str())
     .bind(name.as_str())
-    .fetch_optional(&mut **transaction)
+    .fetch_optional(transaction)
     .await?;
-    let mark = |row: SqliteRow| {
-        let statement: &[u8] = row.try_get(1)?;
-        let (sequence, version) = (unsigned(row.try_get(0)?), unsigned(row.try_get(2)?));
+    let mark = |row: Row| {
+        let statement: &[u8] = row.get(1)?;
+        let (sequence, version) = (row.number(0)?, row.number(2)?);
         Ok(Mark { sequence, statement: Digest::of(statement), version })
     };
     newest.map(mark).transpose()
@@ -250,13 +248,13 @@ fn key_of(digest: &Digest) -> Vec<u8> {
     digest.hex().into_bytes()
 }
 
-fn statement_row(row: &SqliteRow) -> Result<StatementRow, StoreError> {
-    let statement: Vec<u8> = row.try_get(0)?;
+fn statement_row(row: &Row) -> Result<StatementRow, StoreError> {
+    let statement: Vec<u8> = row.get(0)?;
     Ok(StatementRow {
         parsed: Statement::parse(&statement).map_err(|_| StoreError::Damaged("a statement"))?,
         statement,
-        key_id: row.try_get(1)?,
-        received_us: unsigned(row.try_get(2)?),
-        signature: row.try_get(3)?,
+        key_id: row.get(1)?,
+        received_us: row.number(2)?,
+        signature: row.get(3)?,
     })
 }

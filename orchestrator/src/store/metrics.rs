@@ -1,11 +1,13 @@
 //! System metrics of agents over time.
 
 use prost::Message as _;
-use sqlx::{QueryBuilder, Row as _, Sqlite};
 use uuid::Uuid;
 use weir_proto::v1::SystemMetrics;
 
-use super::{Store, StoreError, signed, unsigned};
+use super::{
+    Store, StoreError, signed,
+    sql::{Row, Sql},
+};
 
 /// What a sample takes of the disk beside its message, about.
 const ROW: u64 = 128;
@@ -31,18 +33,18 @@ impl Store {
         let mut transaction = self.begin().await?;
         for sample in samples {
             let bytes = sample.encode_to_vec();
-            let insert = "INSERT OR IGNORE INTO system_metrics (received_us, bytes, at_us, agent, sample) \
-                          VALUES (?, ?, ?, ?, ?)";
-            sqlx::query(insert)
+            let insert = "INSERT INTO system_metrics (received_us, bytes, at_us, agent, sample) \
+                          VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
+            Sql::new(insert)
                 .bind(signed(now_us))
                 .bind(signed(ROW + bytes.len() as u64))
                 .bind(signed(sample.at_us))
                 .bind(agent)
                 .bind(bytes)
-                .execute(&mut *transaction)
+                .execute(&mut transaction)
                 .await?;
         }
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 
     /// Newest first, from below the place `before`.
@@ -52,26 +54,25 @@ impl Store {
         before: Option<(u64, i64)>,
         limit: i64,
     ) -> Result<Vec<Sample>, StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new(
-            "SELECT a.id, m.agent, m.at_us, m.sample FROM system_metrics m JOIN agents a ON a.number = m.agent WHERE 1",
+        let mut query = Sql::new(
+            "SELECT a.id, m.agent, m.at_us, m.sample FROM system_metrics m JOIN agents a ON a.number = m.agent WHERE true",
         );
         if let Some(agent) = agent {
-            query.push(" AND m.agent = (SELECT number FROM agents WHERE id = ").push_bind(agent.into_bytes().to_vec());
+            query.push(" AND m.agent = (SELECT number FROM agents WHERE id = ").push_bind(agent);
             query.push(")");
         }
         if let Some((at_us, number)) = before {
             query.push(" AND (m.at_us, m.agent) < (").push_bind(signed(at_us)).push(", ").push_bind(number).push(")");
         }
         query.push(" ORDER BY m.at_us DESC, m.agent DESC LIMIT ").push_bind(limit);
-        let rows = query.build().fetch_all(&self.reads).await?;
-        let sample = |row: &sqlx::sqlite::SqliteRow| {
-            let id: Vec<u8> = row.try_get(0)?;
-            let bytes: Vec<u8> = row.try_get(3)?;
+        let rows = query.fetch_all(&self.reads).await?;
+        let sample = |row: &Row| {
+            let bytes: &[u8] = row.get(3)?;
             Ok(Sample {
-                agent: Uuid::from_slice(&id).map_err(|_| StoreError::Damaged("an agent's id"))?,
-                number: row.try_get(1)?,
-                at_us: unsigned(row.try_get(2)?),
-                metrics: SystemMetrics::decode(&bytes[..]).map_err(|_| StoreError::Damaged("a metrics sample"))?,
+                agent: row.get(0)?,
+                number: row.get(1)?,
+                at_us: row.number(2)?,
+                metrics: SystemMetrics::decode(bytes).map_err(|_| StoreError::Damaged("a metrics sample"))?,
             })
         };
         rows.iter().map(sample).collect()

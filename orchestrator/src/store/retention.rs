@@ -5,9 +5,7 @@
 //! not to vanish for it. Bytes are those of the rows that may be deleted, and of nothing else in the file: no number of
 //! deleted exchanges makes room for a component.
 
-use sqlx::{AssertSqlSafe, Row as _};
-
-use super::{Store, StoreError, signed};
+use super::{Store, StoreError, signed, sql::Sql};
 use crate::Retention;
 
 /// Rows of one step.
@@ -27,7 +25,7 @@ impl Store {
     /// One pass; how many exchanges went.
     pub(crate) async fn retain(&self, keep: Retention, now_us: u64) -> Result<u64, StoreError> {
         let cutoff_us = now_us.saturating_sub(u64::try_from(keep.age.as_micros()).unwrap_or(u64::MAX));
-        sqlx::query("DELETE FROM tokens WHERE kind = 'join' AND expires_us < ?")
+        Sql::new("DELETE FROM tokens WHERE kind = 'join' AND expires_us < $1")
             .bind(signed(cutoff_us))
             .execute(&self.writes)
             .await?;
@@ -54,20 +52,20 @@ impl Store {
         let sums = format!(
             "SELECT count, bytes, (SELECT received_us FROM {table} ORDER BY number LIMIT 1) FROM held WHERE what = '{table}'"
         );
-        let row = sqlx::query(AssertSqlSafe(sums)).fetch_one(&self.reads).await?;
-        let too_many = row.try_get::<i64, _>(0)?.saturating_sub(signed(*count));
-        let too_large = row.try_get::<i64, _>(1)?.saturating_sub(signed(*bytes));
-        let oldest = row.try_get::<Option<i64>, _>(2)?;
+        let row = Sql::new(sums).fetch_one(&self.reads).await?;
+        let too_many = row.get::<i64>(0)?.saturating_sub(signed(*count));
+        let too_large = row.get::<i64>(1)?.saturating_sub(signed(*bytes));
+        let oldest = row.get::<Option<i64>>(2)?;
         if too_many <= 0 && too_large <= 0 && oldest.is_none_or(|oldest| oldest >= signed(*cutoff_us)) {
             return Ok(0);
         }
         let delete = format!(
             "DELETE FROM {table} WHERE number IN (SELECT number FROM (SELECT number, received_us, \
              row_number() OVER w AS place, sum(bytes) OVER w - bytes AS gone FROM (SELECT number, received_us, bytes \
-             FROM {table} ORDER BY number LIMIT {STEP}) WINDOW w AS (ORDER BY number)) \
-             WHERE received_us < ? OR place <= ? OR gone < ?)"
+             FROM {table} ORDER BY number LIMIT {STEP}) AS oldest WINDOW w AS (ORDER BY number)) AS summed \
+             WHERE received_us < $1 OR place <= $2 OR gone < $3)"
         );
-        let delete = sqlx::query(AssertSqlSafe(delete)).bind(signed(*cutoff_us)).bind(too_many).bind(too_large);
-        Ok(delete.execute(&self.writes).await?.rows_affected())
+        let delete = Sql::new(delete).bind(signed(*cutoff_us)).bind(too_many).bind(too_large);
+        delete.execute(&self.writes).await
     }
 }

@@ -11,9 +11,9 @@ use super::StoreError;
 
 /// Number, name and text of each migration, in order.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
-    (1, "first", include_str!("../../migrations/0001_first.sql")),
-    (2, "kept", include_str!("../../migrations/0002_kept.sql")),
-    (3, "joined", include_str!("../../migrations/0003_joined.sql")),
+    (1, "first", include_str!("../../migrations/sqlite/0001_first.sql")),
+    (2, "kept", include_str!("../../migrations/sqlite/0002_kept.sql")),
+    (3, "joined", include_str!("../../migrations/sqlite/0003_joined.sql")),
 ];
 
 pub(super) async fn migrate(writes: &SqlitePool) -> Result<(), StoreError> {

@@ -1,14 +1,11 @@
 //! A query becomes SQL as far as the columns go; what they do not hold (header fields) is asked of the whole message
 //! afterwards. The conditions in SQL are exact, so only conjuncts that they cannot say are left over.
 
-use sqlx::{QueryBuilder, Sqlite};
 use uuid::Uuid;
 use weir_proto::v1::{Exchange, tag::Value};
 use weir_query::{Expr, Number, Pattern, Query, Range, Subject, Term, Text};
 
-use super::{exchanges::outcome, signed};
-
-type Sql<'a> = QueryBuilder<Sqlite>;
+use super::{exchanges::outcome, signed, sql::Sql};
 
 /// What narrows the search to one run of an index that is in order of time.
 enum Anchor {
@@ -54,7 +51,7 @@ impl Search {
         }
     }
 
-    pub(super) fn push_anchor(&self, sql: &mut Sql<'_>) {
+    pub(super) fn push_anchor(&self, sql: &mut Sql) {
         match &self.anchor {
             Anchor::None => {}
             Anchor::Host(host) => drop(sql.push(" AND e.host = ").push_bind(host.clone())),
@@ -62,7 +59,7 @@ impl Search {
         }
     }
 
-    pub(super) fn push_conditions(&self, sql: &mut Sql<'_>) {
+    pub(super) fn push_conditions(&self, sql: &mut Sql) {
         for condition in &self.conditions {
             sql.push(" AND ");
             push(sql, condition);
@@ -102,7 +99,7 @@ fn in_columns(expr: &Expr) -> bool {
     }
 }
 
-fn push(sql: &mut Sql<'_>, expr: &Expr) {
+fn push(sql: &mut Sql, expr: &Expr) {
     match expr {
         Expr::And(parts) => join(sql, parts, " AND "),
         Expr::Or(parts) => join(sql, parts, " OR "),
@@ -114,7 +111,7 @@ fn push(sql: &mut Sql<'_>, expr: &Expr) {
     }
 }
 
-fn join(sql: &mut Sql<'_>, parts: &[Expr], with: &str) {
+fn join(sql: &mut Sql, parts: &[Expr], with: &str) {
     sql.push("(");
     for (place, part) in parts.iter().enumerate() {
         if place > 0 {
@@ -131,7 +128,7 @@ const ID_TEXT: &str = "lower(substr(hex(e.id),1,8)||'-'||substr(hex(e.id),9,4)||
 const AGENT_TEXT: &str = "lower(substr(hex(a.id),1,8)||'-'||substr(hex(a.id),9,4)||'-'||substr(hex(a.id),13,4)||'-'||\
                        substr(hex(a.id),17,4)||'-'||substr(hex(a.id),21))";
 
-fn push_term(sql: &mut Sql<'_>, term: &Term) {
+fn push_term(sql: &mut Sql, term: &Term) {
     match term {
         Term::Text(field, pattern) => push_text(sql, *field, pattern),
         Term::Type(media) => {
@@ -160,12 +157,12 @@ fn push_term(sql: &mut Sql<'_>, term: &Term) {
     }
 }
 
-fn push_range(sql: &mut Sql<'_>, column: &str, range: Range) {
+fn push_range(sql: &mut Sql, column: &str, range: Range) {
     sql.push("coalesce(").push(column).push(" BETWEEN ").push_bind(signed(range.low));
     sql.push(" AND ").push_bind(signed(range.high)).push(", 0)");
 }
 
-fn push_text(sql: &mut Sql<'_>, field: Text, pattern: &Pattern) {
+fn push_text(sql: &mut Sql, field: Text, pattern: &Pattern) {
     // What is not there is stored as an empty text.
     let column = match field {
         Text::Host => "nullif(e.host, '')",
@@ -196,14 +193,14 @@ fn push_text(sql: &mut Sql<'_>, field: Text, pattern: &Pattern) {
     push_pattern(sql, column, pattern);
 }
 
-fn push_id(sql: &mut Sql<'_>, pattern: &Pattern) {
+fn push_id(sql: &mut Sql, pattern: &Pattern) {
     match pattern.literal().and_then(|literal| Uuid::try_parse(literal).ok()) {
-        Some(id) => drop(sql.push("e.id = ").push_bind(id.into_bytes().to_vec())),
+        Some(id) => drop(sql.push("e.id = ").push_bind(id)),
         None => push_pattern(sql, ID_TEXT, pattern),
     }
 }
 
-fn push_pattern(sql: &mut Sql<'_>, column: &str, pattern: &Pattern) {
+fn push_pattern(sql: &mut Sql, column: &str, pattern: &Pattern) {
     let column = if pattern.ignores_case() { format!("lower({column})") } else { column.to_owned() };
     sql.push("coalesce(").push(column);
     match pattern.literal() {

@@ -6,8 +6,6 @@ use uuid::{NoContext, Timestamp, Uuid};
 use weir_proto::v1::{Exchange, Request, SystemMetrics};
 use weir_query::Query;
 
-use sqlx::AssertSqlSafe;
-
 use super::*;
 use crate::{Retention, tokens};
 
@@ -99,7 +97,7 @@ async fn only_exchanges_are_deleted_for_the_bytes_of_exchanges() {
     let (store, _dir) = store().await;
     fill(&store, 1000, 1000).await;
     // Neither components nor metrics make exchanges go.
-    sqlx::query("INSERT INTO components (digest, size, bytes) VALUES (x'00', 8000000, zeroblob(8000000))")
+    Sql::new("INSERT INTO components (digest, size, bytes) VALUES (x'00', 8000000, zeroblob(8000000))")
         .execute(&store.writes)
         .await
         .unwrap();
@@ -123,10 +121,10 @@ async fn a_state_has_no_more_filters_than_agents_answer_for() {
     let rows = format!(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) INSERT INTO statements (kind, \
          grp, name, sequence, statement, signature, key_id, public_key, received_us) \
-         SELECT 'remove', 'default', 'f' || i, 1, 'f' || i, '', '', ?, 0 FROM n",
+         SELECT 'remove', 'default', 'f' || i, 1, 'f' || i, '', '', $1, 0 FROM n",
         weir_proto::MAX_OUTCOMES
     );
-    sqlx::query(AssertSqlSafe(rows)).bind(key.public().to_text()).execute(&store.writes).await.unwrap();
+    Sql::new(rows).bind(key.public().to_text()).execute(&store.writes).await.unwrap();
     let publish = async |statement: Statement, by: &PublisherKey| {
         let envelope: Envelope = by.sign(&statement);
         let signed = TrustedKeys::new([by.public()]).open(&envelope).unwrap();

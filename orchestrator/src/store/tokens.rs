@@ -1,9 +1,8 @@
 //! The admin token and one-time join tokens, as hashes.
 
-use sqlx::Row as _;
 use uuid::Uuid;
 
-use super::{Store, StoreError, signed};
+use super::{Store, StoreError, signed, sql::Sql};
 use crate::tokens::TokenHash;
 
 /// Who wants to join.
@@ -33,21 +32,21 @@ pub(crate) enum Spend {
 impl Store {
     /// The admin token's hash, if there is one.
     pub(crate) async fn admin_hash(&self) -> Result<Option<TokenHash>, StoreError> {
-        let row = sqlx::query("SELECT hash FROM tokens WHERE kind = 'admin'").fetch_optional(&self.reads).await?;
-        let hash = row.map(|row| row.try_get::<Vec<u8>, _>(0)).transpose()?;
+        let row = Sql::new("SELECT hash FROM tokens WHERE kind = 'admin'").fetch_optional(&self.reads).await?;
+        let hash = row.map(|row| row.get::<Vec<u8>>(0)).transpose()?;
         hash.map(|hash| TokenHash::try_from(&hash[..]).map_err(|_| StoreError::Damaged("a token"))).transpose()
     }
 
     /// From now on this is the admin token.
     pub(crate) async fn set_admin_hash(&self, hash: TokenHash, now_us: u64) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        sqlx::query("DELETE FROM tokens WHERE kind = 'admin'").execute(&mut *transaction).await?;
-        sqlx::query("INSERT INTO tokens (hash, kind, created_us) VALUES (?, 'admin', ?)")
+        Sql::new("DELETE FROM tokens WHERE kind = 'admin'").execute(&mut transaction).await?;
+        Sql::new("INSERT INTO tokens (hash, kind, created_us) VALUES ($1, 'admin', $2)")
             .bind(hash.to_vec())
             .bind(signed(now_us))
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 
     /// One agent may join this group with this token.
@@ -58,7 +57,7 @@ impl Store {
         now_us: u64,
         expires_us: u64,
     ) -> Result<(), StoreError> {
-        sqlx::query("INSERT INTO tokens (hash, kind, grp, created_us, expires_us) VALUES (?, 'join', ?, ?, ?)")
+        Sql::new("INSERT INTO tokens (hash, kind, grp, created_us, expires_us) VALUES ($1, 'join', $2, $3, $4)")
             .bind(hash.to_vec())
             .bind(group)
             .bind(signed(now_us))
@@ -74,39 +73,38 @@ impl Store {
         let Joining { id, key, name, version } = joining;
         let mut transaction = self.begin().await?;
         let sql = "SELECT t.grp, t.expires_us, t.spent_us, t.key, a.id, a.grp FROM tokens t \
-                   LEFT JOIN agents a ON a.id = t.agent WHERE t.hash = ? AND t.kind = 'join'";
-        let row = sqlx::query(sql).bind(hash.to_vec()).fetch_optional(&mut *transaction).await?;
+                   LEFT JOIN agents a ON a.id = t.agent WHERE t.hash = $1 AND t.kind = 'join'";
+        let row = Sql::new(sql).bind(hash.to_vec()).fetch_optional(&mut transaction).await?;
         let Some(row) = row else { return Ok(Spend::Unknown) };
-        if row.try_get::<Option<i64>, _>(2)?.is_some() {
-            let same = row.try_get::<Option<&[u8]>, _>(3)? == Some(&key[..]);
-            return match row.try_get::<Option<&[u8]>, _>(4)? {
-                Some(id) if same => {
-                    let id = Uuid::from_slice(id).map_err(|_| StoreError::Damaged("an agent's id"))?;
-                    Ok(Spend::Joined { id, group: row.try_get(5)? })
-                }
+        if row.get::<Option<i64>>(2)?.is_some() {
+            let same = row.get::<Option<&[u8]>>(3)? == Some(&key[..]);
+            return match row.get::<Option<Uuid>>(4)? {
+                Some(id) if same => Ok(Spend::Joined { id, group: row.get(5)? }),
                 _ => Ok(Spend::Spent),
             };
         }
-        if row.try_get::<i64, _>(1)? <= signed(now_us) {
+        if row.get::<i64>(1)? <= signed(now_us) {
             return Ok(Spend::Expired);
         }
-        let group: String = row.try_get(0)?;
-        sqlx::query("UPDATE tokens SET spent_us = ?, agent = ?, key = ? WHERE hash = ?")
+        let group: String = row.get(0)?;
+        Sql::new("UPDATE tokens SET spent_us = $1, agent = $2, key = $3 WHERE hash = $4")
             .bind(signed(now_us))
-            .bind(id.into_bytes().to_vec())
+            .bind(id)
             .bind(key.to_vec())
             .bind(hash.to_vec())
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
-        sqlx::query("INSERT INTO agents (id, name, grp, joined_us, last_seen_us, version) VALUES (?, ?, ?, ?, ?, ?)")
-            .bind(id.into_bytes().to_vec())
-            .bind(name)
-            .bind(&group)
-            .bind(signed(now_us))
-            .bind(signed(now_us))
-            .bind(version)
-            .execute(&mut *transaction)
-            .await?;
+        Sql::new(
+            "INSERT INTO agents (id, name, grp, joined_us, last_seen_us, version) VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(id)
+        .bind(name)
+        .bind(&group)
+        .bind(signed(now_us))
+        .bind(signed(now_us))
+        .bind(version)
+        .execute(&mut transaction)
+        .await?;
         transaction.commit().await?;
         Ok(Spend::Joined { id, group })
     }

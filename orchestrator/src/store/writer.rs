@@ -4,14 +4,13 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use sqlx::{Sqlite, SqlitePool, Transaction, query::Query, sqlite::SqliteArguments};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     task::JoinHandle,
     time::Instant,
 };
 
-use super::{Row, StoreError};
+use super::{Row, StoreError, sql::Pool, sqlite};
 use crate::telemetry::Telemetry;
 
 /// Rows of one transaction; more wait for the next, so that other writers get their turn.
@@ -42,7 +41,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(writes: SqlitePool, queued_bytes: u64, telemetry: Arc<Telemetry>) -> Self {
+    pub(super) fn start(writes: Pool, queued_bytes: u64, telemetry: Arc<Telemetry>) -> Self {
         let kibibytes = u32::try_from(queued_bytes >> 10).unwrap_or(u32::MAX >> 3).min(u32::MAX >> 3);
         let (queue, batches) = mpsc::channel(QUEUE);
         let task = tokio::spawn(run(writes, batches, telemetry));
@@ -87,7 +86,7 @@ impl Writer {
     }
 }
 
-async fn run(writes: SqlitePool, mut batches: mpsc::Receiver<Batch>, telemetry: Arc<Telemetry>) {
+async fn run(writes: Pool, mut batches: mpsc::Receiver<Batch>, telemetry: Arc<Telemetry>) {
     while let Some(first) = batches.recv().await {
         let mut group = vec![first];
         let mut rows = group[0].rows.len();
@@ -119,74 +118,8 @@ async fn run(writes: SqlitePool, mut batches: mpsc::Receiver<Batch>, telemetry: 
 }
 
 /// New rows of each batch.
-async fn commit(writes: &SqlitePool, group: &mut [Batch]) -> Result<Vec<u64>, StoreError> {
-    let mut transaction = writes.begin_with("BEGIN IMMEDIATE").await?;
-    let mut new = Vec::with_capacity(group.len());
-    for batch in group {
-        new.push(insert(&mut transaction, std::mem::take(&mut batch.rows)).await?);
+async fn commit(writes: &Pool, group: &mut [Batch]) -> Result<Vec<u64>, StoreError> {
+    match writes {
+        Pool::Sqlite(pool) => sqlite::ingest(pool, group.iter_mut().map(|batch| &mut batch.rows)).await,
     }
-    transaction.commit().await?;
-    Ok(new)
-}
-
-const COLUMNS: &str = "INSERT INTO exchanges (received_us, bytes, id, agent, started_us, duration_us, first_byte_us, method, scheme, \
-    authority, host, path, version, status, request_bytes, response_bytes, content_type, outcome, error, client, \
-    entry, user, filters, coding, detail) VALUES ";
-const VALUES: &str = "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
-/// Rows per statement: each statement is a round trip to SQLite's thread.
-const MANY: usize = 32;
-
-async fn insert(transaction: &mut Transaction<'static, Sqlite>, rows: Vec<Row>) -> Result<u64, StoreError> {
-    let mut new = 0;
-    let mut rows = rows.into_iter();
-    while rows.len() > 0 {
-        let count = if rows.len() >= MANY { MANY } else { 1 };
-        let mut query = sqlx::query(statement(count));
-        for row in rows.by_ref().take(count) {
-            query = bind(query, row);
-        }
-        new += query.execute(&mut **transaction).await?.rows_affected();
-    }
-    Ok(new)
-}
-
-/// Two texts, so that both stay prepared.
-fn statement(count: usize) -> sqlx::SqlStr {
-    use std::sync::LazyLock;
-    static ONE: LazyLock<Arc<str>> = LazyLock::new(|| text(1));
-    static SEVERAL: LazyLock<Arc<str>> = LazyLock::new(|| text(MANY));
-    fn text(rows: usize) -> Arc<str> {
-        format!("{COLUMNS}{} ON CONFLICT (id) DO NOTHING", vec![VALUES; rows].join(",")).into()
-    }
-    let text = if count == 1 { &ONE } else { &SEVERAL };
-    sqlx::SqlSafeStr::into_sql_str(sqlx::AssertSqlSafe(Arc::clone(text)))
-}
-
-fn bind(query: Query<'_, Sqlite, SqliteArguments>, row: Row) -> Query<'_, Sqlite, SqliteArguments> {
-    query
-        .bind(row.received_us)
-        .bind(super::signed(row.stored_bytes() as u64))
-        .bind(row.id.to_vec())
-        .bind(row.agent)
-        .bind(row.started_us)
-        .bind(row.duration_us)
-        .bind(row.first_byte_us)
-        .bind(row.method)
-        .bind(row.scheme)
-        .bind(row.authority)
-        .bind(row.host)
-        .bind(row.path)
-        .bind(row.version)
-        .bind(row.status)
-        .bind(row.request_bytes)
-        .bind(row.response_bytes)
-        .bind(row.content_type)
-        .bind(row.outcome)
-        .bind(row.error)
-        .bind(row.client)
-        .bind(row.entry)
-        .bind(row.user)
-        .bind(row.filters)
-        .bind(row.coding)
-        .bind(row.detail)
 }
