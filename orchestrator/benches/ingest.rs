@@ -1,5 +1,6 @@
 //! How many exchanges a second the server takes from two agents, acknowledged on disk, while somebody reads:
-//! `cargo bench -p weir-orchestrator --bench ingest --profile dev -- [SECONDS]`. Clients share the machine.
+//! `cargo bench -p weir-orchestrator --bench ingest --profile dev -- [SECONDS] [postgres]`. Clients share the
+//! machine.
 #![allow(clippy::unwrap_used, clippy::panic, dead_code, reason = "a measurement that cannot go on has failed")]
 
 #[path = "../tests/server/harness.rs"]
@@ -18,6 +19,10 @@ use weir_proto::v1::{Body, Field, TrafficBatch};
 
 const BATCH: usize = 100;
 const BODY: usize = 2048;
+
+fn on_postgres() -> bool {
+    std::env::args().any(|arg| arg == "postgres")
+}
 
 fn main() {
     let seconds = std::env::args().filter_map(|arg| arg.parse().ok()).next().unwrap_or(10);
@@ -46,7 +51,7 @@ async fn measure(time: Duration) {
     }
     let took = began.elapsed().as_secs_f64();
     let count = stored.load(Relaxed);
-    let bytes = std::fs::metadata(running.dir.path().join("weir.db")).unwrap().len();
+    let bytes = running.dir.bytes().await;
     println!("exchanges acknowledged    {count}");
     println!("per second                {:.0}", count as f64 / took);
     println!("CPU µs each, clients too   {:.0}", cpu_us() as f64 / count as f64);

@@ -10,6 +10,8 @@ use std::{
 
 use serde::Deserialize;
 
+use crate::database::{Database, DatabaseUrl};
+
 /// The largest body takes 12 Mbit/s to arrive within it.
 const PUSH_TIME: Duration = Duration::from_secs(60);
 
@@ -28,9 +30,9 @@ pub struct ServeArgs {
     /// Address of gRPC for agents, TLS [default: 127.0.0.1:7443]
     #[arg(long, env = "WEIR_GRPC", value_name = "ADDR")]
     pub grpc: Option<SocketAddr>,
-    /// Database [default: sqlite://DATA_DIR/weir.db]
-    #[arg(long, env = "WEIR_DATABASE_URL", value_name = "URL")]
-    pub database_url: Option<String>,
+    /// Database: sqlite://FILE or postgres://USER@HOST/DATABASE [default: sqlite://DATA_DIR/weir.db]
+    #[arg(long, env = "WEIR_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub database_url: Option<DatabaseUrl>,
     /// Names and addresses by which agents reach this server, for its certificate
     #[arg(long, env = "WEIR_NAMES", value_name = "NAME", value_delimiter = ',')]
     pub names: Option<Vec<String>>,
@@ -64,7 +66,7 @@ struct File {
     data_dir: Option<PathBuf>,
     rest: Option<SocketAddr>,
     grpc: Option<SocketAddr>,
-    database_url: Option<String>,
+    database_url: Option<DatabaseUrl>,
     names: Option<Vec<String>>,
     allow_remote_plain_rest: Option<bool>,
     retention_hours: Option<u64>,
@@ -83,8 +85,8 @@ pub struct ServeConfig {
     pub rest: SocketAddr,
     /// Address of gRPC; port 0 takes a free one.
     pub grpc: SocketAddr,
-    /// The SQLite file.
-    pub database: PathBuf,
+    /// The SQLite file, or where PostgreSQL is.
+    pub database: Database,
     /// More names for the certificate.
     pub names: Vec<String>,
     /// Make a new admin token in place of the one before.
@@ -188,8 +190,8 @@ impl ServeConfig {
             return Err(value("grpc", format!("{grpc} is the address of rest too")));
         }
         let database = match args.database_url.or(file.database_url) {
-            None => data_dir.join("weir.db"),
-            Some(url) => sqlite_file(&url)?,
+            None => Database::Sqlite(data_dir.join("weir.db")),
+            Some(url) => url.parse().map_err(|reason| value("database_url", reason))?,
         };
         let names = args.names.or(file.names).unwrap_or_default();
         names.iter().try_for_each(|name| check_name(name))?;
@@ -283,19 +285,6 @@ fn read(file: &Path) -> Result<(String, File), ConfigError> {
     Ok((text, parsed))
 }
 
-fn sqlite_file(url: &str) -> Result<PathBuf, ConfigError> {
-    let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"));
-    match path {
-        Some(path) if !path.is_empty() && !path.contains('?') && !path.contains(":memory:") => Ok(path.into()),
-        Some(_) => Err(value("database_url", "name a file, such as sqlite:///var/lib/weir/weir.db".to_owned())),
-        None => {
-            // The rest of the URL may hold a password.
-            let scheme = url.split_once(':').map_or(url, |(scheme, _)| scheme);
-            Err(value("database_url", format!("`{scheme}` is not supported; sqlite://FILE is")))
-        }
-    }
-}
-
 fn check_name(name: &str) -> Result<(), ConfigError> {
     let label = |label: &str| {
         let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
@@ -336,7 +325,7 @@ mod tests {
     #[test]
     fn what_cannot_be_served_is_refused() {
         check("rest = \"0.0.0.0:7080\"", "rest: 0.0.0.0:7080 is reachable from other machines");
-        check("database_url = \"postgres://weir:secret@db/weir\"", "database_url: `postgres` is not supported");
+        check("database_url = \"mysql://weir:secret@db/weir\"", "database_url: neither sqlite://FILE nor postgres://");
         check("names = [\"a b\"]", "names: `a b` is neither");
         check("\n\nretention_hours = 0", ".toml:3: retention_hours: 0 is below");
         check("max_component_bytes = 67108865", ".toml:1: max_component_bytes: 67108865 is more than any agent takes");

@@ -5,6 +5,7 @@ pub mod cli;
 mod clock;
 mod components;
 mod config;
+mod database;
 mod disk;
 mod fleet;
 mod grpc;
@@ -19,6 +20,7 @@ mod telemetry;
 mod tokens;
 
 pub use config::{ConfigError, Limits, Retention, ServeArgs, ServeConfig, default_data_dir};
+pub use database::{Database, DatabaseUrl, PostgresUrl};
 pub use pki::PkiError;
 pub use serve::{ServeError, Server, serve};
 pub use store::StoreError;

@@ -197,8 +197,14 @@ async fn admin_token(store: &Store, dir: &Path, new: bool) -> Result<(tokens::To
     let file = dir.join("token");
     disk::write(&file, &format!("{token}\n"), 0o600)
         .map_err(|error| ServeError::DataDir { dir: dir.to_owned(), error })?;
-    store.set_admin_hash(tokens::hash(&token), now_us()).await?;
-    Ok((tokens::hash(&token), Some(file)))
+    let hash = tokens::hash(&token);
+    let counts = store.set_admin_hash(hash, !new, now_us()).await?;
+    if counts != hash {
+        // Another orchestrator on the same database made one in this moment.
+        std::fs::remove_file(&file).map_err(|error| ServeError::DataDir { dir: dir.to_owned(), error })?;
+        return Ok((counts, None));
+    }
+    Ok((hash, Some(file)))
 }
 
 async fn bind(name: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {

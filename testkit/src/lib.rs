@@ -14,6 +14,7 @@ pub mod debian;
 pub mod load;
 pub mod orchestrator;
 pub mod origin;
+pub mod postgres;
 pub mod process;
 pub mod raw;
 pub mod scratch;

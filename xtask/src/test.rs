@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read},
-    path::Path,
+    path::PathBuf,
     process::{Command, Stdio},
     time::Instant,
 };
@@ -17,12 +17,13 @@ use crate::{
 };
 
 /// Programs that the end-to-end tests start, and the Debian packages they come from.
-const PROGRAMS: [(&str, &str); 5] = [
+const PROGRAMS: [(&str, &str); 6] = [
     ("nginx", "nginx-light"),
     ("curl", "curl"),
     ("openssl", "openssl"),
     ("ssh", "openssh-client"),
     ("sshd", "openssh-server"),
+    ("initdb", "postgresql"),
 ];
 
 /// Of each fuzz target: enough for what a change broke, not for what was always wrong.
@@ -115,8 +116,10 @@ pub(crate) fn programs(wanted: &[(&str, &str)]) -> anyhow::Result<()> {
 /// On the PATH, or where Debian keeps servers.
 pub(crate) fn is_there(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let servers = ["/usr/sbin", "/usr/local/sbin"].map(Into::into);
-    std::env::split_paths(&path).chain(servers).any(|dir: std::path::PathBuf| Path::new(&dir).join(program).exists())
+    let servers = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().filter_map(Result::ok);
+    let versions = versions.map(|version| version.path().join("bin"));
+    std::env::split_paths(&path).chain(servers).chain(versions).any(|dir| dir.join(program).exists())
 }
 
 /// Runs tests, passes on what they print, and counts.

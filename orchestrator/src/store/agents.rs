@@ -2,10 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{
-    Store, StoreError, signed,
-    sql::{Row, Sql},
-};
+use super::{Store, StoreError, signed, sql::Row};
 
 /// Who an agent is: found by the id in its certificate.
 #[derive(Debug, Clone)]
@@ -46,14 +43,14 @@ const AGENT: &str = "SELECT number, id, grp, name, joined_us, last_seen_us, vers
 impl Store {
     /// The agent of a certificate; none when it never joined here or was removed.
     pub(crate) async fn agent(&self, id: Uuid) -> Result<Option<Agent>, StoreError> {
-        let row = Sql::new("SELECT number, grp FROM agents WHERE id = $1").bind(id).fetch_optional(&self.reads).await?;
+        let row = self.sql("SELECT number, grp FROM agents WHERE id = $1").bind(id).fetch_optional(&self.reads).await?;
         let agent = |row: Row| Ok(Agent { number: row.get(0)?, id, group: row.get(1)? });
         row.map(agent).transpose()
     }
 
     /// Every agent, in the order they joined.
     pub(crate) async fn agents(&self) -> Result<Vec<AgentRow>, StoreError> {
-        Sql::new(AGENT).fetch_all(&self.reads).await?.iter().map(agent_row).collect()
+        self.sql(AGENT).fetch_all(&self.reads).await?.iter().map(agent_row).collect()
     }
 
     /// What the agent said when it connected. Its revision is not taken from there: whoever waits for that of a push reads
@@ -64,7 +61,7 @@ impl Store {
         hello: &weir_proto::v1::Hello,
         now_us: u64,
     ) -> Result<(), StoreError> {
-        Sql::new(
+        self.sql(
             "UPDATE agents SET name = $1, version = $2, listen = $3, admin = $4, workers = $5, last_seen_us = $6 WHERE number = $7",
         )
         .bind(&hello.name)
@@ -81,7 +78,7 @@ impl Store {
 
     /// It was still there at this time.
     pub(crate) async fn agent_seen(&self, number: i64, now_us: u64) -> Result<(), StoreError> {
-        Sql::new("UPDATE agents SET last_seen_us = $1 WHERE number = $2 AND last_seen_us < $1")
+        self.sql("UPDATE agents SET last_seen_us = $1 WHERE number = $2 AND last_seen_us < $1")
             .bind(signed(now_us))
             .bind(number)
             .execute(&self.writes)
@@ -99,9 +96,9 @@ impl Store {
         now_us: u64,
     ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        Sql::new("DELETE FROM applied WHERE agent = $1").bind(number).execute(&mut transaction).await?;
+        self.sql("DELETE FROM applied WHERE agent = $1").bind(number).execute(&mut transaction).await?;
         for outcome in outcomes {
-            Sql::new(
+            self.sql(
                 "INSERT INTO applied (agent, name, version, digest, active, phase, reason, revision, took_us, at_us) \
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (agent, name) DO UPDATE SET \
                  version = $3, digest = $4, active = $5, phase = $6, reason = $7, revision = $8, took_us = $9, at_us = $10",
@@ -121,16 +118,16 @@ impl Store {
         }
         let seen = "UPDATE agents SET revision = $1, last_seen_us = CASE WHEN last_seen_us < $2 THEN $2 ELSE last_seen_us END \
                     WHERE number = $3";
-        Sql::new(seen).bind(signed(revision)).bind(signed(now_us)).bind(number).execute(&mut transaction).await?;
+        self.sql(seen).bind(signed(revision)).bind(signed(now_us)).bind(number).execute(&mut transaction).await?;
         transaction.commit().await
     }
 
     /// What every agent said last, by agent number.
     pub(crate) async fn outcomes(&self) -> Result<Vec<(i64, Outcome)>, StoreError> {
-        let rows =
-            Sql::new("SELECT agent, name, version, digest, active, phase, reason FROM applied ORDER BY agent, name")
-                .fetch_all(&self.reads)
-                .await?;
+        let rows = self
+            .sql("SELECT agent, name, version, digest, active, phase, reason FROM applied ORDER BY agent, name")
+            .fetch_all(&self.reads)
+            .await?;
         let outcome = |row: &Row| {
             let outcome = Outcome {
                 name: row.get(1)?,

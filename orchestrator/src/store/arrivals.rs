@@ -9,12 +9,8 @@ use super::{
     Store, StoreError,
     exchanges::{COLUMNS, PATIENCE, Summary, detail, summary},
     search::{Search, Seen},
-    sql::Sql,
     unsigned,
 };
-
-/// Rows between two looks at the clock.
-const BLOCK: i64 = 10_000;
 
 /// What came, the oldest first.
 #[derive(Debug)]
@@ -34,20 +30,20 @@ impl Store {
         after: Option<i64>,
         limit: usize,
     ) -> Result<Arrivals, StoreError> {
-        // The sequence outlives the last row.
-        let ends = "SELECT (SELECT min(number) FROM exchanges), (SELECT max(number) FROM exchanges), \
-                    (SELECT seq FROM sqlite_sequence WHERE name = 'exchanges')";
-        let row = Sql::new(ends).fetch_one(&self.reads).await?;
-        let last = row.get::<Option<i64>>(1)?.or(row.get(2)?).unwrap_or(0);
+        let mut ends = self.sql("SELECT (SELECT min(number) FROM exchanges), ");
+        ends.push(self.dialect().newest_exchange());
+        let row = ends.fetch_one(&self.reads).await?;
+        let last: i64 = row.get(1)?;
         let before_first = row.get::<Option<i64>>(0)?.map_or(last, |first| first - 1);
         let Some(after) = after else { return Ok(Arrivals { items: Vec::new(), next: last, skipped: 0 }) };
         let after = after.min(last);
         let search = Search::compile(query);
         let until = Instant::now() + PATIENCE;
+        let block = self.dialect().block(search.needs_detail());
         let mut items = Vec::new();
         let mut at = after.max(before_first);
         while at < last && items.len() < limit && Instant::now() < until {
-            let to = last.min(at + BLOCK);
+            let to = last.min(at + block);
             at = self.arrived(&search, (at, to), limit, until, &mut items).await?.unwrap_or(to);
         }
         Ok(Arrivals { items, next: at, skipped: unsigned(before_first - after) })
@@ -62,14 +58,13 @@ impl Store {
         until: Instant,
         items: &mut Vec<Summary>,
     ) -> Result<Option<i64>, StoreError> {
-        let mut query = Sql::new(COLUMNS);
+        let mut query = self.sql(COLUMNS);
         query.push(", e.number");
         if search.needs_detail() {
             query.push(", e.coding, e.detail");
         }
-        // Cross and not indexed, so that the planner keeps the order of the table.
-        query.push(" FROM exchanges e NOT INDEXED CROSS JOIN agents a ON a.number = e.agent WHERE e.number > ");
-        query.push_bind(after).push(" AND e.number <= ").push_bind(to);
+        query.push(self.dialect().exchanges_in_order()).push(self.dialect().with_agents());
+        query.push(" WHERE e.number > ").push_bind(after).push(" AND e.number <= ").push_bind(to);
         search.push_anchor(&mut query);
         search.push_conditions(&mut query);
         query.push(" ORDER BY e.number");

@@ -16,11 +16,9 @@ use super::{
     Store, StoreError,
     record::ZSTD,
     search::{Search, Seen},
-    sql::{Row, Sql},
+    sql::Row,
 };
 
-/// Index entries between two looks at the clock.
-const BLOCK: i64 = 10_000;
 /// A search that took this long answers with what it has.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 /// No stored message is larger: what agents send is bounded.
@@ -95,10 +93,11 @@ impl Store {
         if search.is_all() {
             return Ok(None);
         }
-        let mut query = Sql::new("SELECT e.id FROM exchanges e INDEXED BY ");
-        query.push(search.index()).push(" WHERE e.id < ").push_bind(before);
+        let mut query = self.sql("SELECT e.id");
+        let dialect = self.dialect();
+        query.push(dialect.exchanges_by(search.index())).push(" WHERE e.id < ").push_bind(before);
         search.push_anchor(&mut query);
-        query.push(" ORDER BY e.id DESC LIMIT 1 OFFSET ").push_bind(BLOCK - 1);
+        query.push(" ORDER BY e.id DESC LIMIT 1 OFFSET ").push_bind(dialect.block(search.needs_detail()) - 1);
         let row = query.fetch_optional(&self.reads).await?;
         row.map(|row| row.get(0)).transpose()
     }
@@ -113,13 +112,13 @@ impl Store {
         until: Instant,
         items: &mut Vec<Summary>,
     ) -> Result<Option<Uuid>, StoreError> {
-        let mut query = Sql::new(COLUMNS);
+        let mut query = self.sql(COLUMNS);
         if search.needs_detail() {
             query.push(", e.coding, e.detail");
         }
-        query.push(" FROM exchanges e INDEXED BY ").push(search.index());
-        // Cross, so that the planner keeps the order of the index and looks agents up.
-        query.push(" CROSS JOIN agents a ON a.number = e.agent WHERE e.id < ").push_bind(before);
+        let dialect = self.dialect();
+        query.push(dialect.exchanges_by(search.index())).push(dialect.with_agents());
+        query.push(" WHERE e.id < ").push_bind(before);
         if let Some(floor) = floor {
             query.push(" AND e.id >= ").push_bind(floor);
         }
@@ -153,7 +152,7 @@ impl Store {
 
     /// One exchange, whole.
     pub(crate) async fn exchange(&self, id: Uuid) -> Result<Option<(Summary, Exchange)>, StoreError> {
-        let mut query = Sql::new(COLUMNS);
+        let mut query = self.sql(COLUMNS);
         query.push(", e.coding, e.detail FROM exchanges e JOIN agents a ON a.number = e.agent WHERE e.id = ");
         query.push_bind(id);
         let row = query.fetch_optional(&self.reads).await?;

@@ -4,13 +4,12 @@ use prost::Message as _;
 use uuid::Uuid;
 use weir_proto::v1::SystemMetrics;
 
-use super::{
-    Store, StoreError, signed,
-    sql::{Row, Sql},
-};
+use super::{Store, StoreError, signed, sql::Row};
 
 /// What a sample takes of the disk beside its message, about.
 const ROW: u64 = 128;
+/// Of one statement.
+const TOGETHER: usize = 100;
 
 /// One sample of one agent.
 #[derive(Debug)]
@@ -31,18 +30,21 @@ impl Store {
         now_us: u64,
     ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        for sample in samples {
-            let bytes = sample.encode_to_vec();
-            let insert = "INSERT INTO system_metrics (received_us, bytes, at_us, agent, sample) \
-                          VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
-            Sql::new(insert)
-                .bind(signed(now_us))
-                .bind(signed(ROW + bytes.len() as u64))
-                .bind(signed(sample.at_us))
-                .bind(agent)
-                .bind(bytes)
-                .execute(&mut transaction)
-                .await?;
+        for some in samples.chunks(TOGETHER) {
+            let mut insert =
+                transaction.sql("INSERT INTO system_metrics (received_us, bytes, at_us, agent, sample) VALUES ");
+            for (place, sample) in some.iter().enumerate() {
+                let bytes = sample.encode_to_vec();
+                insert.push(if place == 0 { "(" } else { ", (" }).push_bind(signed(now_us)).push(", ");
+                insert
+                    .push_bind(signed(ROW + bytes.len() as u64))
+                    .push(", ")
+                    .push_bind(signed(sample.at_us))
+                    .push(", ");
+                insert.push_bind(agent).push(", ").push_bind(bytes).push(")");
+            }
+            insert.push(" ON CONFLICT DO NOTHING");
+            insert.execute(&mut transaction).await?;
         }
         transaction.commit().await
     }
@@ -54,7 +56,7 @@ impl Store {
         before: Option<(u64, i64)>,
         limit: i64,
     ) -> Result<Vec<Sample>, StoreError> {
-        let mut query = Sql::new(
+        let mut query = self.sql(
             "SELECT a.id, m.agent, m.at_us, m.sample FROM system_metrics m JOIN agents a ON a.number = m.agent WHERE true",
         );
         if let Some(agent) = agent {

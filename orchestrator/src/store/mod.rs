@@ -3,9 +3,11 @@
 
 mod agents;
 mod arrivals;
+mod dialect;
 mod exchanges;
 mod filters;
 mod metrics;
+mod postgres;
 mod record;
 mod retention;
 mod schema;
@@ -17,7 +19,9 @@ mod tests;
 mod tokens;
 mod writer;
 
-use std::{io, path::Path, sync::Arc};
+use std::{borrow::Cow, io, sync::Arc, time::Duration};
+
+use tokio::time::timeout;
 
 pub(crate) use agents::{Agent, Outcome};
 pub(crate) use arrivals::Arrivals;
@@ -28,8 +32,12 @@ pub(crate) use record::{Row, prepare};
 pub(crate) use tokens::{Joining, Spend};
 pub(crate) use writer::Written;
 
-use crate::{Limits, telemetry::Telemetry};
+use crate::{Database, Limits, telemetry::Telemetry};
+use dialect::Dialect;
 use sql::{Pool, Sql, Transaction};
+
+/// For the database to say that it is there.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 
 /// The database cannot answer, and why.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +49,14 @@ pub enum StoreError {
         file: String,
         /// Why not.
         error: io::Error,
+    },
+    /// It cannot be reached, or not be used.
+    #[error("PostgreSQL at {place}: {error}")]
+    Unusable {
+        /// Host, port and database.
+        place: String,
+        /// Why not.
+        error: String,
     },
     /// A later version of Weir wrote it.
     #[error(
@@ -55,7 +71,7 @@ pub enum StoreError {
     /// A migration failed; the database is as before.
     #[error("the database cannot be brought up to date: {0}")]
     Migrate(sqlx::migrate::MigrateError),
-    /// The disk is full, gone, or the file damaged.
+    /// It is away, the disk is full, or the file damaged.
     #[error("database: {0}")]
     Sql(#[from] sqlx::Error),
     /// A transaction of exchanges failed; agents keep them.
@@ -64,6 +80,9 @@ pub enum StoreError {
     /// A row that this program cannot have written.
     #[error("the database holds {0} that cannot be read")]
     Damaged(&'static str),
+    /// It took too long to say that it is there.
+    #[error("the database does not answer within {} s", SIGN_OF_LIFE.as_secs())]
+    Silent,
     /// The server is shutting down.
     #[error("the orchestrator is shutting down")]
     Closed,
@@ -77,10 +96,22 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens or creates the file, readable by its owner only, and brings it up to date.
-    pub(crate) async fn open(file: &Path, limits: Limits, telemetry: Arc<Telemetry>) -> Result<Self, StoreError> {
-        let (reads, writes) = sqlite::open(file).await?;
-        let (reads, writes) = (Pool::Sqlite(reads), Pool::Sqlite(writes));
+    /// Opens it, or creates the file, and brings it up to date.
+    pub(crate) async fn open(
+        database: &Database,
+        limits: Limits,
+        telemetry: Arc<Telemetry>,
+    ) -> Result<Self, StoreError> {
+        let (reads, writes) = match database {
+            Database::Sqlite(file) => {
+                let (reads, writes) = sqlite::open(file).await?;
+                (Pool::Sqlite(reads), Pool::Sqlite(writes))
+            }
+            Database::Postgres(url) => {
+                let (reads, writes) = postgres::open(url).await?;
+                (Pool::Postgres(reads), Pool::Postgres(writes))
+            }
+        };
         let writer = writer::Writer::start(writes.clone(), limits.queued_bytes, telemetry);
         Ok(Self { reads, writes, writer })
     }
@@ -93,7 +124,8 @@ impl Store {
     /// Whether the database answers and what comes in is written.
     pub(crate) async fn check(&self) -> Result<(), StoreError> {
         self.writer.check()?;
-        Sql::new("SELECT 1 FROM agents LIMIT 1").fetch_optional(&self.reads).await?;
+        let asked = self.sql("SELECT 1 FROM agents LIMIT 1").fetch_optional(&self.reads);
+        timeout(SIGN_OF_LIFE, asked).await.map_err(|_| StoreError::Silent)??;
         Ok(())
     }
 
@@ -108,7 +140,16 @@ impl Store {
     async fn begin(&self) -> Result<Transaction, StoreError> {
         match &self.writes {
             Pool::Sqlite(pool) => Ok(Transaction::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?)),
+            Pool::Postgres(pool) => Ok(Transaction::Postgres(pool.begin().await?)),
         }
+    }
+
+    fn dialect(&self) -> Dialect {
+        self.writes.dialect()
+    }
+
+    fn sql(&self, text: impl Into<Cow<'static, str>>) -> Sql {
+        Sql::new(self.dialect(), text)
     }
 }
 

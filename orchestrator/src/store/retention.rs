@@ -5,7 +5,10 @@
 //! not to vanish for it. Bytes are those of the rows that may be deleted, and of nothing else in the file: no number of
 //! deleted exchanges makes room for a component.
 
-use super::{Store, StoreError, signed, sql::Sql};
+use super::{
+    Store, StoreError, signed,
+    sql::{Lock, Row},
+};
 use crate::Retention;
 
 /// Rows of one step.
@@ -25,7 +28,7 @@ impl Store {
     /// One pass; how many exchanges went.
     pub(crate) async fn retain(&self, keep: Retention, now_us: u64) -> Result<u64, StoreError> {
         let cutoff_us = now_us.saturating_sub(u64::try_from(keep.age.as_micros()).unwrap_or(u64::MAX));
-        Sql::new("DELETE FROM tokens WHERE kind = 'join' AND expires_us < $1")
+        self.sql("DELETE FROM tokens WHERE kind = 'join' AND expires_us < $1")
             .bind(signed(cutoff_us))
             .execute(&self.writes)
             .await?;
@@ -48,24 +51,49 @@ impl Store {
     }
 
     /// Of the oldest rows those that are too old, or have to go so that the others fit.
-    async fn step(&self, Shelf { table, count, bytes, cutoff_us }: &Shelf) -> Result<u64, StoreError> {
-        let sums = format!(
-            "SELECT count, bytes, (SELECT received_us FROM {table} ORDER BY number LIMIT 1) FROM held WHERE what = '{table}'"
-        );
-        let row = Sql::new(sums).fetch_one(&self.reads).await?;
-        let too_many = row.get::<i64>(0)?.saturating_sub(signed(*count));
-        let too_large = row.get::<i64>(1)?.saturating_sub(signed(*bytes));
-        let oldest = row.get::<Option<i64>>(2)?;
-        if too_many <= 0 && too_large <= 0 && oldest.is_none_or(|oldest| oldest >= signed(*cutoff_us)) {
+    async fn step(&self, shelf: &Shelf) -> Result<u64, StoreError> {
+        let look = self.sql(shelf.sums()).fetch_one(&self.reads).await?;
+        if shelf.beyond(&look)?.is_none() {
             return Ok(0);
         }
+        // Again, and alone: another orchestrator may have deleted them meanwhile.
+        let mut transaction = self.begin().await?;
+        transaction.alone(Lock::Retention).await?;
+        let look = transaction.sql(shelf.sums()).fetch_one(&mut transaction).await?;
+        let Some(beyond) = shelf.beyond(&look)? else { return Ok(0) };
+        let table = shelf.table;
         let delete = format!(
             "DELETE FROM {table} WHERE number IN (SELECT number FROM (SELECT number, received_us, \
              row_number() OVER w AS place, sum(bytes) OVER w - bytes AS gone FROM (SELECT number, received_us, bytes \
              FROM {table} ORDER BY number LIMIT {STEP}) AS oldest WINDOW w AS (ORDER BY number)) AS summed \
              WHERE received_us < $1 OR place <= $2 OR gone < $3)"
         );
-        let delete = Sql::new(delete).bind(signed(*cutoff_us)).bind(too_many).bind(too_large);
-        delete.execute(&self.writes).await
+        let delete = transaction.sql(delete).bind(signed(shelf.cutoff_us)).bind(beyond.rows).bind(beyond.bytes);
+        let deleted = delete.execute(&mut transaction).await?;
+        transaction.commit().await?;
+        Ok(deleted)
+    }
+}
+
+/// What is too much, if positive.
+struct Beyond {
+    rows: i64,
+    bytes: i64,
+}
+
+impl Shelf {
+    fn sums(&self) -> String {
+        let table = self.table;
+        format!(
+            "SELECT count, bytes, (SELECT received_us FROM {table} ORDER BY number LIMIT 1) FROM held WHERE what = '{table}'"
+        )
+    }
+
+    /// None when all is within the bounds.
+    fn beyond(&self, sums: &Row) -> Result<Option<Beyond>, StoreError> {
+        let rows = sums.get::<i64>(0)?.saturating_sub(signed(self.count));
+        let bytes = sums.get::<i64>(1)?.saturating_sub(signed(self.bytes));
+        let young = sums.get::<Option<i64>>(2)?.is_none_or(|oldest| oldest >= signed(self.cutoff_us));
+        Ok((rows > 0 || bytes > 0 || !young).then_some(Beyond { rows, bytes }))
     }
 }

@@ -1,24 +1,41 @@
 //! Brings a database to the tables of this binary, forward only.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Deref};
 
 use sqlx::{
-    SqlitePool,
-    migrate::{MigrateError, Migration, MigrationType, Migrator},
+    Acquire, PgConnection, SqlitePool,
+    migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator},
 };
 
 use super::StoreError;
 
 /// Number, name and text of each migration, in order.
-const MIGRATIONS: &[(i64, &str, &str)] = &[
+type Migrations = [(i64, &'static str, &'static str)];
+
+pub(super) const SQLITE: &Migrations = &[
     (1, "first", include_str!("../../migrations/sqlite/0001_first.sql")),
     (2, "kept", include_str!("../../migrations/sqlite/0002_kept.sql")),
     (3, "joined", include_str!("../../migrations/sqlite/0003_joined.sql")),
 ];
 
-pub(super) async fn migrate(writes: &SqlitePool) -> Result<(), StoreError> {
-    let ours = MIGRATIONS.last().map_or(0, |last| last.0);
-    match migrator(ours).run(writes).await {
+pub(super) const POSTGRES: &Migrations = &[(1, "first", include_str!("../../migrations/postgres/0001_first.sql"))];
+
+pub(super) async fn migrate_sqlite(writes: &SqlitePool) -> Result<(), StoreError> {
+    migrate(SQLITE, writes).await
+}
+
+/// One orchestrator after the other: it takes a lock.
+pub(super) async fn migrate_postgres(connection: &mut PgConnection) -> Result<(), StoreError> {
+    migrate(POSTGRES, connection).await
+}
+
+async fn migrate<'a, A>(migrations: &Migrations, database: A) -> Result<(), StoreError>
+where
+    A: Acquire<'a>,
+    <A::Connection as Deref>::Target: Migrate,
+{
+    let ours = migrations.last().map_or(0, |last| last.0);
+    match migrator(migrations, ours).run(database).await {
         Ok(()) => Ok(()),
         Err(MigrateError::VersionMissing(theirs)) => Err(StoreError::Newer { theirs, ours }),
         Err(error) => Err(StoreError::Migrate(error)),
@@ -26,8 +43,8 @@ pub(super) async fn migrate(writes: &SqlitePool) -> Result<(), StoreError> {
 }
 
 /// Up to this migration.
-pub(super) fn migrator(newest: i64) -> Migrator {
-    let migrations = MIGRATIONS.iter().filter(|(number, ..)| *number <= newest).map(|&(number, name, text)| {
+pub(super) fn migrator(migrations: &Migrations, newest: i64) -> Migrator {
+    let migrations = migrations.iter().filter(|(number, ..)| *number <= newest).map(|&(number, name, text)| {
         let sql = sqlx::SqlSafeStr::into_sql_str(text);
         Migration::new(number, Cow::Borrowed(name), MigrationType::Simple, sql, false)
     });

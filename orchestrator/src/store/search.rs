@@ -122,51 +122,45 @@ fn join(sql: &mut Sql, parts: &[Expr], with: &str) {
     sql.push(")");
 }
 
-/// The id as text, as UUIDs are written.
-const ID_TEXT: &str = "lower(substr(hex(e.id),1,8)||'-'||substr(hex(e.id),9,4)||'-'||substr(hex(e.id),13,4)||'-'||\
-                       substr(hex(e.id),17,4)||'-'||substr(hex(e.id),21))";
-const AGENT_TEXT: &str = "lower(substr(hex(a.id),1,8)||'-'||substr(hex(a.id),9,4)||'-'||substr(hex(a.id),13,4)||'-'||\
-                       substr(hex(a.id),17,4)||'-'||substr(hex(a.id),21))";
-
 fn push_term(sql: &mut Sql, term: &Term) {
     match term {
         Term::Text(field, pattern) => push_text(sql, *field, pattern),
         Term::Type(media) => {
-            let essence = "trim(substr(e.content_type, 1, instr(e.content_type || ';', ';') - 1))";
-            sql.push("(e.content_type <> '' AND (0");
+            let essence = format!("trim({})", sql.dialect().before("e.content_type", ';'));
+            sql.push("(e.content_type <> '' AND (false");
             for pattern in media.any() {
                 sql.push(" OR ");
-                push_pattern(sql, essence, pattern);
+                push_pattern(sql, &essence, pattern);
             }
             sql.push("))");
         }
         Term::Filter(pattern) => {
             let name = format!(" {} ", pattern.literal().unwrap_or_default());
-            sql.push("instr(' ' || e.filters, ").push_bind(name).push(") > 0");
+            sql.push(sql.dialect().place()).push("(' ' || e.filters, ").push_bind(name).push(") > 0");
         }
         Term::Number(field, range) => {
             let column = match field {
                 Number::Status => "e.status",
-                Number::Size => "iif(e.status IS NULL, NULL, e.response_bytes)",
+                Number::Size => "CASE WHEN e.status IS NOT NULL THEN e.response_bytes END",
                 Number::Duration => "e.duration_us",
             };
             push_range(sql, column, *range);
         }
         // `in_columns` keeps them out.
-        Term::Header { .. } | Term::Tag(_) => drop(sql.push("1")),
+        Term::Header { .. } | Term::Tag(_) => drop(sql.push("true")),
     }
 }
 
 fn push_range(sql: &mut Sql, column: &str, range: Range) {
     sql.push("coalesce(").push(column).push(" BETWEEN ").push_bind(signed(range.low));
-    sql.push(" AND ").push_bind(signed(range.high)).push(", 0)");
+    sql.push(" AND ").push_bind(signed(range.high)).push(", false)");
 }
 
 fn push_text(sql: &mut Sql, field: Text, pattern: &Pattern) {
     // What is not there is stored as an empty text.
     let column = match field {
         Text::Host => "nullif(e.host, '')",
-        Text::Path => "substr(e.path, 1, instr(e.path || '?', '?') - 1)",
+        Text::Path => &sql.dialect().before("e.path", '?'),
         Text::Method => "e.method",
         Text::Scheme => "e.scheme",
         Text::User => "nullif(e.user, '')",
@@ -185,7 +179,7 @@ fn push_text(sql: &mut Sql, field: Text, pattern: &Pattern) {
             sql.push("(");
             push_pattern(sql, "a.name", pattern);
             sql.push(" OR ");
-            push_pattern(sql, AGENT_TEXT, pattern);
+            push_pattern(sql, &sql.dialect().id_text("a.id"), pattern);
             sql.push(")");
             return;
         }
@@ -196,7 +190,7 @@ fn push_text(sql: &mut Sql, field: Text, pattern: &Pattern) {
 fn push_id(sql: &mut Sql, pattern: &Pattern) {
     match pattern.literal().and_then(|literal| Uuid::try_parse(literal).ok()) {
         Some(id) => drop(sql.push("e.id = ").push_bind(id)),
-        None => push_pattern(sql, ID_TEXT, pattern),
+        None => push_pattern(sql, &sql.dialect().id_text("e.id"), pattern),
     }
 }
 
@@ -205,26 +199,12 @@ fn push_pattern(sql: &mut Sql, column: &str, pattern: &Pattern) {
     sql.push("coalesce(").push(column);
     match pattern.literal() {
         Some(literal) => sql.push(" = ").push_bind(literal.to_owned()),
-        None => sql.push(" GLOB ").push_bind(glob(pattern)),
+        None => {
+            let (operator, text) = sql.dialect().like(pattern);
+            sql.push(operator).push_bind(text)
+        }
     };
-    sql.push(", 0)");
-}
-
-/// The pattern as SQLite's GLOB writes it.
-fn glob(pattern: &Pattern) -> String {
-    let mut glob = String::new();
-    for (place, piece) in pattern.pieces().enumerate() {
-        if place > 0 {
-            glob.push('*');
-        }
-        for character in piece.chars() {
-            match character {
-                '*' | '?' | '[' => glob.extend(['[', character, ']']),
-                other => glob.push(other),
-            }
-        }
-    }
-    glob
+    sql.push(", false)");
 }
 
 /// A whole exchange as queries see it.

@@ -5,13 +5,14 @@ use std::{borrow::Cow, fmt::Write as _};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
 use sqlx::{
-    AssertSqlSafe, Decode, Row as _, SqlSafeStr as _, SqlStr, Sqlite, SqlitePool, Type,
+    AssertSqlSafe, Decode, PgPool, Postgres, Row as _, SqlSafeStr as _, SqlStr, Sqlite, SqlitePool, Type,
+    postgres::{PgArguments, PgRow},
     query::Query,
     sqlite::{SqliteArguments, SqliteRow},
 };
 use uuid::Uuid;
 
-use super::StoreError;
+use super::{StoreError, dialect::Dialect};
 
 /// What a place in a statement stands for.
 #[derive(Debug, Clone)]
@@ -25,6 +26,7 @@ pub(super) enum Value {
 
 /// A statement and what stands at its places.
 pub(super) struct Sql {
+    dialect: Dialect,
     text: Cow<'static, str>,
     values: Vec<Value>,
 }
@@ -33,11 +35,21 @@ pub(super) struct Sql {
 #[derive(Clone)]
 pub(super) enum Pool {
     Sqlite(SqlitePool),
+    Postgres(PgPool),
 }
 
 /// Statements that are done as one, or not at all.
 pub(super) enum Transaction {
     Sqlite(sqlx::Transaction<'static, Sqlite>),
+    Postgres(sqlx::Transaction<'static, Postgres>),
+}
+
+/// What only one orchestrator does at a time. The numbers are those of PostgreSQL's locks and stay as they are.
+#[derive(Clone, Copy)]
+pub(super) enum Lock {
+    Statements = 0x7765_6901,
+    Tokens = 0x7765_6902,
+    Retention = 0x7765_6903,
 }
 
 /// Where a statement runs.
@@ -49,28 +61,38 @@ pub(super) enum On<'a> {
 /// What a statement found.
 pub(super) enum Row {
     Sqlite(SqliteRow),
+    Postgres(PgRow),
 }
 
 /// What a column can be read as.
-pub(super) trait Column<'r>: Decode<'r, Sqlite> + Type<Sqlite> {}
+pub(super) trait Column<'r>: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres> {}
 
-impl<'r, T: Decode<'r, Sqlite> + Type<Sqlite>> Column<'r> for T {}
+impl<'r, T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>> Column<'r> for T {}
 
 /// Runs a statement where it is to run.
 macro_rules! run {
     ($sql:expr, $on:expr, $method:ident) => {
         match $on.into() {
             On::Pool(Pool::Sqlite(pool)) => $sql.sqlite().$method(pool).await?.into(),
+            On::Pool(Pool::Postgres(pool)) => $sql.postgres().$method(pool).await?.into(),
             On::Transaction(Transaction::Sqlite(transaction)) => {
                 $sql.sqlite().$method(&mut **transaction).await?.into()
+            }
+            On::Transaction(Transaction::Postgres(transaction)) => {
+                $sql.postgres().$method(&mut **transaction).await?.into()
             }
         }
     };
 }
 
 impl Sql {
-    pub(super) fn new(text: impl Into<Cow<'static, str>>) -> Self {
-        Self { text: text.into(), values: Vec::new() }
+    pub(super) fn new(dialect: Dialect, text: impl Into<Cow<'static, str>>) -> Self {
+        Self { dialect, text: text.into(), values: Vec::new() }
+    }
+
+    /// Of the database that it is for.
+    pub(super) fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// The value of the next number, which the text has already.
@@ -116,6 +138,7 @@ impl Sql {
     pub(super) fn fetch(self, pool: &Pool) -> BoxStream<'_, Result<Row, StoreError>> {
         match pool {
             Pool::Sqlite(pool) => self.sqlite().fetch(pool).map_ok(Row::Sqlite).map_err(StoreError::from).boxed(),
+            Pool::Postgres(pool) => self.postgres().fetch(pool).map_ok(Row::Postgres).map_err(StoreError::from).boxed(),
         }
     }
 
@@ -129,6 +152,22 @@ impl Sql {
             Value::Id(value) => query.bind(value),
         })
     }
+
+    fn postgres(self) -> Query<'static, Postgres, PgArguments> {
+        let query = sqlx::query(statement(self.text));
+        self.values.into_iter().fold(query, |query, value| match value {
+            Value::Bool(value) => query.bind(value),
+            Value::Int(value) => query.bind(value),
+            Value::Text(value) => query.bind(value.as_deref().map(storable)),
+            Value::Bytes(value) => query.bind(value),
+            Value::Id(value) => query.bind(value),
+        })
+    }
+}
+
+/// PostgreSQL's texts hold every character but this one.
+pub(super) fn storable(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }
 
 /// What anybody said is in the values, never in the text.
@@ -143,8 +182,26 @@ impl Transaction {
     pub(super) async fn commit(self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(transaction) => transaction.commit().await?,
+            Self::Postgres(transaction) => transaction.commit().await?,
         }
         Ok(())
+    }
+
+    /// Waits until nobody else does this; nobody will until the end of the transaction. What others did is seen from here
+    /// on. With SQLite there are no others: who writes writes alone.
+    pub(super) async fn alone(&mut self, lock: Lock) -> Result<(), StoreError> {
+        if let Self::Postgres(_) = self {
+            self.sql("SELECT pg_advisory_xact_lock($1)").bind(lock as i64).fetch_one(self).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn sql(&self, text: impl Into<Cow<'static, str>>) -> Sql {
+        let dialect = match self {
+            Self::Sqlite(_) => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
+        };
+        Sql::new(dialect, text)
     }
 }
 
@@ -152,6 +209,22 @@ impl Pool {
     pub(super) async fn close(&self) {
         match self {
             Self::Sqlite(pool) => pool.close().await,
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    /// Whether what failed may go well later without anybody's doing: the rows of a file are gone with the transaction.
+    pub(super) fn may_come_back(&self, error: &sqlx::Error) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            Self::Postgres(_) => super::postgres::is_passing(error),
+        }
+    }
+
+    pub(super) fn dialect(&self) -> Dialect {
+        match self {
+            Self::Sqlite(_) => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
         }
     }
 }
@@ -160,6 +233,7 @@ impl Row {
     pub(super) fn get<'r, T: Column<'r>>(&'r self, column: usize) -> Result<T, StoreError> {
         match self {
             Self::Sqlite(row) => Ok(row.try_get(column)?),
+            Self::Postgres(row) => Ok(row.try_get(column)?),
         }
     }
 
@@ -202,6 +276,7 @@ macro_rules! answers {
 }
 
 answers!(sqlx::sqlite::SqliteQueryResult, SqliteRow, Sqlite);
+answers!(sqlx::postgres::PgQueryResult, PgRow, Postgres);
 
 impl<'a> From<&'a Pool> for On<'a> {
     fn from(pool: &'a Pool) -> Self {

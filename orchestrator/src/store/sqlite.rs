@@ -38,7 +38,7 @@ pub(super) async fn open(file: &Path) -> Result<(SqlitePool, SqlitePool), StoreE
         .pragma("journal_size_limit", "67108864")
         .disable_statement_logging();
     let writes = pool(1).connect_with(options.clone().pragma("cache_size", "-32768")).await?;
-    schema::migrate(&writes).await?;
+    schema::migrate_sqlite(&writes).await?;
     let reads = pool(READERS).connect_with(options.read_only(true).pragma("query_only", "ON")).await?;
     Ok((reads, writes))
 }

@@ -1,4 +1,4 @@
-//! The store alone, where time has to be given.
+//! The store alone, where time has to be given: each test on each database.
 
 use std::time::Duration;
 
@@ -11,12 +11,65 @@ use crate::{Retention, tokens};
 
 const NOW_US: u64 = 1_700_000_000_000_000;
 
-async fn store() -> (Store, tempfile::TempDir) {
-    let dir = tempfile::tempdir().unwrap();
-    let limits = Limits { component_bytes: 1 << 20, queued_bytes: 1 << 20, push_time: Duration::from_secs(1) };
-    let store = Store::open(&dir.path().join("weir.db"), limits, Arc::new(Telemetry::new())).await.unwrap();
+/// Where a store of one test keeps things.
+struct Place {
+    database: Database,
+    _dir: tempfile::TempDir,
+    _postgres: Option<weir_testkit::postgres::Database>,
+}
+
+impl Place {
+    async fn new(dialect: Dialect) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let file = Database::Sqlite(dir.path().join("weir.db"));
+        let postgres = match dialect {
+            Dialect::Sqlite => None,
+            Dialect::Postgres => Some(weir_testkit::postgres::Database::create().await.unwrap()),
+        };
+        let url = postgres.as_ref().map(|database| database.url().parse::<crate::DatabaseUrl>().unwrap());
+        let database = url.map_or(file, |url| url.parse().unwrap());
+        Self { database, _dir: dir, _postgres: postgres }
+    }
+
+    async fn open(&self) -> Store {
+        let limits = Limits { component_bytes: 1 << 20, queued_bytes: 1 << 20, push_time: Duration::from_secs(1) };
+        Store::open(&self.database, limits, Arc::new(Telemetry::new())).await.unwrap()
+    }
+}
+
+/// A test for each database of a function that takes a store with a join token.
+macro_rules! on_both {
+    ($($name:ident),+ $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test]
+            async fn $name() {
+                super::with_store(super::Dialect::Sqlite, async |store| super::$name(store).await).await;
+            })+
+        }
+        mod on_postgres {
+            $(#[tokio::test]
+            async fn $name() {
+                super::with_store(super::Dialect::Postgres, async |store| super::$name(store).await).await;
+            })+
+        }
+    };
+}
+
+async fn with_store(dialect: Dialect, test: impl AsyncFnOnce(&Store)) {
+    let place = Place::new(dialect).await;
+    let store = place.open().await;
     store.add_join_token(tokens::hash("t"), "default", NOW_US, NOW_US + 10).await.unwrap();
-    (store, dir)
+    test(&store).await;
+    store.close().await;
+}
+
+on_both! {
+    a_join_token_expires,
+    the_oldest_go_by_age_then_by_number_then_by_bytes,
+    only_exchanges_are_deleted_for_the_bytes_of_exchanges,
+    a_state_has_no_more_filters_than_agents_answer_for,
+    a_closed_store_takes_nothing_more,
+    what_comes_is_told_in_its_order_and_what_went_is_counted,
 }
 
 async fn join(store: &Store, now_us: u64) -> &'static str {
@@ -30,12 +83,10 @@ async fn join(store: &Store, now_us: u64) -> &'static str {
     }
 }
 
-#[tokio::test]
-async fn a_join_token_expires() {
-    let (store, _dir) = store().await;
-    assert_eq!(join(&store, NOW_US + 10).await, "expired");
-    assert_eq!(join(&store, NOW_US + 9).await, "joined");
-    assert_eq!(join(&store, NOW_US + 9).await, "spent");
+async fn a_join_token_expires(store: &Store) {
+    assert_eq!(join(store, NOW_US + 10).await, "expired");
+    assert_eq!(join(store, NOW_US + 9).await, "joined");
+    assert_eq!(join(store, NOW_US + 9).await, "spent");
 }
 
 /// `count` exchanges, a minute apart, the last one now.
@@ -60,19 +111,17 @@ async fn count(store: &Store) -> usize {
     store.exchanges(&Query::default(), None, 100_000).await.unwrap().items.len()
 }
 
-#[tokio::test]
-async fn the_oldest_go_by_age_then_by_number_then_by_bytes() {
-    let (store, _dir) = store().await;
-    fill(&store, 5000, 1000).await;
+async fn the_oldest_go_by_age_then_by_number_then_by_bytes(store: &Store) {
+    fill(store, 5000, 1000).await;
     let mut keep = Retention { age: Duration::from_secs(60 * 4000), exchanges: u64::MAX, bytes: u64::MAX };
     assert_eq!(store.retain(keep, NOW_US).await.unwrap(), 999);
-    assert_eq!(count(&store).await, 4001);
+    assert_eq!(count(store).await, 4001);
     keep.exchanges = 3500;
     assert_eq!(store.retain(keep, NOW_US).await.unwrap(), 501);
-    assert_eq!(count(&store).await, 3500);
+    assert_eq!(count(store).await, 3500);
     keep.bytes = 2 << 20;
     assert!(store.retain(keep, NOW_US).await.unwrap() > 0);
-    let left = count(&store).await;
+    let left = count(store).await;
     assert!((600..900).contains(&left), "nine tenths of the bytes, 2.5 kB each: {left}");
     // Within its bounds nothing goes.
     assert_eq!(store.retain(keep, NOW_US).await.unwrap(), 0);
@@ -92,39 +141,36 @@ async fn samples(store: &Store) -> usize {
     store.metrics(None, None, 100_000).await.unwrap().len()
 }
 
-#[tokio::test]
-async fn only_exchanges_are_deleted_for_the_bytes_of_exchanges() {
-    let (store, _dir) = store().await;
-    fill(&store, 1000, 1000).await;
+async fn only_exchanges_are_deleted_for_the_bytes_of_exchanges(store: &Store) {
+    fill(store, 1000, 1000).await;
     // Neither components nor metrics make exchanges go.
-    Sql::new("INSERT INTO components (digest, size, bytes) VALUES (x'00', 8000000, zeroblob(8000000))")
-        .execute(&store.writes)
-        .await
-        .unwrap();
-    metrics(&store, 5000, NOW_US).await;
+    let component = "INSERT INTO components (digest, size, bytes) VALUES ($1, 8000000, $2)";
+    let component = store.sql(component).bind(vec![0]).bind(vec![0; 8_000_000]);
+    component.execute(&store.writes).await.unwrap();
+    metrics(store, 5000, NOW_US).await;
     let keep = Retention { age: Duration::from_secs(3600 * 24), exchanges: u64::MAX, bytes: 4 << 20 };
     assert_eq!(store.retain(keep, NOW_US).await.unwrap(), 0);
-    assert_eq!(count(&store).await, 1000);
-    let left = samples(&store).await;
+    assert_eq!(count(store).await, 1000);
+    let left = samples(store).await;
     assert!((300..420).contains(&left), "a tenth of the bytes is theirs: {left}");
     assert_eq!(store.metrics(None, None, 1).await.unwrap()[0].at_us, 5006, "the oldest went");
     store.retain(keep, NOW_US + 2 * 24 * 3_600_000_000).await.unwrap();
-    assert_eq!((count(&store).await, samples(&store).await), (0, 0));
+    assert_eq!((count(store).await, samples(store).await), (0, 0));
 }
 
-#[tokio::test]
-async fn a_state_has_no_more_filters_than_agents_answer_for() {
+async fn a_state_has_no_more_filters_than_agents_answer_for(store: &Store) {
     use weir_artifact::{Endorsement, Envelope, PublisherKey, Removal, Statement, TrustedKeys};
-    let (store, _dir) = store().await;
     let key = PublisherKey::generate();
     // As many as there may be: of one key each another filter.
-    let rows = format!(
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) INSERT INTO statements (kind, \
-         grp, name, sequence, statement, signature, key_id, public_key, received_us) \
-         SELECT 'remove', 'default', 'f' || i, 1, 'f' || i, '', '', $1, 0 FROM n",
-        weir_proto::MAX_OUTCOMES
-    );
-    Sql::new(rows).bind(key.public().to_text()).execute(&store.writes).await.unwrap();
+    let mut transaction = store.begin().await.unwrap();
+    for number in 1..=weir_proto::MAX_OUTCOMES {
+        let row = "INSERT INTO statements (kind, grp, name, sequence, statement, signature, key_id, public_key, received_us) \
+                   VALUES ('remove', 'default', $1, 1, $2, $3, '', $4, 0)";
+        let name = format!("f{number}");
+        let row = transaction.sql(row).bind(&name).bind(name.as_bytes()).bind(vec![]).bind(key.public().to_text());
+        row.execute(&mut transaction).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
     let publish = async |statement: Statement, by: &PublisherKey| {
         let envelope: Envelope = by.sign(&statement);
         let signed = TrustedKeys::new([by.public()]).open(&envelope).unwrap();
@@ -148,27 +194,24 @@ async fn a_state_has_no_more_filters_than_agents_answer_for() {
 #[tokio::test]
 async fn what_an_earlier_version_kept_is_kept() {
     use sqlx::Connection as _;
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("weir.db");
+    let place = Place::new(Dialect::Sqlite).await;
+    let Database::Sqlite(file) = &place.database else { panic!("{:?}", place.database) };
     let mut old = sqlx::SqliteConnection::connect(&format!("sqlite://{}?mode=rwc", file.display())).await.unwrap();
-    schema::migrator(1).run(&mut old).await.unwrap();
+    schema::migrator(schema::SQLITE, 1).run(&mut old).await.unwrap();
     let rows = "INSERT INTO agents (id, name, grp, joined_us, last_seen_us, version) VALUES (x'00000000000000000000000000000000', 'a', 'g', 0, 0, '');
         INSERT INTO exchanges VALUES (x'01890a5d000070008000000000000001', 1, 1, 1, 1, 'GET', '', '', 'h', '/', '', 200, 0, 0, '', 0, '', '', '', '', '', 0, x'');
         INSERT INTO system_metrics VALUES (5, 1, x'');";
     sqlx::raw_sql(rows).execute(&mut old).await.unwrap();
     old.close().await.unwrap();
-    let limits = Limits { component_bytes: 1 << 20, queued_bytes: 1 << 20, push_time: Duration::from_secs(1) };
-    let store = Store::open(&file, limits, Arc::new(Telemetry::new())).await.unwrap();
-    assert_eq!((count(&store).await, samples(&store).await), (1, 1));
+    let store = &place.open().await;
+    assert_eq!((count(store).await, samples(store).await), (1, 1));
     let keep = Retention { age: Duration::from_secs(3600), exchanges: u64::MAX, bytes: u64::MAX };
     assert_eq!(store.retain(keep, crate::clock::now_us()).await.unwrap(), 0);
     assert_eq!(store.retain(keep, crate::clock::now_us() + 3_700_000_000).await.unwrap(), 1);
 }
 
-#[tokio::test]
-async fn a_closed_store_takes_nothing_more() {
-    let (store, _dir) = store().await;
-    fill(&store, 1, 0).await;
+async fn a_closed_store_takes_nothing_more(store: &Store) {
+    fill(store, 1, 0).await;
     store.close().await;
     let (done, _) = tokio::sync::oneshot::channel();
     let row = prepare(
@@ -184,12 +227,10 @@ async fn a_closed_store_takes_nothing_more() {
     assert!(matches!(store.accept(vec![row.unwrap()], done).await, Err(StoreError::Closed)));
 }
 
-#[tokio::test]
-async fn what_comes_is_told_in_its_order_and_what_went_is_counted() {
-    let (store, _dir) = store().await;
+async fn what_comes_is_told_in_its_order_and_what_went_is_counted(store: &Store) {
     let all = Query::default();
     let begin = store.arrivals(&all, None, 10).await.unwrap();
-    fill(&store, 700, 10).await;
+    fill(store, 700, 10).await;
     let first = store.arrivals(&all, Some(begin.next), 500).await.unwrap();
     let rest = store.arrivals(&all, Some(first.next), 500).await.unwrap();
     assert_eq!((begin.items.len(), first.items.len(), rest.items.len(), rest.skipped), (0, 500, 200, 0));

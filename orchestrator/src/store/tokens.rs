@@ -2,7 +2,10 @@
 
 use uuid::Uuid;
 
-use super::{Store, StoreError, signed, sql::Sql};
+use super::{
+    Store, StoreError, signed,
+    sql::{Lock, Row},
+};
 use crate::tokens::TokenHash;
 
 /// Who wants to join.
@@ -32,21 +35,33 @@ pub(crate) enum Spend {
 impl Store {
     /// The admin token's hash, if there is one.
     pub(crate) async fn admin_hash(&self) -> Result<Option<TokenHash>, StoreError> {
-        let row = Sql::new("SELECT hash FROM tokens WHERE kind = 'admin'").fetch_optional(&self.reads).await?;
-        let hash = row.map(|row| row.get::<Vec<u8>>(0)).transpose()?;
-        hash.map(|hash| TokenHash::try_from(&hash[..]).map_err(|_| StoreError::Damaged("a token"))).transpose()
+        let row = self.sql("SELECT hash FROM tokens WHERE kind = 'admin'").fetch_optional(&self.reads).await?;
+        row.as_ref().map(token_hash).transpose()
     }
 
-    /// From now on this is the admin token.
-    pub(crate) async fn set_admin_hash(&self, hash: TokenHash, now_us: u64) -> Result<(), StoreError> {
+    /// From now on this is the admin token; unless `first`, in place of another. Gives the one that counts.
+    pub(crate) async fn set_admin_hash(
+        &self,
+        hash: TokenHash,
+        first: bool,
+        now_us: u64,
+    ) -> Result<TokenHash, StoreError> {
         let mut transaction = self.begin().await?;
-        Sql::new("DELETE FROM tokens WHERE kind = 'admin'").execute(&mut transaction).await?;
-        Sql::new("INSERT INTO tokens (hash, kind, created_us) VALUES ($1, 'admin', $2)")
+        transaction.alone(Lock::Tokens).await?;
+        if !first {
+            self.sql("DELETE FROM tokens WHERE kind = 'admin'").execute(&mut transaction).await?;
+        }
+        let there = self.sql("SELECT hash FROM tokens WHERE kind = 'admin'").fetch_optional(&mut transaction).await?;
+        if let Some(row) = there {
+            return token_hash(&row);
+        }
+        self.sql("INSERT INTO tokens (hash, kind, created_us) VALUES ($1, 'admin', $2)")
             .bind(hash.to_vec())
             .bind(signed(now_us))
             .execute(&mut transaction)
             .await?;
-        transaction.commit().await
+        transaction.commit().await?;
+        Ok(hash)
     }
 
     /// One agent may join this group with this token.
@@ -57,7 +72,7 @@ impl Store {
         now_us: u64,
         expires_us: u64,
     ) -> Result<(), StoreError> {
-        Sql::new("INSERT INTO tokens (hash, kind, grp, created_us, expires_us) VALUES ($1, 'join', $2, $3, $4)")
+        self.sql("INSERT INTO tokens (hash, kind, grp, created_us, expires_us) VALUES ($1, 'join', $2, $3, $4)")
             .bind(hash.to_vec())
             .bind(group)
             .bind(signed(now_us))
@@ -72,9 +87,10 @@ impl Store {
     pub(crate) async fn join(&self, hash: TokenHash, joining: Joining<'_>, now_us: u64) -> Result<Spend, StoreError> {
         let Joining { id, key, name, version } = joining;
         let mut transaction = self.begin().await?;
+        transaction.alone(Lock::Tokens).await?;
         let sql = "SELECT t.grp, t.expires_us, t.spent_us, t.key, a.id, a.grp FROM tokens t \
                    LEFT JOIN agents a ON a.id = t.agent WHERE t.hash = $1 AND t.kind = 'join'";
-        let row = Sql::new(sql).bind(hash.to_vec()).fetch_optional(&mut transaction).await?;
+        let row = self.sql(sql).bind(hash.to_vec()).fetch_optional(&mut transaction).await?;
         let Some(row) = row else { return Ok(Spend::Unknown) };
         if row.get::<Option<i64>>(2)?.is_some() {
             let same = row.get::<Option<&[u8]>>(3)? == Some(&key[..]);
@@ -87,14 +103,14 @@ impl Store {
             return Ok(Spend::Expired);
         }
         let group: String = row.get(0)?;
-        Sql::new("UPDATE tokens SET spent_us = $1, agent = $2, key = $3 WHERE hash = $4")
+        self.sql("UPDATE tokens SET spent_us = $1, agent = $2, key = $3 WHERE hash = $4")
             .bind(signed(now_us))
             .bind(id)
             .bind(key.to_vec())
             .bind(hash.to_vec())
             .execute(&mut transaction)
             .await?;
-        Sql::new(
+        self.sql(
             "INSERT INTO agents (id, name, grp, joined_us, last_seen_us, version) VALUES ($1, $2, $3, $4, $5, $6)",
         )
         .bind(id)
@@ -108,4 +124,8 @@ impl Store {
         transaction.commit().await?;
         Ok(Spend::Joined { id, group })
     }
+}
+
+fn token_hash(row: &Row) -> Result<TokenHash, StoreError> {
+    TokenHash::try_from(row.get::<&[u8]>(0)?).map_err(|_| StoreError::Damaged("a token"))
 }

@@ -1,22 +1,25 @@
 //! Recorded exchanges, from all agents, into one transaction at a time: what came while the disk was busy shares the
 //! next commit. The queue is bounded in bytes; a full one makes agents wait, and they spool.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     task::JoinHandle,
-    time::Instant,
+    time::{Instant, timeout},
 };
+use tokio_util::sync::CancellationToken;
 
-use super::{Row, StoreError, sql::Pool, sqlite};
+use super::{Row, StoreError, postgres, sql::Pool, sqlite};
 use crate::telemetry::Telemetry;
 
 /// Rows of one transaction; more wait for the next, so that other writers get their turn.
 const TRANSACTION_ROWS: usize = 2048;
 /// Batches that may wait; the bytes bound it before.
 const QUEUE: usize = 1024;
+/// Between two tries at a database that is away: doubled from the first to the last.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
 /// How many rows were new; the others had been delivered before.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +40,8 @@ pub(super) struct Writer {
     queue: Mutex<Option<mpsc::Sender<Batch>>>,
     room: Arc<Semaphore>,
     kibibytes: u32,
+    /// Nobody waits for a database that is away any more.
+    closing: CancellationToken,
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -44,11 +49,13 @@ impl Writer {
     pub(super) fn start(writes: Pool, queued_bytes: u64, telemetry: Arc<Telemetry>) -> Self {
         let kibibytes = u32::try_from(queued_bytes >> 10).unwrap_or(u32::MAX >> 3).min(u32::MAX >> 3);
         let (queue, batches) = mpsc::channel(QUEUE);
-        let task = tokio::spawn(run(writes, batches, telemetry));
+        let closing = CancellationToken::new();
+        let task = tokio::spawn(run(writes, batches, telemetry, closing.clone()));
         Self {
             queue: Mutex::new(Some(queue)),
             room: Arc::new(Semaphore::new(kibibytes as usize)),
             kibibytes,
+            closing,
             task: Mutex::new(Some(task)),
         }
     }
@@ -74,9 +81,10 @@ impl Writer {
         }
     }
 
-    /// Takes no more and waits until all that was taken is written.
+    /// Takes no more and waits until all that was taken is written, unless the database is away: then agents keep it.
     pub(super) async fn finish(&self) {
         self.queue.lock().take();
+        self.closing.cancel();
         let task = self.task.lock().take();
         if let Some(task) = task
             && let Err(error) = task.await
@@ -86,7 +94,7 @@ impl Writer {
     }
 }
 
-async fn run(writes: Pool, mut batches: mpsc::Receiver<Batch>, telemetry: Arc<Telemetry>) {
+async fn run(writes: Pool, mut batches: mpsc::Receiver<Batch>, telemetry: Arc<Telemetry>, closing: CancellationToken) {
     while let Some(first) = batches.recv().await {
         let mut group = vec![first];
         let mut rows = group[0].rows.len();
@@ -96,10 +104,7 @@ async fn run(writes: Pool, mut batches: mpsc::Receiver<Batch>, telemetry: Arc<Te
             rows += next.rows.len();
             group.push(next);
         }
-        let began = Instant::now();
-        let result = commit(&writes, &mut group).await;
-        telemetry.committed(began.elapsed(), &result);
-        match result {
+        match persist(&writes, &mut group, &telemetry, &closing).await {
             Ok(new) => {
                 for (batch, new) in group.into_iter().zip(new) {
                     drop(batch.room);
@@ -117,9 +122,47 @@ async fn run(writes: Pool, mut batches: mpsc::Receiver<Batch>, telemetry: Arc<Te
     }
 }
 
+/// Commits, and while the database is away does not give up: agents are slowed meanwhile by the queue that fills, and
+/// what was committed though we did not hear of it is found to be there.
+async fn persist(
+    writes: &Pool,
+    group: &mut [Batch],
+    telemetry: &Telemetry,
+    closing: &CancellationToken,
+) -> Result<Vec<u64>, StoreError> {
+    let mut pause = PAUSES.0;
+    let mut failed = 0;
+    loop {
+        let began = Instant::now();
+        let result = commit(writes, group).await;
+        telemetry.committed(began.elapsed(), &result);
+        match result {
+            Err(StoreError::Sql(error)) if writes.may_come_back(&error) && !closing.is_cancelled() => {
+                if failed == 0 {
+                    tracing::error!(%error, "the database takes no exchanges; they are kept and tried again");
+                }
+                failed += 1;
+            }
+            other => {
+                if failed > 0 && other.is_ok() {
+                    tracing::info!(failed, "the database takes exchanges again");
+                }
+                return other;
+            }
+        }
+        // An end to the pause, not an error.
+        let _ = timeout(pause, closing.cancelled()).await;
+        pause = (pause * 2).min(PAUSES.1);
+    }
+}
+
 /// New rows of each batch.
 async fn commit(writes: &Pool, group: &mut [Batch]) -> Result<Vec<u64>, StoreError> {
     match writes {
         Pool::Sqlite(pool) => sqlite::ingest(pool, group.iter_mut().map(|batch| &mut batch.rows)).await,
+        Pool::Postgres(pool) => {
+            let batches: Vec<&[Row]> = group.iter().map(|batch| &batch.rows[..]).collect();
+            postgres::ingest(pool, &batches).await
+        }
     }
 }

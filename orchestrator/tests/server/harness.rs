@@ -10,6 +10,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rcgen::{CertificateParams, KeyPair};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{
     Status, Streaming,
@@ -23,6 +24,7 @@ use weir_proto::v1::{
     TrafficAck, TrafficBatch, agent_message, control_client::ControlClient, enrolment_client::EnrolmentClient,
     orchestrator_message, traffic_client::TrafficClient,
 };
+use weir_testkit::postgres::Database;
 
 /// Longest that anything may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -32,28 +34,96 @@ pub(crate) struct Running {
     pub(crate) server: Option<Server>,
     pub(crate) person: Person,
     pub(crate) grpc: SocketAddr,
-    pub(crate) dir: tempfile::TempDir,
+    pub(crate) dir: Home,
 }
 
-pub(crate) fn args(dir: &Path) -> ServeArgs {
+/// Where a server keeps things: its directory and, on PostgreSQL, a database.
+pub(crate) struct Home {
+    dir: tempfile::TempDir,
+    database: Option<Database>,
+}
+
+impl Home {
+    /// On the database that this test binary is for.
+    pub(crate) async fn new() -> Self {
+        let database = if crate::on_postgres() { Some(Database::create().await.unwrap()) } else { None };
+        Self { dir: tempfile::tempdir().unwrap(), database }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn args(&self) -> ServeArgs {
+        args(self.path(), self.database.as_ref().map(Database::url))
+    }
+
+    /// As `orchestrator serve` takes it.
+    pub(crate) fn database_url(&self) -> String {
+        self.database
+            .as_ref()
+            .map_or_else(|| format!("sqlite://{}", self.path().join("weir.db").display()), Database::url)
+    }
+
+    /// Runs statements behind the server's back.
+    pub(crate) async fn sql(&self, text: &'static str) {
+        let run = sqlx::raw_sql(text);
+        match &self.database {
+            Some(database) => {
+                let mut connection = sqlx::PgConnection::connect_with(&database.options()).await.unwrap();
+                run.execute(&mut connection).await.unwrap();
+            }
+            None => {
+                let mut connection = sqlx::SqliteConnection::connect(&self.database_url()).await.unwrap();
+                run.execute(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+            }
+        }
+    }
+
+    /// On disk.
+    #[allow(dead_code, reason = "for the measurement")]
+    pub(crate) async fn bytes(&self) -> u64 {
+        let Some(database) = &self.database else {
+            return std::fs::metadata(self.path().join("weir.db")).unwrap().len();
+        };
+        let mut connection = sqlx::PgConnection::connect_with(&database.options()).await.unwrap();
+        let size = sqlx::query_scalar("SELECT pg_database_size(current_database())").fetch_one(&mut connection).await;
+        let size: i64 = size.unwrap();
+        u64::try_from(size).unwrap()
+    }
+
+    /// All is gone but what lies in the directory.
+    pub(crate) async fn lose_database(&self) {
+        if self.database.is_some() {
+            return self.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public").await;
+        }
+        for file in ["weir.db", "weir.db-wal", "weir.db-shm"] {
+            let _ = std::fs::remove_file(self.path().join(file));
+        }
+    }
+}
+
+pub(crate) fn args(dir: &Path, database: Option<String>) -> ServeArgs {
     let any = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
-    ServeArgs { data_dir: Some(dir.to_owned()), rest: any, grpc: any, ..ServeArgs::default() }
+    let database_url = database.map(|url| url.parse().unwrap());
+    ServeArgs { data_dir: Some(dir.to_owned()), rest: any, grpc: any, database_url, ..ServeArgs::default() }
 }
 
 impl Running {
     pub(crate) async fn start() -> Self {
-        Self::start_in(tempfile::tempdir().unwrap(), |args| args).await
+        Self::start_in(Home::new().await, |args| args).await
     }
 
-    pub(crate) async fn start_in(dir: tempfile::TempDir, change: impl FnOnce(ServeArgs) -> ServeArgs) -> Self {
-        let config = ServeConfig::load(change(args(dir.path()))).unwrap();
+    pub(crate) async fn start_in(dir: Home, change: impl FnOnce(ServeArgs) -> ServeArgs) -> Self {
+        let config = ServeConfig::load(change(dir.args())).unwrap();
         let server = Server::start(config).await.unwrap();
         let (person, grpc) = (Person::new(server.rest, dir.path()), server.grpc);
         Self { server: Some(server), person, grpc, dir }
     }
 
     /// Stops it; the directory stays for another.
-    pub(crate) async fn stop(mut self) -> tempfile::TempDir {
+    pub(crate) async fn stop(mut self) -> Home {
         self.server.take().unwrap().stop().await;
         self.dir
     }

@@ -120,9 +120,7 @@ async fn an_agent_of_a_lost_database_is_told_to_join_again() {
     let ca = running.person.join_token("default").await.ca;
     drop(agent);
     let dir = running.stop().await;
-    for file in ["weir.db", "weir.db-wal", "weir.db-shm"] {
-        let _ = std::fs::remove_file(dir.path().join(file));
-    }
+    dir.lose_database().await;
     let running = Running::start_in(dir, |args| args).await;
     // The CA is the same, the admin token is new.
     assert_eq!(running.person.join_token("default").await.ca, ca);

@@ -4,6 +4,7 @@
 mod component;
 mod config;
 mod durability;
+mod files;
 mod harness;
 mod hostile;
 mod join;
@@ -14,3 +15,8 @@ mod record;
 mod rest;
 mod search;
 mod sync;
+
+/// The other test binary, `postgres`, runs the same files on the other database.
+fn on_postgres() -> bool {
+    false
+}

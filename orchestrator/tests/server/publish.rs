@@ -6,7 +6,7 @@ use weir_artifact::{Endorsement, Publication, PublisherKey, Statement};
 
 use crate::{
     component::{exporting, filter, filter_noted, importing},
-    harness::{Person, Publisher, Running, now_ms, publication, removal},
+    harness::{Home, Person, Publisher, Running, now_ms, publication, removal},
 };
 
 async fn server() -> (Running, Publisher) {
@@ -123,7 +123,7 @@ async fn a_component_that_no_agent_could_run_is_refused() {
 
 #[tokio::test]
 async fn a_component_beyond_the_bound_is_too_large() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = Home::new().await;
     let small = |args| weir_orchestrator::ServeArgs { max_component_bytes: Some(4096), ..args };
     let running = Running::start_in(dir, small).await;
     let publisher = Publisher::new(&running.person);
@@ -218,8 +218,8 @@ async fn push(person: Person, body: Value) -> u16 {
 #[tokio::test]
 async fn who_sends_a_body_too_slowly_keeps_nobody_from_pushing() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let dir = tempfile::tempdir().unwrap();
-    let mut config = weir_orchestrator::ServeConfig::load(crate::harness::args(dir.path())).unwrap();
+    let dir = Home::new().await;
+    let mut config = weir_orchestrator::ServeConfig::load(dir.args()).unwrap();
     config.limits.push_time = std::time::Duration::from_millis(300);
     let server = weir_orchestrator::Server::start(config).await.unwrap();
     let person = Person::new(server.rest, dir.path());

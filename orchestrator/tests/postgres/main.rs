@@ -1,0 +1,34 @@
+//! The tests of `tests/server`, which say nothing of a database, on PostgreSQL; and what is true of PostgreSQL alone.
+#![cfg(test)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod away;
+#[path = "../server/component.rs"]
+mod component;
+#[path = "../server/config.rs"]
+mod config;
+#[path = "../server/durability.rs"]
+mod durability;
+#[path = "../server/harness.rs"]
+mod harness;
+#[path = "../server/hostile.rs"]
+mod hostile;
+#[path = "../server/join.rs"]
+mod join;
+#[path = "../server/metrics.rs"]
+mod metrics;
+#[path = "../server/publish.rs"]
+mod publish;
+#[path = "../server/record.rs"]
+mod record;
+mod refusals;
+#[path = "../server/rest.rs"]
+mod rest;
+#[path = "../server/search.rs"]
+mod search;
+#[path = "../server/sync.rs"]
+mod sync;
+
+fn on_postgres() -> bool {
+    true
+}

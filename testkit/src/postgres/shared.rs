@@ -1,0 +1,110 @@
+//! The server that all tests share. Whoever uses it holds a shared lock of the file `users` to its end; the one that starts
+//! it starts a watcher beside it, which ends it when it gets that lock alone.
+
+use std::{
+    fs::{self, File},
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::OnceLock,
+};
+
+use anyhow::Context as _;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
+
+use super::server::{Place, as_user, free_port, is_root, make, password, ready, run};
+use crate::binaries;
+
+/// Its arguments: the file `users`, and the server's process id. SIGINT ends PostgreSQL in order.
+const WATCHER: &str = r#"
+runs() { [ -r "/proc/$1/stat" ] && ! grep -q ') Z ' "/proc/$1/stat"; }
+exec 9<"$1"
+while runs "$2"; do
+  sleep 15
+  if flock --nonblock --exclusive 9; then
+    kill -INT "$2"
+    while runs "$2"; do sleep 0.1; done
+  fi
+done
+"#;
+
+/// Held to the end of this process.
+static USED: OnceLock<File> = OnceLock::new();
+
+/// Where it is; starts it when it is not running.
+pub(super) fn server() -> anyhow::Result<Place> {
+    let dir = folder()?;
+    fs::create_dir_all(&dir)?;
+    let lock = |name: &str| File::options().create(true).append(true).open(dir.join(name));
+    if USED.get().is_none() {
+        // Waits for a watcher that is about to end the server.
+        let users = lock("users")?;
+        users.lock_shared()?;
+        let _ = USED.set(users);
+    }
+    let starting = lock("starting")?;
+    starting.lock()?;
+    let cluster = dir.join("cluster");
+    if let Some(place) = running(&dir, &cluster) {
+        return Ok(place);
+    }
+    start(&dir, &cluster)
+}
+
+fn running(dir: &Path, cluster: &Path) -> Option<Place> {
+    let port = fs::read_to_string(dir.join("port")).ok()?.trim().parse().ok()?;
+    let place = Place { port, password: password(cluster).ok()? };
+    place.answers().ok().map(|()| place)
+}
+
+fn start(dir: &Path, cluster: &Path) -> anyhow::Result<Place> {
+    make(cluster)?;
+    let place = Place { port: free_port()?, password: password(cluster)? };
+    let mut child = run(cluster, place.port, false)?;
+    ready(cluster, &place, &mut child)?;
+    fs::write(dir.join("port"), place.port.to_string())?;
+    let mut watcher = Command::new("sh");
+    watcher.args(["-c", WATCHER, "watcher"]).arg(dir.join("users")).arg(child.id().to_string());
+    watcher.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // SAFETY: setsid(2) is async-signal-safe and touches nothing of ours.
+    unsafe {
+        watcher.pre_exec(|| {
+            libc::setsid();
+            Ok(())
+        })
+    };
+    watcher.spawn().context("starting the watcher of PostgreSQL")?;
+    sweep(&place)?;
+    Ok(place)
+}
+
+/// Drops the databases of tests that were ended from outside.
+fn sweep(place: &Place) -> anyhow::Result<()> {
+    let options = place.options("postgres");
+    let sweep = async move {
+        let mut admin = PgConnection::connect_with(&options).await?;
+        let left =
+            sqlx::query(r"SELECT datname FROM pg_database WHERE datname LIKE 'w\_%'").fetch_all(&mut admin).await?;
+        for row in left {
+            let name: String = row.try_get(0)?;
+            sqlx::query(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).execute(&mut admin).await?;
+        }
+        admin.close().await
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(sweep)?)
+}
+
+/// `target/postgres`, or a temporary folder where the user that PostgreSQL runs as cannot get there.
+fn folder() -> anyhow::Result<PathBuf> {
+    let target = binaries::target_dir()?;
+    let reaches = |dir: &Path| {
+        let mut look = as_user(Path::new("test"), None);
+        look.arg("-x").arg(dir).status().is_ok_and(|status| status.success())
+    };
+    if !is_root() || reaches(&target) {
+        return Ok(target.join("postgres"));
+    }
+    let name: String = target.display().to_string().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+    Ok(std::env::temp_dir().join(format!("weir-postgres{name}")))
+}
