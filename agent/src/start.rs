@@ -21,7 +21,7 @@ use weir_host::{Host, HostConfig};
 use crate::{
     admin,
     config::{Config, OrchestratorConfig},
-    control::{Applier, BackOff, Control, Identity, Introduction, Link, Settings},
+    control::{Applier, BackOff, Control, Identity, Introduction, Link, Renewal, Settings},
     disk,
     filters::{FilterLog, Folder},
     listener, metrics,
@@ -158,6 +158,8 @@ async fn follow_orchestrator(
         applied,
     };
     tokio::spawn(control.run(applier));
+    let folder = Identity::folder(&config.data_dir);
+    tokio::spawn(Renewal { identity, folder, link: link.clone() }.run());
     tokio::spawn(metrics::report(config.metrics.clone(), link.clone(), interval));
     let sender = Sender::start(Arc::clone(shared), link, config.data_dir.join("spool")).await.context("the spool")?;
     if !restored {

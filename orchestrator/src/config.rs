@@ -10,7 +10,10 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::database::{Database, DatabaseUrl};
+use crate::{
+    cli::units,
+    database::{Database, DatabaseUrl},
+};
 
 /// The largest body takes 12 Mbit/s to arrive within it.
 const PUSH_TIME: Duration = Duration::from_secs(60);
@@ -51,6 +54,9 @@ pub struct ServeArgs {
     /// Largest component that can be pushed [default: 67108864]
     #[arg(long, env = "WEIR_MAX_COMPONENT_BYTES", value_name = "BYTES")]
     pub max_component_bytes: Option<u64>,
+    /// How long an agent's certificate is good for; agents renew theirs after two thirds of it [default: 30d]
+    #[arg(long, env = "WEIR_AGENT_CERTIFICATE", value_name = "TIME")]
+    pub agent_certificate: Option<String>,
     /// Make a new admin token; the one before is worth nothing from then on
     #[arg(long)]
     pub new_token: bool,
@@ -74,6 +80,7 @@ struct File {
     retention_bytes: Option<u64>,
     max_component_bytes: Option<u64>,
     max_queued_bytes: Option<u64>,
+    agent_certificate: Option<String>,
 }
 
 /// A configuration that can be served.
@@ -91,6 +98,8 @@ pub struct ServeConfig {
     pub names: Vec<String>,
     /// Make a new admin token in place of the one before.
     pub new_token: bool,
+    /// How long an agent's certificate is good for.
+    pub agent_certificate: Duration,
     /// What is kept.
     pub retention: Retention,
     /// What is taken.
@@ -214,6 +223,7 @@ impl ServeConfig {
             database,
             names,
             new_token: args.new_token,
+            agent_certificate: certificate_lifetime(args.agent_certificate.or(file.agent_certificate))?,
             retention: Retention {
                 age: Duration::from_secs(at_least("retention_hours", 1, hours)?.saturating_mul(3600)),
                 exchanges: at_least("retention_exchanges", 1, exchanges)?,
@@ -260,6 +270,7 @@ impl ServeArgs {
             "retention_bytes" => self.retention_bytes.is_some(),
             "max_component_bytes" => self.max_component_bytes.is_some(),
             "max_queued_bytes" => self.max_queued_bytes.is_some(),
+            "agent_certificate" => self.agent_certificate.is_some(),
             _ => false,
         }
     }
@@ -283,6 +294,18 @@ fn read(file: &Path) -> Result<(String, File), ConfigError> {
         ConfigError::File { file: file.to_owned(), line, message }
     })?;
     Ok((text, parsed))
+}
+
+/// Longer than the CA, a certificate is worth nothing.
+fn certificate_lifetime(given: Option<String>) -> Result<Duration, ConfigError> {
+    const BOUNDS: std::ops::RangeInclusive<Duration> =
+        Duration::from_secs(5)..=Duration::from_secs(10 * 365 * 24 * 3600);
+    let Some(text) = given else { return Ok(Duration::from_secs(30 * 24 * 3600)) };
+    match units::duration(&text) {
+        Ok(time) if BOUNDS.contains(&time) => Ok(time),
+        Ok(_) => Err(value("agent_certificate", format!("`{text}` is not within 5s and 3650d"))),
+        Err(reason) => Err(value("agent_certificate", reason)),
+    }
 }
 
 fn check_name(name: &str) -> Result<(), ConfigError> {

@@ -29,6 +29,8 @@ pub(crate) struct Fleet {
     streams: AtomicU64,
     /// Counts statements accepted since the start: a change means look again.
     news: watch::Sender<u64>,
+    /// Counts agents whose identity was taken away: a change means that whoever serves one looks again.
+    revocations: watch::Sender<u64>,
 }
 
 struct Presence {
@@ -67,6 +69,15 @@ impl Fleet {
 
     pub(crate) fn news(&self) -> watch::Receiver<u64> {
         self.news.subscribe()
+    }
+
+    /// An agent's identity was taken away.
+    pub(crate) fn announce_revocation(&self) {
+        self.revocations.send_modify(|count| *count += 1);
+    }
+
+    pub(crate) fn revocations(&self) -> watch::Receiver<u64> {
+        self.revocations.subscribe()
     }
 
     /// Is the agent connected and heard of lately; and its last heartbeat with its age.

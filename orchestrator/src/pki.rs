@@ -19,9 +19,7 @@ use crate::disk;
 
 /// Of the CA and of the server's certificate, which is made anew at each start.
 const LONG: Duration = Duration::days(10 * 365);
-/// Of an agent's certificate.
-const AGENT: Duration = Duration::days(365);
-/// Clocks differ.
+/// Clocks differ: a certificate is valid for so long before it was made, though never for longer than after.
 const SKEW: Duration = Duration::hours(1);
 
 /// The operator's data directory, or an agent's request, is at fault.
@@ -64,6 +62,8 @@ pub(crate) struct Pki {
     issuer: Issuer<'static, KeyPair>,
     certificate: CertificateDer<'static>,
     pem: String,
+    /// Of an agent's certificate.
+    agent_lifetime: Duration,
 }
 
 /// What the gRPC listener shows, PEM.
@@ -74,7 +74,7 @@ pub(crate) struct ServerIdentity {
 
 impl Pki {
     /// Reads `ca.key` and `ca.pem`, or makes them.
-    pub(crate) fn load_or_create(dir: &Path) -> Result<Self, PkiError> {
+    pub(crate) fn load_or_create(dir: &Path, agent_lifetime: std::time::Duration) -> Result<Self, PkiError> {
         let (key_file, file) = (dir.join("ca.key"), dir.join("ca.pem"));
         let key = match fs::read_to_string(&key_file) {
             Ok(text) => {
@@ -113,7 +113,8 @@ impl Pki {
             return Err(damaged("it is not the certificate of ca.key".to_owned()));
         }
         let issuer = Issuer::from_ca_cert_der(&certificate, key).map_err(|error| damaged(error.to_string()))?;
-        Ok(Self { issuer, certificate, pem })
+        let agent_lifetime = Duration::try_from(agent_lifetime).unwrap_or(LONG).min(LONG);
+        Ok(Self { issuer, certificate, pem, agent_lifetime })
     }
 
     /// DER.
@@ -154,7 +155,7 @@ impl Pki {
         params.distinguished_name.push(DnType::CommonName, id.to_string());
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        lasting(&mut params, AGENT);
+        lasting(&mut params, self.agent_lifetime);
         let leaf = params.signed_by(&request.public_key, &self.issuer)?;
         Ok(vec![leaf.der().to_vec(), self.certificate.to_vec()])
     }
@@ -172,7 +173,7 @@ fn authority() -> CertificateParams {
 
 fn lasting(params: &mut CertificateParams, time: Duration) {
     let now = OffsetDateTime::now_utc();
-    params.not_before = now - SKEW;
+    params.not_before = now - SKEW.min(time);
     params.not_after = now + time;
     // RFC 5280 section 4.1.2.2: positive and unique for this issuer.
     params.serial_number = Some(SerialNumber::from_slice(Uuid::new_v4().as_bytes()));
@@ -196,12 +197,16 @@ mod tests {
 
     use super::*;
 
+    fn load(dir: &Path) -> Result<Pki, PkiError> {
+        Pki::load_or_create(dir, std::time::Duration::from_secs(3600))
+    }
+
     #[test]
     fn a_key_that_others_can_read_is_not_used() {
         let dir = tempfile::tempdir().unwrap();
-        let made = Pki::load_or_create(dir.path()).unwrap();
-        assert_eq!(Pki::load_or_create(dir.path()).unwrap().certificate(), made.certificate());
+        let made = load(dir.path()).unwrap();
+        assert_eq!(load(dir.path()).unwrap().certificate(), made.certificate());
         fs::set_permissions(dir.path().join("ca.key"), fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(Pki::load_or_create(dir.path()), Err(PkiError::Exposed { mode: 0o644, .. })));
+        assert!(matches!(load(dir.path()), Err(PkiError::Exposed { mode: 0o644, .. })));
     }
 }

@@ -92,7 +92,7 @@ impl Server {
     pub async fn start(config: ServeConfig) -> Result<Self, ServeError> {
         let dir = &config.data_dir;
         let lock = claim(dir)?;
-        let pki = Pki::load_or_create(dir)?;
+        let pki = Pki::load_or_create(dir, config.agent_certificate)?;
         let identity = pki.server(&config.names)?;
         let telemetry = Arc::new(Telemetry::new());
         let store = Store::open(&config.database, config.limits, Arc::clone(&telemetry)).await?;

@@ -28,17 +28,24 @@ pub struct Orchestrator {
     data: PathBuf,
     keys: PathBuf,
     log: PathBuf,
+    more: Vec<String>,
     http: reqwest::Client,
 }
 
 impl Orchestrator {
     /// Starts one whose data and log lie in `scratch` under `name`; the publisher's keys lie in `scratch`/keys.
     pub async fn start(scratch: &Scratch, name: &str) -> anyhow::Result<Self> {
+        Self::start_with(scratch, name, &[]).await
+    }
+
+    /// With more arguments for `serve`.
+    pub async fn start_with(scratch: &Scratch, name: &str, more: &[&str]) -> anyhow::Result<Self> {
+        let more: Vec<String> = more.iter().map(|argument| (*argument).to_owned()).collect();
         let (data, log) = (scratch.join(name), scratch.join(format!("{name}.log")));
         let any: SocketAddr = ([127, 0, 0, 1], 0).into();
-        let (process, rest, grpc) = serve(&data, &log, any, any).await?;
+        let (process, rest, grpc) = serve(&data, &log, any, any, &more).await?;
         let http = reqwest::Client::builder().no_proxy().build()?;
-        Ok(Self { process, rest, grpc, data, keys: scratch.join("keys"), log, http })
+        Ok(Self { process, rest, grpc, data, keys: scratch.join("keys"), log, more, http })
     }
 
     /// SIGKILL: nothing is said goodbye to.
@@ -56,7 +63,7 @@ impl Orchestrator {
 
     /// Starts it again with the same data and addresses.
     pub async fn restart(&mut self) -> anyhow::Result<()> {
-        let (process, rest, grpc) = serve(&self.data, &self.log, self.rest, self.grpc).await?;
+        let (process, rest, grpc) = serve(&self.data, &self.log, self.rest, self.grpc, &self.more).await?;
         (self.process, self.rest, self.grpc) = (process, rest, grpc);
         Ok(())
     }
@@ -172,6 +179,7 @@ async fn serve(
     log: &Path,
     rest: SocketAddr,
     grpc: SocketAddr,
+    more: &[String],
 ) -> anyhow::Result<(Process, SocketAddr, SocketAddr)> {
     let (rest, grpc) = (rest.to_string(), grpc.to_string());
     let arguments = [
@@ -183,7 +191,7 @@ async fn serve(
         "--grpc".as_ref(),
     ];
     let from = std::fs::metadata(log).map_or(0, |log| log.len() as usize);
-    let arguments = arguments.into_iter().chain([grpc.as_ref()]);
+    let arguments = arguments.into_iter().chain([grpc.as_ref()]).chain(more.iter().map(OsStr::new));
     let mut process = Process::start("orchestrator", &binary("orchestrator")?, arguments, &[], log)?;
     let ready = process.line("orchestrator ready:", from).await?;
     let addresses = (address(&ready, "REST")?, address(&ready, "gRPC")?);

@@ -1,6 +1,6 @@
 //! An agent joins whom its token names, once, and nobody who stands between.
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use weir_artifact::{Digest, JoinToken};
 use weir_testkit::{agent::AgentOptions, ca::Ca, debian, orchestrator::Orchestrator, scratch::Scratch, setup::Setup};
 
@@ -62,7 +62,8 @@ async fn an_agent_that_died_while_joining_joins_as_itself() -> anyhow::Result<()
     let before = ids(&orchestrator).await?;
     // on disk is what was there when it asked; the answer never came
     let folder = scratch.join("agent/orchestrator");
-    let key = std::fs::read_to_string(folder.join("agent.key"))?;
+    let pair = std::fs::read_to_string(folder.join("agent.pem"))?;
+    let key = &pair[pair.find("-----BEGIN PRIVATE KEY-----").context("no key")?..];
     let spent = Digest::of(JoinToken::from_text(&token)?.token.as_bytes());
     let joining = serde_json::json!({"spent": spent, "key_pem": key});
     std::fs::remove_dir_all(&folder)?;
@@ -72,7 +73,7 @@ async fn an_agent_that_died_while_joining_joins_as_itself() -> anyhow::Result<()
     ensure!(ids(&orchestrator).await? == before && before.len() == 1, "it is the same agent");
     ensure!(!folder.join("joining.json").exists(), "it has joined");
     // its key is its own
-    std::fs::set_permissions(folder.join("agent.key"), std::os::unix::fs::PermissionsExt::from_mode(0o640))?;
+    std::fs::set_permissions(folder.join("agent.pem"), std::os::unix::fs::PermissionsExt::from_mode(0o640))?;
     let mut exposed = options.spawn()?;
     ensure!(
         !exposed.ended(weir_testkit::wait::PATIENCE).await?.success(),

@@ -2,38 +2,19 @@
 //! never leaves the agent, and nobody who cannot show a certificate of the token's CA is told the token.
 
 use std::{
-    fmt, io,
+    io,
     path::{Path, PathBuf},
 };
 
+use bytes::Bytes;
 use rcgen::{CertificateParams, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde::{Deserialize, Serialize};
 use tonic::Code;
-use weir_artifact::{Digest, GroupName, JoinToken, TrustedKey};
+use weir_artifact::{Digest, GroupName, JoinToken};
 use weir_proto::v1::{JoinRequest, enrolment_client::EnrolmentClient};
 
-use super::link;
+use super::{Identity, identity::remove, link};
 use crate::disk;
-
-/// Who this agent is to its orchestrator.
-#[derive(Clone)]
-pub struct Identity {
-    pub agent_id: String,
-    pub group: GroupName,
-    /// Keys that came with the join token.
-    pub publishers: Vec<TrustedKey>,
-    pub ca_pem: String,
-    pub certificate_pem: String,
-    pub key_pem: String,
-    /// Of the token that was spent for it; none for one that an earlier version joined with.
-    spent: Option<Digest>,
-}
-
-impl fmt::Debug for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Identity").field("agent_id", &self.agent_id).field("group", &self.group).finish_non_exhaustive()
-    }
-}
 
 /// Why the agent has no identity.
 #[derive(Debug, thiserror::Error)]
@@ -67,16 +48,6 @@ impl JoinError {
     }
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Joined {
-    agent_id: String,
-    group: GroupName,
-    publishers: Vec<TrustedKey>,
-    #[serde(default)]
-    spent: Option<Digest>,
-}
-
 /// What a token is about to be spent with. On disk before the orchestrator hears of it: an agent that dies in between
 /// asks again with the same key, and is told the same.
 #[derive(Serialize, Deserialize)]
@@ -85,56 +56,9 @@ struct Joining {
     key_pem: String,
 }
 
-const JOINED: &str = "joined.json";
 const JOINING: &str = "joining.json";
-const CA: &str = "ca.pem";
-const CERTIFICATE: &str = "agent.pem";
-const KEY: &str = "agent.key";
 
 impl Identity {
-    /// The folder in the data dir that holds it.
-    pub fn folder(data_dir: &Path) -> PathBuf {
-        data_dir.join("orchestrator")
-    }
-
-    /// What an earlier [`Self::join`] left; `None` if there was none.
-    ///
-    /// # Errors
-    /// It is there and cannot be used.
-    pub fn load(folder: &Path) -> Result<Option<Self>, JoinError> {
-        let read = |name: &str| {
-            let path = folder.join(name);
-            disk::read_if_there(&path).map_err(|error| JoinError::Disk(path, error))
-        };
-        // written last: without it nothing else counts
-        let Some(joined) = read(JOINED)? else { return Ok(None) };
-        let unusable = |name: &str, reason: String| JoinError::Unusable(folder.join(name), reason);
-        let joined: Joined = serde_json::from_slice(&joined).map_err(|error| unusable(JOINED, error.to_string()))?;
-        let text = |name: &str| {
-            let bytes = read(name)?.ok_or_else(|| unusable(name, "it is missing".to_owned()))?;
-            String::from_utf8(bytes).map_err(|error| unusable(name, error.to_string()))
-        };
-        let key = folder.join(KEY);
-        if let Some(mode) = disk::exposure(&key).map_err(|error| JoinError::Disk(key.clone(), error))? {
-            let reason = format!("it can be read by others (mode {mode:o}): whoever has it is this agent; chmod 600");
-            return Err(JoinError::Unusable(key, reason));
-        }
-        Ok(Some(Self {
-            spent: joined.spent,
-            agent_id: joined.agent_id,
-            group: joined.group,
-            publishers: joined.publishers,
-            ca_pem: text(CA)?,
-            certificate_pem: text(CERTIFICATE)?,
-            key_pem: text(KEY)?,
-        }))
-    }
-
-    /// Was it this token that gave the identity? One that nobody noted then is taken for it.
-    pub fn is_of(&self, token: &JoinToken) -> bool {
-        self.spent.is_none_or(|spent| spent == Digest::of(token.token.as_bytes()))
-    }
-
     /// Spends the token. `name` is for people.
     ///
     /// # Errors
@@ -144,12 +68,9 @@ impl Identity {
         let channel = link::connect_to_join(url, &ca_pem).await.map_err(|error| not_there(url, &error))?;
         let spent = Digest::of(token.token.as_bytes());
         let key = key_for(folder, spent)?;
-        let mut params = CertificateParams::default();
-        // the orchestrator decides about the name
-        params.distinguished_name = DistinguishedName::new();
         let request = JoinRequest {
             token: token.token.clone(),
-            certificate_request: params.serialize_request(&key)?.der().to_vec().into(),
+            certificate_request: request_for(&key)?.into(),
             name: name.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
@@ -160,9 +81,7 @@ impl Identity {
             _ => JoinError::Refused(status.message().to_owned()),
         })?;
         let answer = answer.into_inner();
-        if answer.certificate_chain.is_empty() {
-            return Err(JoinError::NoCertificate);
-        }
+        let certificate_pem = chain_pem(&answer.certificate_chain)?;
         // the group decides which statements count, so it comes from whoever made the token
         if answer.group != token.group.as_str() {
             return Err(JoinError::Group { token: token.group.clone(), orchestrator: answer.group });
@@ -172,40 +91,27 @@ impl Identity {
             group: token.group.clone(),
             publishers: token.publishers.clone(),
             ca_pem,
-            certificate_pem: answer.certificate_chain.iter().map(|der| link::certificate_pem(der)).collect(),
+            certificate_pem,
             key_pem: key.serialize_pem(),
             spent: Some(spent),
         };
         identity.keep(folder)?;
+        remove(&folder.join(JOINING))?;
         Ok(identity)
     }
+}
 
-    fn keep(&self, folder: &Path) -> Result<(), JoinError> {
-        let at = |path: &Path| {
-            let path = path.to_owned();
-            move |error| JoinError::Disk(path, error)
-        };
-        disk::private_folder(folder).map_err(at(folder))?;
-        let joined = Joined {
-            agent_id: self.agent_id.clone(),
-            group: self.group.clone(),
-            publishers: self.publishers.clone(),
-            spent: self.spent,
-        };
-        let joined = serde_json::to_vec_pretty(&joined).expect("string keys only");
-        // of one before nothing counts any more: a crash from here on ends in joining again with the same key
-        remove(&folder.join(JOINED))?;
-        let files = [
-            (KEY, self.key_pem.as_bytes()),
-            (CERTIFICATE, self.certificate_pem.as_bytes()),
-            (CA, self.ca_pem.as_bytes()),
-            (JOINED, &joined),
-        ];
-        for (name, bytes) in files {
-            let path = folder.join(name);
-            disk::write_atomic(&path, bytes).map_err(at(&path))?;
-        }
-        remove(&folder.join(JOINING))
+/// For a certificate of this key: the orchestrator decides about the name.
+pub(super) fn request_for(key: &KeyPair) -> Result<Vec<u8>, rcgen::Error> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    Ok(params.serialize_request(key)?.der().to_vec())
+}
+
+pub(super) fn chain_pem(chain: &[Bytes]) -> Result<String, JoinError> {
+    match chain {
+        [] => Err(JoinError::NoCertificate),
+        chain => Ok(chain.iter().map(|der| link::certificate_pem(der)).collect()),
     }
 }
 
@@ -223,13 +129,6 @@ fn key_for(folder: &Path, spent: Digest) -> Result<KeyPair, JoinError> {
     disk::private_folder(folder).map_err(at)?;
     disk::write_atomic(&path, &serde_json::to_vec(&joining).expect("string keys only")).map_err(at)?;
     Ok(key)
-}
-
-fn remove(path: &Path) -> Result<(), JoinError> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(JoinError::Disk(path.to_owned(), error)),
-        _ => Ok(()),
-    }
 }
 
 /// A certificate that does not fit is not going to fit later; everything else may.

@@ -1,10 +1,11 @@
 //! Connections to the orchestrator: mTLS with the identity of this agent against the CA of its join token, and how long
 //! to wait before the next attempt. Must not know what is said over them.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use rand::Rng as _;
+use tokio::sync::watch;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Error};
 use weir_proto::ORCHESTRATOR_NAME;
 
@@ -14,10 +15,11 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// A network that swallows everything is noticed within two of these.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
-/// How to reach the orchestrator as this agent.
+/// How to reach the orchestrator as this agent. All clones show the newest certificate to the next connection.
 #[derive(Clone)]
 pub struct Link {
-    endpoint: Endpoint,
+    url: Arc<str>,
+    endpoint: Arc<watch::Sender<Endpoint>>,
 }
 
 impl Link {
@@ -26,15 +28,23 @@ impl Link {
     /// # Errors
     /// The URL or the identity is malformed.
     pub fn new(url: &str, identity: &Identity) -> Result<Self, Error> {
-        let own = tonic::transport::Identity::from_pem(&identity.certificate_pem, identity.key_pem.as_bytes());
-        let tls = tls(&identity.ca_pem).identity(own);
-        Ok(Self { endpoint: endpoint(url)?.tls_config(tls)? })
+        Ok(Self::of(url, as_agent(url, identity)?))
+    }
+
+    fn of(url: &str, endpoint: Endpoint) -> Self {
+        Self { url: url.into(), endpoint: Arc::new(watch::Sender::new(endpoint)) }
     }
 
     /// Without TLS, so that a test can be the other side.
     #[cfg(test)]
     pub(crate) fn plain(url: &str) -> Result<Self, Error> {
-        Ok(Self { endpoint: endpoint(url)? })
+        Ok(Self::of(url, endpoint(url)?))
+    }
+
+    /// From the next connection on, this is who the agent is.
+    pub(super) fn renew(&self, identity: &Identity) -> Result<(), Error> {
+        self.endpoint.send_replace(as_agent(&self.url, identity)?);
+        Ok(())
     }
 
     /// One connection.
@@ -42,8 +52,19 @@ impl Link {
     /// # Errors
     /// Nobody is there, or not the orchestrator.
     pub async fn connect(&self) -> Result<Channel, Error> {
-        self.endpoint.connect().await
+        let endpoint = self.endpoint.borrow().clone();
+        endpoint.connect().await
     }
+
+    /// Tells each time that the next connection would be with another certificate than one made now.
+    pub(super) fn renewals(&self) -> watch::Receiver<Endpoint> {
+        self.endpoint.subscribe()
+    }
+}
+
+fn as_agent(url: &str, identity: &Identity) -> Result<Endpoint, Error> {
+    let own = tonic::transport::Identity::from_pem(&identity.certificate_pem, identity.key_pem.as_bytes());
+    endpoint(url)?.tls_config(tls(&identity.ca_pem).identity(own))
 }
 
 /// A connection for joining: no certificate of our own yet.
@@ -94,6 +115,11 @@ pub struct BackOff {
 impl BackOff {
     const FIRST: Duration = Duration::from_millis(200);
     const LONGEST: Duration = Duration::from_secs(10);
+
+    /// It failed once since it last worked.
+    pub fn is_first(&self) -> bool {
+        self.failures == 1
+    }
 
     /// How long to wait after one more failure: half to all of twice what it was before.
     pub fn wait(&mut self) -> Duration {

@@ -3,17 +3,21 @@
 
 mod apply;
 mod components;
+mod identity;
 mod join;
 mod last_good;
 mod link;
 mod outcomes;
+mod renew;
 mod stages;
 mod stream;
 
 pub use apply::{Applier, ApplierError};
 pub use components::{Components, FetchError};
-pub use join::{Identity, JoinError};
+pub use identity::Identity;
+pub use join::JoinError;
 pub use last_good::{Endorsed, Kept, LastGood, LastGoodError};
 pub(crate) use link::explain;
 pub use link::{BackOff, Link};
+pub use renew::Renewal;
 pub use stream::{Control, Introduction, Settings};

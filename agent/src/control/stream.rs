@@ -53,11 +53,13 @@ struct Ended {
     reason: String,
     /// a newer stream of this agent took its place
     is_superseded: bool,
+    /// this side ended it, to begin anew with a new certificate
+    is_renewed: bool,
 }
 
 impl Ended {
     fn by(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), is_superseded: false }
+        Self { reason: reason.into(), is_superseded: false, is_renewed: false }
     }
 }
 
@@ -99,6 +101,9 @@ impl Control {
             loop {
                 let began = Instant::now();
                 let ended = self.talk(&states, &mut outgoing, &revision, &mut waits.broken).await;
+                if ended.is_renewed {
+                    continue;
+                }
                 let reason = &ended.reason;
                 // said once per break; that it is over says `talk`
                 if waits.broken.is_fresh() {
@@ -123,6 +128,7 @@ impl Control {
         revision: &watch::Sender<u64>,
         back_off: &mut BackOff,
     ) -> Ended {
+        let mut renewals = self.link.renewals();
         let channel = match self.link.connect().await {
             Ok(channel) => channel,
             Err(error) => return Ended::by(explain(&error)),
@@ -154,6 +160,8 @@ impl Control {
                     Ok(None) => return Ended::by("it ended the stream"),
                     Err(status) => return status.into(),
                 },
+                // components are fetched over this connection, for as long as its certificate lasts
+                Ok(()) = renewals.changed() => return Ended { is_renewed: true, ..Ended::by("renewed") },
                 Some(applied) = answers.recv() => agent_message::Message::Applied(applied),
                 _ = beat.tick() => agent_message::Message::Heartbeat(self.heartbeat(*revision.borrow())),
             };

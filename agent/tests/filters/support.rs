@@ -20,7 +20,7 @@ use weir_artifact::{
 };
 use weir_host::{Host, HostConfig};
 use weir_proto::v1::{
-    AgentMessage, ComponentChunk, FetchRequest, OrchestratorMessage,
+    AgentMessage, ComponentChunk, FetchRequest, OrchestratorMessage, RenewRequest, RenewResponse,
     control_server::{Control, ControlServer},
 };
 
@@ -109,6 +109,10 @@ impl Control for Orchestrator {
             shelf.get(&request.get_ref().digest).ok_or_else(|| Status::not_found("no such component"))?;
         let chunk = |data: &Vec<u8>| Ok(ComponentChunk { data: data.clone().into(), total: *total });
         Ok(Response::new(tokio_stream::iter(chunks.iter().map(chunk).collect::<Vec<_>>())))
+    }
+
+    async fn renew(&self, _: Request<RenewRequest>) -> Result<Response<RenewResponse>, Status> {
+        Err(Status::unimplemented("not in this test"))
     }
 }
 

@@ -1,18 +1,41 @@
-//! `orchestrator agents`: who has joined, who is there, and which revision each runs.
+//! `orchestrator agents`: who has joined, who is there, and which revision each runs; and taking an identity away.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde::Deserialize;
 
 use super::{
-    client::Connect,
+    client::{Client, Connect},
     failure::Failure,
     output::{self, Column, Format},
     person, units,
 };
 
-/// List the agents
+/// List agents, and take an identity away
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Agents {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    list: List,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Every agent
+    List(List),
+    /// Take the identity of an agent away, for good: it is heard no more. What runs on it runs on until it is stopped
+    Revoke {
+        /// Id, its last digits as in the listing, or the name where no other agent has it
+        #[arg(value_name = "AGENT")]
+        which: String,
+        #[command(flatten)]
+        connect: Connect,
+    },
+}
+
+#[derive(Debug, Args)]
+struct List {
     /// Form of the answer
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -35,6 +58,16 @@ struct Row {
 
 impl Agents {
     pub(crate) async fn run(self) -> Result<(), Failure> {
+        match self.command {
+            None => self.list.run().await,
+            Some(Command::List(list)) => list.run().await,
+            Some(Command::Revoke { which, connect }) => revoke(&which, &connect.client()?).await,
+        }
+    }
+}
+
+impl List {
+    async fn run(self) -> Result<(), Failure> {
         let items = self.connect.client()?.all(&["agents"]).await?;
         if self.format == Format::Json {
             return Ok(output::json(&items)?);
@@ -74,4 +107,28 @@ impl Row {
             person::or_dash(person::short_id(&self.id)),
         ]
     }
+}
+
+/// Of the one that is meant: whoever guesses takes the wrong one's away.
+async fn revoke(which: &str, client: &Client) -> Result<(), Failure> {
+    let items = client.all(&["agents"]).await?;
+    let rows: Vec<Row> = items.into_iter().filter_map(|item| serde_json::from_value(item).ok()).collect();
+    let is_meant = |row: &&Row| {
+        let is_tail = which.len() >= 8 && row.id.ends_with(which);
+        row.id == which || is_tail || row.name == which && row.state != "revoked"
+    };
+    let meant: Vec<&Row> = rows.iter().filter(is_meant).collect();
+    let row = match meant[..] {
+        [row] => row,
+        [] => return Err(Failure::Refused(format!("there is no agent `{which}`; `orchestrator agents` lists them"))),
+        _ => {
+            let ids: Vec<&str> = meant.iter().map(|row| row.id.as_str()).collect();
+            return Err(Failure::Refused(format!(
+                "`{which}` is more than one agent, name one by its id: {}",
+                ids.join(", ")
+            )));
+        }
+    };
+    client.delete(&["agents", &row.id]).await?;
+    Ok(output::say(format!("revoked {} ({})\n", person::line(&row.name), row.id))?)
 }

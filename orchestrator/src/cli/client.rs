@@ -176,6 +176,11 @@ impl Client {
         read(&format!("POST {}", url.path()), response).await
     }
 
+    /// Deletes what is at a path.
+    pub(crate) async fn delete(&self, path: &[&str]) -> Result<(), Failure> {
+        self.send(Method::DELETE, &self.url(path, &[])?, None).await.map(drop)
+    }
+
     fn url(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Url, Failure> {
         let mut url = self.base.clone();
         url.path_segments_mut()

@@ -16,7 +16,7 @@ mod publish;
 mod push;
 mod serve;
 mod traffic;
-mod units;
+pub(crate) mod units;
 
 use std::{ffi::OsString, process::ExitCode};
 

@@ -1,6 +1,6 @@
 //! One stream per agent: it says hello, is told what to run, again at each change, and answers what became of it.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use prost::bytes::Bytes;
 use tokio::{sync::mpsc, time::Instant};
@@ -11,7 +11,7 @@ use weir_proto::{
     MAX_OUTCOMES,
     v1::{
         AgentMessage, Applied, ComponentChunk, DesiredState, FetchRequest, FilterOutcome, Hello, OrchestratorMessage,
-        Settings, agent_message, control_server::Control, orchestrator_message,
+        RenewRequest, RenewResponse, Settings, agent_message, control_server::Control, orchestrator_message,
     },
 };
 
@@ -35,7 +35,9 @@ impl Control for Service {
     type SyncStream = Answers<OrchestratorMessage>;
 
     async fn sync(&self, request: Request<Streaming<AgentMessage>>) -> Result<Response<Self::SyncStream>, Status> {
-        let agent = self.caller(&request).await?;
+        let (agent, ends_us) = self.certified(&request).await?;
+        let noted = self.orchestrator.store.agent_certified(agent.number, ends_us).await;
+        noted.map_err(|error| unavailable(&error))?;
         let (answers, out) = mpsc::channel(8);
         let service = self.clone();
         let messages = request.into_inner();
@@ -69,6 +71,14 @@ impl Control for Service {
         let bytes = self.orchestrator.in_transit.share(digest, || store.component(&digest)).await;
         let bytes = bytes.map_err(|error| unavailable(&error))?.ok_or_else(absent)?;
         Ok(Response::new(Box::pin(tokio_stream::iter(chunks(bytes)))))
+    }
+
+    async fn renew(&self, request: Request<RenewRequest>) -> Result<Response<RenewResponse>, Status> {
+        let agent = self.caller(&request).await?;
+        let signed = self.orchestrator.pki.sign_agent(agent.id, &request.into_inner().certificate_request);
+        let chain = signed.map_err(|error| Status::invalid_argument(error.to_string()))?;
+        tracing::info!(agent = %agent.id, "an agent renewed its certificate");
+        Ok(Response::new(RenewResponse { certificate_chain: chain.into_iter().map(Into::into).collect() }))
     }
 }
 
@@ -128,8 +138,10 @@ impl Service {
         let mut sent = None;
         self.tell_state(agent, out, &mut sent).await?;
         let mut noted = Instant::now();
+        let mut revoked = pin!(self.revoked(agent));
         loop {
             tokio::select! {
+                status = &mut revoked => return Err(status),
                 message = messages.message() => {
                     let Some(message) = message? else { return Ok(()) };
                     self.hear(agent, message, member).await?;

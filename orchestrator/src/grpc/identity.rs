@@ -1,19 +1,60 @@
-//! Who calls: the common name of the certificate that the handshake proved, never a field of a message.
+//! Who calls: the common name of the certificate that the handshake proved, never a field of a message. It counts as long
+//! as the certificate lasts and nobody took the identity away, also in the midst of a stream.
 
 use tonic::{Request, Status};
 use uuid::Uuid;
 
 use super::{Service, unavailable};
-use crate::store::Agent;
+use crate::{
+    clock::{now_us, rfc3339},
+    store::Agent,
+};
+
+/// What a client certificate says.
+struct Shown {
+    id: Uuid,
+    ends_us: u64,
+}
 
 impl Service {
-    /// The agent that calls; an error for whoever has no certificate, or joined another orchestrator, or was removed.
-    pub(super) async fn caller<T>(&self, request: &Request<T>) -> Result<Agent, Status> {
+    /// The agent that calls, and when its certificate ends; an error for whoever has none that counts.
+    pub(super) async fn certified<T>(&self, request: &Request<T>) -> Result<(Agent, u64), Status> {
         let certificates = request.peer_certs();
         let leaf = certificates.as_deref().and_then(|chain| chain.first());
         let leaf = leaf.ok_or_else(|| Status::unauthenticated("show the certificate that joining gave you"))?;
-        let id = common_name(leaf).ok_or_else(|| Status::unauthenticated("the certificate names no agent"))?;
+        let Shown { id, ends_us } =
+            shown(leaf).ok_or_else(|| Status::unauthenticated("the certificate names no agent"))?;
+        // The handshake looked at this too; the connection may be older than the certificate's end.
+        if ends_us <= now_us() {
+            let when = rfc3339(ends_us);
+            return Err(Status::unauthenticated(format!("the certificate of agent {id} ended at {when}: join again")));
+        }
+        Ok((self.still(id).await?, ends_us))
+    }
+
+    /// The agent that calls.
+    pub(super) async fn caller<T>(&self, request: &Request<T>) -> Result<Agent, Status> {
+        Ok(self.certified(request).await?.0)
+    }
+
+    /// Ends when the agent's identity is taken away, with what to tell it.
+    pub(super) async fn revoked(&self, agent: &Agent) -> Status {
+        let mut revocations = self.orchestrator.fleet.revocations();
+        loop {
+            if let Err(status) = self.still(agent.id).await {
+                return status;
+            }
+            if revocations.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    async fn still(&self, id: Uuid) -> Result<Agent, Status> {
         match self.orchestrator.store.agent(id).await {
+            Ok(Some(agent)) if agent.is_revoked => {
+                Err(Status::unauthenticated(format!("agent {id} was revoked: join again with a new join token")))
+            }
             Ok(Some(agent)) => Ok(agent),
             Ok(None) => Err(Status::unauthenticated(format!("agent {id} is not known here: join again"))),
             Err(error) => Err(unavailable(&error)),
@@ -21,12 +62,13 @@ impl Service {
     }
 }
 
-fn common_name(leaf: &[u8]) -> Option<Uuid> {
+fn shown(leaf: &[u8]) -> Option<Shown> {
     let (_, certificate) = x509_parser::parse_x509_certificate(leaf).ok()?;
     let mut names = certificate.subject().iter_common_name();
     let name = names.next()?.as_str().ok()?;
     if names.next().is_some() {
         return None;
     }
-    Uuid::try_parse(name).ok()
+    let ends = u64::try_from(certificate.validity().not_after.timestamp()).ok()?;
+    Some(Shown { id: Uuid::try_parse(name).ok()?, ends_us: ends.saturating_mul(1_000_000) })
 }

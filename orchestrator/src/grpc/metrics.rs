@@ -19,21 +19,28 @@ impl Metrics for Service {
     async fn report(&self, request: Request<Streaming<MetricsBatch>>) -> Result<Response<Self::ReportStream>, Status> {
         let agent = self.caller(&request).await?;
         let service = self.clone();
+        let number = agent.number;
         let acks = request.into_inner().then(move |batch| {
             let service = service.clone();
-            let agent = agent.number;
             async move {
                 let samples: Vec<_> = batch?.samples.into_iter().map(checked).collect::<Result<_, _>>()?;
                 if samples.len() > MOST {
                     return Err(Status::invalid_argument(format!("more than {MOST} samples in a batch")));
                 }
-                let stored = service.orchestrator.store.add_metrics(agent, &samples, now_us()).await;
+                let stored = service.orchestrator.store.add_metrics(number, &samples, now_us()).await;
                 stored.map_err(|error| unavailable(&error))?;
                 Ok(MetricsAck { stored: samples.len() as u64 })
             }
         });
-        let stopped = self.stop.clone().cancelled_owned();
-        Ok(Response::new(Box::pin(futures_util::StreamExt::take_until(acks, stopped))))
+        let service = self.clone();
+        // Who comes again is told why.
+        let over = async move {
+            tokio::select! {
+                _ = service.revoked(&agent) => {}
+                () = service.stop.cancelled() => {}
+            }
+        };
+        Ok(Response::new(Box::pin(futures_util::StreamExt::take_until(acks, over))))
     }
 }
 

@@ -1,6 +1,8 @@
 //! Recorded exchanges come in by the batch; each batch is answered when it is on disk, in order. Several may be on
 //! their way, so that the disk's delay is not paid per batch.
 
+use std::pin::pin;
+
 use prost::Message as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
@@ -55,8 +57,10 @@ impl Service {
         mut batches: Streaming<TrafficBatch>,
         pending: &mpsc::Sender<Pending>,
     ) -> Result<(), Status> {
+        let mut revoked = pin!(self.revoked(agent));
         loop {
             let batch = tokio::select! {
+                status = &mut revoked => return Err(status),
                 batch = batches.message() => batch?,
                 () = self.stop.cancelled() => return Err(Status::unavailable("the orchestrator is shutting down")),
                 () = pending.closed() => return Ok(()),

@@ -2,15 +2,21 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{List, input::Params, problem::Problem};
+use super::{
+    List,
+    input::{Id, Params},
+    problem::Problem,
+};
 use crate::{
     clock::{now_us, rfc3339},
+    fleet::Fleet,
     orchestrator::Orchestrator,
+    store::AgentRow,
 };
 
 /// An agent that joined.
@@ -21,7 +27,7 @@ pub(super) struct AgentItem {
     /// Host name, for people.
     name: String,
     group: String,
-    /// `connected` or `disconnected`
+    /// `connected`, `disconnected` or `revoked`
     state: &'static str,
     joined: String,
     last_seen: String,
@@ -32,6 +38,10 @@ pub(super) struct AgentItem {
     /// Of the desired state that it answered for last.
     revision: u64,
     workers: u64,
+    /// When the certificate ends that it showed last; null when it never came.
+    certificate_ends: Option<String>,
+    /// When its identity was taken away.
+    revoked: Option<String>,
     filters: Vec<FilterOutcome>,
     /// The last heartbeat of an agent that is connected.
     activity: Option<Activity>,
@@ -79,31 +89,57 @@ pub(super) async fn list(
             reason: outcome.reason,
         });
     }
-    let now = now_us();
-    let items = orchestrator.store.agents().await?.into_iter().map(|row| {
-        let presence = orchestrator.fleet.presence(row.agent.number);
-        let heard = presence.as_ref().map(|(age, _)| now.saturating_sub(u64::try_from(age.as_micros()).unwrap_or(0)));
-        AgentItem {
-            id: row.agent.id,
-            name: row.name,
-            group: row.agent.group,
-            state: if presence.is_some() { "connected" } else { "disconnected" },
-            joined: rfc3339(row.joined_us),
-            last_seen: rfc3339(row.last_seen_us.max(heard.unwrap_or(0))),
-            version: row.version,
-            listen: row.listen,
-            admin: row.admin,
-            revision: row.revision,
-            workers: row.workers,
-            filters: filters.remove(&row.agent.number).unwrap_or_default(),
-            activity: presence.and_then(|(_, heartbeat)| heartbeat).map(|heartbeat| Activity {
-                exchanges_total: heartbeat.exchanges_total,
-                exchanges_active: heartbeat.exchanges_active,
-                connections_active: heartbeat.connections_active,
-                recorder_dropped: heartbeat.recorder_dropped,
-                spooled_bytes: heartbeat.spooled_bytes,
-            }),
-        }
+    let rows = orchestrator.store.agents().await?.into_iter();
+    let items = rows.map(|row| {
+        let filters = filters.remove(&row.agent.number).unwrap_or_default();
+        item(&orchestrator.fleet, row, filters)
     });
     Ok(Json(List { items: items.collect(), next: None }))
+}
+
+/// Take an agent's identity away, for good: its streams end at once and its certificate is worth nothing. What it recorded
+/// stays; its filters run on where it runs. To have it back, let it join again.
+#[utoipa::path(delete, path = "/api/v1/agents/{id}", operation_id = "revokeAgent", tag = "agents", params(("id" = String, Path,)),
+    responses((status = 204), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn revoke(State(orchestrator): State<Arc<Orchestrator>>, Id(id): Id) -> Result<StatusCode, Problem> {
+    if !orchestrator.store.revoke_agent(id, now_us()).await? {
+        return Err(Problem::not_found(format!("there is no agent {id}")));
+    }
+    orchestrator.fleet.announce_revocation();
+    tracing::warn!(agent = %id, "the agent's identity was revoked");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn item(fleet: &Fleet, row: AgentRow, filters: Vec<FilterOutcome>) -> AgentItem {
+    let presence = fleet.presence(row.agent.number);
+    let heard =
+        presence.as_ref().map_or(0, |(age, _)| now_us().saturating_sub(u64::try_from(age.as_micros()).unwrap_or(0)));
+    let state = match presence {
+        _ if row.agent.is_revoked => "revoked",
+        Some(_) => "connected",
+        None => "disconnected",
+    };
+    AgentItem {
+        id: row.agent.id,
+        name: row.name,
+        group: row.agent.group,
+        state,
+        joined: rfc3339(row.joined_us),
+        last_seen: rfc3339(row.last_seen_us.max(heard)),
+        version: row.version,
+        listen: row.listen,
+        admin: row.admin,
+        revision: row.revision,
+        workers: row.workers,
+        certificate_ends: row.certified_us.map(rfc3339),
+        revoked: row.revoked_us.map(rfc3339),
+        filters,
+        activity: presence.and_then(|(_, heartbeat)| heartbeat).map(|heartbeat| Activity {
+            exchanges_total: heartbeat.exchanges_total,
+            exchanges_active: heartbeat.exchanges_active,
+            connections_active: heartbeat.connections_active,
+            recorder_dropped: heartbeat.recorder_dropped,
+            spooled_bytes: heartbeat.spooled_bytes,
+        }),
+    }
 }

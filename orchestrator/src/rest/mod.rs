@@ -20,7 +20,7 @@ use axum::{
     http::{HeaderValue, header},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse as _, Response},
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -63,6 +63,7 @@ fn router(orchestrator: Arc<Orchestrator>) -> Router {
         .route("/filters", get(filters::list).merge(post(push::push).layer(DefaultBodyLimit::max(largest))))
         .route("/filters/{name}", get(filters::one))
         .route("/agents", get(agents::list))
+        .route("/agents/{id}", delete(agents::revoke))
         .route("/agents/{id}/metrics", get(metrics::of_agent))
         .route("/metrics", get(metrics::list))
         .route("/join-tokens", post(join_tokens::make))

@@ -52,7 +52,7 @@ pub(crate) fn document() -> String {
     info(title = "Weir orchestrator", description = "Traffic, filters, agents and metrics of a fleet of Weir agents."),
     paths(
         exchanges::list, exchanges::one, arrivals::list, bodies::request, bodies::response, filters::list, filters::one, push::push,
-        agents::list, metrics::list, metrics::of_agent, join_tokens::make, health, ready, prometheus, openapi,
+        agents::list, agents::revoke, metrics::list, metrics::of_agent, join_tokens::make, health, ready, prometheus, openapi,
     ),
     security(("token" = [])),
     modifiers(&Token),

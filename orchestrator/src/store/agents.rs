@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Store, StoreError, signed, sql::Row};
+use super::{Store, StoreError, signed, sql::Row, unsigned};
 
 /// Who an agent is: found by the id in its certificate.
 #[derive(Debug, Clone)]
@@ -10,6 +10,8 @@ pub(crate) struct Agent {
     pub(crate) number: i64,
     pub(crate) id: Uuid,
     pub(crate) group: String,
+    /// Its identity was taken away: what it recorded stays.
+    pub(crate) is_revoked: bool,
 }
 
 /// An agent as it last said of itself.
@@ -24,6 +26,9 @@ pub(crate) struct AgentRow {
     pub(crate) admin: String,
     pub(crate) revision: u64,
     pub(crate) workers: u64,
+    pub(crate) revoked_us: Option<u64>,
+    /// When the certificate ends that it showed last; none when it never came.
+    pub(crate) certified_us: Option<u64>,
 }
 
 /// What an agent made of the newest statement about one filter.
@@ -37,14 +42,18 @@ pub(crate) struct Outcome {
     pub(crate) reason: String,
 }
 
-const AGENT: &str = "SELECT number, id, grp, name, joined_us, last_seen_us, version, listen, admin, revision, workers \
-                     FROM agents ORDER BY number";
+const AGENT: &str = "SELECT number, id, grp, name, joined_us, last_seen_us, version, listen, admin, revision, workers, \
+                     revoked_us, certified_us FROM agents ORDER BY number";
 
 impl Store {
-    /// The agent of a certificate; none when it never joined here or was removed.
+    /// The agent of a certificate; none when it never joined here.
     pub(crate) async fn agent(&self, id: Uuid) -> Result<Option<Agent>, StoreError> {
-        let row = self.sql("SELECT number, grp FROM agents WHERE id = $1").bind(id).fetch_optional(&self.reads).await?;
-        let agent = |row: Row| Ok(Agent { number: row.get(0)?, id, group: row.get(1)? });
+        let sql = self.sql("SELECT number, grp, revoked_us FROM agents WHERE id = $1");
+        let agent = |row: Row| {
+            let revoked: Option<i64> = row.get(2)?;
+            Ok(Agent { number: row.get(0)?, id, group: row.get(1)?, is_revoked: revoked.is_some() })
+        };
+        let row = sql.bind(id).fetch_optional(&self.reads).await?;
         row.map(agent).transpose()
     }
 
@@ -84,6 +93,18 @@ impl Store {
             .execute(&self.writes)
             .await?;
         Ok(())
+    }
+
+    /// The certificate that the agent shows ends at this time.
+    pub(crate) async fn agent_certified(&self, number: i64, until_us: u64) -> Result<(), StoreError> {
+        let sql = self.sql("UPDATE agents SET certified_us = $1 WHERE number = $2");
+        sql.bind(signed(until_us)).bind(number).execute(&self.writes).await.map(drop)
+    }
+
+    /// Takes the agent's identity away, for good; whether there is such an agent. Once more changes nothing.
+    pub(crate) async fn revoke_agent(&self, id: Uuid, now_us: u64) -> Result<bool, StoreError> {
+        let sql = self.sql("UPDATE agents SET revoked_us = coalesce(revoked_us, $1) WHERE id = $2");
+        Ok(sql.bind(signed(now_us)).bind(id).execute(&self.writes).await? == 1)
     }
 
     /// Ack or nack of a revision: takes the place of what the agent said before.
@@ -144,8 +165,9 @@ impl Store {
 }
 
 fn agent_row(row: &Row) -> Result<AgentRow, StoreError> {
+    let (revoked, certified): (Option<i64>, Option<i64>) = (row.get(11)?, row.get(12)?);
     Ok(AgentRow {
-        agent: Agent { number: row.get(0)?, id: row.get(1)?, group: row.get(2)? },
+        agent: Agent { number: row.get(0)?, id: row.get(1)?, group: row.get(2)?, is_revoked: revoked.is_some() },
         name: row.get(3)?,
         joined_us: row.number(4)?,
         last_seen_us: row.number(5)?,
@@ -154,5 +176,7 @@ fn agent_row(row: &Row) -> Result<AgentRow, StoreError> {
         admin: row.get(8)?,
         revision: row.number(9)?,
         workers: row.number(10)?,
+        revoked_us: revoked.map(unsigned),
+        certified_us: certified.map(unsigned),
     })
 }

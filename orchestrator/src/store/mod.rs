@@ -23,7 +23,7 @@ use std::{borrow::Cow, io, sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 
-pub(crate) use agents::{Agent, Outcome};
+pub(crate) use agents::{Agent, AgentRow, Outcome};
 pub(crate) use arrivals::Arrivals;
 pub(crate) use exchanges::Summary;
 pub(crate) use filters::{Accepted, FilterRow, Publishing, StatementRow};

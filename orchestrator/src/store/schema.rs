@@ -16,6 +16,7 @@ pub(super) const SQLITE: &Migrations = &[
     (1, "first", include_str!("../../migrations/sqlite/0001_first.sql")),
     (2, "kept", include_str!("../../migrations/sqlite/0002_kept.sql")),
     (3, "joined", include_str!("../../migrations/sqlite/0003_joined.sql")),
+    (4, "certificates", include_str!("../../migrations/sqlite/0004_certificates.sql")),
 ];
 
 pub(super) const POSTGRES: &Migrations = &[(1, "first", include_str!("../../migrations/postgres/0001_first.sql"))];

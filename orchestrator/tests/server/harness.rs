@@ -20,9 +20,9 @@ use uuid::Uuid;
 use weir_artifact::{Digest, Envelope, Limits, Publication, PublisherKey, Removal, Statement};
 use weir_orchestrator::{ServeArgs, ServeConfig, Server};
 use weir_proto::v1::{
-    AgentMessage, DesiredState, Exchange, Hello, JoinRequest, JoinResponse, OrchestratorMessage, Request, Response,
-    TrafficAck, TrafficBatch, agent_message, control_client::ControlClient, enrolment_client::EnrolmentClient,
-    orchestrator_message, traffic_client::TrafficClient,
+    AgentMessage, DesiredState, Exchange, Hello, JoinRequest, JoinResponse, OrchestratorMessage, RenewRequest, Request,
+    Response, TrafficAck, TrafficBatch, agent_message, control_client::ControlClient,
+    enrolment_client::EnrolmentClient, orchestrator_message, traffic_client::TrafficClient,
 };
 use weir_testkit::postgres::Database;
 
@@ -251,6 +251,20 @@ impl Agent {
         let identity = Identity::from_pem(chain, key.serialize_pem());
         let channel = connect(grpc, &ticket.ca, Some(identity)).await?;
         Ok(Self { id: joined.agent_id.parse().unwrap(), channel })
+    }
+
+    /// The same agent on another connection, with a new certificate for another key; its chain too.
+    pub(crate) async fn renewed(&self, grpc: SocketAddr, ca: &[u8]) -> Result<(Self, Vec<Vec<u8>>), Status> {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["weir-orchestrator".to_owned()]).unwrap();
+        let request = params.serialize_request(&key).unwrap().der().to_vec();
+        let request = RenewRequest { certificate_request: request.into() };
+        let answer = ControlClient::new(self.channel.clone()).renew(request).await?.into_inner();
+        let chain: String = answer.certificate_chain.iter().map(|der| pem(der)).collect();
+        let identity = Identity::from_pem(chain, key.serialize_pem());
+        let channel = connect(grpc, ca, Some(identity)).await?;
+        let chain = answer.certificate_chain.iter().map(|der| der.to_vec()).collect();
+        Ok((Self { id: self.id, channel }, chain))
     }
 
     pub(crate) async fn sync(&self) -> Result<Control, Status> {

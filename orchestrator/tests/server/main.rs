@@ -12,7 +12,9 @@ mod metrics;
 mod openapi;
 mod publish;
 mod record;
+mod renew;
 mod rest;
+mod revoke;
 mod search;
 mod sync;
 
