@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_network_is_not_trusted_unless_one_says_so() {
-        let mode = |url| format!("{:?}", options(url).get_ssl_mode());
+        let mode = |url: &str| format!("{:?}", options(url).get_ssl_mode());
         assert_eq!(mode("postgres://weir:secret@db.example/weir"), "VerifyFull");
         assert_eq!(mode("postgresql://weir@10.0.0.7:6432/weir?application_name=x"), "VerifyFull");
         assert_eq!(mode("postgres://weir@db.example/weir?sslmode=require"), "Require");

@@ -1,6 +1,7 @@
 //! The orchestrator: hands out signed filters, records the fleet's traffic, answers questions about both.
 //! It never runs guest code; a component is looked at by parsing only.
 
+mod access;
 pub mod cli;
 mod clock;
 mod components;
@@ -19,6 +20,7 @@ mod store;
 mod telemetry;
 mod tokens;
 
+pub use access::Role;
 pub use config::{ConfigError, Limits, Retention, ServeArgs, ServeConfig, default_data_dir};
 pub use database::{Database, DatabaseUrl, PostgresUrl};
 pub use pki::PkiError;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use crate::{
-    Limits, fleet::Fleet, in_transit::InTransit, pki::Pki, store::Store, telemetry::Telemetry, tokens::TokenHash,
+    Limits, access::Passwords, fleet::Fleet, in_transit::InTransit, pki::Pki, store::Store, telemetry::Telemetry,
+    tokens::TokenHash,
 };
 
 /// One server's parts.
@@ -16,6 +17,7 @@ pub(crate) struct Orchestrator {
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) limits: Limits,
     pub(crate) admin: TokenHash,
+    pub(crate) passwords: Passwords,
     pub(crate) in_transit: InTransit,
     /// Turns of pushes, whose bodies are large.
     pub(crate) pushing: Semaphore,

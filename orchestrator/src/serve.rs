@@ -20,12 +20,15 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Retention, ServeConfig, clock::now_us, disk, fleet::Fleet, grpc, in_transit::InTransit, orchestrator::Orchestrator,
-    pki::Pki, pki::PkiError, rest, store::Store, store::StoreError, telemetry::Telemetry, tokens,
+    Retention, ServeConfig, access::Passwords, clock::now_us, disk, fleet::Fleet, grpc, in_transit::InTransit,
+    orchestrator::Orchestrator, pki::Pki, pki::PkiError, rest, store::Store, store::StoreError, telemetry::Telemetry,
+    tokens,
 };
 
 /// Between two looks at the retention bounds.
 const RETENTION: Duration = Duration::from_secs(60);
+/// How long entries of the audit trail are kept.
+const AUDIT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// Pushes in memory at a time.
 const PUSHES: usize = 2;
 /// Requests in progress may finish for so long after a signal.
@@ -98,9 +101,17 @@ impl Server {
         let store = Store::open(&config.database, config.limits, Arc::clone(&telemetry)).await?;
         let (admin, new_token) = admin_token(&store, dir, config.new_token).await?;
         let fleet = Arc::new(Fleet::default());
-        let (limits, pushing, in_transit) = (config.limits, Semaphore::new(PUSHES), InTransit::default());
-        let orchestrator = Orchestrator { store, fleet, pki, telemetry, limits, admin, in_transit, pushing };
-        let orchestrator = Arc::new(orchestrator);
+        let orchestrator = Arc::new(Orchestrator {
+            store,
+            fleet,
+            pki,
+            telemetry,
+            limits: config.limits,
+            admin,
+            passwords: Passwords::default(),
+            in_transit: InTransit::default(),
+            pushing: Semaphore::new(PUSHES),
+        });
 
         let (rest, rest_address) = bind("REST", config.rest).await?;
         let (grpc, grpc_address) = bind("gRPC", config.grpc).await?;
@@ -228,6 +239,10 @@ async fn retain(orchestrator: Arc<Orchestrator>, keep: Retention, stop: Cancella
                 tracing::info!(count, "exchanges beyond the retention bounds were deleted");
             }
             Err(error) => tracing::error!(%error, "old exchanges cannot be deleted"),
+        }
+        let oldest = now_us().saturating_sub(u64::try_from(AUDIT.as_micros()).unwrap_or(u64::MAX));
+        if let Err(error) = orchestrator.store.forget_access_before(oldest).await {
+            tracing::error!(%error, "old entries of the audit trail cannot be deleted");
         }
     }
 }

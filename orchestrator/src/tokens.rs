@@ -8,11 +8,17 @@ use subtle::ConstantTimeEq as _;
 pub(crate) type TokenHash = [u8; 32];
 
 const ADMIN: &str = "weir-admin-";
+const ACCESS: &str = "weir-token-";
 const JOIN: &str = "weir-once-";
 
 /// A new admin token.
 pub(crate) fn admin() -> String {
     random(ADMIN)
+}
+
+/// A new token for a program.
+pub(crate) fn access() -> String {
+    random(ACCESS)
 }
 
 /// A new join token.

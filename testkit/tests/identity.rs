@@ -37,6 +37,8 @@ async fn a_certificate_is_renewed_before_it_ends() -> anyhow::Result<()> {
     }
     // the first has ended by now: a filter is fetched and traffic recorded with another
     orchestrator.push(&filter("block")?, &BLOCK).await?;
+    // it may have been about to open its stream anew
+    agent.active("block", 1).await?;
     let url = format!("http://{}", origin.plain());
     let mut http = agent.client(&[])?.forward().await?;
     ensure!(http.get(&format!("{url}/secret")).await?.status == 403);

@@ -3,6 +3,7 @@
 //! any program can do.
 
 mod agents;
+mod audit;
 mod client;
 mod failure;
 mod filters;
@@ -15,8 +16,10 @@ mod person;
 mod publish;
 mod push;
 mod serve;
+mod tokens;
 mod traffic;
 pub(crate) mod units;
+mod users;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -42,6 +45,9 @@ enum Command {
     Traffic(traffic::Traffic),
     Keys(keys::Keys),
     JoinToken(join_token::JoinTokenArgs),
+    Tokens(tokens::Tokens),
+    Users(users::Users),
+    Audit(audit::Audit),
 }
 
 /// Runs the command that the process was started with.
@@ -74,6 +80,9 @@ fn execute(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
             Command::Traffic(traffic) => traffic.run().await,
             Command::Keys(keys) => keys.run().await,
             Command::JoinToken(join) => join.run().await,
+            Command::Tokens(tokens) => tokens.run().await,
+            Command::Users(users) => users.run().await,
+            Command::Audit(audit) => audit.run().await,
         }
     })
 }

@@ -2,24 +2,28 @@
 
 mod agents;
 mod arrivals;
+mod audit;
 mod bodies;
 mod exchanges;
 mod filters;
+mod gate;
 mod input;
 mod join_tokens;
 mod metrics;
 mod open;
 mod problem;
 mod push;
+mod tokens;
+mod users;
 
-use std::{io, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
     http::{HeaderValue, header},
     middleware::{Next, from_fn_with_state},
-    response::{IntoResponse as _, Response},
+    response::Response,
     routing::{delete, get, post},
 };
 use serde::Serialize;
@@ -27,8 +31,12 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
-use crate::{orchestrator::Orchestrator, tokens};
+use crate::{
+    access::Permission::{Administer, Operate, Publish, Read},
+    orchestrator::Orchestrator,
+};
 
+use gate::Asks as _;
 use problem::Problem;
 
 /// Of a body that carries no component.
@@ -48,28 +56,35 @@ pub(crate) async fn serve(
     listener: TcpListener,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    axum::serve(listener, router(orchestrator)).with_graceful_shutdown(stop.cancelled_owned()).await
+    let service = router(orchestrator).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await
 }
 
 fn router(orchestrator: Arc<Orchestrator>) -> Router {
     // Base64 takes four bytes for three; the statement comes on top.
     let largest = usize::try_from(orchestrator.limits.component_bytes).unwrap_or(usize::MAX) / 3 * 4 + (4 << 20);
+    let push = post(push::push).layer(DefaultBodyLimit::max(largest)).asks(Publish);
     let api = Router::new()
-        .route("/exchanges", get(exchanges::list))
-        .route("/exchanges/arrivals", get(arrivals::list))
-        .route("/exchanges/{id}", get(exchanges::one))
-        .route("/exchanges/{id}/request/body", get(bodies::request))
-        .route("/exchanges/{id}/response/body", get(bodies::response))
-        .route("/filters", get(filters::list).merge(post(push::push).layer(DefaultBodyLimit::max(largest))))
-        .route("/filters/{name}", get(filters::one))
-        .route("/agents", get(agents::list))
-        .route("/agents/{id}", delete(agents::revoke))
-        .route("/agents/{id}/metrics", get(metrics::of_agent))
-        .route("/metrics", get(metrics::list))
-        .route("/join-tokens", post(join_tokens::make))
+        .route("/exchanges", get(exchanges::list).asks(Read))
+        .route("/exchanges/arrivals", get(arrivals::list).asks(Read))
+        .route("/exchanges/{id}", get(exchanges::one).asks(Read))
+        .route("/exchanges/{id}/request/body", get(bodies::request).asks(Read))
+        .route("/exchanges/{id}/response/body", get(bodies::response).asks(Read))
+        .route("/filters", get(filters::list).asks(Read).merge(push))
+        .route("/filters/{name}", get(filters::one).asks(Read))
+        .route("/agents", get(agents::list).asks(Read))
+        .route("/agents/{id}", delete(agents::revoke).asks(Operate))
+        .route("/agents/{id}/metrics", get(metrics::of_agent).asks(Read))
+        .route("/metrics", get(metrics::list).asks(Read))
+        .route("/join-tokens", post(join_tokens::make).asks(Operate))
+        .route("/tokens", get(tokens::list).post(tokens::make).asks(Administer))
+        .route("/tokens/{id}", delete(tokens::revoke).asks(Administer))
+        .route("/users", get(users::list).post(users::add).asks(Administer))
+        .route("/users/{name}", delete(users::remove).asks(Administer))
+        .route("/audit", get(audit::list).asks(Administer))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(from_fn_with_state(Arc::clone(&orchestrator), authorize));
+        .layer(from_fn_with_state(Arc::clone(&orchestrator), gate::authenticate));
     Router::new()
         .nest("/api/v1", api)
         .route("/healthz", get(open::health))
@@ -89,16 +104,6 @@ async fn not_found() -> Problem {
 
 async fn method_not_allowed() -> Problem {
     Problem::method_not_allowed()
-}
-
-/// Nothing of a request is looked at before its token.
-async fn authorize(State(orchestrator): State<Arc<Orchestrator>>, request: Request, next: Next) -> Response {
-    let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = given.and_then(|value| value.split_once(' ')).filter(|(kind, _)| kind.eq_ignore_ascii_case("bearer"));
-    match token {
-        Some((_, token)) if tokens::same(&tokens::hash(token), &orchestrator.admin) => next.run(request).await,
-        _ => Problem::unauthorized().into_response(),
-    }
 }
 
 /// What every response says, and its count.

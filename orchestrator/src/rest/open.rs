@@ -12,7 +12,9 @@ use utoipa::{
     openapi::security::{Http, HttpAuthScheme, SecurityScheme},
 };
 
-use super::{agents, arrivals, bodies, exchanges, filters, join_tokens, metrics, problem::Problem, push};
+use super::{
+    agents, arrivals, audit, bodies, exchanges, filters, join_tokens, metrics, problem::Problem, push, tokens, users,
+};
 use crate::orchestrator::Orchestrator;
 
 /// The process runs.
@@ -52,9 +54,10 @@ pub(crate) fn document() -> String {
     info(title = "Weir orchestrator", description = "Traffic, filters, agents and metrics of a fleet of Weir agents."),
     paths(
         exchanges::list, exchanges::one, arrivals::list, bodies::request, bodies::response, filters::list, filters::one, push::push,
-        agents::list, agents::revoke, metrics::list, metrics::of_agent, join_tokens::make, health, ready, prometheus, openapi,
+        agents::list, agents::revoke, metrics::list, metrics::of_agent, join_tokens::make, tokens::list, tokens::make, tokens::revoke,
+        users::list, users::add, users::remove, audit::list, health, ready, prometheus, openapi,
     ),
-    security(("token" = [])),
+    security(("token" = []), ("password" = [])),
     modifiers(&Token),
 )]
 struct Interface;
@@ -65,5 +68,6 @@ impl Modify for Token {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let components = openapi.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+        components.add_security_scheme("password", SecurityScheme::Http(Http::new(HttpAuthScheme::Basic)));
     }
 }

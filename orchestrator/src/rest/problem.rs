@@ -10,7 +10,10 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::store::StoreError;
+use crate::{
+    access::{Permission, Role},
+    store::StoreError,
+};
 
 /// What went wrong, for programs (`type`) and for people.
 #[derive(Debug, Serialize, ToSchema)]
@@ -50,8 +53,17 @@ impl Problem {
     }
 
     pub(super) fn unauthorized() -> Self {
-        let detail = "send the admin token: Authorization: Bearer TOKEN";
+        let detail = "send a token that counts (Authorization: Bearer TOKEN), or a user's name and password (Basic)";
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+
+    pub(super) fn forbidden(role: Role, permission: Permission) -> Self {
+        let detail = format!("this is for {}; your role is {role}", permission.roles());
+        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    }
+
+    pub(super) fn busy(detail: &str) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", detail)
     }
 
     pub(super) fn not_found(detail: impl Into<String>) -> Self {

@@ -1,6 +1,7 @@
 //! What the orchestrator knows, on disk. Statements go in, rows come out; no protocol of either side is known here
 //! beyond the messages that are kept whole.
 
+mod access;
 mod agents;
 mod arrivals;
 mod dialect;
@@ -23,6 +24,7 @@ use std::{borrow::Cow, io, sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 
+pub(crate) use access::{AccessToken, Audited, User};
 pub(crate) use agents::{Agent, AgentRow, Outcome};
 pub(crate) use arrivals::Arrivals;
 pub(crate) use exchanges::Summary;

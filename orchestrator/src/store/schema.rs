@@ -17,9 +17,14 @@ pub(super) const SQLITE: &Migrations = &[
     (2, "kept", include_str!("../../migrations/sqlite/0002_kept.sql")),
     (3, "joined", include_str!("../../migrations/sqlite/0003_joined.sql")),
     (4, "certificates", include_str!("../../migrations/sqlite/0004_certificates.sql")),
+    (5, "access", include_str!("../../migrations/sqlite/0005_access.sql")),
 ];
 
-pub(super) const POSTGRES: &Migrations = &[(1, "first", include_str!("../../migrations/postgres/0001_first.sql"))];
+pub(super) const POSTGRES: &Migrations = &[
+    (1, "first", include_str!("../../migrations/postgres/0001_first.sql")),
+    (2, "certificates", include_str!("../../migrations/postgres/0002_certificates.sql")),
+    (3, "access", include_str!("../../migrations/postgres/0003_access.sql")),
+];
 
 pub(super) async fn migrate_sqlite(writes: &SqlitePool) -> Result<(), StoreError> {
     migrate(SQLITE, writes).await

@@ -2,6 +2,8 @@
 #![cfg(test)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+#[path = "../server/access.rs"]
+mod access;
 mod away;
 #[path = "../server/component.rs"]
 mod component;
@@ -22,8 +24,12 @@ mod publish;
 #[path = "../server/record.rs"]
 mod record;
 mod refusals;
+#[path = "../server/renew.rs"]
+mod renew;
 #[path = "../server/rest.rs"]
 mod rest;
+#[path = "../server/revoke.rs"]
+mod revoke;
 #[path = "../server/search.rs"]
 mod search;
 #[path = "../server/sync.rs"]

@@ -1,6 +1,7 @@
 //! The server as agents and people meet it: a real server on free ports, a real SQLite file, real TLS.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod access;
 mod component;
 mod config;
 mod durability;

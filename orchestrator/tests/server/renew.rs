@@ -4,11 +4,10 @@ use tonic::Code;
 use weir_proto::v1::{RenewRequest, control_client::ControlClient};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use crate::harness::{Running, eventually};
+use crate::harness::{Home, Running, eventually};
 
 async fn short_lived() -> Running {
-    let dir = tempfile::tempdir().unwrap();
-    Running::start_in(dir, |mut args| {
+    Running::start_in(Home::new().await, |mut args| {
         args.agent_certificate = Some("5s".to_owned());
         args
     })

@@ -1,0 +1,126 @@
+//! `orchestrator tokens`: credentials of programs.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{
+    client::Connect,
+    failure::Failure,
+    output::{self, Column, Format},
+    person, units,
+};
+use crate::Role;
+
+/// Make, list and revoke the tokens by which programs use the orchestrator
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Tokens {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    list: List,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Every token that still counts
+    List(List),
+    /// Make a token and print it alone: it is shown this once
+    Create {
+        /// What it is for, as it stands in the audit trail
+        name: String,
+        /// What it may be used for
+        #[arg(long, value_enum)]
+        role: Role,
+        /// How long it can be used
+        #[arg(long, value_name = "DURATION", default_value = "90d", value_parser = units::duration)]
+        expires_in: Duration,
+        #[command(flatten)]
+        connect: Connect,
+    },
+    /// Make a token worth nothing, at once
+    Revoke {
+        /// Of the listing
+        id: String,
+        #[command(flatten)]
+        connect: Connect,
+    },
+}
+
+#[derive(Debug, Args)]
+struct List {
+    /// Form of the answer
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    #[command(flatten)]
+    connect: Connect,
+}
+
+#[derive(Deserialize)]
+struct Made {
+    token: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Row {
+    id: String,
+    name: String,
+    role: String,
+    created_by: String,
+    expires: String,
+    last_used: Option<String>,
+}
+
+impl Tokens {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        match self.command {
+            None => self.list.run().await,
+            Some(Command::List(list)) => list.run().await,
+            Some(Command::Create { name, role, expires_in, connect }) => {
+                let wanted = json!({"name": name, "role": role, "expires_in_s": expires_in.as_secs()});
+                let made: Made = connect.client()?.post(&["tokens"], &wanted).await?;
+                Ok(output::say(made.token)?)
+            }
+            Some(Command::Revoke { id, connect }) => {
+                connect.client()?.delete(&["tokens", &id]).await?;
+                Ok(output::say(format!("revoked {}", person::line(&id)))?)
+            }
+        }
+    }
+}
+
+impl List {
+    async fn run(self) -> Result<(), Failure> {
+        let items = self.connect.client()?.all(&["tokens"]).await?;
+        if self.format == Format::Json {
+            return Ok(output::json(&items)?);
+        }
+        let rows = items.into_iter().map(|item| serde_json::from_value::<Row>(item).unwrap_or_default().cells());
+        let columns = [
+            Column::Long("NAME"),
+            Column::Text("ROLE"),
+            Column::Text("EXPIRES"),
+            Column::Text("LAST USED"),
+            Column::Text("MADE BY"),
+            Column::Text("ID"),
+        ];
+        Ok(output::say(output::table(columns, rows.collect()))?)
+    }
+}
+
+impl Row {
+    fn cells(self) -> [String; 6] {
+        [
+            person::or_dash(&self.name),
+            person::or_dash(&self.role),
+            units::short_time(&self.expires),
+            self.last_used.map_or_else(|| "never".to_owned(), |time| units::short_time(&time)),
+            person::or_dash(&self.created_by),
+            person::or_dash(&self.id),
+        ]
+    }
+}

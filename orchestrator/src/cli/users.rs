@@ -1,0 +1,120 @@
+//! `orchestrator users`: people who may use REST with a name and a password.
+
+use std::{
+    fs,
+    io::{self, BufRead as _, IsTerminal as _},
+    path::PathBuf,
+};
+
+use clap::{Args, Subcommand};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    client::Connect,
+    failure::Failure,
+    output::{self, Column, Format},
+    person, units,
+};
+use crate::Role;
+
+/// Add, list and remove people who may use the orchestrator
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Users {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    list: List,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Everybody
+    List(List),
+    /// Add somebody; the password is the first line of stdin, which a terminal does not show
+    Add {
+        name: String,
+        /// What they may do
+        #[arg(long, value_enum)]
+        role: Role,
+        /// Read the password from the first line of this file instead
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+        #[command(flatten)]
+        connect: Connect,
+    },
+    /// Remove somebody: the password is worth nothing, at once
+    Remove {
+        name: String,
+        #[command(flatten)]
+        connect: Connect,
+    },
+}
+
+#[derive(Debug, Args)]
+struct List {
+    /// Form of the answer
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    #[command(flatten)]
+    connect: Connect,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Row {
+    name: String,
+    role: String,
+    created: String,
+    created_by: String,
+}
+
+impl Users {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        match self.command {
+            None => self.list.run().await,
+            Some(Command::List(list)) => list.run().await,
+            Some(Command::Add { name, role, password_file, connect }) => {
+                let password = password(password_file)?;
+                let wanted = json!({"name": name, "role": role, "password": password});
+                let _: Value = connect.client()?.post(&["users"], &wanted).await?;
+                Ok(output::say(format!("added {} ({role})", person::line(&name)))?)
+            }
+            Some(Command::Remove { name, connect }) => {
+                connect.client()?.delete(&["users", &name]).await?;
+                Ok(output::say(format!("removed {}", person::line(&name)))?)
+            }
+        }
+    }
+}
+
+impl List {
+    async fn run(self) -> Result<(), Failure> {
+        let items = self.connect.client()?.all(&["users"]).await?;
+        if self.format == Format::Json {
+            return Ok(output::json(&items)?);
+        }
+        let cells = |item| {
+            let row: Row = serde_json::from_value(item).unwrap_or_default();
+            let name = person::or_dash(&row.name);
+            [name, person::or_dash(&row.role), units::short_time(&row.created), person::or_dash(&row.created_by)]
+        };
+        let columns = [Column::Long("NAME"), Column::Text("ROLE"), Column::Text("ADDED"), Column::Text("ADDED BY")];
+        Ok(output::say(output::table(columns, items.into_iter().map(cells).collect()))?)
+    }
+}
+
+/// The first line, without its end.
+fn password(file: Option<PathBuf>) -> Result<String, Failure> {
+    let text = match file {
+        Some(path) => fs::read_to_string(&path).map_err(|error| Failure::File { path, error })?,
+        None if io::stdin().is_terminal() => rpassword::prompt_password("password: ")?,
+        None => {
+            let mut line = String::new();
+            io::stdin().lock().read_line(&mut line)?;
+            line
+        }
+    };
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}

@@ -1,0 +1,152 @@
+//! Who may pass. A request's credential becomes a `Principal` before anything else of it is looked at; each route says what
+//! it asks for; and what somebody changed is in the audit trail.
+
+use std::{convert::Infallible, net::SocketAddr, sync::Arc};
+
+use axum::{
+    extract::{ConnectInfo, MatchedPath, Request, State},
+    http::{HeaderMap, Method, header},
+    middleware::{Next, from_fn},
+    response::{IntoResponse as _, Response},
+    routing::MethodRouter,
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+use super::problem::Problem;
+use crate::{
+    access::{PasswordError, Permission, Principal},
+    clock::now_us,
+    orchestrator::Orchestrator,
+    tokens,
+};
+
+/// Longest name of a user that is looked up.
+const LONGEST_NAME: usize = 64;
+
+/// What a request's `Authorization` says (RFC 6750, RFC 7617).
+enum Credential {
+    Bearer(String),
+    Basic { user: String, password: String },
+}
+
+/// Routes that ask for something.
+pub(super) trait Asks {
+    /// For whoever may do that.
+    fn asks(self, permission: Permission) -> Self;
+}
+
+impl Asks for MethodRouter<Arc<Orchestrator>, Infallible> {
+    fn asks(self, permission: Permission) -> Self {
+        self.route_layer(from_fn(move |request: Request, next: Next| async move {
+            match request.extensions().get::<Principal>() {
+                Some(principal) if principal.role.may(permission) => next.run(request).await,
+                Some(principal) => Problem::forbidden(principal.role, permission).into_response(),
+                None => Problem::unauthorized().into_response(),
+            }
+        }))
+    }
+}
+
+/// Nothing of a request is looked at before its credential.
+pub(super) async fn authenticate(
+    State(orchestrator): State<Arc<Orchestrator>>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let principal = match principal(&orchestrator, request.headers(), client).await {
+        Ok(principal) => principal,
+        Err(problem) => return problem.into_response(),
+    };
+    request.extensions_mut().insert(principal.clone());
+    let is_change = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if !is_change {
+        return next.run(request).await;
+    }
+    let action = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let action = format!("{} {action}", request.method());
+    let object = request.uri().path().to_owned();
+    let response = next.run(request).await;
+    let entry = principal.did(&action, &object, response.status().as_u16(), client.ip(), now_us());
+    if let Err(error) = orchestrator.store.audit(entry).await {
+        tracing::error!(%error, actor = principal.name, action, object, "a change is not in the audit trail");
+    }
+    response
+}
+
+async fn principal(orchestrator: &Orchestrator, headers: &HeaderMap, client: SocketAddr) -> Result<Principal, Problem> {
+    let refused = |who: &str| {
+        tracing::info!(%client, who, "a credential was refused");
+        Problem::unauthorized()
+    };
+    match credential(headers).ok_or_else(Problem::unauthorized)? {
+        Credential::Bearer(token) => {
+            let hash = tokens::hash(&token);
+            if tokens::same(&hash, &orchestrator.admin) {
+                return Ok(Principal::first());
+            }
+            let found = orchestrator.store.access_token(hash, now_us()).await?;
+            let token = found.ok_or_else(|| refused("a token"))?;
+            Ok(Principal { name: format!("token:{}", token.name), role: token.role })
+        }
+        Credential::Basic { user, password } => {
+            let known = orchestrator.store.user(&user).await?;
+            let (role, kept) = known.map_or((None, None), |user| (Some(user.role), Some(user.password)));
+            match (orchestrator.passwords.is_right(kept, password).await, role) {
+                (Ok(true), Some(role)) => Ok(Principal { name: format!("user:{user}"), role }),
+                (Err(PasswordError::Busy), _) => Err(Problem::busy("too many passwords are being tried: try again")),
+                _ => Err(refused(&user)),
+            }
+        }
+    }
+}
+
+fn credential(headers: &HeaderMap) -> Option<Credential> {
+    let mut given = headers.get_all(header::AUTHORIZATION).iter();
+    let (kind, rest) = given.next()?.to_str().ok()?.split_once(' ')?;
+    if given.next().is_some() {
+        return None;
+    }
+    let rest = rest.trim();
+    if kind.eq_ignore_ascii_case("bearer") {
+        return Some(Credential::Bearer(rest.to_owned()));
+    }
+    if !kind.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let text = String::from_utf8(STANDARD.decode(rest).ok()?).ok()?;
+    let (user, password) = text.split_once(':')?;
+    (user.len() <= LONGEST_NAME).then(|| Credential::Basic { user: user.to_owned(), password: password.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn read(values: &[&[u8]]) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(header::AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
+        }
+        credential(&headers).map(|credential| match credential {
+            Credential::Bearer(token) => token,
+            Credential::Basic { user, password } => format!("{user} {password}"),
+        })
+    }
+
+    #[test]
+    fn one_credential_or_none() {
+        assert_eq!(read(&[b"Bearer abc"]).as_deref(), Some("abc"));
+        assert_eq!(read(&[b"bEARER  abc "]).as_deref(), Some("abc"));
+        assert_eq!(read(&[b"Basic QWxhZGRpbjpvcGVuOnNlc2FtZQ=="]).as_deref(), Some("Aladdin open:sesame"));
+        for other in
+            [&b"abc"[..], b"", b"Bearer", b"Digest x", b"Basic %%", b"Basic YWJj", b"Basic /w==", b"Bearer \xff"]
+        {
+            assert_eq!(read(&[other]), None, "{other:?}");
+        }
+        assert_eq!(read(&[b"Bearer abc", b"Bearer abc"]), None);
+        assert_eq!(read(&[]), None);
+    }
+}

@@ -1,0 +1,218 @@
+//! Who may do what: every address by every role, tokens and users while they count, and the trail that changes leave.
+
+use std::time::Duration;
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::harness::{Person, Running, eventually};
+
+const ROLES: [&str; 4] = ["viewer", "operator", "publisher", "admin"];
+
+/// What each operation of the description asks for: the roles that pass.
+const MATRIX: &[(&str, &[&str])] = &[
+    ("listExchanges", &ROLES),
+    ("getExchange", &ROLES),
+    ("followExchanges", &ROLES),
+    ("getRequestBody", &ROLES),
+    ("getResponseBody", &ROLES),
+    ("listFilters", &ROLES),
+    ("getFilter", &ROLES),
+    ("publishStatement", &["publisher", "admin"]),
+    ("listAgents", &ROLES),
+    ("revokeAgent", &["operator", "admin"]),
+    ("listMetrics", &ROLES),
+    ("listAgentMetrics", &ROLES),
+    ("makeJoinToken", &["operator", "admin"]),
+    ("listTokens", &["admin"]),
+    ("makeToken", &["admin"]),
+    ("revokeToken", &["admin"]),
+    ("listUsers", &["admin"]),
+    ("addUser", &["admin"]),
+    ("removeUser", &["admin"]),
+    ("listAudit", &["admin"]),
+];
+
+impl Person {
+    fn with(&self, token: &str) -> Self {
+        Self { token: token.to_owned(), ..self.clone() }
+    }
+
+    async fn made(&self, name: &str, role: &str) -> Value {
+        let (status, made) = self.post("/api/v1/tokens", &json!({"name": name, "role": role})).await;
+        assert_eq!(status, StatusCode::CREATED, "{made}");
+        made
+    }
+
+    async fn status(&self, method: Method, path: &str) -> StatusCode {
+        self.request(method, path).send().await.unwrap().status()
+    }
+}
+
+#[tokio::test]
+async fn every_address_by_every_role() {
+    let running = Running::start().await;
+    let admin = &running.person;
+    let description = admin.get("/openapi.json").await;
+    let mut seen = 0;
+    for role in ROLES {
+        let person = admin.with(admin.made(role, role).await["token"].as_str().unwrap());
+        for (path, operations) in description["paths"].as_object().unwrap() {
+            for (method, operation) in operations.as_object().unwrap() {
+                if !path.starts_with("/api/v1/") {
+                    continue;
+                }
+                seen += 1;
+                let id = operation["operationId"].as_str().unwrap();
+                let rules = MATRIX.iter().find(|(name, _)| *name == id);
+                let (_, roles) = rules.unwrap_or_else(|| panic!("who may {id}?"));
+                let url = path.replace("{id}", &uuid::Uuid::nil().to_string()).replace("{name}", "nobody");
+                let method: Method = method.to_uppercase().parse().unwrap();
+                let response = person.request(method, &url).json(&json!({})).send().await.unwrap();
+                let status = response.status();
+                let answer: Value = response.json().await.unwrap_or_default();
+                if roles.contains(&role) {
+                    assert!(!matches!(status.as_u16(), 401 | 403 | 500..), "{role} {id}: {status} {answer}");
+                } else {
+                    assert_eq!(status, StatusCode::FORBIDDEN, "{role} {id}: {answer}");
+                    let detail = answer["detail"].as_str().unwrap();
+                    assert!(detail.ends_with(&format!("your role is {role}")), "{detail}");
+                }
+            }
+        }
+    }
+    assert_eq!(seen, MATRIX.len() * ROLES.len());
+}
+
+#[tokio::test]
+async fn a_token_counts_until_it_is_revoked_or_ends() {
+    let running = Running::start().await;
+    let admin = &running.person;
+    let made = admin.made("ci", "publisher").await;
+    let ci = admin.with(made["token"].as_str().unwrap());
+    assert_eq!(ci.status(Method::GET, "/api/v1/agents").await, StatusCode::OK);
+    let listed = admin.get("/api/v1/tokens").await;
+    assert_eq!(listed["items"][0]["name"], "ci");
+    assert_eq!(listed["items"][0]["created_by"], "admin");
+    assert!(listed["items"][0]["last_used"].is_string(), "{listed}");
+    assert!(!listed.to_string().contains(&ci.token), "{listed}");
+    let path = format!("/api/v1/tokens/{}", made["id"].as_str().unwrap());
+    assert_eq!(admin.status(Method::DELETE, &path).await, StatusCode::NO_CONTENT);
+    assert_eq!(admin.status(Method::DELETE, &path).await, StatusCode::NOT_FOUND);
+    assert_eq!(ci.status(Method::GET, "/api/v1/agents").await, StatusCode::UNAUTHORIZED);
+
+    let wanted = json!({"name": "short", "role": "viewer", "expires_in_s": 1});
+    let (_, made) = admin.post("/api/v1/tokens", &wanted).await;
+    let short = admin.with(made["token"].as_str().unwrap());
+    eventually(|| short.status(Method::GET, "/api/v1/agents"), |status| *status == StatusCode::UNAUTHORIZED).await;
+    assert_eq!(admin.get("/api/v1/tokens").await["items"], json!([]));
+}
+
+#[tokio::test]
+async fn what_is_asked_for_wrongly_makes_no_token_and_no_user() {
+    let running = Running::start().await;
+    let long = "x".repeat(65);
+    for (path, wanted) in [
+        ("tokens", json!({"name": "", "role": "viewer"})),
+        ("tokens", json!({"name": "a b", "role": "viewer"})),
+        ("tokens", json!({"name": long, "role": "viewer"})),
+        ("tokens", json!({"name": "a", "role": "root"})),
+        ("tokens", json!({"name": "a", "role": "viewer", "expires_in_s": 0})),
+        ("tokens", json!({"name": "a", "role": "viewer", "expires_in_s": 1_000_000_000})),
+        ("tokens", json!({"name": "a", "role": "viewer", "more": 1})),
+        ("users", json!({"name": "a:b", "role": "viewer", "password": "long enough for all"})),
+        ("users", json!({"name": "anna", "role": "viewer", "password": "too short"})),
+        ("users", json!({"name": "anna", "role": "viewer"})),
+    ] {
+        let (status, problem) = running.person.post(&format!("/api/v1/{path}"), &wanted).await;
+        assert!(matches!(status.as_u16(), 400 | 422), "{wanted}: {status}");
+        assert!(!problem.to_string().contains("too short"), "the password is told back: {problem}");
+    }
+    for path in ["tokens", "users"] {
+        assert_eq!(running.person.get(&format!("/api/v1/{path}")).await["items"], json!([]));
+    }
+}
+
+#[tokio::test]
+async fn people_have_a_name_and_a_password() {
+    let running = Running::start().await;
+    let admin = &running.person;
+    let anna = json!({"name": "anna", "role": "operator", "password": "korrekt horse bättery"});
+    let (status, added) = admin.post("/api/v1/users", &anna).await;
+    assert_eq!(status, StatusCode::CREATED, "{added}");
+    assert!(!added.to_string().contains("horse"), "{added}");
+    assert_eq!(admin.post("/api/v1/users", &anna).await.0, StatusCode::CONFLICT);
+    let as_user = |name: &str, password: &str, path: &str| {
+        let request = admin.http.get(format!("{}{path}", admin.base)).basic_auth(name, Some(password));
+        async move { request.send().await.unwrap().status() }
+    };
+    let agents = "/api/v1/agents";
+    assert_eq!(as_user("anna", "korrekt horse bättery", agents).await, StatusCode::OK);
+    assert_eq!(as_user("anna", "korrekt horse bättery", "/api/v1/users").await, StatusCode::FORBIDDEN);
+    for (name, password) in
+        [("anna", "korrekt horse battery"), ("anna", ""), ("hanna", "korrekt horse bättery"), ("", "")]
+    {
+        assert_eq!(as_user(name, password, agents).await, StatusCode::UNAUTHORIZED, "{name} {password}");
+    }
+    assert_eq!(admin.status(Method::DELETE, "/api/v1/users/anna").await, StatusCode::NO_CONTENT);
+    assert_eq!(admin.status(Method::DELETE, "/api/v1/users/anna").await, StatusCode::NOT_FOUND);
+    assert_eq!(as_user("anna", "korrekt horse bättery", agents).await, StatusCode::UNAUTHORIZED);
+}
+
+/// Guesses share few turns, and whoever has a token waits for none of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_passwords_keeps_no_token_waiting() {
+    let running = Running::start().await;
+    let admin = &running.person;
+    let flood: Vec<_> = (0..200)
+        .map(|n| {
+            let guess = admin.http.get(format!("{}/api/v1/agents", admin.base)).basic_auth("anna", Some(n.to_string()));
+            tokio::spawn(async move { guess.send().await.unwrap().status().as_u16() })
+        })
+        .collect();
+    for _ in 0..10 {
+        let asked = tokio::time::timeout(Duration::from_secs(10), admin.status(Method::GET, "/api/v1/agents"));
+        assert_eq!(asked.await.unwrap(), StatusCode::OK);
+    }
+    for guess in flood {
+        assert!(matches!(guess.await.unwrap(), 401 | 429));
+    }
+}
+
+#[tokio::test]
+async fn changes_leave_a_trail_granted_or_not() {
+    let running = Running::start().await;
+    let admin = &running.person;
+    let viewer = admin.with(admin.made("eyes", "viewer").await["token"].as_str().unwrap());
+    let path = format!("/api/v1/agents/{}", uuid::Uuid::nil());
+    assert_eq!(viewer.status(Method::DELETE, &path).await, StatusCode::FORBIDDEN);
+    assert_eq!(admin.status(Method::DELETE, &path).await, StatusCode::NOT_FOUND);
+    assert_eq!(admin.status(Method::POST, "/api/v1/nothing").await, StatusCode::NOT_FOUND);
+    viewer.get("/api/v1/agents").await;
+    let trail = admin.get("/api/v1/audit").await;
+    let told: Vec<_> = trail["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .rev()
+        .map(|entry| {
+            let text = |key: &str| entry[key].as_str().unwrap_or_else(|| panic!("{entry}")).to_owned();
+            assert_eq!(text("source"), "127.0.0.1");
+            (text("actor"), text("role"), text("action"), entry["status"].as_u64().unwrap())
+        })
+        .collect();
+    let entry =
+        |actor: &str, role: &str, action: &str, status| (actor.to_owned(), role.to_owned(), action.to_owned(), status);
+    assert_eq!(
+        told[..3],
+        [
+            entry("admin", "admin", "POST /api/v1/tokens", 201),
+            entry("token:eyes", "viewer", "DELETE /api/v1/agents/{id}", 403),
+            entry("admin", "admin", "DELETE /api/v1/agents/{id}", 404),
+        ]
+    );
+    let page = admin.get("/api/v1/audit?limit=1&actor=admin").await;
+    let next = page["next"].as_str().unwrap();
+    let older = admin.get(&format!("/api/v1/audit?limit=1&actor=admin&cursor={next}")).await;
+    assert_eq!(older["items"][0]["action"], "DELETE /api/v1/agents/{id}", "{page} {older}");
+}
