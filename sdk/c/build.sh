@@ -18,7 +18,7 @@ fi
 mkdir -p build
 # what the filter does not have it may not export
 hooks=
-for interface in connect completed tick; do
+for interface in connect message completed tick; do
     if grep -qw "weir_this_$interface" ./*.c; then hooks="$hooks -DWEIR_EXPORTS_$(echo $interface | tr a-z A-Z)"; fi
 done
 $zig cc --target=wasm32-wasi -mexec-model=reactor -std=c17 -Os -Wall -Wextra -Wl,--strip-all -Wl,-z,stack-size=65536 $hooks \

@@ -334,7 +334,7 @@ extern const weir_filter weir_this_filter;
 /* ---------------------------------------------------------------------------------------------------- further hooks */
 
 /* A filter has these where its author defines the table: `build.sh` looks for its name in the sources and says -DWEIR_EXPORTS_CONNECT,
- * -DWEIR_EXPORTS_COMPLETED, -DWEIR_EXPORTS_TICK. Other filters do not export them, and are not called. */
+ * -DWEIR_EXPORTS_MESSAGE, -DWEIR_EXPORTS_COMPLETED, -DWEIR_EXPORTS_TICK. Other filters do not export them, and are not called. */
 
 /* What a client asks to be connected to. */
 typedef struct {
@@ -376,6 +376,56 @@ typedef struct {
 } weir_connect_hooks;
 extern const weir_connect_hooks weir_this_connect;
 
+/* Who says a message. All server-sent events are of the upstream. */
+typedef enum { WEIR_BY_CLIENT, WEIR_BY_UPSTREAM } weir_origin;
+
+/* Text and bytes are of WebSockets. */
+typedef enum { WEIR_MESSAGE_TEXT, WEIR_MESSAGE_BINARY, WEIR_MESSAGE_EVENT } weir_message_kind;
+
+/* One whole message of a WebSocket, or one server-sent event. */
+typedef struct {
+  weir_message_kind kind;
+  const char *data; /* what it says, UTF-8 unless it is WEIR_MESSAGE_BINARY; a 0 that does not count stands behind it */
+  size_t length;
+  /* of WEIR_MESSAGE_EVENT */
+  const char *event; /* its type; NULL: none, which is "message" */
+  const char *id;    /* that the client is to keep; NULL: none */
+  bool has_retry;
+  uint32_t retry; /* milliseconds until the client connects again */
+} weir_message;
+
+/* What becomes of a message. */
+typedef struct {
+  uint8_t what;
+  weir_message message;
+  uint16_t code;
+  const char *reason;
+} weir_message_action;
+
+/* It goes on as it is. */
+weir_message_action weir_pass_message(void);
+/* This goes on in its place: an event in place of an event, text or bytes in place of text or bytes. What it points to is not
+ * copied: not on the stack of the hook, please. */
+weir_message_action weir_replace_message(weir_message message);
+/* The same message, but for what it says: an event keeps its type, id and time. */
+weir_message_action weir_replace_text(const weir_message *message, const char *text);
+/* Nothing goes on. */
+weir_message_action weir_drop_message(void);
+/* The WebSocket is closed, or the response ended, on both sides. The code is 1000 to 4999, of those that may be sent (RFC 6455 section
+ * 7.4), the reason at most 123 bytes. */
+weir_message_action weir_close(uint16_t code, const char *reason);
+
+/* Messages of WebSockets and of streams of server-sent events. Those of the client meet the filters of the chain in its order, those of
+ * the upstream in reverse. These hooks cannot wait. */
+typedef struct {
+  /* The upstream has answered a WebSocket's handshake with 101, or begun a stream of events. Whether this filter is to see what follows;
+   * NULL: it is. */
+  bool (*on_open)(weir_exchange *exchange, void *state);
+  /* One whole message, at most `weir_buffer_bytes` long; a longer one fails by policy. */
+  weir_message_action (*on_message)(weir_exchange *exchange, weir_origin origin, const weir_message *message, void *state);
+} weir_message_hooks;
+extern const weir_message_hooks weir_this_message;
+
 /* What an exchange came to, in figures: bytes of content, and milliseconds from the request's head on. */
 typedef struct {
   weir_done_reason reason;
@@ -387,8 +437,8 @@ typedef struct {
 } weir_summary;
 
 typedef struct {
-  /* Every exchange that the publication's `match` lets the filter see, whether or not it met another hook, before `done`. Nothing can be
-   * changed. */
+  /* Every exchange that the publication's `match` lets the filter see, whether or not it met another hook, but one that the filter failed
+   * and one that stood behind its open breaker. Before `done`. Nothing can be changed. */
   void (*on_completed)(weir_exchange *exchange, const weir_summary *summary, void *state);
 } weir_completed_hooks;
 extern const weir_completed_hooks weir_this_completed;

@@ -71,6 +71,7 @@ func (filter *Filter[State]) unexported() []Problem {
 		name         string
 	}{
 		{filter.Connect != nil || filter.ClientHello != nil, further.Connect, "connect"},
+		{filter.Open != nil || filter.Message != nil, further.Message, "message"},
 		{filter.Completed != nil, further.Completed, "completed"},
 		{filter.Tick != nil, further.Tick, "tick"},
 	} {

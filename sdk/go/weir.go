@@ -39,6 +39,7 @@ import (
 	"weir/internal/export_weir_filter_connect"
 	"weir/internal/export_weir_filter_events"
 	"weir/internal/export_weir_filter_lifecycle"
+	"weir/internal/export_weir_filter_message"
 	"weir/internal/export_weir_filter_tick"
 	// the component's exports
 	_ "weir/internal/gen/exports/wit_exports"
@@ -80,8 +81,14 @@ type Filter[State any] struct {
 	Connect func(to Tunnel) Decision
 	// ClientHello: TLS begins inside the tunnel. It is too late to redirect: that fails by policy. Import weir/connect.
 	ClientHello func(to Tunnel, hello ClientHello) Decision
+	// Open: the upstream has answered a WebSocket's handshake with 101, or begun a stream of server-sent events. Whether this filter is to
+	// see what follows; it is without this hook. Import weir/message.
+	Open func(response *Response, state *State) bool
+	// Message: one whole message, at most Limits.BufferBytes; a longer one fails by policy. Those of the client meet the filters of the
+	// chain in its order, those of the upstream in reverse. Neither this hook nor Open can wait. Import weir/message.
+	Message func(response *Response, origin Origin, content Content, state *State) MessageAction
 	// Completed: what an exchange came to, before Done: every exchange that the publication's match lets the filter see, whether or
-	// not it met another hook. Import weir/completed.
+	// not it met another hook, but one that the filter failed and one that stood behind its open breaker. Import weir/completed.
 	Completed func(request *Request, summary Summary, state *State)
 	// Tick: work by the clock, in each instance that a worker keeps. What was missed is not made up for. Import weir/tick.
 	Tick func()
@@ -97,6 +104,7 @@ func Export[Config, State any](defaults Config, build func(Config) (Filter[State
 	export_weir_filter_lifecycle.Guest = guest
 	export_weir_filter_events.Guest = guest
 	export_weir_filter_connect.Guest = guest
+	export_weir_filter_message.Guest = guest
 	export_weir_filter_completed.Guest = guest
 	export_weir_filter_tick.Guest = guest
 }

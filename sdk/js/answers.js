@@ -16,6 +16,7 @@ export const wait = new Answer("wait");
 
 export const intercept = new Answer("intercept");
 export const passThrough = new Answer("pass-through");
+export const close = (code, reason = "") => new Answer("close", { code, reason: String(reason) });
 export const deny = (reason) => new Answer("deny", String(reason));
 export const redirect = (target) => new Answer("redirect", String(target));
 
@@ -64,4 +65,21 @@ export function decision(returned) {
   if (returned === undefined) return next;
   if (returned instanceof Answer) return returned;
   throw new TypeError("a hook of a tunnel returns nothing, deny(…), redirect(…), intercept or passThrough");
+}
+
+const dropMessage = new Answer("drop-message");
+
+/** About a message: nothing, another in its place, or an answer. */
+export function messageAction(returned) {
+  if (returned === undefined) return pass;
+  if (returned === drop) return dropMessage;
+  return returned instanceof Answer ? returned : new Answer("replace", contentOf(returned));
+}
+
+function contentOf(said) {
+  if (typeof said === "string") return { tag: "text", val: said };
+  if (said instanceof Uint8Array || said instanceof ArrayBuffer) return { tag: "binary", val: bytesOf(said) };
+  if (typeof said?.data !== "string") throw new TypeError("a message is a string, a Uint8Array or an event: { data: … }");
+  const { event, data, id, retry } = said;
+  return { tag: "event", val: { event: event ?? undefined, data, id: id ?? undefined, retry: retry ?? undefined } };
 }

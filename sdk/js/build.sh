@@ -21,22 +21,20 @@ for file in *; do
 done
 cp -r "$sdk" build/modules/node_modules/weir
 
-# the tool puts every import of a world into the component, used or not: so the world has what the filter names
+# the tool puts every import of a world into the component, used or not: so the world has what the filter's modules import
 cp "$sdk/../../wit/filter.wit" build/wit/deps/filter/
 contract=$(sed -n 's/^package weir:filter@\(.*\);/\1/p' "$sdk/../../wit/filter.wit")
+node --experimental-vm-modules --no-warnings "$sdk/interfaces.mjs" build/modules/filter.js >build/interfaces
 {
     echo "package weir:guest;"
     echo "world guest {"
-    for interface in http log; do echo "  import weir:filter/$interface@$contract;"; done
-    for interface in limits metrics clock random kv tags timer callout secrets; do
-        if grep -qE "weir/$interface(\"|'|\.js)" filter.js; then echo "  import weir:filter/$interface@$contract;"; fi
+    for interface in http log limits metrics clock random kv tags timer callout secrets; do
+        if grep -qx "import $interface" build/interfaces; then echo "  import weir:filter/$interface@$contract;"; fi
     done
     # nor may it export what the filter does not
-    exported=$(tr '\n' ' ' <filter.js | sed -n 's/.*export const {\([^}]*\)}.*/\1/p' | tr -d ' ')
-    for interface in connect completed tick; do
-        case ,$exported, in *,$interface,*) echo "  export weir:filter/$interface@$contract;" ;; esac
+    for interface in lifecycle events connect message completed tick; do
+        if grep -qx "export $interface" build/interfaces; then echo "  export weir:filter/$interface@$contract;"; fi
     done
-    for interface in lifecycle events; do echo "  export weir:filter/$interface@$contract;"; done
     echo "}"
 } >build/wit/world.wit
 

@@ -213,4 +213,9 @@ export class Exchange {
   get response() {
     return http.status(this.#number) == null ? null : new Response(this.#number, true);
   }
+
+  get trailers() {
+    const [direction, what] = this.waiting.split("-");
+    return what === "trailers" ? new Trailers(this.#number, direction) : null;
+  }
 }

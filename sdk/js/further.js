@@ -1,10 +1,18 @@
 // Hooks that a filter may have besides those of every filter: each set of them is an interface that the component exports if the
 // entry module does, by its name.
 
-import { decision } from "./answers.js";
-import { Request } from "./exchange.js";
+import { decision, messageAction } from "./answers.js";
+import { Request, Response } from "./exchange.js";
 
-const HOOKS = { connect: ["connect", "clientHello"], completed: ["completed"], tick: ["tick"] };
+const HOOKS = {
+  connect: ["connect", "clientHello"],
+  message: ["open", "message"],
+  completed: ["completed"],
+  tick: ["tick"],
+};
+
+/** Who says a message. */
+const ORIGINS = { request: "client", response: "upstream" };
 
 /** Milliseconds from one tick to the next, unless the filter says otherwise. */
 const INTERVAL = 1000;
@@ -16,6 +24,16 @@ export function further(definition, run, stateOf) {
     connect: {
       onConnect: (to) => decision(definition.connect && run(definition.connect, to)),
       onClientHello: (to, hello) => decision(definition.clientHello && run(definition.clientHello, to, hello)),
+    },
+    message: {
+      onOpen(of) {
+        if (!definition.open) return "message" in definition;
+        return Boolean(run(definition.open, new Response(of, true), stateOf(of)) ?? true);
+      },
+      onMessage(of, origin, { val }) {
+        const hook = definition.message;
+        return messageAction(hook && run(hook, new Response(of, true), ORIGINS[origin], val, stateOf(of)));
+      },
     },
     completed: {
       onCompleted(of, { reason, ...figures }) {

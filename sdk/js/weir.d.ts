@@ -2,14 +2,14 @@
 
 /**
  * Makes a filter. Its one place is the entry module: `export const { lifecycle, events } = filter({ … })`. A filter with hooks of
- * `connect`, `completed` or `tick` exports that too, by this name: `export const { lifecycle, events, tick } = filter({ … })`.
+ * `connect`, `message`, `completed` or `tick` exports that too, by this name: `export const { lifecycle, events, tick } = filter({ … })`.
  *
  * Hooks come in this order: request head, request body and trailers, response head (or upstream error), response body and
  * trailers, done. A hook that is not there is not called, and costs nothing. In every hook, `this.config` is the configuration.
  */
 export function filter<Config extends object, State extends object = Record<string, unknown>>(
   definition: Definition<Config, State> & ThisType<Definition<Config, State> & { readonly config: Config }>,
-): { lifecycle: object; events: object; connect: object; completed: object; tick: object };
+): { lifecycle: object; events: object; connect: object; message: object; completed: object; tick: object };
 
 export interface Definition<Config extends object, State extends object> {
   /**
@@ -69,8 +69,20 @@ export interface Definition<Config extends object, State extends object> {
   clientHello?(to: Tunnel, hello: ClientHello): Decision | void;
 
   /**
+   * Of `message`. The upstream has answered a WebSocket's handshake with 101, or begun a stream of server-sent events. Whether this filter
+   * is to see what follows; it is without this hook, and where it returns nothing.
+   */
+  open?(response: Response, state: State): boolean | void;
+
+  /**
+   * Of `message`. One whole message, at most `limits.bufferBytes`; a longer one fails by policy. Returning nothing lets it pass. Those of the
+   * client meet the filters of the chain in its order, those of the upstream in reverse. Neither this hook nor `open` can wait.
+   */
+  message?(response: Response, origin: Origin, content: Content, state: State): MessageAction | void;
+
+  /**
    * Of `completed`. What an exchange came to, before `done`: every exchange that the publication's `match` lets the filter see,
-   * whether or not it met another hook.
+   * whether or not it met another hook, but one that the filter failed and one that stood behind its open breaker.
    */
   completed?(exchange: { request: Request; reason: DoneReason }, summary: Summary, state: State): void;
 
@@ -98,6 +110,33 @@ export interface ClientHello {
   /** Names of protocols, in the client's order. */
   alpn: string[];
 }
+
+/** Who says a message. All server-sent events are of the upstream. */
+export type Origin = "client" | "upstream";
+
+/** One whole message: text or bytes of a WebSocket, or a server-sent event. */
+export type Content = string | Uint8Array | ServerEvent;
+
+/** One server-sent event. */
+export interface ServerEvent {
+  /** The type; `message` where there is none. */
+  event?: string | null;
+  /** Lines, joined by line feeds. */
+  data: string;
+  /** What the client is to keep. */
+  id?: string | null;
+  /** Milliseconds until the client connects again. */
+  retry?: number | null;
+}
+
+/** A message: in place of the one that came, an event in place of an event, text or bytes in place of text or bytes. */
+export type MessageAction = Answer<"drop"> | Answer<"close"> | Content;
+
+/**
+ * The WebSocket is closed, or the response ended, on both sides. The code is 1000 to 4999, of those that may be sent (RFC 6455 section 7.4),
+ * the reason at most 123 bytes.
+ */
+export function close(code: number, reason?: string): Answer<"close">;
 
 /** What an exchange came to, in figures: bytes of content, and milliseconds from the request's head on. */
 export interface Summary {
@@ -175,7 +214,7 @@ export const intercept: Answer<"intercept">;
 /** Bytes pass as they are. */
 export const passThrough: Answer<"pass-through">;
 
-/** Nothing in place of this chunk. */
+/** Nothing in place of this chunk or message. */
 export const drop: Answer<"drop">;
 
 /**
@@ -269,6 +308,8 @@ export interface Exchange {
   readonly request: Request;
   /** `null` before there is one. */
   readonly response: Response | null;
+  /** The trailers that wait, if their hook has waited. */
+  readonly trailers: Trailers | null;
 }
 
 /** What says which exchange is meant. */

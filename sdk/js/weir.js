@@ -10,7 +10,7 @@ import { action, chunkAction, resumption } from "./answers.js";
 import { further } from "./further.js";
 import { log } from "./log.js";
 
-export { abort, deny, drop, hold, intercept, passThrough, redirect, respond, wait } from "./answers.js";
+export { abort, close, deny, drop, hold, intercept, passThrough, redirect, respond, wait } from "./answers.js";
 export { HeaderError } from "./exchange.js";
 export { log } from "./log.js";
 export { utf8 } from "./utf8.js";

@@ -20,19 +20,20 @@ for file in *; do
 done
 cp -r "$sdk/weir" "$sdk/weir_component.py" build/modules/
 
-# the tool puts every import of a world into the component, used or not: so the world has what the filter names
+# the tool puts every import of a world into the component, used or not: so the world has what the filter's modules import
 cp "$sdk/../../wit/filter.wit" build/wit/deps/filter/
 contract=$(sed -n 's/^package weir:filter@\(.*\);/\1/p' "$sdk/../../wit/filter.wit")
+"$tools/python/bin/python" "$sdk/interfaces.py" build/modules >build/interfaces
 {
     echo "package weir:guest;"
     echo "world guest {"
     for interface in http log; do echo "  import weir:filter/$interface@$contract;"; done
     for interface in limits metrics clock random kv tags timer callout secrets; do
-        if grep -qF "weir.$interface" filter.py; then echo "  import weir:filter/$interface@$contract;"; fi
+        if grep -qx "$interface" build/interfaces; then echo "  import weir:filter/$interface@$contract;"; fi
     done
     # nor may it export what the filter does not
-    for interface in connect completed tick; do
-        if grep -qF "weir.$interface" filter.py; then echo "  export weir:filter/$interface@$contract;"; fi
+    for interface in connect message completed tick; do
+        if grep -qx "$interface" build/interfaces; then echo "  export weir:filter/$interface@$contract;"; fi
     done
     for interface in lifecycle events; do echo "  export weir:filter/$interface@$contract;"; done
     echo "}"

@@ -1,5 +1,5 @@
-//! Hooks that a filter may have besides those of every filter, in each language: tunnels, what exchanges came to, the clock. The guest is the
-//! tour of the language's SDK, in a real agent. And filters without them do not have them.
+//! Hooks that a filter may have besides those of every filter, in each language: tunnels, messages, what exchanges came to, the clock. The
+//! guest is the tour of the language's SDK, in a real agent. And filters without them do not have them.
 
 use std::fs;
 
@@ -15,7 +15,13 @@ use weir_testkit::{
     raw::Raw,
     scratch::Scratch,
     wait::{PATIENCE, eventually},
+    websocket::{BINARY, CLOSE, TEXT, WebSocket},
 };
+
+const EVENTS: &str = "id: 1\ndata: keep\n\nevent: x\nid: 7\nretry: 5\ndata: swap\n\ndata: drop\n\ndata: swap\n\n\
+                      data: close\n\ndata: never\n\n";
+const JUDGED: &str =
+    "id: 1\ndata: keep\n\nevent: x!\nid: 7\nretry: 6\ndata: two\ndata: lines\n\ndata: two\ndata: lines\n\n";
 
 /// An agent with one tour in its folder, and an origin.
 struct Tour {
@@ -58,6 +64,68 @@ impl Tour {
         let refused = client.tls_named(&self.authority(), "refused.localhost", Alpn::Http2).await;
         let error = format!("{:?}", refused.err());
         ensure!(error.contains("AccessDenied"), "{error}");
+        Ok(())
+    }
+
+    /// The origin echoes: each message is met twice.
+    async fn judges_messages(&self) -> anyhow::Result<()> {
+        let mut talk = self.talk("/ws").await?;
+        for (first, said, heard) in [
+            (TEXT, &b"h\xc3\xa4llo"[..], &b"h\xc3\xa4llo"[..]),
+            (TEXT, b"swap", b"not swap"),
+            (BINARY, b"\0\xfe", b"\0\xfe"),
+            (BINARY, b"swap", b"<\0\xff>"),
+            (BINARY, b"", b""),
+        ] {
+            talk.say(first, said).await?;
+            talk.hear(first, heard).await?;
+        }
+        talk.say(TEXT, "drop").await?;
+        talk.say(TEXT, "trace").await?;
+        // two heads, the opening, each message there and back; what is dropped does not come back, and what comes back is the trace
+        talk.hear(TEXT, "hHOmMmMmMmMmMmm").await?;
+        talk.say(TEXT, "close").await?;
+        ensure!(talk.hear_close(4001).await? == "enough");
+        talk.say(CLOSE, []).await?;
+        talk.hear_end().await?;
+
+        let mut unseen = self.talk("/ws?unseen").await?;
+        unseen.say(TEXT, "swap").await?;
+        unseen.hear(TEXT, "swap").await?;
+        unseen.close().await
+    }
+
+    async fn talk(&self, path: &str) -> anyhow::Result<WebSocket<tokio::net::TcpStream>> {
+        let stream = self.agent.client(&[])?.dial().await?;
+        let host = self.origin.plain().to_string();
+        WebSocket::open(stream, &format!("http://{host}{path}"), &host).await
+    }
+
+    async fn judges_events(&self) -> anyhow::Result<()> {
+        let ca = self.agent.ca_file();
+        let url = format!("{}/echo", self.origin.plain());
+        let events = ["-H", "content-type: text/event-stream", "--data-binary", EVENTS, &url];
+        let reply = self.agent.curl(&ca).get(&events).await?;
+        ensure!(reply.body == JUDGED, "{reply:?}");
+        Ok(())
+    }
+
+    async fn counts(&self) -> anyhow::Result<()> {
+        let url = format!("http://{}/metrics", self.origin.plain());
+        for _ in 0..2 {
+            let reply = self.agent.client(&[])?.forward().await?.get(&url).await?;
+            ensure!(reply.text() == "conflict invalid-name", "{}", reply.text());
+        }
+        let samples = [
+            ("seen_total", "kind=\"a\"", 2.0),
+            ("level", "", 3.0),
+            ("size_count", "", 2.0),
+            ("size_bucket", "le=\"1.0\"", 0.0),
+        ];
+        for (name, labels, value) in samples {
+            let counted = self.agent.metric(&format!("weir_agent_filter_metric_tour_{name}"), labels).await?;
+            ensure!(counted == value, "{name} is {counted}");
+        }
         Ok(())
     }
 
@@ -110,6 +178,9 @@ fn write(scratch: &Scratch, origin: &Origin, strict: bool) -> anyhow::Result<()>
 async fn holds(language: &str) -> anyhow::Result<()> {
     let mut tour = Tour::start(language).await?;
     tour.decides_about_tunnels().await?;
+    tour.judges_messages().await?;
+    tour.judges_events().await?;
+    tour.counts().await?;
     tour.is_told_what_exchanges_came_to().await?;
     tour.works_by_the_clock().await?;
     tour.lets_bytes_pass().await?;

@@ -573,6 +573,80 @@ void __wasm_export_exports_weir_filter_connect_on_client_hello_post_return(uint8
 }
 #endif
 
+// Exported Functions from `weir:filter/message@0.1.0`
+
+
+#ifdef WEIR_EXPORTS_MESSAGE
+__attribute__((__weak__, __export_name__("cabi_post_weir:filter/message@0.1.0#on-message")))
+void __wasm_export_exports_weir_filter_message_on_message_post_return(uint8_t * arg0) {
+  switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + 0))) {
+    case 0: {
+      break;
+    }
+    case 1: {
+      switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + sizeof(void*)))) {
+        case 0: {
+          if ((*((size_t*) (arg0 + (3*sizeof(void*))))) > 0) {
+            free(*((uint8_t **) (arg0 + (2*sizeof(void*)))));
+          }
+          break;
+        }
+        case 1: {
+          size_t len = *((size_t*) (arg0 + (3*sizeof(void*))));
+          if (len > 0) {
+            uint8_t *ptr = *((uint8_t **) (arg0 + (2*sizeof(void*))));
+            for (size_t i = 0; i < len; i++) {
+              uint8_t *base = ptr + i * 1;
+              (void) base;
+            }
+            free(ptr);
+          }
+          break;
+        }
+        case 2: {
+          switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + (2*sizeof(void*))))) {
+            case 0: {
+              break;
+            }
+            case 1: {
+              if ((*((size_t*) (arg0 + (4*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (arg0 + (3*sizeof(void*)))));
+              }
+              break;
+            }
+          }
+          if ((*((size_t*) (arg0 + (6*sizeof(void*))))) > 0) {
+            free(*((uint8_t **) (arg0 + (5*sizeof(void*)))));
+          }
+          switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + (7*sizeof(void*))))) {
+            case 0: {
+              break;
+            }
+            case 1: {
+              if ((*((size_t*) (arg0 + (9*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (arg0 + (8*sizeof(void*)))));
+              }
+              break;
+            }
+          }
+          break;
+        }
+      }
+      break;
+    }
+    case 2: {
+      break;
+    }
+    case 3: {
+      if ((*((size_t*) (arg0 + (3*sizeof(void*))))) > 0) {
+        free(*((uint8_t **) (arg0 + (2*sizeof(void*)))));
+      }
+      break;
+    }
+  }
+}
+#endif
+
 // Exported Functions from `weir:filter/completed@0.1.0`
 
 
@@ -592,7 +666,7 @@ void *cabi_realloc(void *ptr, size_t old_size, size_t align, size_t new_size) {
 }
 
 __attribute__((__aligned__(sizeof(void*))))
-static uint8_t RET_AREA[(6*sizeof(void*))];
+static uint8_t RET_AREA[(8+10*sizeof(void*))];
 
 // Helper Functions
 
@@ -883,6 +957,46 @@ void exports_weir_filter_connect_decision_free(exports_weir_filter_connect_decis
     }
     case 2: {
       filter_string_free(&ptr->val.redirect);
+      break;
+    }
+  }
+}
+
+void exports_weir_filter_message_server_event_free(exports_weir_filter_message_server_event_t *ptr) {
+  filter_option_string_free(&ptr->event);
+  filter_string_free(&ptr->data);
+  filter_option_string_free(&ptr->id);
+}
+
+void exports_weir_filter_message_content_free(exports_weir_filter_message_content_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+    case 0: {
+      filter_string_free(&ptr->val.text);
+      break;
+    }
+    case 1: {
+      filter_list_u8_free(&ptr->val.binary);
+      break;
+    }
+    case 2: {
+      exports_weir_filter_message_server_event_free(&ptr->val.event);
+      break;
+    }
+  }
+}
+
+void exports_weir_filter_message_close_reason_free(exports_weir_filter_message_close_reason_t *ptr) {
+  filter_string_free(&ptr->reason);
+}
+
+void exports_weir_filter_message_message_action_free(exports_weir_filter_message_message_action_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+    case 1: {
+      exports_weir_filter_message_content_free(&ptr->val.replace);
+      break;
+    }
+    case 3: {
+      exports_weir_filter_message_close_reason_free(&ptr->val.close);
       break;
     }
   }
@@ -2304,6 +2418,151 @@ uint8_t * __wasm_export_exports_weir_filter_connect_on_client_hello(int32_t arg,
     }
     case 4: {
       *((int8_t*)(ptr + 0)) = 4;
+      break;
+    }
+  }
+  return ptr;
+}
+#endif
+
+#ifdef WEIR_EXPORTS_MESSAGE
+__attribute__((__export_name__("weir:filter/message@0.1.0#on-open")))
+int32_t __wasm_export_exports_weir_filter_message_on_open(int32_t arg) {
+  bool ret = exports_weir_filter_message_on_open((uint32_t) (arg));
+  return ret;
+}
+#endif
+
+#ifdef WEIR_EXPORTS_MESSAGE
+__attribute__((__export_name__("weir:filter/message@0.1.0#on-message")))
+uint8_t * __wasm_export_exports_weir_filter_message_on_message(int32_t arg, int32_t arg0, int32_t arg1, uint8_t * arg2, uint8_t * arg3, size_t arg4, uint8_t * arg5, size_t arg6, int32_t arg7, uint8_t * arg8, size_t arg9, int32_t arg10, int32_t arg11) {
+  exports_weir_filter_message_content_t variant;
+  variant.tag = arg1;
+  switch ((int32_t) variant.tag) {
+    case 0: {
+      variant.val.text = (filter_string_t) { (uint8_t*)(arg2), ((uintptr_t) arg3) };
+      break;
+    }
+    case 1: {
+      variant.val.binary = (filter_list_u8_t) { (uint8_t*)(arg2), ((uintptr_t) arg3) };
+      break;
+    }
+    case 2: {
+      filter_option_string_t option;
+      switch ((uintptr_t) arg2) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (filter_string_t) { (uint8_t*)(arg3), (arg4) };
+          break;
+        }
+      }
+      filter_option_string_t option12;
+      switch (arg7) {
+        case 0: {
+          option12.is_some = false;
+          break;
+        }
+        case 1: {
+          option12.is_some = true;
+          option12.val = (filter_string_t) { (uint8_t*)(arg8), (arg9) };
+          break;
+        }
+      }
+      filter_option_u32_t option13;
+      switch (arg10) {
+        case 0: {
+          option13.is_some = false;
+          break;
+        }
+        case 1: {
+          option13.is_some = true;
+          option13.val = (uint32_t) (arg11);
+          break;
+        }
+      }
+      variant.val.event = (exports_weir_filter_message_server_event_t) {
+        (filter_option_string_t) option,
+        (filter_string_t) (filter_string_t) { (uint8_t*)(arg5), (arg6) },
+        (filter_option_string_t) option12,
+        (filter_option_u32_t) option13,
+      };
+      break;
+    }
+  }
+  exports_weir_filter_message_content_t arg14 = variant;
+  exports_weir_filter_message_message_action_t ret;
+  exports_weir_filter_message_on_message((uint32_t) (arg), arg0, &arg14, &ret);
+  uint8_t *ptr = (uint8_t *) &RET_AREA;
+  switch ((int32_t) (ret).tag) {
+    case 0: {
+      *((int8_t*)(ptr + 0)) = 0;
+      break;
+    }
+    case 1: {
+      const exports_weir_filter_message_content_t *payload15 = &(ret).val.replace;
+      *((int8_t*)(ptr + 0)) = 1;
+      switch ((int32_t) (*payload15).tag) {
+        case 0: {
+          const filter_string_t *payload16 = &(*payload15).val.text;
+          *((int8_t*)(ptr + sizeof(void*))) = 0;
+          *((size_t*)(ptr + (3*sizeof(void*)))) = (*payload16).len;
+          *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) (*payload16).ptr;
+          break;
+        }
+        case 1: {
+          const filter_list_u8_t *payload17 = &(*payload15).val.binary;
+          *((int8_t*)(ptr + sizeof(void*))) = 1;
+          *((size_t*)(ptr + (3*sizeof(void*)))) = (*payload17).len;
+          *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) (*payload17).ptr;
+          break;
+        }
+        case 2: {
+          const exports_weir_filter_message_server_event_t *payload18 = &(*payload15).val.event;
+          *((int8_t*)(ptr + sizeof(void*))) = 2;
+          if (((*payload18).event).is_some) {
+            const filter_string_t *payload20 = &((*payload18).event).val;
+            *((int8_t*)(ptr + (2*sizeof(void*)))) = 1;
+            *((size_t*)(ptr + (4*sizeof(void*)))) = (*payload20).len;
+            *((uint8_t **)(ptr + (3*sizeof(void*)))) = (uint8_t *) (*payload20).ptr;
+          } else {
+            *((int8_t*)(ptr + (2*sizeof(void*)))) = 0;
+          }
+          *((size_t*)(ptr + (6*sizeof(void*)))) = ((*payload18).data).len;
+          *((uint8_t **)(ptr + (5*sizeof(void*)))) = (uint8_t *) ((*payload18).data).ptr;
+          if (((*payload18).id).is_some) {
+            const filter_string_t *payload22 = &((*payload18).id).val;
+            *((int8_t*)(ptr + (7*sizeof(void*)))) = 1;
+            *((size_t*)(ptr + (9*sizeof(void*)))) = (*payload22).len;
+            *((uint8_t **)(ptr + (8*sizeof(void*)))) = (uint8_t *) (*payload22).ptr;
+          } else {
+            *((int8_t*)(ptr + (7*sizeof(void*)))) = 0;
+          }
+          if (((*payload18).retry).is_some) {
+            const uint32_t *payload24 = &((*payload18).retry).val;
+            *((int8_t*)(ptr + (10*sizeof(void*)))) = 1;
+            *((int32_t*)(ptr + (4+10*sizeof(void*)))) = (int32_t) (*payload24);
+          } else {
+            *((int8_t*)(ptr + (10*sizeof(void*)))) = 0;
+          }
+          break;
+        }
+      }
+      break;
+    }
+    case 2: {
+      *((int8_t*)(ptr + 0)) = 2;
+      break;
+    }
+    case 3: {
+      const exports_weir_filter_message_close_reason_t *payload26 = &(ret).val.close;
+      *((int8_t*)(ptr + 0)) = 3;
+      *((int16_t*)(ptr + sizeof(void*))) = (int32_t) ((*payload26).code);
+      *((size_t*)(ptr + (3*sizeof(void*)))) = ((*payload26).reason).len;
+      *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) ((*payload26).reason).ptr;
       break;
     }
   }

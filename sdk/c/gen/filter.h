@@ -521,6 +521,53 @@ typedef struct exports_weir_filter_connect_decision_t {
 // bytes pass as they are
 #define EXPORTS_WEIR_FILTER_CONNECT_DECISION_PASS_THROUGH 4
 
+typedef weir_filter_http_exchange_t exports_weir_filter_message_exchange_t;
+
+typedef weir_filter_http_direction_t exports_weir_filter_message_direction_t;
+
+typedef struct exports_weir_filter_message_server_event_t {
+  // the type, "message" when none is given
+  filter_option_string_t   event;
+  filter_string_t   data;
+  filter_option_string_t   id;
+  // milliseconds
+  filter_option_u32_t   retry;
+} exports_weir_filter_message_server_event_t;
+
+typedef struct exports_weir_filter_message_content_t {
+  uint8_t tag;
+  union {
+    filter_string_t     text;
+    filter_list_u8_t     binary;
+    exports_weir_filter_message_server_event_t     event;
+  } val;
+} exports_weir_filter_message_content_t;
+
+#define EXPORTS_WEIR_FILTER_MESSAGE_CONTENT_TEXT 0
+#define EXPORTS_WEIR_FILTER_MESSAGE_CONTENT_BINARY 1
+#define EXPORTS_WEIR_FILTER_MESSAGE_CONTENT_EVENT 2
+
+typedef struct exports_weir_filter_message_close_reason_t {
+  // 1000 to 4999 (RFC 6455 section 7.4)
+  uint16_t   code;
+  // 123 bytes
+  filter_string_t   reason;
+} exports_weir_filter_message_close_reason_t;
+
+typedef struct exports_weir_filter_message_message_action_t {
+  uint8_t tag;
+  union {
+    exports_weir_filter_message_content_t     replace;
+    exports_weir_filter_message_close_reason_t     close;
+  } val;
+} exports_weir_filter_message_message_action_t;
+
+#define EXPORTS_WEIR_FILTER_MESSAGE_MESSAGE_ACTION_PASS 0
+#define EXPORTS_WEIR_FILTER_MESSAGE_MESSAGE_ACTION_REPLACE 1
+#define EXPORTS_WEIR_FILTER_MESSAGE_MESSAGE_ACTION_DROP_MESSAGE 2
+// ends the WebSocket or the response, on both sides
+#define EXPORTS_WEIR_FILTER_MESSAGE_MESSAGE_ACTION_CLOSE 3
+
 typedef weir_filter_http_exchange_t exports_weir_filter_completed_exchange_t;
 
 typedef weir_filter_http_done_reason_t exports_weir_filter_completed_done_reason_t;
@@ -674,6 +721,10 @@ void exports_weir_filter_events_on_done(exports_weir_filter_events_exchange_t of
 void exports_weir_filter_connect_on_connect(exports_weir_filter_connect_tunnel_t *to, exports_weir_filter_connect_decision_t *ret);
 void exports_weir_filter_connect_on_client_hello(exports_weir_filter_connect_tunnel_t *to, exports_weir_filter_connect_client_hello_t *hello, exports_weir_filter_connect_decision_t *ret);
 
+// Exported Functions from `weir:filter/message@0.1.0`
+bool exports_weir_filter_message_on_open(exports_weir_filter_message_exchange_t of);
+void exports_weir_filter_message_on_message(exports_weir_filter_message_exchange_t of, exports_weir_filter_message_direction_t origin, exports_weir_filter_message_content_t *content, exports_weir_filter_message_message_action_t *ret);
+
 // Exported Functions from `weir:filter/completed@0.1.0`
 void exports_weir_filter_completed_on_completed(exports_weir_filter_completed_exchange_t of, exports_weir_filter_completed_summary_t *summary);
 
@@ -760,6 +811,14 @@ void exports_weir_filter_connect_tunnel_free(exports_weir_filter_connect_tunnel_
 void exports_weir_filter_connect_client_hello_free(exports_weir_filter_connect_client_hello_t *ptr);
 
 void exports_weir_filter_connect_decision_free(exports_weir_filter_connect_decision_t *ptr);
+
+void exports_weir_filter_message_server_event_free(exports_weir_filter_message_server_event_t *ptr);
+
+void exports_weir_filter_message_content_free(exports_weir_filter_message_content_t *ptr);
+
+void exports_weir_filter_message_close_reason_free(exports_weir_filter_message_close_reason_t *ptr);
+
+void exports_weir_filter_message_message_action_free(exports_weir_filter_message_message_action_t *ptr);
 
 void exports_weir_filter_completed_summary_free(exports_weir_filter_completed_summary_t *ptr);
 

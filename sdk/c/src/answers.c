@@ -89,3 +89,24 @@ weir_decision weir_deny(const char *reason) { return (weir_decision){EXPORTS_WEI
 weir_decision weir_redirect(const char *target) { return (weir_decision){EXPORTS_WEIR_FILTER_CONNECT_DECISION_REDIRECT, target}; }
 weir_decision weir_intercept(void) { return (weir_decision){EXPORTS_WEIR_FILTER_CONNECT_DECISION_INTERCEPT, NULL}; }
 weir_decision weir_pass_through(void) { return (weir_decision){EXPORTS_WEIR_FILTER_CONNECT_DECISION_PASS_THROUGH, NULL}; }
+
+weir_message_action weir_pass_message(void) { return (weir_message_action){.what = EXPORTS_WEIR_FILTER_MESSAGE_MESSAGE_ACTION_PASS}; }
+
+weir_message_action weir_replace_message(weir_message message) {
+  return (weir_message_action){.what = EXPORTS_WEIR_FILTER_MESSAGE_MESSAGE_ACTION_REPLACE, .message = message};
+}
+
+weir_message_action weir_replace_text(const weir_message *message, const char *text) {
+  weir_message changed = *message;
+  changed.data = text;
+  changed.length = strlen(text);
+  return weir_replace_message(changed);
+}
+
+weir_message_action weir_drop_message(void) {
+  return (weir_message_action){.what = EXPORTS_WEIR_FILTER_MESSAGE_MESSAGE_ACTION_DROP_MESSAGE};
+}
+
+weir_message_action weir_close(uint16_t code, const char *reason) {
+  return (weir_message_action){.what = EXPORTS_WEIR_FILTER_MESSAGE_MESSAGE_ACTION_CLOSE, .code = code, .reason = reason ? reason : ""};
+}

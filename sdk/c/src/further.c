@@ -38,6 +38,63 @@ void exports_weir_filter_connect_on_client_hello(exports_weir_filter_connect_tun
 }
 
 #endif
+#ifdef WEIR_EXPORTS_MESSAGE
+
+bool exports_weir_filter_message_on_open(uint32_t of) {
+  weir_enter();
+  weir_exchange exchange = {.number = of, .end_of_stream = true};
+  bool is_wanted = weir_this_message.on_open ? weir_this_message.on_open(&exchange, weir_state_of(of)) : true;
+  weir_leave();
+  return is_wanted;
+}
+
+static weir_message message_of(const exports_weir_filter_message_content_t *content) {
+  const exports_weir_filter_message_server_event_t *event = &content->val.event;
+  weir_message message = {.kind = (weir_message_kind)content->tag};
+  filter_string_t data = message.kind == WEIR_MESSAGE_EVENT ? event->data : content->val.text;
+  message.data = weir_text(data);
+  message.length = data.len;
+  if (message.kind == WEIR_MESSAGE_EVENT) {
+    message.event = event->event.is_some ? weir_text(event->event.val) : NULL;
+    message.id = event->id.is_some ? weir_text(event->id.val) : NULL;
+    message.has_retry = event->retry.is_some;
+    message.retry = event->retry.val;
+  }
+  return message;
+}
+
+static filter_option_string_t lend_if_any(const char *text) {
+  return text ? (filter_option_string_t){true, weir_lend(text)} : (filter_option_string_t){0};
+}
+
+static void content_of(const weir_message *message, exports_weir_filter_message_content_t *content) {
+  filter_string_t data = {(uint8_t *)message->data, message->length};
+  content->tag = (uint8_t)message->kind;
+  if (message->kind == WEIR_MESSAGE_EVENT)
+    content->val.event = (exports_weir_filter_message_server_event_t){
+        .event = lend_if_any(message->event),
+        .data = data,
+        .id = lend_if_any(message->id),
+        .retry = {message->has_retry, message->retry},
+    };
+  else content->val.text = data;
+}
+
+void exports_weir_filter_message_on_message(uint32_t of, weir_filter_http_direction_t origin, exports_weir_filter_message_content_t *content,
+                                            exports_weir_filter_message_message_action_t *ret) {
+  weir_enter();
+  weir_exchange exchange = {.number = of, .end_of_stream = true};
+  weir_origin by = origin == WEIR_FILTER_HTTP_DIRECTION_REQUEST ? WEIR_BY_CLIENT : WEIR_BY_UPSTREAM;
+  weir_message message = message_of(content);
+  weir_message_action action = weir_this_message.on_message(&exchange, by, &message, weir_state_of(of));
+  ret->tag = action.what;
+  if (action.what == EXPORTS_WEIR_FILTER_MESSAGE_MESSAGE_ACTION_REPLACE) content_of(&action.message, &ret->val.replace);
+  if (action.what == EXPORTS_WEIR_FILTER_MESSAGE_MESSAGE_ACTION_CLOSE)
+    ret->val.close = (exports_weir_filter_message_close_reason_t){action.code, weir_lend(action.reason)};
+  weir_leave();
+}
+
+#endif
 #ifdef WEIR_EXPORTS_COMPLETED
 
 void exports_weir_filter_completed_on_completed(uint32_t of, exports_weir_filter_completed_summary_t *came) {

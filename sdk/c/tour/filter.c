@@ -14,11 +14,7 @@ static const weir_key keys[] = {
     {0},
 };
 
-struct state {
-  char trace[64];
-};
-
-static void met(void *state, char what) {
+void met(void *state, char what) {
   char *trace = ((struct state *)state)->trace;
   size_t length = strlen(trace);
   if (length < sizeof(struct state) - 1) trace[length] = what;
@@ -77,6 +73,28 @@ static void count(weir_exchange *x) {
   weir_set_header(x, WEIR_REQUEST, "x-count", weir_format("%g", sum));
 }
 
+/* The fault of a gauge that has a counter's name, and of a name that is none. */
+static const char *measure(void) {
+  static const char *const words[] = {"ok", "invalid-name", "conflict", "too-many"};
+  static const double bounds[] = {1, 10};
+  static const weir_field labels[] = {{"kind", "a"}, {0}};
+  weir_metric counter, gauge, histogram;
+  if (weir_counter("tour_seen", "Requests.", labels, &counter) || weir_gauge("tour_level", "", NULL, &gauge) ||
+      weir_histogram("tour_size", "", NULL, bounds, 2, &histogram))
+    return "none";
+  weir_metric_add(counter, 1);
+  weir_metric_set(gauge, 5);
+  weir_metric_add(gauge, -2);
+  weir_metric_observe(histogram, 4);
+  return weir_format("%s %s", words[weir_gauge("tour_seen", "", NULL, &gauge)], words[weir_counter("a b", "", NULL, &counter)]);
+}
+
+static void rescheme(weir_exchange *x) {
+  weir_result ftp = weir_set_scheme(x, "ftp");
+  weir_set_scheme(x, "https");
+  weir_set_header(x, WEIR_REQUEST, "x-scheme", weir_format("%s %s", weir_scheme(x), ftp == WEIR_INVALID_SYNTAX ? "refused" : "?"));
+}
+
 static void ticks(weir_exchange *x) {
   double sum = 0;
   if (!weir_kv_add("ticks", 0, 0, &sum)) weir_set_header(x, WEIR_REQUEST, "x-ticks", weir_format("%g", sum));
@@ -85,6 +103,13 @@ static void ticks(weir_exchange *x) {
 static weir_resumption resumed(weir_exchange *x, weir_call call, const weir_outcome *outcome, void *state) {
   static const char *const kinds[] = {"refused", "reset", "timeout", "dns", "tls", "protocol", "too-large"};
   (void)call, (void)state;
+  weir_chunk chunk = weir_waiting_chunk(x);
+  if (chunk.bytes) {
+    const char *late = weir_format("(%.*s)", (int)chunk.length, (const char *)chunk.bytes);
+    return weir_resume_body(weir_replace(late, strlen(late)));
+  }
+  if (weir_waiting(x) == WEIR_HOOK_REQUEST_TRAILERS) return weir_set_header(x, WEIR_REQUEST_TRAILERS, "x-late", "yes"), weir_proceed();
+  if (weir_waiting(x) == WEIR_HOOK_RESPONSE_TRAILERS) return weir_set_header(x, WEIR_RESPONSE_TRAILERS, "x-late", "yes"), weir_proceed();
   switch (outcome->kind) {
   case WEIR_ELAPSED: weir_set_header(x, WEIR_REQUEST, "x-waited", "elapsed"); break;
   case WEIR_ANSWERED: weir_set_header(x, WEIR_REQUEST, "x-answer", weir_format("%d %s", outcome->status, outcome->body)); break;
@@ -99,6 +124,9 @@ static weir_action request_head(weir_exchange *x, void *state) {
   if (weir_starts_with(path, "/config")) return weir_respond(text(200, configured()));
   if (weir_starts_with(path, "/facts")) return weir_respond(text(200, facts(x)));
   if (weir_starts_with(path, "/errors")) return weir_respond(text(200, errors(x)));
+  if (weir_starts_with(path, "/metrics")) return weir_respond(text(200, measure()));
+  if (weir_starts_with(path, "/limits"))
+    return weir_respond(text(200, weir_format("%u %.0f %u %u", weir_cpu_ms(), weir_memory_bytes(), weir_buffer_bytes(), weir_answer_bytes())));
   if (weir_starts_with(path, "/abort")) return weir_abort();
   if (weir_starts_with(path, "/panic")) __builtin_trap();
   if (weir_starts_with(path, "/wait") && weir_start_timer(x, 10, NULL) == WEIR_STARTED) return weir_wait();
@@ -111,6 +139,7 @@ static weir_action request_head(weir_exchange *x, void *state) {
     weir_set_header(x, WEIR_REQUEST, "x-none", other ? other : "-");
   }
   if (weir_starts_with(path, "/tag") && !weir_tag_text(x, "seen", "yes")) weir_set_header(x, WEIR_REQUEST, "x-tagged", "yes");
+  if (weir_starts_with(path, "/scheme")) rescheme(x);
   if (weir_starts_with(path, "/rewrite")) rewrite(x);
   if (weir_starts_with(path, "/skip")) weir_set_body_mode(x, WEIR_REQUEST, WEIR_BODY_NONE);
   if (weir_starts_with(path, "/hold") && weir_has_body(x)) return weir_hold_for_body();
@@ -121,7 +150,7 @@ static bool is(weir_chunk chunk, const char *word) { return chunk.length == strl
 
 static weir_chunk_action body(weir_exchange *x, weir_chunk chunk) {
   static const uint8_t bytes[] = {'<', 0, 0xff, '>'};
-  (void)x;
+  if (is(chunk, "wait") && weir_start_timer(x, 10, NULL) == WEIR_STARTED) return weir_wait_body();
   if (is(chunk, "swap")) return weir_replace(bytes, sizeof bytes);
   if (is(chunk, "drop")) return weir_drop();
   if (is(chunk, "abort")) return weir_abort_body();
@@ -135,10 +164,15 @@ static weir_chunk_action request_body(weir_exchange *x, weir_chunk chunk, void *
   return body(x, chunk);
 }
 
+static weir_chunk_action trailers(weir_exchange *x, weir_part part) {
+  if (weir_header(x, part, "x-wait") && weir_start_timer(x, 10, NULL) == WEIR_STARTED) return weir_wait_body();
+  return weir_pass();
+}
+
 static weir_chunk_action request_trailers(weir_exchange *x, void *state) {
   met(state, 't');
   weir_set_header(x, WEIR_REQUEST_TRAILERS, "x-sum", or_dash(weir_header(x, WEIR_REQUEST_TRAILERS, "x-part")));
-  return weir_pass();
+  return trailers(x, WEIR_REQUEST_TRAILERS);
 }
 
 static weir_action response_head(weir_exchange *x, void *state) {
@@ -156,7 +190,7 @@ static weir_chunk_action response_body(weir_exchange *x, weir_chunk chunk, void 
 static weir_chunk_action response_trailers(weir_exchange *x, void *state) {
   (void)state;
   weir_remove_header(x, WEIR_RESPONSE_TRAILERS, "x-secret");
-  return weir_pass();
+  return trailers(x, WEIR_RESPONSE_TRAILERS);
 }
 
 static weir_action upstream_error(weir_exchange *x, weir_upstream_error error, const char *reason, void *state) {

@@ -10,3 +10,10 @@ struct config {
 };
 
 extern struct config config;
+
+struct state {
+  char trace[64];
+};
+
+/* Notes what an exchange has met. */
+void met(void *state, char what);

@@ -10,6 +10,7 @@ import (
 	"weir"
 	_ "weir/completed"
 	_ "weir/connect"
+	_ "weir/message"
 	_ "weir/tick"
 )
 
@@ -35,12 +36,12 @@ func init() {
 				if string(chunk.Bytes) == "head" {
 					request.Headers().Set("x-held", "yes")
 				}
-				return body(chunk)
+				return body(request, chunk)
 			},
 			RequestTrailers: func(trailers *weir.Trailers, state *State) weir.ChunkAction {
 				state.met("t")
 				trailers.Headers().Set("x-sum", orDash(trailers.Headers().Get("x-part")))
-				return weir.Pass
+				return late(trailers)
 			},
 			ResponseHead: func(response *weir.Response, state *State) weir.Action {
 				state.met("H")
@@ -50,10 +51,12 @@ func init() {
 				response.Headers().Set("x-trace", state.trace)
 				return weir.Next
 			},
-			ResponseBody: func(_ *weir.Response, chunk weir.Chunk, _ *State) weir.ChunkAction { return body(chunk) },
+			ResponseBody: func(response *weir.Response, chunk weir.Chunk, _ *State) weir.ChunkAction {
+				return body(response, chunk)
+			},
 			ResponseTrailers: func(trailers *weir.Trailers, _ *State) weir.ChunkAction {
 				trailers.Headers().Remove("x-secret")
-				return weir.Pass
+				return late(trailers)
 			},
 			UpstreamError: func(_ *weir.Request, fault weir.UpstreamError, _ *State) weir.Action {
 				switch fault.Kind {
@@ -71,6 +74,8 @@ func init() {
 			},
 			Connect:     config.connect,
 			ClientHello: clientHello,
+			Open:        open,
+			Message:     message,
 			Completed:   completed,
 			Tick:        func() { weir.KvAdd("ticks", 1, 0) },
 			Interval:    100 * time.Millisecond,
@@ -106,6 +111,11 @@ func (config Config) requestHead(request *weir.Request, state *State) weir.Actio
 		return weir.Respond(text(200, facts(request)))
 	case is("/errors"):
 		return weir.Respond(text(200, faults(request)))
+	case is("/metrics"):
+		return weir.Respond(text(200, measure()))
+	case is("/limits"):
+		l := weir.OwnLimits()
+		return weir.Respond(text(200, fmt.Sprintf("%d %.0f %d %d", l.CPUMilliseconds, l.MemoryBytes, l.BufferBytes, l.AnswerBytes)))
 	case is("/abort"):
 		return weir.Abort
 	case is("/panic"):
@@ -135,6 +145,12 @@ func (config Config) requestHead(request *weir.Request, state *State) weir.Actio
 	case is("/secret"):
 		request.Headers().Set("authorization", "Bearer "+weir.Secret(request, "key"))
 		request.Headers().Set("x-none", orDash(weir.Secret(request, "other")))
+	case is("/scheme"):
+		fault := request.SetScheme("ftp")
+		request.SetScheme("https")
+		if errors.Is(fault, weir.InvalidSyntax) {
+			request.Headers().Set("x-scheme", request.Scheme()+" refused")
+		}
 	case is("/rewrite"):
 		rewrite(request)
 	case is("/skip"):
@@ -146,6 +162,16 @@ func (config Config) requestHead(request *weir.Request, state *State) weir.Actio
 }
 
 func resumed(exchange *weir.Exchange, _ weir.Call, outcome weir.Outcome, _ *State) weir.Resumption {
+	switch exchange.Waiting() {
+	case weir.OfRequestBody, weir.OfResponseBody:
+		return weir.Replace([]byte("(" + string(exchange.Chunk()) + ")"))
+	case weir.OfRequestTrailers:
+		exchange.RequestTrailers().Headers().Set("x-late", "yes")
+		return weir.Proceed
+	case weir.OfResponseTrailers:
+		exchange.ResponseTrailers().Headers().Set("x-late", "yes")
+		return weir.Proceed
+	}
 	headers := exchange.Request().Headers()
 	switch came := outcome.(type) {
 	case weir.Elapsed:
@@ -243,8 +269,42 @@ func faults(request *weir.Request) string {
 	}, " ")
 }
 
-func body(chunk weir.Chunk) weir.ChunkAction {
+// measure gives the fault of a gauge that has a counter's name, and of a name that is none.
+func measure() string {
+	counter, one := weir.NewCounter("tour_seen", "Requests.", weir.Field{Name: "kind", Value: "a"})
+	gauge, two := weir.NewGauge("tour_level", "")
+	histogram, three := weir.NewHistogram("tour_size", "", []float64{1, 10})
+	if fault := errors.Join(one, two, three); fault != nil {
+		return fault.Error()
+	}
+	counter.Add(1)
+	gauge.Set(5)
+	gauge.Add(-2)
+	histogram.Observe(4)
+	_, used := weir.NewGauge("tour_seen", "")
+	_, none := weir.NewCounter("a b", "")
+	if errors.Is(used, weir.MetricConflict) && errors.Is(none, weir.MetricInvalidName) {
+		return "conflict invalid-name"
+	}
+	return fmt.Sprint(used, none)
+}
+
+func late(trailers *weir.Trailers) weir.ChunkAction {
+	if trailers.Headers().Get("x-wait") != "" {
+		if _, fault := weir.StartTimer(trailers, 10*time.Millisecond); fault == nil {
+			return weir.WaitBody
+		}
+	}
+	return weir.Pass
+}
+
+func body(exchange weir.Live, chunk weir.Chunk) weir.ChunkAction {
 	switch string(chunk.Bytes) {
+	case "wait":
+		if _, fault := weir.StartTimer(exchange, 10*time.Millisecond); fault != nil {
+			return weir.AbortBody
+		}
+		return weir.WaitBody
 	case "swap":
 		return weir.Replace([]byte{'<', 0, 0xff, '>'})
 	case "drop":

@@ -2,10 +2,13 @@
 
 import { abort, deny, drop, filter, HeaderError, hold, log, passThrough, redirect, respond, utf8, wait } from "weir";
 import { callout } from "weir/callout";
-import { kv } from "weir/kv";
+import { limits } from "weir/limits";
 import { secrets } from "weir/secrets";
 import { tags } from "weir/tags";
 import { timer } from "weir/timer";
+
+import { count, countTick, measure, ticks } from "./counting.js";
+import { judged, opened } from "./messages.js";
 
 const text = (status, body) =>
   respond({ status, headers: [["content-type", "text/plain"], ["x-two", "1"], ["x-two", "2"]], body });
@@ -29,11 +32,6 @@ function rewrite(request) {
   request.headers.delete("x-gone");
 }
 
-function count(request) {
-  kv.add("n");
-  request.headers.set("x-count", kv.add("n"));
-}
-
 function outcome(change) {
   try {
     change();
@@ -53,8 +51,24 @@ function errors(request) {
   ].join(" ");
 }
 
-function body(chunk) {
+function rescheme(request) {
+  const ftp = outcome(() => (request.scheme = "ftp"));
+  request.scheme = "https";
+  request.headers.set("x-scheme", `${request.scheme} ${ftp === "invalid-syntax" ? "refused" : ftp}`);
+}
+
+function late(trailers) {
+  if (trailers.headers.has("x-wait")) {
+    timer.start(trailers, 10);
+    return wait;
+  }
+}
+
+function body(subject, chunk) {
   switch (utf8.decode(chunk.bytes)) {
+    case "wait":
+      timer.start(subject, 10);
+      return wait;
     case "swap":
       return Uint8Array.of(60, 0, 255, 62);
     case "drop":
@@ -69,7 +83,7 @@ function body(chunk) {
 const answer = ({ kind, status, body, error }) =>
   kind === "response" ? `${status} ${utf8.decode(body)}` : `failed ${error.kind}`;
 
-export const { lifecycle, events, connect, completed, tick } = filter({
+export const { lifecycle, events, connect, message, completed, tick } = filter({
   config: { mark: "-", names: [], limit: 7, strict: false, any: null },
 
   state: () => ({ trace: "" }),
@@ -80,11 +94,15 @@ export const { lifecycle, events, connect, completed, tick } = filter({
     if (request.path.startsWith("/config")) return text(200, `${mark} ${names} ${limit} ${strict} ${any?.deep ?? "-"}`);
     if (request.path.startsWith("/facts")) return text(200, facts(request));
     if (request.path.startsWith("/errors")) return text(200, errors(request));
+    if (request.path.startsWith("/metrics")) return text(200, measure());
+    if (request.path.startsWith("/limits"))
+      return text(200, `${limits.cpuMs} ${limits.memoryBytes} ${limits.bufferBytes} ${limits.answerBytes}`);
     if (request.path.startsWith("/abort")) return abort;
     if (request.path.startsWith("/panic")) throw new Error("on purpose");
+    if (request.path.startsWith("/scheme")) rescheme(request);
     if (request.path.startsWith("/rewrite")) rewrite(request);
     if (request.path.startsWith("/kv")) count(request);
-    if (request.path.startsWith("/ticks")) request.headers.set("x-ticks", kv.add("ticks", 0));
+    if (request.path.startsWith("/ticks")) request.headers.set("x-ticks", ticks());
     if (request.path.startsWith("/tag")) {
       tags.set(request, "seen", "yes");
       request.headers.set("x-tagged", "yes");
@@ -108,12 +126,13 @@ export const { lifecycle, events, connect, completed, tick } = filter({
   requestBody(request, chunk, state) {
     state.trace += chunk.endOfStream ? "B" : "b";
     if (utf8.decode(chunk.bytes) === "head") request.headers.set("x-held", "yes");
-    return body(chunk);
+    return body(request, chunk);
   },
 
   requestTrailers(trailers, state) {
     state.trace += "t";
     trailers.headers.set("x-sum", trailers.headers.get("x-part") ?? "-");
+    return late(trailers);
   },
 
   responseHead(response, state) {
@@ -122,18 +141,21 @@ export const { lifecycle, events, connect, completed, tick } = filter({
     response.headers.set("x-trace", state.trace);
   },
 
-  responseBody: (response, chunk) => body(chunk),
+  responseBody: body,
 
   responseTrailers(trailers) {
     trailers.headers.delete("x-secret");
+    return late(trailers);
   },
 
   upstreamError(request, { kind, reason }) {
     if (kind !== "reset") return text(503, `${kind === "tls" ? "tls" : "other"} ${reason}`);
   },
 
-  resumed({ request }, call, outcome) {
-    if (outcome.kind === "elapsed") request.headers.set("x-waited", outcome.kind);
+  resumed({ request, chunk, trailers }, call, outcome) {
+    if (chunk) return `(${utf8.decode(chunk)})`;
+    if (trailers) trailers.headers.set("x-late", "yes");
+    else if (outcome.kind === "elapsed") request.headers.set("x-waited", outcome.kind);
     else request.headers.set("x-answer", answer(outcome));
   },
 
@@ -152,6 +174,10 @@ export const { lifecycle, events, connect, completed, tick } = filter({
     if (alpn[0] === "h2" && entry === "forward") return deny("no tunnel comes so");
   },
 
+  open: opened,
+
+  message: judged,
+
   completed({ request, reason }, { requestBytes, responseBytes, duration, firstByte, upstreamAddress }) {
     const timed = (firstByte ?? Infinity) <= duration ? "timed" : "-";
     const done = Number(reason === "complete");
@@ -160,7 +186,5 @@ export const { lifecycle, events, connect, completed, tick } = filter({
 
   interval: () => 100,
 
-  tick() {
-    kv.add("ticks");
-  },
+  tick: countTick,
 });

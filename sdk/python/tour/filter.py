@@ -8,11 +8,13 @@ import weir
 import weir.callout
 import weir.completed
 import weir.connect
-import weir.kv
+import weir.limits
 import weir.secrets
 import weir.tags
 import weir.tick
 import weir.timer
+from messages import Judge
+from counting import add_tick, count, measure, ticks
 
 
 @dataclass
@@ -71,8 +73,24 @@ def errors(request: weir.Request) -> str:
     )
 
 
-def body(chunk: weir.Chunk) -> weir.ChunkAction:
+def rescheme(request: weir.Request) -> None:
+    ftp = outcome(setattr, request, "scheme", "ftp")
+    request.scheme = "https"
+    request.headers.set("x-scheme", f"{request.scheme} {'refused' if ftp == 'invalid-syntax' else ftp}")
+
+
+def late(trailers: weir.Trailers) -> weir.TrailersAction:
+    if "x-wait" in trailers.headers:
+        weir.timer.start(trailers, 10)
+        return weir.WAIT
+    return None
+
+
+def body(subject: weir.Subject, chunk: weir.Chunk) -> weir.ChunkAction:
     match chunk.data:
+        case b"wait":
+            weir.timer.start(subject, 10)
+            return weir.WAIT
         case b"swap":
             return b"<\0\xff>"
         case b"drop":
@@ -84,7 +102,7 @@ def body(chunk: weir.Chunk) -> weir.ChunkAction:
     return None
 
 
-class Tour(weir.Filter[Config, State], weir.connect.Connect, weir.completed.Completed, weir.tick.Tick):
+class Tour(weir.Filter[Config, State], weir.connect.Connect, Judge, weir.completed.Completed, weir.tick.Tick):
     def request_head(self, request: weir.Request, state: State):
         state.trace += "h"
         path, config = request.path, self.config
@@ -95,17 +113,23 @@ class Tour(weir.Filter[Config, State], weir.connect.Connect, weir.completed.Comp
             return text(200, facts(request))
         if path.startswith("/errors"):
             return text(200, errors(request))
+        if path.startswith("/metrics"):
+            return text(200, measure())
+        if path.startswith("/limits"):
+            own = weir.limits
+            return text(200, f"{own.cpu_ms()} {own.memory_bytes():.0f} {own.buffer_bytes()} {own.answer_bytes()}")
         if path.startswith("/abort"):
             return weir.ABORT
         if path.startswith("/panic"):
             raise RuntimeError("on purpose")
+        if path.startswith("/scheme"):
+            rescheme(request)
         if path.startswith("/rewrite"):
             rewrite(request)
         if path.startswith("/kv"):
-            weir.kv.add("n")
-            request.headers.set("x-count", f"{weir.kv.add('n'):g}")
+            count(request)
         if path.startswith("/ticks"):
-            request.headers.set("x-ticks", f"{weir.kv.add('ticks', 0):g}")
+            request.headers.set("x-ticks", f"{ticks():g}")
         if path.startswith("/tag"):
             weir.tags.set(request, "seen", "yes")
             request.headers.set("x-tagged", "yes")
@@ -127,11 +151,12 @@ class Tour(weir.Filter[Config, State], weir.connect.Connect, weir.completed.Comp
         state.trace += "B" if chunk.end_of_stream else "b"
         if chunk.data == b"head":
             request.headers.set("x-held", "yes")
-        return body(chunk)
+        return body(request, chunk)
 
     def request_trailers(self, trailers: weir.Trailers, state: State):
         state.trace += "t"
         trailers.headers.set("x-sum", trailers.headers.get("x-part", "-"))
+        return late(trailers)
 
     def response_head(self, response: weir.Response, state: State):
         state.trace += "H"
@@ -140,16 +165,22 @@ class Tour(weir.Filter[Config, State], weir.connect.Connect, weir.completed.Comp
         response.headers.set("x-trace", state.trace)
 
     def response_body(self, response: weir.Response, chunk: weir.Chunk, state: State):
-        return body(chunk)
+        return body(response, chunk)
 
     def response_trailers(self, trailers: weir.Trailers, state: State):
         trailers.headers.remove("x-secret")
+        return late(trailers)
 
     def upstream_error(self, request: weir.Request, error: weir.UpstreamError, state: State):
         if error.kind != "Reset":
             return text(503, f"{'tls' if error.kind == 'Tls' else 'other'} {error.reason}")
 
     def resumed(self, exchange: weir.Exchange, call: int, outcome: weir.CallOutcome, state: State):
+        if exchange.chunk is not None:
+            return b"(" + exchange.chunk + b")"
+        if exchange.trailers is not None:
+            exchange.trailers.headers.set("x-late", "yes")
+            return None
         headers = exchange.request.headers
         match outcome:
             case weir.Elapsed():
@@ -185,4 +216,4 @@ class Tour(weir.Filter[Config, State], weir.connect.Connect, weir.completed.Comp
         return 100
 
     def tick(self):
-        weir.kv.add("ticks")
+        add_tick()

@@ -12,8 +12,8 @@ and the trailers of a request and its response pass; what a method returns says 
             response.headers.set("x-hello", "from python")
 
 What has to be granted stands in modules of their own: ``import weir.kv`` and the like, of ``kv``, ``tags``, ``timer``, ``callout``,
-``secrets``, ``clock`` and ``random``. A filter needs the grants of those that ``filter.py`` names in this way, ``weir.`` included. So do further hooks, which need no grant: those of ``weir.connect``,
-``weir.completed`` and ``weir.tick``.
+``secrets``, ``metrics``, ``clock`` and ``random``. A filter needs the grants of those that any of its modules imports. So do further hooks,
+which need no grant: those of ``weir.connect``, ``weir.message``, ``weir.completed`` and ``weir.tick``.
 """
 
 from . import log

@@ -1,4 +1,4 @@
-"""Requests to servers that the publication names, for hooks that answer ``WAIT``. A filter that names ``weir.callout`` needs the grant
+"""Requests to servers that the publication names, for hooks that answer ``WAIT``. A filter that imports ``weir.callout`` needs the grant
 ``callout``."""
 
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""The time. A filter that names ``weir.clock`` needs the grant ``clock``."""
+"""The time. A filter that imports ``weir.clock`` needs the grant ``clock``."""
 
 from wit_world.imports import clock as _host
 

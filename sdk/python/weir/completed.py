@@ -1,4 +1,4 @@
-"""What exchanges came to. A filter that is told of it names ``weir.completed`` and derives from :class:`Completed` too."""
+"""What exchanges came to. A filter that is told of it imports ``weir.completed`` and derives from :class:`Completed` too."""
 
 from dataclasses import dataclass
 from typing import Any, Optional
@@ -25,5 +25,5 @@ class Completed:
     """``class Mine(weir.Filter[Config, State], weir.completed.Completed)``."""
 
     def completed(self, done: Done, summary: Summary, state: Any) -> None:
-        """Every exchange that the publication's ``match`` lets the filter see, whether or not it met another hook, before ``done``.
-        Nothing can be changed."""
+        """Every exchange that the publication's ``match`` lets the filter see, whether or not it met another hook, but one that the filter
+        failed and one that stood behind its open breaker. Before ``done``. Nothing can be changed."""

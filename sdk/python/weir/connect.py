@@ -1,4 +1,4 @@
-"""Tunnels: where a client's connection may go, before anything is dialled. A filter that decides about them names ``weir.connect`` and
+"""Tunnels: where a client's connection may go, before anything is dialled. A filter that decides about them imports ``weir.connect`` and
 derives from :class:`Connect` too."""
 
 from dataclasses import dataclass

@@ -245,6 +245,14 @@ class Exchange:
         """``None`` before there is one."""
         return None if _host.status(self._number) is None else Response(self._number)
 
+    @property
+    def trailers(self) -> Optional[Trailers]:
+        """The trailers that wait, if their hook has waited."""
+        direction, what = self.waiting.split("_")
+        if what != "trailers":
+            return None
+        return Trailers(self._number, _host.Part.REQUEST_TRAILERS if direction == "request" else _host.Part.RESPONSE_TRAILERS)
+
 
 Subject = Union[Request, Response, Trailers, Exchange]
 """What says which exchange is meant."""

@@ -1,27 +1,26 @@
-"""Exports of the interfaces that a filter may have besides those of every filter. Only what ``filter.py`` names is in the component's
-world, so only that is imported here."""
+"""Exports of the interfaces that a filter may have besides those of every filter. Only what the filter's modules import is in the
+component's world, so only that is imported here."""
 
 import sys
 from typing import Any
 
 from .component import _guest, _logged
-from .exchange import Done, Request
+from .exchange import Done, Request, Response
 
 __all__: list[str] = []
 
 
-def _is_there(name: str) -> bool:
+def _is_there(name: str, base_name: str) -> bool:
     module = sys.modules.get(f"weir.{name}")
     if module is None:
         return False
-    base = getattr(module, name.capitalize())
-    if not issubclass(_guest.type, base):
-        raise TypeError(f"filter.py names weir.{name}, and its filter does not derive from weir.{name}.{base.__name__}")
+    if not issubclass(_guest.type, getattr(module, base_name)):
+        raise TypeError(f"weir.{name} is imported, and the filter does not derive from weir.{name}.{base_name}")
     __all__.append(name.capitalize())
     return True
 
 
-if _is_there("connect"):
+if _is_there("connect", "Connect"):
     from .connect import ClientHello, _decision, _tunnel
 
     class Connect:
@@ -34,7 +33,21 @@ if _is_there("connect"):
             return _decision(_guest.filter.client_hello(_tunnel(to), ClientHello(hello.server_name, hello.alpn)))
 
 
-if _is_there("completed"):
+if _is_there("message", "Messages"):
+    from . import message
+
+    class Message:
+        @_logged
+        def on_open(self, of: int) -> bool:
+            return bool(_guest.filter.open(Response(of), _guest.state(of)))
+
+        @_logged
+        def on_message(self, of: int, origin: Any, content: Any) -> Any:
+            said = message._content(content)
+            return message._action(_guest.filter.message(Response(of), message._origin(origin), said, _guest.state(of)))
+
+
+if _is_there("completed", "Completed"):
     from .completed import Summary
 
     class Completed:
@@ -46,7 +59,7 @@ if _is_there("completed"):
             _guest.filter.completed(Done(Request(of), summary.reason.name.lower()), figures, _guest.state(of))
 
 
-if _is_there("tick"):
+if _is_there("tick", "Tick"):
 
     class Tick:
         @_logged

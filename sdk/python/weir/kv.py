@@ -1,5 +1,5 @@
 """A store of the filter's own, by key: its versions and instances share one on each agent, and it survives swaps and restarts. What
-was written in the last second may be lost when the agent is killed. A filter that names ``weir.kv`` needs the grant ``kv``.
+was written in the last second may be lost when the agent is killed. A filter that imports ``weir.kv`` needs the grant ``kv``.
 
 ``ttl`` is in milliseconds; ``None`` keeps the entry until it is deleted. Strings are kept as UTF-8.
 """

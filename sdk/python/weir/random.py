@@ -1,4 +1,4 @@
-"""Of a generator fit for cryptography. A filter that names ``weir.random`` needs the grant ``random``."""
+"""Of a generator fit for cryptography. A filter that imports ``weir.random`` needs the grant ``random``."""
 
 from wit_world.imports import random as _host
 

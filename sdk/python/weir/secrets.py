@@ -1,4 +1,4 @@
-"""Secrets that a filter uses and cannot read. A filter that names ``weir.secrets`` needs the grant ``secrets``."""
+"""Secrets that a filter uses and cannot read. A filter that imports ``weir.secrets`` needs the grant ``secrets``."""
 
 from typing import Optional
 

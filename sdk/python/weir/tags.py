@@ -1,4 +1,4 @@
-"""Facts about an exchange that filters tell each other, and the record. A filter that names ``weir.tags`` needs the grant ``tags``."""
+"""Facts about an exchange that filters tell each other, and the record. A filter that imports ``weir.tags`` needs the grant ``tags``."""
 
 from typing import Optional, Union
 

@@ -1,4 +1,4 @@
-"""Work by the clock. A filter that does some names ``weir.tick`` and derives from :class:`Tick` too."""
+"""Work by the clock. A filter that does some imports ``weir.tick`` and derives from :class:`Tick` too."""
 
 
 class Tick:

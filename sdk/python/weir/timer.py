@@ -1,4 +1,4 @@
-"""Timers, for hooks that answer ``WAIT``. A filter that names ``weir.timer`` needs the grant ``timer``."""
+"""Timers, for hooks that answer ``WAIT``. A filter that imports ``weir.timer`` needs the grant ``timer``."""
 
 from wit_world.imports import timer as _host
 

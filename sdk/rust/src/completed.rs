@@ -21,7 +21,7 @@ pub struct Summary {
 
 /// A filter that is told what exchanges came to; exported by `weir_sdk::export!(MyFilter, with Completed)`.
 pub trait Completed: Filter {
-    /// Every exchange that the publication's `match` lets the filter see, whether or not it met another hook, before
-    /// [`Filter::done`]. Nothing can be changed.
+    /// Every exchange that the publication's `match` lets the filter see, whether or not it met another hook, but one that the
+    /// filter failed and one that stood behind its open breaker. Before [`Filter::done`]. Nothing can be changed.
     fn completed(&self, exchange: &Done, summary: &Summary, state: &mut Self::State);
 }

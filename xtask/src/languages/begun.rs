@@ -31,6 +31,16 @@ pub(crate) fn check(target: &Path) -> anyhow::Result<Vec<String>> {
     Ok(failed)
 }
 
+/// A module that uses a capability which the filter's file does not name, and how that file imports it: for languages whose build asks
+/// the modules what they need.
+fn second_file(language: Language) -> Option<(&'static str, &'static str, &'static str)> {
+    match language {
+        Language::JavaScript => Some(("kept.js", "import { kv } from \"weir/kv\";\nkv;\n", "import \"./kept.js\";")),
+        Language::Python => Some(("kept.py", "from weir import kv\n", "import kept  # noqa")),
+        Language::C | Language::Go => None,
+    }
+}
+
 struct Begun<'a> {
     word: &'a str,
     scratch: &'a Path,
@@ -49,6 +59,15 @@ impl Begun<'_> {
         let mut test = Command::new(self.programs.join("agent"));
         test.args(["filter", "test"]).arg(format!("{name}.wasm")).arg("cases").current_dir(&project);
         run("agent filter test", &mut test)?;
+        if let Some((module, text, import)) = language.and_then(second_file) {
+            fs::write(project.join(module), text)?;
+            let source = project.join(language.map_or("", Language::source));
+            let first = fs::read_to_string(&source)?;
+            fs::write(&source, format!("{first}\n{import}\n"))?;
+            run("build.sh, two files", &mut self.build(&project, language)?)?;
+            let imports = weir_adapter::imports(&fs::read(project.join(format!("{name}.wasm")))?)?;
+            anyhow::ensure!(imports.iter().any(|import| import.starts_with("weir:filter/kv@")), "{imports:?} lacks kv");
+        }
         if language.is_none() {
             // what an author does all day; here the SDK comes along too
             run("cargo test", Command::new("cargo").args(["test", "--quiet"]).current_dir(&project))?;

@@ -13,7 +13,7 @@ use crate::filters::root;
 const WORLD: &str = "filter";
 
 /// Interfaces that a filter may export too, and the SDKs know.
-pub(super) const FURTHER: [&str; 3] = ["connect", "completed", "tick"];
+pub(super) const FURTHER: [&str; 4] = ["connect", "message", "completed", "tick"];
 
 /// Renews what is out of date. On CI that is a fault: what is in the repository has to be what was tested.
 pub(super) fn refresh() -> anyhow::Result<()> {

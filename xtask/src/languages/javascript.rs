@@ -1,12 +1,16 @@
 //! JavaScript: the filter and the SDK's modules, with the QuickJS engine, into a component.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::Context as _;
 
 use super::{
     Project, stage,
-    tools::{Tools, run},
+    tools::{Tools, run, told},
     world,
 };
 use crate::filters::root;
@@ -18,12 +22,11 @@ pub(super) fn build(project: &Project, tools: &Tools) -> anyhow::Result<Vec<u8>>
     // as npm would leave it: the filter's modules, and the SDK in `node_modules/weir`
     let modules = stage::folder(project)?;
     stage::copy(&root().join("sdk/js"), &modules.join("node_modules/weir"))?;
-    let source = fs::read_to_string(project.folder.join("filter.js"))?;
-    let imported = |interface: &str| {
-        let ends = ["\"", "'", ".js"];
-        ends.iter().any(|end| source.contains(&format!("weir/{interface}{end}")))
+    let needs = needs(&modules)?;
+    let asks = |interface: &str| {
+        ["import", "export"].iter().any(|how| needs.lines().any(|line| line == format!("{how} {interface}")))
     };
-    let wit = world::write(project, |interface| imported(interface) || exports(&source, interface))?;
+    let wit = world::write(project, asks)?;
     let component = project.scratch.join("unchecked.wasm");
     let mut node = Command::new("node");
     node.arg(program)
@@ -39,10 +42,13 @@ pub(super) fn build(project: &Project, tools: &Tools) -> anyhow::Result<Vec<u8>>
     Ok(fs::read(component)?)
 }
 
-/// Does the entry module say `export const { …, NAME, … }`?
-fn exports(source: &str, name: &str) -> bool {
-    let lists = source.split("export const {").skip(1).filter_map(|rest| rest.split('}').next());
-    lists.flat_map(|list| list.split(',')).any(|exported| exported.trim() == name)
+/// What the filter's modules import of the contract, and what the entry module exports, a line each: the SDK's own build asks alike.
+fn needs(modules: &Path) -> anyhow::Result<String> {
+    let mut node = Command::new("node");
+    node.args(["--experimental-vm-modules", "--no-warnings"])
+        .arg(modules.join("node_modules/weir/interfaces.mjs"))
+        .arg(modules.join("filter.js"));
+    told("interfaces.mjs", &mut node)
 }
 
 /// Without building anything.
@@ -53,17 +59,4 @@ pub(super) fn set_up(tools: &Tools) -> anyhow::Result<()> {
 fn tool(tools: &Tools) -> anyhow::Result<PathBuf> {
     let (name, version) = TOOLS.split_once(' ').context("a tool is a name and a version")?;
     tools.npm(name, version)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::exports;
-
-    #[test]
-    fn an_entry_module_says_what_it_exports() {
-        let source = "import { tick } from \"x\";\nexport const {\n  lifecycle, events,\n  completed,\n} = filter({ connect() {} });\n";
-        assert!(exports(source, "completed") && exports(source, "events"));
-        assert!(!exports(source, "connect") && !exports(source, "tick") && !exports(source, "complete"));
-        assert!(!exports("", "tick"));
-    }
 }

@@ -4,7 +4,7 @@ use std::{fs, process::Command};
 
 use super::{
     Project, stage,
-    tools::{Tools, run},
+    tools::{Tools, run, told},
     world,
 };
 use crate::filters::root;
@@ -17,13 +17,15 @@ const APP: &str = "weir_component";
 pub(super) fn build(project: &Project, tools: &Tools) -> anyhow::Result<Vec<u8>> {
     let sdk = root().join("sdk/python");
     let program = tools.python(TOOLS)?.join("componentize-py");
-    let source = fs::read_to_string(project.folder.join("filter.py"))?;
-    let asks = |interface: &str| source.contains(&format!("weir.{}", interface.replace('-', "_")));
-    let wit = world::write(project, asks)?;
     // the interpreter leaves its bytecode beside what it reads
     let modules = stage::folder(project)?;
     stage::copy(&sdk.join("weir"), &modules.join("weir"))?;
     fs::copy(sdk.join(APP).with_extension("py"), modules.join(APP).with_extension("py"))?;
+    // which modules of the SDK the filter's modules import: the SDK's own build asks alike
+    let interpreter = program.with_file_name("python");
+    let needs = told("interfaces.py", Command::new(interpreter).arg(sdk.join("interfaces.py")).arg(&modules))?;
+    let asks = |interface: &str| needs.lines().any(|line| line == interface.replace('-', "_"));
+    let wit = world::write(project, asks)?;
     let component = project.scratch.join("unchecked.wasm");
     let mut python = Command::new(program);
     python

@@ -71,11 +71,16 @@ impl Tools {
 
 /// Runs a program that has nothing to say unless it fails.
 pub(super) fn run(what: &str, command: &mut Command) -> anyhow::Result<()> {
+    told(what, command).map(drop)
+}
+
+/// Runs a program that answers on its standard output.
+pub(super) fn told(what: &str, command: &mut Command) -> anyhow::Result<String> {
     let output = command.output().with_context(|| format!("{what}: running {}", command.get_program().display()))?;
     if !output.status.success() {
         bail!("{what}: {}{}", String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout));
     }
-    Ok(())
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// pip leaves `lib/python3.N/site-packages/NAME-VERSION.dist-info`, with `_` for `-` in the name.

@@ -2,4 +2,4 @@
 // it.
 package further
 
-var Connect, Completed, Tick bool
+var Connect, Message, Completed, Tick bool
