@@ -1,11 +1,11 @@
 //! A case as data, and what a runner reports of it.
 
-use crate::{Message, ParseError, RequestLine, Status};
+use crate::{Course, Heard, Message, ParseError, RequestLine, Said, Status, Tunnel};
 
 /// The id that runners give the exchange, so that bodies which show it can be compared.
 pub const EXCHANGE_ID: &str = "01890000-0000-7000-8000-000000000001";
 
-/// One exchange, a filter's configuration, and what is expected of the filter.
+/// One exchange or tunnel, a filter's configuration, and what is expected of the filter.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Case {
     /// The comment at the top of the file.
@@ -14,10 +14,14 @@ pub struct Case {
     pub config: Option<String>,
     /// How the client came.
     pub connection: Connection,
-    /// What the client sends. None where only the configuration is tested.
+    /// What the client sends. None where only the configuration or a tunnel is tested.
     pub request: Option<Message<RequestLine>>,
+    /// The tunnel that the client asks for, in place of a request.
+    pub tunnel: Option<Tunnel>,
     /// What comes back.
     pub upstream: Upstream,
+    /// What is said on the WebSocket that the upstream's 101 opens.
+    pub messages: Vec<Said>,
     /// What comes of each call to a named upstream.
     pub calls: Vec<(String, Upstream)>,
     /// Secrets that the agent has and the filter may use. Where one stands in a forwarded request, it reads `{secret NAME}`.
@@ -84,15 +88,21 @@ pub enum Verdict {
     Fail,
     /// The filter refuses its configuration.
     Invalid,
+    /// The tunnel may be.
+    Open,
+    /// The filter refuses the tunnel.
+    Deny,
 }
 
 impl Verdict {
-    pub(crate) const NAMES: [(&'static str, Self); 5] = [
+    pub(crate) const NAMES: [(&'static str, Self); 7] = [
         ("pass", Self::Pass),
         ("respond", Self::Respond),
         ("abort", Self::Abort),
         ("fail", Self::Fail),
         ("invalid", Self::Invalid),
+        ("open", Self::Open),
+        ("deny", Self::Deny),
     ];
 
     /// As a case writes it.
@@ -110,6 +120,10 @@ pub struct Expect {
     pub forwarded: Option<Message<RequestLine>>,
     /// The response that the client gets.
     pub received: Option<Message<Status>>,
+    /// What arrives of the messages.
+    pub heard: Option<Heard>,
+    /// What becomes of the tunnel.
+    pub tunnel: Course,
     /// Faults in the configuration: RFC 6901 pointer, and a part of the message.
     pub problems: Vec<(String, String)>,
 }
@@ -125,6 +139,10 @@ pub struct Outcome {
     pub forwarded: Option<Message<RequestLine>>,
     /// The response as it reached the client. None after an abort, a failure, or an upstream error nobody answered for.
     pub received: Option<Message<Status>>,
+    /// What arrived of the messages; none: there was no WebSocket.
+    pub heard: Option<Heard>,
+    /// What became of the tunnel.
+    pub tunnel: Course,
     /// Faults in the configuration: RFC 6901 pointer and message.
     pub problems: Vec<(String, String)>,
 }
@@ -132,7 +150,8 @@ pub struct Outcome {
 impl Outcome {
     /// The filter would not take its configuration.
     pub fn invalid(problems: Vec<(String, String)>) -> Self {
-        Self { verdict: Verdict::Invalid, reason: None, forwarded: None, received: None, problems }
+        let (reason, forwarded, received, heard) = (None, None, None, None);
+        Self { verdict: Verdict::Invalid, reason, forwarded, received, heard, tunnel: Course::default(), problems }
     }
 }
 

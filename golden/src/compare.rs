@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::{Case, Message, Outcome, Start, Upstream, Verdict, diff, render};
+use crate::{Case, Heard, Message, Outcome, Start, Upstream, Verdict, diff, render};
 
 /// The filter did something else than its case says. The text shows where, expected lines with `-`, seen ones with `+`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,7 +39,20 @@ impl Case {
         };
         let expected = self.expect.received.as_ref().or(unchanged);
         compare("response as received", expected, outcome.received.as_ref(), &mut found);
+        self.check_heard(outcome, &mut found);
+        let (expected, seen) = (&self.expect.tunnel, &outcome.tunnel);
+        compare_lines("tunnel", &expected.lines(expected), &seen.lines(expected), &mut found);
         if found.is_empty() { Ok(()) } else { Err(Mismatch(found)) }
+    }
+
+    /// A conversation that was to fail is compared where the case says what was heard before.
+    fn check_heard(&self, outcome: &Outcome, found: &mut String) {
+        let unchanged = || Heard { said: self.messages.clone(), close: None };
+        let has_talk = !self.messages.is_empty() && self.expect.verdict == Verdict::Pass;
+        let Some(expected) = self.expect.heard.clone().or_else(|| has_talk.then(unchanged)) else { return };
+        let none = || vec!["(no WebSocket)".to_owned()];
+        let seen = outcome.heard.as_ref().map_or_else(none, Heard::lines);
+        compare_lines("messages as heard", &expected.lines(), &seen, found);
     }
 
     fn check_problems(&self, outcome: &Outcome, found: &mut String) {
@@ -61,9 +74,12 @@ impl Case {
 
 fn compare<S: Start>(what: &str, expected: Option<&Message<S>>, seen: Option<&Message<S>>, found: &mut String) {
     let lines = |message: Option<&Message<S>>| message.map_or_else(|| vec!["(none)".to_owned()], render::message);
-    let (expected, seen) = (lines(expected), lines(seen));
+    compare_lines(what, &lines(expected), &lines(seen), found);
+}
+
+fn compare_lines(what: &str, expected: &[String], seen: &[String], found: &mut String) {
     if expected != seen {
-        let _ = write!(found, "{what}:\n{}", diff::lines(&expected, &seen));
+        let _ = write!(found, "{what}:\n{}", diff::lines(expected, seen));
     }
 }
 
@@ -82,7 +98,7 @@ mod tests {
             reason: None,
             forwarded: case.request.clone(),
             received: Some(response),
-            problems: Vec::new(),
+            ..Outcome::invalid(Vec::new())
         }
     }
 

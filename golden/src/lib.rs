@@ -10,9 +10,13 @@ mod folder;
 mod message;
 mod parse;
 mod render;
+mod talk;
+mod tunnel;
 
 pub use case::{Case, Connection, EXCHANGE_ID, Expect, Outcome, Upstream, Verdict, shown_secret};
 pub use compare::Mismatch;
 pub use folder::{FolderError, folder};
 pub use message::{Fields, Message, RequestLine, Start, Status};
 pub use parse::ParseError;
+pub use talk::{Heard, Said, Speaker, Words};
+pub use tunnel::{ClientHello, Course, Tunnel};

@@ -1,6 +1,11 @@
 //! Text of a case -> [`Case`]. Pure; every fault names its line.
 
-use crate::{Case, Connection, Expect, Fields, Message, RequestLine, Start, Status, Upstream, Verdict};
+mod message;
+
+use self::message::{message, request_line, status};
+use crate::{Case, Connection, Course, Expect, Status, Tunnel, Upstream, Verdict, talk, tunnel};
+
+pub(crate) use self::message::{field, unescaped};
 
 /// The text is no case.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -12,32 +17,36 @@ pub struct ParseError {
     pub fault: String,
 }
 
-fn fault<T>(line: usize, fault: impl Into<String>) -> Result<T, ParseError> {
+pub(crate) fn fault<T>(line: usize, fault: impl Into<String>) -> Result<T, ParseError> {
     Err(ParseError { line, fault: fault.into() })
 }
 
 /// A line and its number.
-type Line<'a> = (usize, &'a str);
+pub(crate) type Line<'a> = (usize, &'a str);
 
-struct Section<'a> {
-    title: Line<'a>,
-    lines: Vec<Line<'a>>,
+pub(crate) struct Section<'a> {
+    pub(crate) title: Line<'a>,
+    pub(crate) lines: Vec<Line<'a>>,
 }
 
-const SECTIONS: [&str; 13] = [
+const SECTIONS: [&str; 17] = [
     "config",
     "connection",
+    "tunnel",
+    "client hello",
     "request",
     "request trailers",
     "upstream",
     "upstream trailers",
     "upstream error",
+    "messages",
     "secrets",
     "expect",
     "forwarded",
     "forwarded trailers",
     "received",
     "received trailers",
+    "heard",
 ];
 
 /// A section of this is what a call to the upstream NAME comes to: a response, or `error KIND`.
@@ -61,17 +70,44 @@ pub(crate) fn case(text: &str) -> Result<Case, ParseError> {
     let calls = sections.iter().filter_map(call).collect::<Result<_, _>>()?;
     let secrets = find("secrets").map(names).unwrap_or_default();
     let Some(section) = find("expect") else { return fault(last, "no section `### expect VERDICT`") };
-    let (verdict, problems) = verdict(section)?;
+    let (verdict, rest) = verdict(section)?;
+    let is_of_tunnel = matches!(verdict, Verdict::Open | Verdict::Deny);
+    let (course, problems) =
+        if is_of_tunnel { (Course::parse(rest)?, Vec::new()) } else { (Course::default(), problems(rest)?) };
     let expect = Expect {
         verdict,
         forwarded: message(find("forwarded"), find("forwarded trailers"), request_line)?,
         received: message(find("received"), find("received trailers"), status)?,
+        heard: find("heard").map(talk::heard).transpose()?,
+        tunnel: course,
         problems,
     };
-    if request.is_none() != (verdict == Verdict::Invalid) {
-        return fault(section.title.0, "either a `### request`, or `invalid` and no request");
+    let tunnel = tunnel_of(section, verdict, find("tunnel"), find("client hello"))?;
+    if usize::from(request.is_some()) + usize::from(tunnel.is_some()) + usize::from(verdict == Verdict::Invalid) != 1 {
+        return fault(section.title.0, "either a `### request` or a `### tunnel`, or `invalid` and neither");
     }
-    Ok(Case { title, config, connection, request, upstream, calls, secrets, expect })
+    let opens_socket = matches!(&upstream, Upstream::Response(head) if head.start == Status(101));
+    if let Some(section) = find("messages").or(find("heard")).filter(|_| !opens_socket) {
+        return fault(section.title.0, "messages need a WebSocket: an upstream that answers `101`");
+    }
+    let messages = find("messages").map(talk::messages).transpose()?.unwrap_or_default();
+    Ok(Case { title, config, connection, request, tunnel, upstream, messages, calls, secrets, expect })
+}
+
+/// The tunnel, if that is what the verdict is about.
+fn tunnel_of(
+    expect: &Section<'_>,
+    verdict: Verdict,
+    target: Option<&Section<'_>>,
+    hello: Option<&Section<'_>>,
+) -> Result<Option<Tunnel>, ParseError> {
+    match (target, hello, verdict) {
+        (Some(target), hello, Verdict::Open | Verdict::Deny | Verdict::Fail) => tunnel::tunnel(target, hello).map(Some),
+        (Some(_), _, _) => fault(expect.title.0, "a tunnel is `open`, or it comes to `deny` or `fail`"),
+        (None, _, Verdict::Open | Verdict::Deny) => fault(expect.title.0, "`open` and `deny` are of a `### tunnel`"),
+        (None, Some(hello), _) => fault(hello.title.0, "a ClientHello in no `### tunnel`"),
+        (None, None, _) => Ok(None),
+    }
 }
 
 fn call(section: &Section<'_>) -> Option<Result<(String, Upstream), ParseError>> {
@@ -150,113 +186,26 @@ fn connection(section: &Section<'_>) -> Result<Connection, ParseError> {
     Ok(connection)
 }
 
-fn verdict(section: &Section<'_>) -> Result<(Verdict, Vec<(String, String)>), ParseError> {
+/// The verdict, and the lines behind it.
+fn verdict<'a, 's>(section: &'s Section<'a>) -> Result<(Verdict, &'s [Line<'a>]), ParseError> {
     let Some(((number, word), rest)) = section.lines.split_first() else {
         return fault(section.title.0, "the verdict is missing");
     };
     let Some((_, verdict)) = Verdict::NAMES.iter().find(|(name, _)| name == &word.trim()) else {
         return fault(*number, format!("no such verdict: `{word}`"));
     };
+    Ok((*verdict, rest))
+}
+
+fn problems(lines: &[Line<'_>]) -> Result<Vec<(String, String)>, ParseError> {
     let mut problems = Vec::new();
-    for (number, line) in rest.iter().copied().filter(|(_, line)| !line.is_empty()) {
+    for (number, line) in lines.iter().copied().filter(|(_, line)| !line.is_empty()) {
         let Some((pointer, message)) = line.split_once(": ") else {
             return fault(number, "a problem is written `/pointer: part of the message`");
         };
         problems.push((pointer.to_owned(), message.to_owned()));
     }
-    Ok((*verdict, problems))
-}
-
-fn message<S: Start>(
-    section: Option<&Section<'_>>,
-    trailers: Option<&Section<'_>>,
-    start: impl Fn(Line<'_>) -> Result<S, ParseError>,
-) -> Result<Option<Message<S>>, ParseError> {
-    let Some(section) = section else {
-        return match trailers {
-            Some(trailers) => fault(trailers.title.0, "trailers of no message"),
-            None => Ok(None),
-        };
-    };
-    let Some((first, rest)) = section.lines.split_first() else {
-        return fault(section.title.0, "the message is empty");
-    };
-    let (head, body) = match rest.iter().position(|(_, line)| line.is_empty()) {
-        Some(blank) => (&rest[..blank], &rest[blank + 1..]),
-        None => (rest, &[][..]),
-    };
-    let trailers = trailers.map(|section| section.lines.iter().copied().map(field).collect()).transpose()?;
-    Ok(Some(Message { start: start(*first)?, fields: fields(head)?, body: body_chunks(body)?, trailers }))
-}
-
-fn fields(lines: &[Line<'_>]) -> Result<Fields, ParseError> {
-    lines.iter().copied().map(field).collect()
-}
-
-fn field((number, line): Line<'_>) -> Result<(String, String), ParseError> {
-    let Some((name, value)) = line.split_once(':') else { return fault(number, "a field is written `name: value`") };
-    if value.chars().any(|c| c as u32 > 0xff) {
-        return fault(number, "field values are latin-1: one character per byte");
-    }
-    Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
-}
-
-fn request_line((number, line): Line<'_>) -> Result<RequestLine, ParseError> {
-    let words: Vec<&str> = line.split(' ').collect();
-    let [method, url] = words[..] else { return fault(number, "a request begins `METHOD http://host/path`") };
-    let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| ["http", "https"].contains(scheme)) else {
-        return fault(number, "the URL is absolute: `http://host/path` or `https://host/path`");
-    };
-    let at = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(at);
-    let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-    Ok(RequestLine { method: method.to_owned(), scheme: scheme.to_owned(), authority: authority.to_owned(), path })
-}
-
-fn status((number, line): Line<'_>) -> Result<Status, ParseError> {
-    match line.trim().parse() {
-        Ok(code @ 100..=599) => Ok(Status(code)),
-        _ => fault(number, "a response begins with its status: `200`"),
-    }
-}
-
-/// Either text, which is one chunk, or one chunk per line, each behind `| ` and with escapes.
-fn body_chunks(lines: &[Line<'_>]) -> Result<Vec<Vec<u8>>, ParseError> {
-    let Some((_, first)) = lines.first() else { return Ok(Vec::new()) };
-    if !first.starts_with('|') {
-        return Ok(vec![join(lines).into_bytes()]);
-    }
-    lines.iter().copied().map(chunk).collect()
-}
-
-fn chunk((number, line): Line<'_>) -> Result<Vec<u8>, ParseError> {
-    let Some(text) = line.strip_prefix("| ").or(line.strip_prefix('|').filter(|rest| rest.is_empty())) else {
-        return fault(number, "where one line of a body is a chunk (`| bytes`), every line is");
-    };
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'\\' {
-            bytes.push(byte);
-            continue;
-        }
-        bytes.push(match rest.next() {
-            Some(b'n') => b'\n',
-            Some(b'r') => b'\r',
-            Some(b't') => b'\t',
-            Some(b'\\') => b'\\',
-            Some(b'x') => match (rest.next().and_then(hex), rest.next().and_then(hex)) {
-                (Some(high), Some(low)) => high << 4 | low,
-                _ => return fault(number, "`\\x` wants two hex digits"),
-            },
-            _ => return fault(number, "the escapes are \\n \\r \\t \\\\ \\xHH"),
-        });
-    }
-    Ok(bytes)
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    (digit as char).to_digit(16).and_then(|value| u8::try_from(value).ok())
+    Ok(problems)
 }
 
 #[cfg(test)]
@@ -293,7 +242,10 @@ mod tests {
         assert!(error("### confg\n").starts_with("line 1: no such section: `confg`"));
         assert_eq!(error("### config\n### config\n"), "line 2: `config` stands in line 1 already");
         assert_eq!(error("### expect\nfine\n"), "line 2: no such verdict: `fine`");
-        assert_eq!(error("### expect\npass\n"), "line 1: either a `### request`, or `invalid` and no request");
+        assert_eq!(
+            error("### expect\npass\n"),
+            "line 1: either a `### request` or a `### tunnel`, or `invalid` and neither"
+        );
         let request = |rest: &str| error(&format!("### request\n{rest}\n### expect\npass\n"));
         assert_eq!(request("GET /x"), "line 2: the URL is absolute: `http://host/path` or `https://host/path`");
         assert_eq!(request("GET http://a\nb"), "line 3: a field is written `name: value`");

@@ -3,12 +3,16 @@
 #![deny(missing_docs)]
 
 mod convert;
+mod guests;
 mod lines;
 mod passage;
 mod subject;
+mod talk;
+mod tunnel;
 
 use std::{path::PathBuf, sync::Arc};
 
+use tokio::runtime::Runtime;
 use weir_artifact::{Artifact, ArtifactError, Name, Publication};
 use weir_host::{Host, HostConfig, HostError, LoadError, SecretNames};
 
@@ -20,6 +24,7 @@ use lines::Lines;
 /// A host to run cases in, for one thread.
 pub struct Trial {
     host: Host,
+    runtime: Runtime,
     lines: Arc<Lines>,
 }
 
@@ -52,7 +57,8 @@ impl Trial {
         let lines = Arc::new(Lines::default());
         let log = Arc::<Lines>::clone(&lines);
         let host = Host::new(HostConfig { cache_dir, kv_dir: None, workers: 1, log, secrets: Some(Arc::new(Any)) })?;
-        Ok(Self { host, lines })
+        let runtime = guests::runtime().map_err(|error| HostError::Engine(format!("its timers: {error}")))?;
+        Ok(Self { host, runtime, lines })
     }
 
     /// Checks and compiles a component, once for all cases. The failure policy does not count: a failure fails its case.

@@ -3,45 +3,84 @@
 use bytes::Bytes;
 use http::HeaderMap;
 use weir_golden::{Case, Message, RequestLine, Status, Upstream};
-use weir_host::{Answer, CallKind, CallOutcome, CallResponse, Direction, Exchange, Progress, Run};
+use weir_host::{Answer, CallKind, CallOutcome, CallResponse, Direction, Exchange, LocalResponse, Progress, Run};
 
-use crate::convert::{self, CaseFault, fault};
+use crate::{
+    convert::{self, CaseFault, fault},
+    guests::Guests,
+};
 
 /// What came of it: a response, none, or another course.
 pub(crate) type Passed = Result<Option<Message<Status>>, Answer>;
 
+/// What one exchange is driven with.
+pub(crate) struct Drive<'a> {
+    pub(crate) run: &'a mut Run,
+    pub(crate) guests: Guests<'a>,
+    pub(crate) case: &'a Case,
+    /// The filter is a middleware: when it answers, its body follows its head.
+    pub(crate) is_middleware: bool,
+}
+
 /// Request there, response back; `forwarded` is set as soon as the request is on its way.
 pub(crate) fn pass(
-    run: &mut Run,
+    drive: &mut Drive<'_>,
     request: &Message<RequestLine>,
-    case: &Case,
     forwarded: &mut Option<Message<RequestLine>>,
 ) -> Result<Passed, CaseFault> {
-    let is_empty = is_empty(request);
-    let head = run.request_head(is_empty);
-    let body = match carry(run, case, Direction::Request, head, request, is_empty)? {
-        Ok(body) => body,
-        Err(answer) => return Ok(Err(answer)),
-    };
-    *forwarded = Some(convert::forwarded(run.exchange(), body));
-    match &case.upstream {
-        Upstream::Response(response) => back(run, case, response),
-        Upstream::Error(name) => Ok(match run.upstream_error(convert::upstream_error(name)) {
-            Progress::Answer(answer) => Err(answer),
-            Progress::Held | Progress::Waiting | Progress::Open => Ok(None),
-        }),
+    match there_and_back(drive, request, forwarded)? {
+        Err(Answer::Respond(head)) if drive.is_middleware => Ok(Err(whole(drive, head)?)),
+        passed => Ok(passed),
     }
 }
 
-fn back(run: &mut Run, case: &Case, response: &Message<Status>) -> Result<Passed, CaseFault> {
-    run.exchange_mut().response = Some(convert::response_parts(response)?);
-    let is_empty = is_empty(response);
-    let head = run.response_head(is_empty);
-    let body = match carry(run, case, Direction::Response, head, response, is_empty)? {
+/// The answer of a middleware, with the body that it makes.
+fn whole(drive: &mut Drive<'_>, head: LocalResponse) -> Result<Answer, CaseFault> {
+    drive.run.respond_with(head.clone());
+    let progress = drive.run.response_head(true);
+    let nothing = Message::new(Status(head.status.as_u16()));
+    Ok(match carry(drive, Direction::Response, progress, &nothing, true)? {
+        Ok(body) => Answer::Respond(LocalResponse { body: body.concat().into(), ..head }),
+        Err(answer) => answer,
+    })
+}
+
+fn there_and_back(
+    drive: &mut Drive<'_>,
+    request: &Message<RequestLine>,
+    forwarded: &mut Option<Message<RequestLine>>,
+) -> Result<Passed, CaseFault> {
+    let is_empty = is_empty(request);
+    let head = drive.run.request_head(is_empty);
+    let body = match carry(drive, Direction::Request, head, request, is_empty)? {
         Ok(body) => body,
         Err(answer) => return Ok(Err(answer)),
     };
-    let exchange = run.exchange();
+    *forwarded = Some(convert::forwarded(drive.run.exchange(), body));
+    match &drive.case.upstream {
+        Upstream::Response(response) => back(drive, response),
+        Upstream::Error(name) => {
+            let mut progress = drive.run.upstream_error(convert::upstream_error(name));
+            loop {
+                match progress {
+                    Progress::Waiting => progress = resumed(drive, Direction::Response)?,
+                    Progress::Answer(answer) => return Ok(Err(answer)),
+                    Progress::Held | Progress::Open => return Ok(Ok(None)),
+                }
+            }
+        }
+    }
+}
+
+fn back(drive: &mut Drive<'_>, response: &Message<Status>) -> Result<Passed, CaseFault> {
+    drive.run.exchange_mut().response = Some(convert::response_parts(response)?);
+    let is_empty = is_empty(response);
+    let head = drive.run.response_head(is_empty);
+    let body = match carry(drive, Direction::Response, head, response, is_empty)? {
+        Ok(body) => body,
+        Err(answer) => return Ok(Err(answer)),
+    };
+    let exchange = drive.run.exchange();
     let parts = exchange.response.as_ref().ok_or("it is gone").map_err(fault("the response"))?;
     Ok(Ok(Some(Message {
         start: Status(parts.status.as_u16()),
@@ -57,8 +96,7 @@ fn is_empty<S>(message: &Message<S>) -> bool {
 
 /// Feeds a body as an agent does, and gathers what comes out.
 fn carry<S>(
-    run: &mut Run,
-    case: &Case,
+    drive: &mut Drive<'_>,
     direction: Direction,
     head: Progress,
     message: &Message<S>,
@@ -70,13 +108,14 @@ fn carry<S>(
     let mut has_ended = is_empty;
     let mut was_open = false;
     loop {
+        if matches!(progress, Progress::Waiting) {
+            progress = resumed(drive, direction)?;
+            continue;
+        }
+        let run = &mut *drive.run;
         match progress {
             Progress::Answer(answer) => return Ok(Err(answer)),
-            Progress::Waiting => {
-                answer_calls(run, case)?;
-                progress = run.resume(direction).ok_or("it waits for what nobody does").map_err(fault("a hook"))?;
-                continue;
-            }
+            Progress::Waiting => {}
             Progress::Held => {}
             Progress::Open => {
                 if direction == Direction::Response && !std::mem::replace(&mut was_open, true) {
@@ -91,8 +130,12 @@ fn carry<S>(
                     set_trailers(run.exchange_mut(), direction, trailers);
                     return Ok(Ok(out));
                 }
-                while let Some(bytes) = run.output(direction) {
-                    out.push(bytes.to_vec());
+                loop {
+                    match run.output(direction) {
+                        Some(bytes) => out.push(bytes.to_vec()),
+                        None if run.pauses(direction) => {}
+                        None => break,
+                    }
                 }
                 if let Some(answer) = run.answer() {
                     return Ok(Err(answer));
@@ -105,13 +148,18 @@ fn carry<S>(
                 has_ended = true;
                 run.end(direction, message.trailers.as_ref().map(convert::header_map).transpose()?)
             }
-            None => break,
+            None if drive.run.is_drained(direction) => return Ok(Ok(out)),
+            // a guest is still at work on what is to come
+            None => resumed(drive, direction)?,
         };
     }
-    if !run.is_drained(direction) {
-        return Err("some of it is still held").map_err(fault("the body ended"));
-    }
-    Ok(Ok(out))
+}
+
+/// What waits goes on, when calls have ended and guests have done their part.
+fn resumed(drive: &mut Drive<'_>, direction: Direction) -> Result<Progress, CaseFault> {
+    answer_calls(drive.run, drive.case)?;
+    drive.guests.work(drive.run, direction);
+    drive.run.resume(direction).ok_or("it waits for what nobody does").map_err(fault("a hook"))
 }
 
 /// Timers have passed, and calls come to what the case says.

@@ -7,13 +7,15 @@ use std::{
 };
 
 use weir_artifact::{Artifact, FailurePolicy, Name, Publication, Upstream};
-use weir_golden::{Case, EXCHANGE_ID, Message, Outcome, RequestLine, Verdict};
+use weir_golden::{Case, EXCHANGE_ID, Message, Outcome, RequestLine, Status, Verdict};
 use weir_host::{Answer, Chain, DoneReason, Exchange, Filter, Instances, LoadFault, Prepared, Run};
 
 use crate::{
     CaseFault, Trial,
     convert::{connection, fault, local, request_parts},
-    passage::{Passed, pass},
+    guests::Guests,
+    passage::{Drive, Passed, pass},
+    talk, tunnel,
 };
 
 /// A compiled component.
@@ -81,8 +83,15 @@ impl<'a> Subject<'a> {
             Ok(filter) => filter,
             Err(refusal) => return Ok((refused(&refusal), None)),
         };
-        let Some(request) = &case.request else { return Ok((Outcome::invalid(Vec::new()), Some(filter))) };
-        Ok((self.exchange(case, request, &filter)?, Some(filter)))
+        let outcome = match (&case.request, &case.tunnel) {
+            (Some(request), _) => self.exchange(case, request, &filter)?,
+            (None, Some(asked)) => {
+                let chain = Chain::new(vec![Arc::clone(&filter)]);
+                tunnel::ask(&Instances::new(&self.trial.host), &chain, case, asked)?
+            }
+            (None, None) => Outcome::invalid(Vec::new()),
+        };
+        Ok((outcome, Some(filter)))
     }
 
     fn exchange(
@@ -91,19 +100,23 @@ impl<'a> Subject<'a> {
         request: &Message<RequestLine>,
         filter: &Arc<Filter>,
     ) -> Result<Outcome, CaseFault> {
-        if filter.is_middleware() {
-            return Err("its guest runs beside the exchange, which cases cannot: try it through an agent")
-                .map_err(fault("a component of wasi:http/middleware"));
-        }
         let instances = Instances::new(&self.trial.host);
         let chain = Arc::new(Chain::new(vec![Arc::clone(filter)]));
         let id = EXCHANGE_ID.parse().map_err(fault("the exchange's id"))?;
         let exchange = Exchange::new(id, Arc::new(connection(case)?), request_parts(request)?);
         let mut run = Run::begin(&instances, &chain, exchange, |_| true);
         let mut forwarded = None;
-        let passed = pass(&mut run, request, case, &mut forwarded)?;
+        let is_middleware = filter.is_middleware();
+        let mut drive = Drive { run: &mut run, guests: Guests::new(&self.trial.runtime), case, is_middleware };
+        let mut passed = pass(&mut drive, request, &mut forwarded)?;
+        let opens = matches!(&passed, Ok(Some(response)) if response.start == Status(101));
+        let (heard, ended) = if opens { talk::hold(&mut run, &case.messages) } else { Default::default() };
+        if let Some(answer) = ended {
+            passed = Err(answer);
+        }
         let (mut outcome, done) = judge(passed);
         outcome.forwarded = forwarded;
+        outcome.heard = opens.then_some(heard);
         run.finish(done);
         // nobody waits for what happens in `on-done`, and a failure there is one all the same
         let failure = run.receipts().find_map(|receipt| receipt.error);
@@ -151,5 +164,5 @@ fn judge(passed: Passed) -> (Outcome, DoneReason) {
         Err(Answer::Abort) => (Verdict::Abort, None, None, DoneReason::FilterAnswered),
         Err(Answer::Failed(failure)) => (Verdict::Fail, Some(failure.to_string()), None, DoneReason::FilterFailed),
     };
-    (Outcome { verdict, reason, forwarded: None, received, problems: Vec::new() }, done)
+    (Outcome { verdict, reason, received, ..Outcome::invalid(Vec::new()) }, done)
 }

@@ -1,6 +1,6 @@
 use weir_sdk::{
     Content, MessageAction, Origin, ServerEvent,
-    testing::{Exchange, Failures, Tested, golden, schema},
+    testing::{Exchange, Failures, Golden, Tested, schema},
 };
 
 use crate::MessageGuard;
@@ -74,5 +74,5 @@ fn the_schema_knows_every_key() {
 
 #[test]
 fn golden_cases() -> Result<(), Failures> {
-    golden::<MessageGuard>(concat!(env!("CARGO_MANIFEST_DIR"), "/cases"))
+    Golden::<MessageGuard>::new().messages().run(concat!(env!("CARGO_MANIFEST_DIR"), "/cases"))
 }

@@ -1,6 +1,6 @@
 use weir_sdk::{
-    ClientHello, Decision, Entry, Tunnel,
-    testing::{Tested, schema},
+    Decision, Entry, Tunnel,
+    testing::{Failures, Golden, Tested, schema},
 };
 
 use crate::TunnelGuard;
@@ -38,21 +38,8 @@ fn targets_meet_the_lists_in_every_spelling() {
 }
 
 #[test]
-fn a_name_in_the_handshake_can_refuse_and_not_open() {
-    let guard = Tested::<TunnelGuard>::new(CONFIG).unwrap();
-    let hello = |name: &str| ClientHello { server_name: Some(name.to_owned()), alpn: Vec::new() };
-    let to = tunnel("a.example:443");
-    assert_eq!(guard.client_hello(&to, &hello("bank.example")), Decision::Next);
-    assert_eq!(guard.client_hello(&to, &ClientHello::default()), Decision::Next);
-    assert!(matches!(guard.client_hello(&to, &hello("bad.example")), Decision::Deny(_)));
-}
-
-#[test]
-fn faults_are_named_with_their_places() {
-    let faults = r#"{"allow": ["a b"], "redirect": {"x": "y:1", "x:1": "y", "x/:1": "y:1"}}"#;
-    let problems = Tested::<TunnelGuard>::new(faults).err().unwrap();
-    let pointers: Vec<&str> = problems.iter().map(|problem| problem.pointer.as_str()).collect();
-    assert_eq!(pointers, ["/allow/0", "/redirect/x", "/redirect/x~1:1", "/redirect/x:1"]);
+fn golden_cases() -> Result<(), Failures> {
+    Golden::<TunnelGuard>::new().tunnels().run(concat!(env!("CARGO_MANIFEST_DIR"), "/cases"))
 }
 
 #[test]

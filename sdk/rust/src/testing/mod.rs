@@ -21,10 +21,11 @@
 //! assert_eq!(outcome.received.unwrap().field("x-hello"), Some("world"));
 //! ```
 //!
-//! [`golden`] runs every golden case of a folder; the same cases run in wasm in a real host. What this double leaves out:
+//! [`golden`] runs every golden case of a folder, [`Golden`] those with tunnels and messages too; the same cases run in wasm in a real host. What this double leaves out:
 //! encoded bodies (write them decoded), bounds on the size of heads, limits of CPU and memory.
 
 mod exchange;
+mod further;
 mod golden;
 pub(crate) mod live;
 mod passage;
@@ -37,7 +38,7 @@ pub fn metric(name: &str, labels: &[(&str, &str)]) -> Option<f64> {
 }
 
 pub use exchange::Exchange;
-pub use golden::{Failures, golden};
+pub use golden::{Failures, Golden, golden};
 pub use schema::schema;
 pub use tested::Tested;
 pub use weir_golden::{Connection, Message, Outcome, RequestLine, Status, Upstream, Verdict};

@@ -75,7 +75,7 @@ impl<'a, F: Filter> Passage<'a, F> {
             over(guest, number, done);
             guest.done(number, done);
         });
-        Outcome { verdict, reason: self.reason, forwarded, received, problems: Vec::new() }
+        Outcome { verdict, reason: self.reason, forwarded, received, ..Outcome::invalid(Vec::new()) }
     }
 
     /// Request there, response back. `forwarded` is set as soon as the request is on its way.
@@ -305,17 +305,21 @@ fn local(response: LocalResponse) -> Message<Status> {
 
 fn connection(connection: &weir_golden::Connection) -> Connection {
     Connection {
-        entry: match connection.entry.as_str() {
-            "connect" => Entry::Connect,
-            "socks5" => Entry::Socks5,
-            "transparent" => Entry::Transparent,
-            "reverse" => Entry::Reverse,
-            _ => Entry::Forward,
-        },
+        entry: entry(&connection.entry),
         client_address: connection.client_address.clone(),
         user: connection.user.clone(),
         tunnel_target: connection.tunnel_target.clone(),
         server_name: connection.server_name.clone(),
         intercepted: connection.intercepted,
+    }
+}
+
+pub(super) fn entry(name: &str) -> Entry {
+    match name {
+        "connect" => Entry::Connect,
+        "socks5" => Entry::Socks5,
+        "transparent" => Entry::Transparent,
+        "reverse" => Entry::Reverse,
+        _ => Entry::Forward,
     }
 }

@@ -60,10 +60,22 @@ impl<F: Filter> Tested<F> {
     where
         F: Messages,
     {
+        self.converse_and(exchange, messages).1
+    }
+
+    /// As [`Self::converse`], with what became of the exchange.
+    pub(super) fn converse_and(
+        &self,
+        exchange: Exchange,
+        messages: impl IntoIterator<Item = (Origin, Content)>,
+    ) -> (Outcome, Option<Vec<MessageAction>>)
+    where
+        F: Messages,
+    {
         let number = self.numbers.get();
         self.numbers.set(number.wrapping_add(1));
         let mut actions = None;
-        Passage::new(self, number, exchange).run_and(|guest, number, _| {
+        let outcome = Passage::new(self, number, exchange).run_and(|guest, number, _| {
             if !guest.messages_open(number) {
                 return;
             }
@@ -75,7 +87,7 @@ impl<F: Filter> Tested<F> {
                 }
             }
         });
-        actions
+        (outcome, actions)
     }
 
     /// How often its clock ticks.
