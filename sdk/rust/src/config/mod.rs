@@ -4,6 +4,7 @@
 
 mod de;
 mod error;
+mod rest;
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -29,7 +30,10 @@ impl From<Option<Empty>> for NoConfig {
 pub(crate) fn parse<C: DeserializeOwned>(json: &str) -> Result<C, Problems> {
     let json = if json.trim().is_empty() { "{}" } else { json };
     let value: Value = serde_json::from_str(json).map_err(|fault| Problem::at("", fault.to_string()))?;
-    C::deserialize(de::Node::root(&value)).map_err(|fault| Problems::from(fault.into_problem()))
+    C::deserialize(de::Node::root(&value)).map_err(|first| {
+        let read = |value: &Value| C::deserialize(de::Node::root(value)).err();
+        rest::all(value, first, &read)
+    })
 }
 
 #[cfg(test)]
@@ -94,6 +98,47 @@ mod tests {
         assert_eq!(fault(r#"{"hosts":[],"hots":[]}"#), format!("/hots: unknown field `hots`, {known}"));
         let text = r#"{"hosts":[],"by_name":{"a":{"size":1,"sise":{"x":2}}}}"#;
         assert_eq!(fault(text), "/by_name/a/sise: unknown field `sise`, expected `size`");
+    }
+
+    #[test]
+    fn faults_are_told_all_at_once() {
+        let text = r#"{"hosts":["a",1,2],"hots":[],"status":"x","by_name":{"a":{"size":-1},"b":{}},"mode":"on"}"#;
+        let problems = parse::<Config>(text).unwrap_err();
+        let places: Vec<&str> = problems.iter().map(|problem| problem.pointer.as_str()).collect();
+        assert_eq!(places, ["/by_name/a/size", "/by_name/b", "/hosts/1", "/hosts/2", "/hots", "/mode", "/status"]);
+        let problems = parse::<Config>(r#"{"status":"x","by_name":{"a":{"size":1,"b":2}}}"#).unwrap_err();
+        let places: Vec<&str> = problems.iter().map(|problem| problem.pointer.as_str()).collect();
+        assert_eq!(places, ["/by_name/a/b", "/status", ""]);
+    }
+
+    /// Whatever stands anywhere: each fault is told once, what is told is there, and what is good is taken.
+    #[test]
+    fn no_fault_is_made_up() {
+        let values =
+            ["null", "1", "-1", "\"a\"", "\"off\"", "[]", "[1]", "{}", "{\"size\":1}", "{\"limit\":2}", "{\"a\":{}}"];
+        let is_good = |key: &str, value: &str| match key {
+            "hosts" => value == "[]",
+            "status" => ["null", "1"].contains(&value),
+            "by_name" => value == "{}",
+            _ => ["null", "\"off\"", "{\"limit\":2}"].contains(&value),
+        };
+        let keys = ["hosts", "status", "by_name", "mode"];
+        for (first, second) in values.iter().flat_map(|first| values.iter().map(move |second| (first, second))) {
+            for (one, other) in [("hosts", "status"), ("hosts", "by_name"), ("hosts", "mode")] {
+                let text = format!(r#"{{"{one}":{first},"{other}":{second}}}"#);
+                let problems = parse::<Config>(&text).err().unwrap_or_default();
+                for key in keys {
+                    let told = problems.iter().any(|problem| problem.pointer.starts_with(&format!("/{key}")));
+                    let given = [(one, first), (other, second)].into_iter().find(|(name, _)| *name == key);
+                    let is_wrong = given.is_some_and(|(_, value)| !is_good(key, value));
+                    assert_eq!(told, is_wrong, "{text}: {problems}");
+                }
+                let mut once: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                once.sort();
+                once.dedup();
+                assert_eq!(once.len(), problems.iter().count(), "{text}: {problems}");
+            }
+        }
     }
 
     #[test]
