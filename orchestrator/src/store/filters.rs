@@ -225,7 +225,7 @@ impl Store {
 
     /// Every publication of a filter, newest first.
     pub(crate) async fn publications(&self, group: &GroupName, name: &Name) -> Result<Vec<StatementRow>, StoreError> {
-        let sql = format!("{COLUMNS} WHERE grp = ? AND name = ? AND kind = 'publish' ORDER BY sequence DESC");
+        let sql = format!("{COLUMNS} WHERE grp = $1 AND name = $2 AND kind = 'publish' ORDER BY sequence DESC");
         let rows = self.sql(sql).bind(group.as_str()).bind(name.as_str());
         rows.fetch_all(&self.reads).await?.iter().map(statement_row).collect()
     }

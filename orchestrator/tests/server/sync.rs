@@ -35,7 +35,7 @@ async fn an_agent_is_told_what_to_run_and_of_each_change() {
     let state = control.state().await.unwrap();
     assert_eq!((state.revision, state.statements.len()), (2, 1), "the newest statement only");
 
-    publisher.push(&removal(first.sequence + 100), None).await;
+    publisher.push(&removal(first.sequence + 60_000), None).await;
     let state = control.state().await.unwrap();
     assert_eq!((state.revision, state.statements.len()), (3, 1), "a removal is a statement too");
 }
@@ -48,7 +48,7 @@ async fn no_publisher_hides_what_another_signed() {
     ours.publish(first.clone(), Some(&filter())).await;
     let second = filter_noted("2");
     assert_eq!(stranger.publish(publication(&second, 2), Some(&second)).await.0, 201);
-    assert_eq!(stranger.push(&removal(first.sequence + 100), None).await.0, 201);
+    assert_eq!(stranger.push(&removal(first.sequence + 60_000), None).await.0, 201);
     let state = running.agent().await.sync().await.unwrap().state().await.unwrap();
     let keys: Vec<_> = state.statements.iter().map(|statement| statement.key_id.clone()).collect();
     assert_eq!(keys, [ours.key.public().id().as_str(), stranger.key.public().id().as_str()], "the newest of each");

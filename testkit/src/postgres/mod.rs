@@ -7,17 +7,12 @@
 mod server;
 mod shared;
 
-use std::{
-    sync::{Mutex, Once, PoisonError},
-    thread::JoinHandle,
-};
-
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, postgres::PgConnectOptions};
 use uuid::Uuid;
 
 pub use server::Server;
 
-/// A database of one's own on the shared server. Dropped with this.
+/// A database of one's own on the shared server. It goes some time after this.
 pub struct Database {
     name: String,
     at: server::Place,
@@ -50,39 +45,9 @@ impl Database {
 }
 
 impl Drop for Database {
-    /// Beside the test: PostgreSQL waits for connections that are being made to any database, and those of this test go
-    /// on only when its runtime does, or ends.
     fn drop(&mut self) {
-        let (options, name) = (self.at.options("postgres"), self.name.clone());
-        let drop = async move {
-            let mut admin = PgConnection::connect_with(&options).await?;
-            sqlx::query(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))).execute(&mut admin).await
-        };
-        let name = self.name.clone();
-        let dropping = std::thread::spawn(move || {
-            let dropped = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let dropped = dropped.map_err(sqlx::Error::from).and_then(|runtime| runtime.block_on(drop));
-            // What is left is dropped when the server begins next.
-            if let Err(error) = dropped {
-                eprintln!("database {name} is left: {error}");
-            }
-        });
-        DROPPING.lock().unwrap_or_else(PoisonError::into_inner).push(dropping);
-        WAITS.call_once(|| {
-            // SAFETY: the function is there as long as the process is, and unwinds into nobody.
-            unsafe { libc::atexit(finish) };
-        });
-    }
-}
-
-static DROPPING: Mutex<Vec<JoinHandle<()>>> = Mutex::new(Vec::new());
-static WAITS: Once = Once::new();
-
-/// The process ends when its databases are gone.
-extern "C" fn finish() {
-    let dropping = std::mem::take(&mut *DROPPING.lock().unwrap_or_else(PoisonError::into_inner));
-    for thread in dropping {
-        // it has told what went wrong
-        let _ = thread.join();
+        // Nothing is waited for here: PostgreSQL drops a database when every session has taken note of it, and those of
+        // the test that ends are in a runtime that stands still meanwhile. What is not noted goes when the server begins.
+        shared::discard(&self.name);
     }
 }

@@ -23,7 +23,7 @@ const ROLE: &str = "weir";
 /// Longest that a start may take: it may have a journal to go through.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// What tests need not wait for. A killed process loses nothing by it: the kernel has what was written.
-const SETTINGS: [&str; 9] = [
+const SETTINGS: [&str; 10] = [
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
     "fsync=off",
@@ -32,6 +32,8 @@ const SETTINGS: [&str; 9] = [
     "shared_buffers=64MB",
     "autovacuum_naptime=10s",
     "log_min_messages=warning",
+    // a session that does not come about keeps others from dropping databases
+    "authentication_timeout=5s",
     "ssl=on",
 ];
 
@@ -212,14 +214,21 @@ pub(super) fn run(dir: &Path, port: u16, dies_with_us: bool) -> anyhow::Result<C
     }
     let log = fs::File::options().create(true).append(true).open(dir.join("log"))?;
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).current_dir("/");
-    // SAFETY: setsid(2) is async-signal-safe and touches nothing of ours.
+    apart(&mut command).spawn().context("starting PostgreSQL")
+}
+
+/// In a session of its own, and with nothing of ours in its hands: it may outlive whoever started us, and the locks and
+/// pipes that we inherited are not to.
+pub(super) fn apart(command: &mut Command) -> &mut Command {
+    let first: libc::c_uint = 3;
+    // SAFETY: setsid(2) and close_range(2) are async-signal-safe and touch no memory; nothing is closed before exec.
     unsafe {
-        command.pre_exec(|| {
+        command.pre_exec(move || {
             libc::setsid();
+            libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC);
             Ok(())
         })
-    };
-    command.spawn().context("starting PostgreSQL")
+    }
 }
 
 /// Waits until it answers.

@@ -3,7 +3,6 @@
 
 use std::{
     fs::{self, File},
-    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::OnceLock,
@@ -12,7 +11,7 @@ use std::{
 use anyhow::Context as _;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 
-use super::server::{Place, as_user, free_port, is_root, make, password, ready, run};
+use super::server::{Place, apart, as_user, free_port, is_root, make, password, ready, run};
 use crate::binaries;
 
 /// Its arguments: the file `users`, and the server's process id. SIGINT ends PostgreSQL in order.
@@ -28,11 +27,39 @@ while runs "$2"; do
 done
 "#;
 
+/// Folder of files named after databases.
+const DISCARDED: &str = "discarded";
+
 /// Held to the end of this process.
 static USED: OnceLock<File> = OnceLock::new();
 
-/// Where it is; starts it when it is not running.
+/// Where it is, without the databases that nobody needs any more; starts it when it is not running.
 pub(super) fn server() -> anyhow::Result<Place> {
+    let place = found()?;
+    let discarded = folder()?.join(DISCARDED);
+    let files = fs::read_dir(discarded).into_iter().flatten().filter_map(Result::ok);
+    // The file goes first: another process that looks for some at the same time leaves this one alone.
+    let ours = files.filter(|file| fs::remove_file(file.path()).is_ok());
+    let names: Vec<String> = ours.filter_map(|file| file.file_name().into_string().ok()).collect();
+    if !names.is_empty() {
+        drop_databases(&place, names)?;
+    }
+    Ok(place)
+}
+
+/// The database may be dropped.
+pub(super) fn discard(name: &str) {
+    let note = || -> anyhow::Result<()> {
+        let dir = folder()?.join(DISCARDED);
+        fs::create_dir_all(&dir)?;
+        Ok(fs::write(dir.join(name), "")?)
+    };
+    if let Err(error) = note() {
+        eprintln!("database {name} is left: {error:#}");
+    }
+}
+
+fn found() -> anyhow::Result<Place> {
     let dir = folder()?;
     fs::create_dir_all(&dir)?;
     let lock = |name: &str| File::options().create(true).append(true).open(dir.join(name));
@@ -66,33 +93,39 @@ fn start(dir: &Path, cluster: &Path) -> anyhow::Result<Place> {
     let mut watcher = Command::new("sh");
     watcher.args(["-c", WATCHER, "watcher"]).arg(dir.join("users")).arg(child.id().to_string());
     watcher.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    // SAFETY: setsid(2) is async-signal-safe and touches nothing of ours.
-    unsafe {
-        watcher.pre_exec(|| {
-            libc::setsid();
-            Ok(())
-        })
-    };
-    watcher.spawn().context("starting the watcher of PostgreSQL")?;
+    apart(&mut watcher).spawn().context("starting the watcher of PostgreSQL")?;
     sweep(&place)?;
     Ok(place)
 }
 
-/// Drops the databases of tests that were ended from outside.
+/// Drops the databases of tests before.
 fn sweep(place: &Place) -> anyhow::Result<()> {
     let options = place.options("postgres");
-    let sweep = async move {
+    let left = run_to_end(async move {
         let mut admin = PgConnection::connect_with(&options).await?;
         let left =
             sqlx::query(r"SELECT datname FROM pg_database WHERE datname LIKE 'w\_%'").fetch_all(&mut admin).await?;
-        for row in left {
-            let name: String = row.try_get(0)?;
-            sqlx::query(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).execute(&mut admin).await?;
+        admin.close().await?;
+        left.iter().map(|row| row.try_get(0)).collect::<Result<Vec<String>, _>>()
+    })?;
+    drop_databases(place, left)
+}
+
+fn drop_databases(place: &Place, names: Vec<String>) -> anyhow::Result<()> {
+    let options = place.options("postgres");
+    run_to_end(async move {
+        let mut admin = PgConnection::connect_with(&options).await?;
+        for name in names {
+            let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+            sqlx::query(AssertSqlSafe(drop)).execute(&mut admin).await?;
         }
         admin.close().await
-    };
+    })
+}
+
+fn run_to_end<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(runtime.block_on(sweep)?)
+    Ok(runtime.block_on(work)?)
 }
 
 /// `target/postgres`, or a temporary folder where the user that PostgreSQL runs as cannot get there.
