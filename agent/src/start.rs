@@ -142,7 +142,7 @@ async fn follow_orchestrator(
     let config = &shared.config;
     let name = sysinfo::System::host_name().unwrap_or_else(|| "agent".to_owned());
     let identity = identity(config, orchestrator, &name).await?;
-    let link = Link::new(&orchestrator.url, &identity)?;
+    let link = Link::new(&orchestrator.urls, &identity)?;
     let keys = config.trust_keys.iter().cloned().chain(identity.publishers.clone());
     let mut applier = Applier::open(Arc::clone(shared), identity.group.clone(), keys, &config.data_dir)?;
     let restored = applier.restore().await;
@@ -176,14 +176,14 @@ async fn identity(config: &Config, orchestrator: &OrchestratorConfig, name: &str
     let known = Identity::load(&folder)?;
     let token = match (&orchestrator.join_token, known) {
         (None, Some(known)) => return Ok(known),
-        (None, None) => return Err(crate::control::JoinError::NoToken(orchestrator.url.clone()).into()),
+        (None, None) => return Err(crate::control::JoinError::NoToken(orchestrator.urls.join(", ")).into()),
         (Some(token), Some(known)) if known.is_of(token) => {
             tracing::info!("joined before as agent {}: the join token is not used again", known.agent_id);
             return Ok(known);
         }
         (Some(token), Some(known)) => {
             tracing::info!("joined before as agent {}, and joins anew with another join token", known.agent_id);
-            match Identity::join(&folder, &orchestrator.url, token, name).await {
+            match Identity::join(&folder, &orchestrator.urls, token, name).await {
                 // traffic is not to wait for it
                 Err(error) if error.is_passing() => {
                     tracing::warn!("{error}; still agent {}, the token is tried at the next start", known.agent_id);
@@ -196,9 +196,9 @@ async fn identity(config: &Config, orchestrator: &OrchestratorConfig, name: &str
     };
     let mut back_off = BackOff::default();
     loop {
-        match Identity::join(&folder, &orchestrator.url, token, name).await {
+        match Identity::join(&folder, &orchestrator.urls, token, name).await {
             Ok(identity) => {
-                tracing::info!("joined {} as agent {}, group {}", orchestrator.url, identity.agent_id, identity.group);
+                tracing::info!("joined as agent {}, group {}", identity.agent_id, identity.group);
                 return Ok(identity);
             }
             Err(error) if error.is_passing() => {

@@ -17,6 +17,8 @@ use tokio::{
 };
 use weir_proto::v1::Heartbeat;
 
+use crate::store;
+
 /// How often agents are asked to send a heartbeat.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(5);
 /// An agent that was silent for so long is taken for gone though its stream is open.
@@ -25,6 +27,8 @@ pub(crate) const SILENCE: Duration = Duration::from_secs(16);
 #[derive(Default)]
 pub(crate) struct Fleet {
     connected: Mutex<HashMap<i64, Presence>>,
+    /// With other orchestrators on the same database: when something was heard of them, and what.
+    elsewhere: Mutex<HashMap<i64, (Instant, Option<Heartbeat>)>>,
     /// Numbers streams over all agents and for good: one that is slow to end must not take the next one's place with it.
     streams: AtomicU64,
     /// Counts statements accepted since the start: a change means look again.
@@ -82,10 +86,25 @@ impl Fleet {
 
     /// Is the agent connected and heard of lately; and its last heartbeat with its age.
     pub(crate) fn presence(&self, agent: i64) -> Option<(Duration, Option<Heartbeat>)> {
+        let here = self.connected.lock().get(&agent).map(|presence| (presence.heard.elapsed(), presence.last));
+        let there = self.elsewhere.lock().get(&agent).map(|(heard, last)| (heard.elapsed(), *last));
+        // One that went from one to the other may be with both for a while.
+        let latest = here.into_iter().chain(there).min_by_key(|(age, _)| *age);
+        latest.filter(|(age, _)| *age < SILENCE)
+    }
+
+    /// Agents that are connected here.
+    pub(crate) fn here(&self) -> Vec<store::Presence> {
         let connected = self.connected.lock();
-        let presence = connected.get(&agent)?;
-        let age = presence.heard.elapsed();
-        (age < SILENCE).then_some((age, presence.last))
+        connected.iter().map(|(agent, presence)| (*agent, presence.heard.elapsed(), presence.last)).collect()
+    }
+
+    /// All that are connected elsewhere.
+    pub(crate) fn set_elsewhere(&self, agents: Vec<store::Presence>) {
+        let now = Instant::now();
+        let heard = |age| now.checked_sub(age).unwrap_or(now);
+        let young = agents.into_iter().filter(|(_, age, _)| *age < SILENCE);
+        *self.elsewhere.lock() = young.map(|(agent, age, last)| (agent, (heard(age), last))).collect();
     }
 }
 

@@ -13,6 +13,7 @@ mod grpc;
 mod in_transit;
 mod open_files;
 mod orchestrator;
+mod others;
 mod pki;
 mod rest;
 mod serve;

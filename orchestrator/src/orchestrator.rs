@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use parking_lot::RwLock;
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -16,7 +17,8 @@ pub(crate) struct Orchestrator {
     pub(crate) pki: Pki,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) limits: Limits,
-    pub(crate) admin: TokenHash,
+    /// Another orchestrator on the same database may make a new one.
+    pub(crate) admin: RwLock<TokenHash>,
     pub(crate) passwords: Passwords,
     pub(crate) in_transit: InTransit,
     /// Turns of pushes, whose bodies are large.

@@ -12,6 +12,7 @@ use rcgen::{
     Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SerialNumber,
 };
 use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer, pem::PemObject as _};
+use sha2::{Digest as _, Sha256};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
@@ -120,6 +121,11 @@ impl Pki {
     /// DER.
     pub(crate) fn certificate(&self) -> &[u8] {
         &self.certificate
+    }
+
+    /// SHA-256 of its public key.
+    pub(crate) fn key_hash(&self) -> [u8; 32] {
+        Sha256::digest(self.issuer.key().public_key_raw()).into()
     }
 
     /// PEM.

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use parking_lot::RwLock;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -21,8 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Retention, ServeConfig, access::Passwords, clock::now_us, disk, fleet::Fleet, grpc, in_transit::InTransit,
-    orchestrator::Orchestrator, pki::Pki, pki::PkiError, rest, store::Store, store::StoreError, telemetry::Telemetry,
-    tokens,
+    orchestrator::Orchestrator, others, pki::Pki, pki::PkiError, rest, store::Store, store::StoreError,
+    telemetry::Telemetry, tokens,
 };
 
 /// Between two looks at the retention bounds.
@@ -51,6 +52,12 @@ pub enum ServeError {
     /// The certificate authority cannot be used.
     #[error(transparent)]
     Pki(#[from] PkiError),
+    /// Agents that joined the others would not know this one.
+    #[error(
+        "data directory {}: other orchestrators on this database have another certificate authority: copy ca.key and ca.pem from the data directory of one of them",
+        .0.display()
+    )]
+    OtherAuthority(PathBuf),
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -99,6 +106,9 @@ impl Server {
         let identity = pki.server(&config.names)?;
         let telemetry = Arc::new(Telemetry::new());
         let store = Store::open(&config.database, config.limits, Arc::clone(&telemetry)).await?;
+        if !store.is_authority(pki.key_hash()).await? {
+            return Err(ServeError::OtherAuthority(dir.clone()));
+        }
         let (admin, new_token) = admin_token(&store, dir, config.new_token).await?;
         let fleet = Arc::new(Fleet::default());
         let orchestrator = Arc::new(Orchestrator {
@@ -107,7 +117,7 @@ impl Server {
             pki,
             telemetry,
             limits: config.limits,
-            admin,
+            admin: RwLock::new(admin),
             passwords: Passwords::default(),
             in_transit: InTransit::default(),
             pushing: Semaphore::new(PUSHES),
@@ -131,6 +141,8 @@ impl Server {
                 }
             }),
             part(&stop, retention),
+            part(&stop, others::watch(Arc::clone(&orchestrator), stop.clone())),
+            part(&stop, others::presence(Arc::clone(&orchestrator), stop.clone())),
         ];
         Ok(Self { rest: rest_address, grpc: grpc_address, new_token, orchestrator, stop, tasks, _lock: lock })
     }

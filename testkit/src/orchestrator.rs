@@ -29,6 +29,7 @@ pub struct Orchestrator {
     keys: PathBuf,
     log: PathBuf,
     more: Vec<String>,
+    database: Option<String>,
     http: reqwest::Client,
 }
 
@@ -40,12 +41,36 @@ impl Orchestrator {
 
     /// With more arguments for `serve`.
     pub async fn start_with(scratch: &Scratch, name: &str, more: &[&str]) -> anyhow::Result<Self> {
-        let more: Vec<String> = more.iter().map(|argument| (*argument).to_owned()).collect();
+        let more = more.iter().map(|argument| (*argument).to_owned()).collect();
+        Self::start_as(scratch, name, more, None).await
+    }
+
+    /// On a database with this URL.
+    pub async fn start_on(scratch: &Scratch, name: &str, database: Option<String>) -> anyhow::Result<Self> {
+        Self::start_as(scratch, name, Vec::new(), database).await
+    }
+
+    async fn start_as(
+        scratch: &Scratch,
+        name: &str,
+        more: Vec<String>,
+        database: Option<String>,
+    ) -> anyhow::Result<Self> {
         let (data, log) = (scratch.join(name), scratch.join(format!("{name}.log")));
         let any: SocketAddr = ([127, 0, 0, 1], 0).into();
-        let (process, rest, grpc) = serve(&data, &log, any, any, &more).await?;
+        let (process, rest, grpc) = serve(&data, &log, (any, any), &more, database.as_deref()).await?;
         let http = reqwest::Client::builder().no_proxy().build()?;
-        Ok(Self { process, rest, grpc, data, keys: scratch.join("keys"), log, more, http })
+        Ok(Self { process, rest, grpc, data, keys: scratch.join("keys"), log, more, database, http })
+    }
+
+    /// Another one on the same database, which people and agents take for the same.
+    pub async fn beside(&self, scratch: &Scratch, name: &str) -> anyhow::Result<Self> {
+        let data = scratch.join(name);
+        std::fs::create_dir_all(&data)?;
+        for file in ["ca.key", "ca.pem", "token"] {
+            std::fs::copy(self.data.join(file), data.join(file))?;
+        }
+        Self::start_on(scratch, name, self.database.clone()).await
     }
 
     /// SIGKILL: nothing is said goodbye to.
@@ -63,7 +88,9 @@ impl Orchestrator {
 
     /// Starts it again with the same data and addresses.
     pub async fn restart(&mut self) -> anyhow::Result<()> {
-        let (process, rest, grpc) = serve(&self.data, &self.log, self.rest, self.grpc, &self.more).await?;
+        let addresses = (self.rest, self.grpc);
+        let (process, rest, grpc) =
+            serve(&self.data, &self.log, addresses, &self.more, self.database.as_deref()).await?;
         (self.process, self.rest, self.grpc) = (process, rest, grpc);
         Ok(())
     }
@@ -177,9 +204,9 @@ impl Orchestrator {
 async fn serve(
     data: &Path,
     log: &Path,
-    rest: SocketAddr,
-    grpc: SocketAddr,
+    (rest, grpc): (SocketAddr, SocketAddr),
     more: &[String],
+    database: Option<&str>,
 ) -> anyhow::Result<(Process, SocketAddr, SocketAddr)> {
     let (rest, grpc) = (rest.to_string(), grpc.to_string());
     let arguments = [
@@ -192,7 +219,8 @@ async fn serve(
     ];
     let from = std::fs::metadata(log).map_or(0, |log| log.len() as usize);
     let arguments = arguments.into_iter().chain([grpc.as_ref()]).chain(more.iter().map(OsStr::new));
-    let mut process = Process::start("orchestrator", &binary("orchestrator")?, arguments, &[], log)?;
+    let environment: Vec<_> = database.map(|url| ("WEIR_DATABASE_URL", OsStr::new(url))).into_iter().collect();
+    let mut process = Process::start("orchestrator", &binary("orchestrator")?, arguments, &environment, log)?;
     let ready = process.line("orchestrator ready:", from).await?;
     let addresses = (address(&ready, "REST")?, address(&ready, "gRPC")?);
     Ok((process, addresses.0, addresses.1))

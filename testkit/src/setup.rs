@@ -37,11 +37,19 @@ impl Setup {
 
     /// With other options for the agent.
     pub async fn start_with(name: &str, change: impl FnOnce(AgentOptions) -> AgentOptions) -> anyhow::Result<Self> {
-        let scratch = Scratch::new(name)?;
+        Self::start_in(Scratch::new(name)?, None, change).await
+    }
+
+    /// In a folder that is there already, with the orchestrator on a database with this URL.
+    pub async fn start_in(
+        scratch: Scratch,
+        database: Option<String>,
+        change: impl FnOnce(AgentOptions) -> AgentOptions,
+    ) -> anyhow::Result<Self> {
         let ca = Ca::new("testkit origins")?;
         let origin = Origin::start(&ca).await?;
         let roots = scratch.write("origins.pem", ca.pem())?;
-        let orchestrator = Orchestrator::start(&scratch, "orchestrator").await?;
+        let orchestrator = Orchestrator::start_on(&scratch, "orchestrator", database).await?;
         orchestrator.generate_keys().await?;
         let options = AgentOptions::new(&scratch, "agent")
             .with("--orchestrator", orchestrator.grpc_url())

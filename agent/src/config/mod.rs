@@ -125,8 +125,8 @@ pub struct LogConfig {
 
 #[derive(Clone, Debug)]
 pub struct OrchestratorConfig {
-    /// `https://HOST:PORT`
-    pub url: String,
+    /// `https://HOST:PORT` of one, or of each that works on the same database; one at least.
+    pub urls: Vec<String>,
     /// Ignored once the agent has joined.
     pub join_token: Option<JoinToken>,
 }

@@ -43,7 +43,7 @@ section! {
         /// Where keys, the last good filters and the spool are kept [default: ~/.local/share/weir/agent]
         #[arg(id = "data_dir", long = "data-dir", env = "WEIR_AGENT_DATA_DIR", value_name = "DIR")]
         data_dir: PathBuf,
-        /// Orchestrator to work for, https://HOST:PORT
+        /// Orchestrator to work for, https://HOST:PORT; of several on one database all, with commas between
         #[arg(id = "orchestrator", long = "orchestrator", env = "WEIR_AGENT_ORCHESTRATOR", value_name = "URL")]
         orchestrator: String,
         /// The line that `orchestrator join-token` prints; needed once

@@ -191,13 +191,16 @@ impl Check {
             }
             return None;
         };
-        let parsed = url.parse::<http::Uri>().ok().filter(|uri| {
-            uri.scheme_str() == Some("https") && uri.host().is_some() && uri.path() == "/" && uri.query().is_none()
-        });
-        if parsed.is_none() {
-            self.fault("orchestrator", format!("`{url}` is not of the form https://HOST:PORT"));
+        let urls: Vec<String> = url.split(',').map(|url| url.trim().to_owned()).collect();
+        for url in &urls {
+            let parsed = url.parse::<http::Uri>().ok().filter(|uri| {
+                uri.scheme_str() == Some("https") && uri.host().is_some() && uri.path() == "/" && uri.query().is_none()
+            });
+            if parsed.is_none() {
+                self.fault("orchestrator", format!("`{url}` is not of the form https://HOST:PORT"));
+            }
         }
-        Some(OrchestratorConfig { url, join_token })
+        Some(OrchestratorConfig { urls, join_token })
     }
 }
 

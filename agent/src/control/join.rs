@@ -63,7 +63,19 @@ impl Identity {
     ///
     /// # Errors
     /// Why there is no identity; see [`JoinError::is_passing`].
-    pub async fn join(folder: &Path, url: &str, token: &JoinToken, name: &str) -> Result<Self, JoinError> {
+    pub async fn join(folder: &Path, urls: &[String], token: &JoinToken, name: &str) -> Result<Self, JoinError> {
+        let mut last = Err(JoinError::NoCertificate);
+        for url in urls {
+            last = Self::join_at(folder, url, token, name).await;
+            if !matches!(&last, Err(error) if error.is_passing()) {
+                break;
+            }
+        }
+        last
+    }
+
+    /// With one of several orchestrators.
+    async fn join_at(folder: &Path, url: &str, token: &JoinToken, name: &str) -> Result<Self, JoinError> {
         let ca_pem = link::certificate_pem(&token.ca);
         let channel = link::connect_to_join(url, &ca_pem).await.map_err(|error| not_there(url, &error))?;
         let spent = Digest::of(token.token.as_bytes());

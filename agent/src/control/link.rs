@@ -1,7 +1,14 @@
 //! Connections to the orchestrator: mTLS with the identity of this agent against the CA of its join token, and how long
-//! to wait before the next attempt. Must not know what is said over them.
+//! to wait before the next attempt. Where several orchestrators work together, the next one is asked when one does not
+//! answer. Must not know what is said over them.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use rand::Rng as _;
@@ -18,53 +25,68 @@ const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// How to reach the orchestrator as this agent. All clones show the newest certificate to the next connection.
 #[derive(Clone)]
 pub struct Link {
-    url: Arc<str>,
-    endpoint: Arc<watch::Sender<Endpoint>>,
+    urls: Arc<[String]>,
+    endpoints: Arc<watch::Sender<Arc<[Endpoint]>>>,
+    /// The one that answered last, for all that the agent has to say.
+    last: Arc<AtomicUsize>,
 }
 
 impl Link {
-    /// `url` is `https://HOST:PORT`; whoever answers there must show a certificate of the CA in `identity`.
+    /// Each of `urls` is `https://HOST:PORT`; whoever answers there must show a certificate of the CA in `identity`.
     ///
     /// # Errors
-    /// The URL or the identity is malformed.
-    pub fn new(url: &str, identity: &Identity) -> Result<Self, Error> {
-        Ok(Self::of(url, as_agent(url, identity)?))
+    /// A URL or the identity is malformed.
+    pub fn new(urls: &[String], identity: &Identity) -> Result<Self, Error> {
+        Ok(Self::of(urls, as_agent(urls, identity)?))
     }
 
-    fn of(url: &str, endpoint: Endpoint) -> Self {
-        Self { url: url.into(), endpoint: Arc::new(watch::Sender::new(endpoint)) }
+    fn of(urls: &[String], endpoints: Arc<[Endpoint]>) -> Self {
+        Self { urls: urls.into(), endpoints: Arc::new(watch::Sender::new(endpoints)), last: Arc::default() }
     }
 
     /// Without TLS, so that a test can be the other side.
     #[cfg(test)]
     pub(crate) fn plain(url: &str) -> Result<Self, Error> {
-        Ok(Self::of(url, endpoint(url)?))
+        Ok(Self::of(&[url.to_owned()], [endpoint(url)?].into()))
     }
 
     /// From the next connection on, this is who the agent is.
     pub(super) fn renew(&self, identity: &Identity) -> Result<(), Error> {
-        self.endpoint.send_replace(as_agent(&self.url, identity)?);
+        self.endpoints.send_replace(as_agent(&self.urls, identity)?);
         Ok(())
     }
 
-    /// One connection.
+    /// One connection, to the one that answered last or, when it does not, to the next that does.
     ///
     /// # Errors
-    /// Nobody is there, or not the orchestrator.
+    /// Nobody is there, or not the orchestrator: what the last one met.
     pub async fn connect(&self) -> Result<Channel, Error> {
-        let endpoint = self.endpoint.borrow().clone();
-        endpoint.connect().await
+        let endpoints = Arc::clone(&self.endpoints.borrow());
+        let (first, count) = (self.last.load(Relaxed), endpoints.len());
+        let mut place = first % count;
+        loop {
+            match endpoints[place].connect().await {
+                Ok(channel) => {
+                    self.last.store(place, Relaxed);
+                    return Ok(channel);
+                }
+                Err(error) if (place + 1) % count == first % count => return Err(error),
+                Err(error) => tracing::debug!("{} is away: {}", endpoints[place].uri(), explain(&error)),
+            }
+            place = (place + 1) % count;
+        }
     }
 
     /// Tells each time that the next connection would be with another certificate than one made now.
-    pub(super) fn renewals(&self) -> watch::Receiver<Endpoint> {
-        self.endpoint.subscribe()
+    pub(super) fn renewals(&self) -> watch::Receiver<Arc<[Endpoint]>> {
+        self.endpoints.subscribe()
     }
 }
 
-fn as_agent(url: &str, identity: &Identity) -> Result<Endpoint, Error> {
+fn as_agent(urls: &[String], identity: &Identity) -> Result<Arc<[Endpoint]>, Error> {
     let own = tonic::transport::Identity::from_pem(&identity.certificate_pem, identity.key_pem.as_bytes());
-    endpoint(url)?.tls_config(tls(&identity.ca_pem).identity(own))
+    let tls = tls(&identity.ca_pem).identity(own);
+    urls.iter().map(|url| endpoint(url)?.tls_config(tls.clone())).collect()
 }
 
 /// A connection for joining: no certificate of our own yet.

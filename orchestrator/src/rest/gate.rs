@@ -82,7 +82,8 @@ async fn principal(orchestrator: &Orchestrator, headers: &HeaderMap, client: Soc
     match credential(headers).ok_or_else(Problem::unauthorized)? {
         Credential::Bearer(token) => {
             let hash = tokens::hash(&token);
-            if tokens::same(&hash, &orchestrator.admin) {
+            let admin = *orchestrator.admin.read();
+            if tokens::same(&hash, &admin) {
                 return Ok(Principal::first());
             }
             let found = orchestrator.store.access_token(hash, now_us()).await?;

@@ -2,7 +2,10 @@
 
 use uuid::Uuid;
 
-use super::{Store, StoreError, signed, sql::Row};
+use super::{
+    Store, StoreError, signed,
+    sql::{Row, Sql},
+};
 use crate::{access::Role, tokens::TokenHash};
 
 /// Between two notes of when a token was used.
@@ -52,18 +55,18 @@ impl Store {
     pub(crate) async fn add_access_token(&self, hash: TokenHash, token: &AccessToken) -> Result<(), StoreError> {
         let sql = "INSERT INTO access_tokens (id, hash, name, role, created_us, created_by, expires_us) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7)";
-        let sql = self.sql(sql).bind(token.id).bind(&hash[..]).bind(&token.name).bind(token.role.as_str());
+        let sql = Sql::new(sql).bind(token.id).bind(&hash[..]).bind(&token.name).bind(token.role.as_str());
         let sql = sql.bind(signed(token.created_us)).bind(&token.created_by).bind(signed(token.expires_us));
         sql.execute(&self.writes).await.map(drop)
     }
 
     /// The token with this hash, if it still counts. That it was used is noted to the minute.
     pub(crate) async fn access_token(&self, hash: TokenHash, now_us: u64) -> Result<Option<AccessToken>, StoreError> {
-        let sql = self.sql(format!("{TOKEN} WHERE hash = $1 AND expires_us > $2"));
+        let sql = Sql::new(format!("{TOKEN} WHERE hash = $1 AND expires_us > $2"));
         let row = sql.bind(&hash[..]).bind(signed(now_us)).fetch_optional(&self.reads).await?;
         let Some(token) = row.as_ref().map(access_token).transpose()? else { return Ok(None) };
         if token.used_us.is_none_or(|used| used + USED_US < now_us) {
-            let sql = self.sql("UPDATE access_tokens SET used_us = $1 WHERE id = $2");
+            let sql = Sql::new("UPDATE access_tokens SET used_us = $1 WHERE id = $2");
             sql.bind(signed(now_us)).bind(token.id).execute(&self.writes).await?;
         }
         Ok(Some(token))
@@ -71,13 +74,13 @@ impl Store {
 
     /// Those that still count, in the order made; the others are forgotten.
     pub(crate) async fn access_tokens(&self, now_us: u64) -> Result<Vec<AccessToken>, StoreError> {
-        let sql = self.sql(format!("{TOKEN} WHERE expires_us > $1 ORDER BY id"));
+        let sql = Sql::new(format!("{TOKEN} WHERE expires_us > $1 ORDER BY id"));
         sql.bind(signed(now_us)).fetch_all(&self.reads).await?.iter().map(access_token).collect()
     }
 
     /// Whether there was such a token.
     pub(crate) async fn remove_access_token(&self, id: Uuid) -> Result<bool, StoreError> {
-        let gone = self.sql("DELETE FROM access_tokens WHERE id = $1").bind(id).execute(&self.writes).await?;
+        let gone = Sql::new("DELETE FROM access_tokens WHERE id = $1").bind(id).execute(&self.writes).await?;
         Ok(gone == 1)
     }
 
@@ -85,31 +88,31 @@ impl Store {
     pub(crate) async fn add_user(&self, user: &User) -> Result<bool, StoreError> {
         let sql = "INSERT INTO users (name, role, password, created_us, created_by) VALUES ($1, $2, $3, $4, $5) \
                    ON CONFLICT (name) DO NOTHING";
-        let sql = self.sql(sql).bind(&user.name).bind(user.role.as_str()).bind(&user.password);
+        let sql = Sql::new(sql).bind(&user.name).bind(user.role.as_str()).bind(&user.password);
         let added = sql.bind(signed(user.created_us)).bind(&user.created_by).execute(&self.writes).await?;
         Ok(added == 1)
     }
 
     pub(crate) async fn user(&self, name: &str) -> Result<Option<User>, StoreError> {
-        let sql = self.sql("SELECT name, role, password, created_us, created_by FROM users WHERE name = $1");
+        let sql = Sql::new("SELECT name, role, password, created_us, created_by FROM users WHERE name = $1");
         sql.bind(name).fetch_optional(&self.reads).await?.as_ref().map(user).transpose()
     }
 
     /// By name.
     pub(crate) async fn users(&self) -> Result<Vec<User>, StoreError> {
-        let sql = self.sql("SELECT name, role, password, created_us, created_by FROM users ORDER BY name");
+        let sql = Sql::new("SELECT name, role, password, created_us, created_by FROM users ORDER BY name");
         sql.fetch_all(&self.reads).await?.iter().map(user).collect()
     }
 
     /// Whether there was such a user.
     pub(crate) async fn remove_user(&self, name: &str) -> Result<bool, StoreError> {
-        Ok(self.sql("DELETE FROM users WHERE name = $1").bind(name).execute(&self.writes).await? == 1)
+        Ok(Sql::new("DELETE FROM users WHERE name = $1").bind(name).execute(&self.writes).await? == 1)
     }
 
     /// Adds an entry.
     pub(crate) async fn audit(&self, entry: Audited) -> Result<(), StoreError> {
         let sql = "INSERT INTO audit (at_us, actor, role, action, object, status, source) VALUES ($1, $2, $3, $4, $5, $6, $7)";
-        let sql = self.sql(sql).bind(signed(entry.at_us)).bind(entry.actor).bind(entry.role.as_str());
+        let sql = Sql::new(sql).bind(signed(entry.at_us)).bind(entry.actor).bind(entry.role.as_str());
         let sql = sql.bind(entry.action).bind(entry.object).bind(i64::from(entry.status)).bind(entry.source);
         sql.execute(&self.writes).await.map(drop)
     }
@@ -122,7 +125,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<Audited>, StoreError> {
         let mut sql =
-            self.sql("SELECT number, at_us, actor, role, action, object, status, source FROM audit WHERE number < ");
+            Sql::new("SELECT number, at_us, actor, role, action, object, status, source FROM audit WHERE number < ");
         sql.push_bind(before.unwrap_or(i64::MAX));
         if let Some(actor) = actor {
             sql.push(" AND actor = ").push_bind(actor);
@@ -133,8 +136,8 @@ impl Store {
 
     /// Forgets what is older, and tokens that ended before.
     pub(crate) async fn forget_access_before(&self, at_us: u64) -> Result<(), StoreError> {
-        self.sql("DELETE FROM audit WHERE at_us < $1").bind(signed(at_us)).execute(&self.writes).await?;
-        let ended = self.sql("DELETE FROM access_tokens WHERE expires_us < $1").bind(signed(at_us));
+        Sql::new("DELETE FROM audit WHERE at_us < $1").bind(signed(at_us)).execute(&self.writes).await?;
+        let ended = Sql::new("DELETE FROM access_tokens WHERE expires_us < $1").bind(signed(at_us));
         ended.execute(&self.writes).await.map(drop)
     }
 }

@@ -2,7 +2,11 @@
 
 use uuid::Uuid;
 
-use super::{Store, StoreError, signed, sql::Row, unsigned};
+use super::{
+    Store, StoreError, signed,
+    sql::{Row, Sql},
+    unsigned,
+};
 
 /// Who an agent is: found by the id in its certificate.
 #[derive(Debug, Clone)]
@@ -48,7 +52,7 @@ const AGENT: &str = "SELECT number, id, grp, name, joined_us, last_seen_us, vers
 impl Store {
     /// The agent of a certificate; none when it never joined here.
     pub(crate) async fn agent(&self, id: Uuid) -> Result<Option<Agent>, StoreError> {
-        let sql = self.sql("SELECT number, grp, revoked_us FROM agents WHERE id = $1");
+        let sql = Sql::new("SELECT number, grp, revoked_us FROM agents WHERE id = $1");
         let agent = |row: Row| {
             let revoked: Option<i64> = row.get(2)?;
             Ok(Agent { number: row.get(0)?, id, group: row.get(1)?, is_revoked: revoked.is_some() })
@@ -59,7 +63,7 @@ impl Store {
 
     /// Every agent, in the order they joined.
     pub(crate) async fn agents(&self) -> Result<Vec<AgentRow>, StoreError> {
-        self.sql(AGENT).fetch_all(&self.reads).await?.iter().map(agent_row).collect()
+        Sql::new(AGENT).fetch_all(&self.reads).await?.iter().map(agent_row).collect()
     }
 
     /// What the agent said when it connected. Its revision is not taken from there: whoever waits for that of a push reads
@@ -70,7 +74,7 @@ impl Store {
         hello: &weir_proto::v1::Hello,
         now_us: u64,
     ) -> Result<(), StoreError> {
-        self.sql(
+        Sql::new(
             "UPDATE agents SET name = $1, version = $2, listen = $3, admin = $4, workers = $5, last_seen_us = $6 WHERE number = $7",
         )
         .bind(&hello.name)
@@ -87,7 +91,7 @@ impl Store {
 
     /// It was still there at this time.
     pub(crate) async fn agent_seen(&self, number: i64, now_us: u64) -> Result<(), StoreError> {
-        self.sql("UPDATE agents SET last_seen_us = $1 WHERE number = $2 AND last_seen_us < $1")
+        Sql::new("UPDATE agents SET last_seen_us = $1 WHERE number = $2 AND last_seen_us < $1")
             .bind(signed(now_us))
             .bind(number)
             .execute(&self.writes)
@@ -97,14 +101,18 @@ impl Store {
 
     /// The certificate that the agent shows ends at this time.
     pub(crate) async fn agent_certified(&self, number: i64, until_us: u64) -> Result<(), StoreError> {
-        let sql = self.sql("UPDATE agents SET certified_us = $1 WHERE number = $2");
+        let sql = Sql::new("UPDATE agents SET certified_us = $1 WHERE number = $2");
         sql.bind(signed(until_us)).bind(number).execute(&self.writes).await.map(drop)
     }
 
     /// Takes the agent's identity away, for good; whether there is such an agent. Once more changes nothing.
     pub(crate) async fn revoke_agent(&self, id: Uuid, now_us: u64) -> Result<bool, StoreError> {
-        let sql = self.sql("UPDATE agents SET revoked_us = coalesce(revoked_us, $1) WHERE id = $2");
-        Ok(sql.bind(signed(now_us)).bind(id).execute(&self.writes).await? == 1)
+        let sql = Sql::new("UPDATE agents SET revoked_us = coalesce(revoked_us, $1) WHERE id = $2");
+        let mut transaction = self.begin().await?;
+        let revoked = sql.bind(signed(now_us)).bind(id).execute(&mut transaction).await?;
+        transaction.tell_others().await?;
+        transaction.commit().await?;
+        Ok(revoked == 1)
     }
 
     /// Ack or nack of a revision: takes the place of what the agent said before.
@@ -117,9 +125,9 @@ impl Store {
         now_us: u64,
     ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        self.sql("DELETE FROM applied WHERE agent = $1").bind(number).execute(&mut transaction).await?;
+        Sql::new("DELETE FROM applied WHERE agent = $1").bind(number).execute(&mut transaction).await?;
         for outcome in outcomes {
-            self.sql(
+            Sql::new(
                 "INSERT INTO applied (agent, name, version, digest, active, phase, reason, revision, took_us, at_us) \
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (agent, name) DO UPDATE SET \
                  version = $3, digest = $4, active = $5, phase = $6, reason = $7, revision = $8, took_us = $9, at_us = $10",
@@ -139,16 +147,16 @@ impl Store {
         }
         let seen = "UPDATE agents SET revision = $1, last_seen_us = CASE WHEN last_seen_us < $2 THEN $2 ELSE last_seen_us END \
                     WHERE number = $3";
-        self.sql(seen).bind(signed(revision)).bind(signed(now_us)).bind(number).execute(&mut transaction).await?;
+        Sql::new(seen).bind(signed(revision)).bind(signed(now_us)).bind(number).execute(&mut transaction).await?;
         transaction.commit().await
     }
 
     /// What every agent said last, by agent number.
     pub(crate) async fn outcomes(&self) -> Result<Vec<(i64, Outcome)>, StoreError> {
-        let rows = self
-            .sql("SELECT agent, name, version, digest, active, phase, reason FROM applied ORDER BY agent, name")
-            .fetch_all(&self.reads)
-            .await?;
+        let rows =
+            Sql::new("SELECT agent, name, version, digest, active, phase, reason FROM applied ORDER BY agent, name")
+                .fetch_all(&self.reads)
+                .await?;
         let outcome = |row: &Row| {
             let outcome = Outcome {
                 name: row.get(1)?,

@@ -9,6 +9,7 @@ use super::{
     Store, StoreError,
     exchanges::{COLUMNS, PATIENCE, Summary, detail, summary},
     search::{Search, Seen},
+    sql::Sql,
     unsigned,
 };
 
@@ -30,7 +31,7 @@ impl Store {
         after: Option<i64>,
         limit: usize,
     ) -> Result<Arrivals, StoreError> {
-        let mut ends = self.sql("SELECT (SELECT min(number) FROM exchanges), ");
+        let mut ends = Sql::new("SELECT (SELECT min(number) FROM exchanges), ");
         ends.push(self.dialect().newest_exchange());
         let row = ends.fetch_one(&self.reads).await?;
         let last: i64 = row.get(1)?;
@@ -58,7 +59,7 @@ impl Store {
         until: Instant,
         items: &mut Vec<Summary>,
     ) -> Result<Option<i64>, StoreError> {
-        let mut query = self.sql(COLUMNS);
+        let mut query = Sql::new(COLUMNS);
         query.push(", e.number");
         if search.needs_detail() {
             query.push(", e.coding, e.detail");
@@ -66,7 +67,7 @@ impl Store {
         query.push(self.dialect().exchanges_in_order()).push(self.dialect().with_agents());
         query.push(" WHERE e.number > ").push_bind(after).push(" AND e.number <= ").push_bind(to);
         search.push_anchor(&mut query);
-        search.push_conditions(&mut query);
+        search.push_conditions(&mut query, self.dialect());
         query.push(" ORDER BY e.number");
         let mut rows = query.fetch(&self.reads);
         while let Some(row) = rows.try_next().await? {

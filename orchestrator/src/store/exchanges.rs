@@ -16,7 +16,7 @@ use super::{
     Store, StoreError,
     record::ZSTD,
     search::{Search, Seen},
-    sql::Row,
+    sql::{Row, Sql},
 };
 
 /// A search that took this long answers with what it has.
@@ -93,7 +93,7 @@ impl Store {
         if search.is_all() {
             return Ok(None);
         }
-        let mut query = self.sql("SELECT e.id");
+        let mut query = Sql::new("SELECT e.id");
         let dialect = self.dialect();
         query.push(dialect.exchanges_by(search.index())).push(" WHERE e.id < ").push_bind(before);
         search.push_anchor(&mut query);
@@ -112,7 +112,7 @@ impl Store {
         until: Instant,
         items: &mut Vec<Summary>,
     ) -> Result<Option<Uuid>, StoreError> {
-        let mut query = self.sql(COLUMNS);
+        let mut query = Sql::new(COLUMNS);
         if search.needs_detail() {
             query.push(", e.coding, e.detail");
         }
@@ -123,7 +123,7 @@ impl Store {
             query.push(" AND e.id >= ").push_bind(floor);
         }
         search.push_anchor(&mut query);
-        search.push_conditions(&mut query);
+        search.push_conditions(&mut query, dialect);
         query.push(" ORDER BY e.id DESC");
         if !search.needs_detail() {
             query.push(" LIMIT ").push_bind(i64::try_from(enough - items.len()).unwrap_or(i64::MAX));
@@ -152,7 +152,7 @@ impl Store {
 
     /// One exchange, whole.
     pub(crate) async fn exchange(&self, id: Uuid) -> Result<Option<(Summary, Exchange)>, StoreError> {
-        let mut query = self.sql(COLUMNS);
+        let mut query = Sql::new(COLUMNS);
         query.push(", e.coding, e.detail FROM exchanges e JOIN agents a ON a.number = e.agent WHERE e.id = ");
         query.push_bind(id);
         let row = query.fetch_optional(&self.reads).await?;

@@ -10,7 +10,7 @@ use weir_proto::v1::DesiredState;
 
 use super::{
     Store, StoreError, signed,
-    sql::{Lock, Row, Transaction},
+    sql::{Lock, Row, Sql, Transaction},
 };
 
 /// The state of a group is one message to its agents; this leaves room in it.
@@ -73,8 +73,7 @@ impl Store {
         let Publishing { signed: statement, envelope, key, component, now_us } = publishing;
         let mut transaction = self.begin().await?;
         transaction.alone(Lock::Statements).await?;
-        let known = self
-            .sql("SELECT number FROM statements WHERE statement = $1")
+        let known = Sql::new("SELECT number FROM statements WHERE statement = $1")
             .bind(envelope.statement.clone())
             .fetch_optional(&mut transaction)
             .await?;
@@ -103,46 +102,46 @@ impl Store {
         if let Statement::Publish(publication) = statement.statement() {
             digest = Some(key_of(&publication.digest));
             if let Some(bytes) = component {
-                self.sql("INSERT INTO components (digest, size, bytes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+                Sql::new("INSERT INTO components (digest, size, bytes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
                     .bind(digest.clone())
                     .bind(signed(bytes.len() as u64))
                     .bind(bytes.to_vec())
                     .execute(&mut transaction)
                     .await?;
             } else {
-                let found = self.sql("SELECT 1 FROM components WHERE digest = $1").bind(digest.clone());
+                let found = Sql::new("SELECT 1 FROM components WHERE digest = $1").bind(digest.clone());
                 if found.fetch_optional(&mut transaction).await?.is_none() {
                     return Ok(Accepted::NoSuchComponent);
                 }
             }
         }
-        let number = self
-            .sql(
-                "INSERT INTO statements (kind, grp, name, sequence, version, digest, statement, signature, key_id, \
+        let number = Sql::new(
+            "INSERT INTO statements (kind, grp, name, sequence, version, digest, statement, signature, key_id, \
              public_key, received_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING number",
-            )
-            .bind(kind)
-            .bind(group.as_str())
-            .bind(subject.map(|(_, name, _)| name.as_str()))
-            .bind(signed(statement.statement().sequence()))
-            .bind(version)
-            .bind(digest)
-            .bind(envelope.statement.clone())
-            .bind(envelope.signature.clone())
-            .bind(envelope.key_id.as_str().to_owned())
-            .bind(key.to_text())
-            .bind(signed(now_us))
-            .fetch_one(&mut transaction)
-            .await?
-            .number(0)?;
+        )
+        .bind(kind)
+        .bind(group.as_str())
+        .bind(subject.map(|(_, name, _)| name.as_str()))
+        .bind(signed(statement.statement().sequence()))
+        .bind(version)
+        .bind(digest)
+        .bind(envelope.statement.clone())
+        .bind(envelope.signature.clone())
+        .bind(envelope.key_id.as_str().to_owned())
+        .bind(key.to_text())
+        .bind(signed(now_us))
+        .fetch_one(&mut transaction)
+        .await?
+        .number(0)?;
         let state = format!(
             "SELECT coalesce(sum(length(statement) + 256), 0), count(name) FROM statements s WHERE grp = $1 AND {STANDS}"
         );
-        let state = self.sql(state).bind(group.as_str()).fetch_one(&mut transaction).await?;
+        let state = Sql::new(state).bind(group.as_str()).fetch_one(&mut transaction).await?;
         let filters = usize::try_from(state.get::<i64>(1)?).unwrap_or(usize::MAX);
         if state.get::<i64>(0)? > MAX_STATE_BYTES || filters > weir_proto::MAX_OUTCOMES {
             return Ok(Accepted::TooMany);
         }
+        transaction.tell_others().await?;
         transaction.commit().await?;
         Ok(Accepted::New(number))
     }
@@ -152,7 +151,7 @@ impl Store {
         let state = format!(
             "SELECT number, statement, signature, key_id FROM statements s WHERE grp = $1 AND {STANDS} ORDER BY number"
         );
-        let rows = self.sql(state).bind(group).fetch_all(&self.reads).await?;
+        let rows = Sql::new(state).bind(group).fetch_all(&self.reads).await?;
         let mut state = DesiredState::default();
         for row in &rows {
             state.revision = state.revision.max(row.number(0)?);
@@ -167,8 +166,7 @@ impl Store {
 
     /// Did a statement of this group ever name the component?
     pub(crate) async fn may_see(&self, digest: &Digest, group: &str) -> Result<bool, StoreError> {
-        let row = self
-            .sql("SELECT 1 FROM statements WHERE grp = $1 AND digest = $2 LIMIT 1")
+        let row = Sql::new("SELECT 1 FROM statements WHERE grp = $1 AND digest = $2 LIMIT 1")
             .bind(group)
             .bind(key_of(digest))
             .fetch_optional(&self.reads)
@@ -178,8 +176,7 @@ impl Store {
 
     /// A component's bytes.
     pub(crate) async fn component(&self, digest: &Digest) -> Result<Option<Bytes>, StoreError> {
-        let row = self
-            .sql("SELECT bytes FROM components WHERE digest = $1")
+        let row = Sql::new("SELECT bytes FROM components WHERE digest = $1")
             .bind(key_of(digest))
             .fetch_optional(&self.reads)
             .await?;
@@ -192,7 +189,7 @@ impl Store {
         group: Option<&GroupName>,
         name: Option<&Name>,
     ) -> Result<Vec<FilterRow>, StoreError> {
-        let rows = self.sql(
+        let rows = Sql::new(
             "SELECT statement, key_id, received_us, signature FROM statements s WHERE kind IN ('publish', 'remove') AND \
              ($1 IS NULL OR grp = $1) AND ($2 IS NULL OR name = $2) AND NOT EXISTS (SELECT 1 FROM statements n WHERE \
              n.grp = s.grp AND n.name = s.name AND n.kind = s.kind AND n.sequence > s.sequence) ORDER BY name, grp, kind",
@@ -226,14 +223,14 @@ impl Store {
     /// Every publication of a filter, newest first.
     pub(crate) async fn publications(&self, group: &GroupName, name: &Name) -> Result<Vec<StatementRow>, StoreError> {
         let sql = format!("{COLUMNS} WHERE grp = $1 AND name = $2 AND kind = 'publish' ORDER BY sequence DESC");
-        let rows = self.sql(sql).bind(group.as_str()).bind(name.as_str());
+        let rows = Sql::new(sql).bind(group.as_str()).bind(name.as_str());
         rows.fetch_all(&self.reads).await?.iter().map(statement_row).collect()
     }
 }
 
 /// How far the statements about a filter have come.
 async fn mark(transaction: &mut Transaction, group: &GroupName, name: &Name) -> Result<Option<Mark>, StoreError> {
-    let newest = transaction.sql(
+    let newest = Sql::new(
         "SELECT sequence, statement, (SELECT coalesce(max(version), 0) FROM statements WHERE grp = $1 AND name = $2) \
          FROM statements WHERE grp = $1 AND name = $2 ORDER BY sequence DESC LIMIT 1",
     )

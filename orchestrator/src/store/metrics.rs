@@ -4,7 +4,10 @@ use prost::Message as _;
 use uuid::Uuid;
 use weir_proto::v1::SystemMetrics;
 
-use super::{Store, StoreError, signed, sql::Row};
+use super::{
+    Store, StoreError, signed,
+    sql::{Row, Sql},
+};
 
 /// What a sample takes of the disk beside its message, about.
 const ROW: u64 = 128;
@@ -31,8 +34,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         for some in samples.chunks(TOGETHER) {
-            let mut insert =
-                transaction.sql("INSERT INTO system_metrics (received_us, bytes, at_us, agent, sample) VALUES ");
+            let mut insert = Sql::new("INSERT INTO system_metrics (received_us, bytes, at_us, agent, sample) VALUES ");
             for (place, sample) in some.iter().enumerate() {
                 let bytes = sample.encode_to_vec();
                 insert.push(if place == 0 { "(" } else { ", (" }).push_bind(signed(now_us)).push(", ");
@@ -56,7 +58,7 @@ impl Store {
         before: Option<(u64, i64)>,
         limit: i64,
     ) -> Result<Vec<Sample>, StoreError> {
-        let mut query = self.sql(
+        let mut query = Sql::new(
             "SELECT a.id, m.agent, m.at_us, m.sample FROM system_metrics m JOIN agents a ON a.number = m.agent WHERE true",
         );
         if let Some(agent) = agent {

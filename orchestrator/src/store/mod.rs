@@ -8,6 +8,7 @@ mod dialect;
 mod exchanges;
 mod filters;
 mod metrics;
+mod others;
 mod postgres;
 mod record;
 mod retention;
@@ -20,7 +21,7 @@ mod tests;
 mod tokens;
 mod writer;
 
-use std::{borrow::Cow, io, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 
@@ -30,6 +31,7 @@ pub(crate) use arrivals::Arrivals;
 pub(crate) use exchanges::Summary;
 pub(crate) use filters::{Accepted, FilterRow, Publishing, StatementRow};
 pub(crate) use metrics::Sample;
+pub(crate) use others::{Others, Presence};
 pub(crate) use record::{Row, prepare};
 pub(crate) use tokens::{Joining, Spend};
 pub(crate) use writer::Written;
@@ -126,7 +128,7 @@ impl Store {
     /// Whether the database answers and what comes in is written.
     pub(crate) async fn check(&self) -> Result<(), StoreError> {
         self.writer.check()?;
-        let asked = self.sql("SELECT 1 FROM agents LIMIT 1").fetch_optional(&self.reads);
+        let asked = Sql::new("SELECT 1 FROM agents LIMIT 1").fetch_optional(&self.reads);
         timeout(SIGN_OF_LIFE, asked).await.map_err(|_| StoreError::Silent)??;
         Ok(())
     }
@@ -148,10 +150,6 @@ impl Store {
 
     fn dialect(&self) -> Dialect {
         self.writes.dialect()
-    }
-
-    fn sql(&self, text: impl Into<Cow<'static, str>>) -> Sql {
-        Sql::new(self.dialect(), text)
     }
 }
 

@@ -37,6 +37,11 @@ const SESSION: &str = "SELECT \
     set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', false), \
     set_config('tcp_keepalives_count', '3', false)";
 
+/// Of sessions that write: what is new of a batch is found by a look at the index for each, never by reading the table.
+const WRITES: &str = "SELECT set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false)";
+/// Of sessions that read.
+const READS: &str = "SET default_transaction_read_only = on";
+
 /// Connects, sees whether it can be used, and brings it up to date: for reading, and for writing.
 pub(super) async fn open(url: &PostgresUrl) -> Result<(PgPool, PgPool), StoreError> {
     let place = url.place();
@@ -49,7 +54,7 @@ pub(super) async fn open(url: &PostgresUrl) -> Result<(PgPool, PgPool), StoreErr
     // With the time limits of the server, not with ours: a change of a large table takes as long as it takes.
     schema::migrate_postgres(&mut first).await?;
     first.close().await?;
-    Ok((pool(READERS, &options), pool(WRITERS, &options)))
+    Ok((pool(READERS, &options, READS), pool(WRITERS, &options, WRITES)))
 }
 
 /// What this one is, and why it cannot be used.
@@ -71,16 +76,17 @@ async fn usable(connection: &mut PgConnection) -> Result<Result<(), String>, sql
     Ok(Ok(()))
 }
 
-fn pool(connections: u32, options: &PgConnectOptions) -> PgPool {
+fn pool(connections: u32, options: &PgConnectOptions, session: &'static str) -> PgPool {
     PgPoolOptions::new()
         .max_connections(connections)
         .min_connections(0)
         .acquire_timeout(PATIENCE)
         // one whose server was started anew is found out before it is used
         .test_before_acquire(true)
-        .after_connect(|connection, _| {
+        .after_connect(move |connection, _| {
             Box::pin(async move {
                 connection.execute(SESSION).await?;
+                connection.execute(session).await?;
                 Ok(())
             })
         })

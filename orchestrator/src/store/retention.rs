@@ -7,7 +7,7 @@
 
 use super::{
     Store, StoreError, signed,
-    sql::{Lock, Row},
+    sql::{Lock, Row, Sql},
 };
 use crate::Retention;
 
@@ -28,7 +28,7 @@ impl Store {
     /// One pass; how many exchanges went.
     pub(crate) async fn retain(&self, keep: Retention, now_us: u64) -> Result<u64, StoreError> {
         let cutoff_us = now_us.saturating_sub(u64::try_from(keep.age.as_micros()).unwrap_or(u64::MAX));
-        self.sql("DELETE FROM tokens WHERE kind = 'join' AND expires_us < $1")
+        Sql::new("DELETE FROM tokens WHERE kind = 'join' AND expires_us < $1")
             .bind(signed(cutoff_us))
             .execute(&self.writes)
             .await?;
@@ -52,14 +52,14 @@ impl Store {
 
     /// Of the oldest rows those that are too old, or have to go so that the others fit.
     async fn step(&self, shelf: &Shelf) -> Result<u64, StoreError> {
-        let look = self.sql(shelf.sums()).fetch_one(&self.reads).await?;
+        let look = Sql::new(shelf.sums()).fetch_one(&self.reads).await?;
         if shelf.beyond(&look)?.is_none() {
             return Ok(0);
         }
         // Again, and alone: another orchestrator may have deleted them meanwhile.
         let mut transaction = self.begin().await?;
         transaction.alone(Lock::Retention).await?;
-        let look = transaction.sql(shelf.sums()).fetch_one(&mut transaction).await?;
+        let look = Sql::new(shelf.sums()).fetch_one(&mut transaction).await?;
         let Some(beyond) = shelf.beyond(&look)? else { return Ok(0) };
         let table = shelf.table;
         let delete = format!(
@@ -68,7 +68,7 @@ impl Store {
              FROM {table} ORDER BY number LIMIT {STEP}) AS oldest WINDOW w AS (ORDER BY number)) AS summed \
              WHERE received_us < $1 OR place <= $2 OR gone < $3)"
         );
-        let delete = transaction.sql(delete).bind(signed(shelf.cutoff_us)).bind(beyond.rows).bind(beyond.bytes);
+        let delete = Sql::new(delete).bind(signed(shelf.cutoff_us)).bind(beyond.rows).bind(beyond.bytes);
         let deleted = delete.execute(&mut transaction).await?;
         transaction.commit().await?;
         Ok(deleted)

@@ -24,6 +24,7 @@ pub(super) const POSTGRES: &Migrations = &[
     (1, "first", include_str!("../../migrations/postgres/0001_first.sql")),
     (2, "certificates", include_str!("../../migrations/postgres/0002_certificates.sql")),
     (3, "access", include_str!("../../migrations/postgres/0003_access.sql")),
+    (4, "several", include_str!("../../migrations/postgres/0004_several.sql")),
 ];
 
 pub(super) async fn migrate_sqlite(writes: &SqlitePool) -> Result<(), StoreError> {

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use weir_proto::v1::{Exchange, tag::Value};
 use weir_query::{Expr, Number, Pattern, Query, Range, Subject, Term, Text};
 
-use super::{exchanges::outcome, signed, sql::Sql};
+use super::{dialect::Dialect, exchanges::outcome, signed, sql::Sql};
 
 /// What narrows the search to one run of an index that is in order of time.
 enum Anchor {
@@ -59,10 +59,10 @@ impl Search {
         }
     }
 
-    pub(super) fn push_conditions(&self, sql: &mut Sql) {
+    pub(super) fn push_conditions(&self, sql: &mut Sql, dialect: Dialect) {
         for condition in &self.conditions {
             sql.push(" AND ");
-            push(sql, condition);
+            push(sql, dialect, condition);
         }
     }
 
@@ -99,44 +99,44 @@ fn in_columns(expr: &Expr) -> bool {
     }
 }
 
-fn push(sql: &mut Sql, expr: &Expr) {
+fn push(sql: &mut Sql, dialect: Dialect, expr: &Expr) {
     match expr {
-        Expr::And(parts) => join(sql, parts, " AND "),
-        Expr::Or(parts) => join(sql, parts, " OR "),
+        Expr::And(parts) => join(sql, dialect, parts, " AND "),
+        Expr::Or(parts) => join(sql, dialect, parts, " OR "),
         Expr::Not(inner) => {
             sql.push("NOT ");
-            push(sql, inner);
+            push(sql, dialect, inner);
         }
-        Expr::Term(term) => push_term(sql, term),
+        Expr::Term(term) => push_term(sql, dialect, term),
     }
 }
 
-fn join(sql: &mut Sql, parts: &[Expr], with: &str) {
+fn join(sql: &mut Sql, dialect: Dialect, parts: &[Expr], with: &str) {
     sql.push("(");
     for (place, part) in parts.iter().enumerate() {
         if place > 0 {
             sql.push(with);
         }
-        push(sql, part);
+        push(sql, dialect, part);
     }
     sql.push(")");
 }
 
-fn push_term(sql: &mut Sql, term: &Term) {
+fn push_term(sql: &mut Sql, dialect: Dialect, term: &Term) {
     match term {
-        Term::Text(field, pattern) => push_text(sql, *field, pattern),
+        Term::Text(field, pattern) => push_text(sql, dialect, *field, pattern),
         Term::Type(media) => {
-            let essence = format!("trim({})", sql.dialect().before("e.content_type", ';'));
+            let essence = format!("trim({})", dialect.before("e.content_type", ';'));
             sql.push("(e.content_type <> '' AND (false");
             for pattern in media.any() {
                 sql.push(" OR ");
-                push_pattern(sql, &essence, pattern);
+                push_pattern(sql, dialect, &essence, pattern);
             }
             sql.push("))");
         }
         Term::Filter(pattern) => {
             let name = format!(" {} ", pattern.literal().unwrap_or_default());
-            sql.push(sql.dialect().place()).push("(' ' || e.filters, ").push_bind(name).push(") > 0");
+            sql.push(dialect.place()).push("(' ' || e.filters, ").push_bind(name).push(") > 0");
         }
         Term::Number(field, range) => {
             let column = match field {
@@ -156,17 +156,17 @@ fn push_range(sql: &mut Sql, column: &str, range: Range) {
     sql.push(" AND ").push_bind(signed(range.high)).push(", false)");
 }
 
-fn push_text(sql: &mut Sql, field: Text, pattern: &Pattern) {
+fn push_text(sql: &mut Sql, dialect: Dialect, field: Text, pattern: &Pattern) {
     // What is not there is stored as an empty text.
     let column = match field {
         Text::Host => "nullif(e.host, '')",
-        Text::Path => &sql.dialect().before("e.path", '?'),
+        Text::Path => &dialect.before("e.path", '?'),
         Text::Method => "e.method",
         Text::Scheme => "e.scheme",
         Text::User => "nullif(e.user, '')",
         Text::Entry => "nullif(e.entry, '')",
         Text::Error => "nullif(e.error, '')",
-        Text::Id => return push_id(sql, pattern),
+        Text::Id => return push_id(sql, dialect, pattern),
         Text::Outcome => {
             sql.push("e.outcome IN (-1");
             for number in (0..8).filter(|number| pattern.matches(outcome(*number).as_bytes())) {
@@ -177,30 +177,30 @@ fn push_text(sql: &mut Sql, field: Text, pattern: &Pattern) {
         }
         Text::Agent => {
             sql.push("(");
-            push_pattern(sql, "a.name", pattern);
+            push_pattern(sql, dialect, "a.name", pattern);
             sql.push(" OR ");
-            push_pattern(sql, &sql.dialect().id_text("a.id"), pattern);
+            push_pattern(sql, dialect, &dialect.id_text("a.id"), pattern);
             sql.push(")");
             return;
         }
     };
-    push_pattern(sql, column, pattern);
+    push_pattern(sql, dialect, column, pattern);
 }
 
-fn push_id(sql: &mut Sql, pattern: &Pattern) {
+fn push_id(sql: &mut Sql, dialect: Dialect, pattern: &Pattern) {
     match pattern.literal().and_then(|literal| Uuid::try_parse(literal).ok()) {
         Some(id) => drop(sql.push("e.id = ").push_bind(id)),
-        None => push_pattern(sql, &sql.dialect().id_text("e.id"), pattern),
+        None => push_pattern(sql, dialect, &dialect.id_text("e.id"), pattern),
     }
 }
 
-fn push_pattern(sql: &mut Sql, column: &str, pattern: &Pattern) {
+fn push_pattern(sql: &mut Sql, dialect: Dialect, column: &str, pattern: &Pattern) {
     let column = if pattern.ignores_case() { format!("lower({column})") } else { column.to_owned() };
     sql.push("coalesce(").push(column);
     match pattern.literal() {
         Some(literal) => sql.push(" = ").push_bind(literal.to_owned()),
         None => {
-            let (operator, text) = sql.dialect().like(pattern);
+            let (operator, text) = dialect.like(pattern);
             sql.push(operator).push_bind(text)
         }
     };

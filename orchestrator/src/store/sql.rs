@@ -26,7 +26,6 @@ pub(super) enum Value {
 
 /// A statement and what stands at its places.
 pub(super) struct Sql {
-    dialect: Dialect,
     text: Cow<'static, str>,
     values: Vec<Value>,
 }
@@ -86,13 +85,8 @@ macro_rules! run {
 }
 
 impl Sql {
-    pub(super) fn new(dialect: Dialect, text: impl Into<Cow<'static, str>>) -> Self {
-        Self { dialect, text: text.into(), values: Vec::new() }
-    }
-
-    /// Of the database that it is for.
-    pub(super) fn dialect(&self) -> Dialect {
-        self.dialect
+    pub(super) fn new(text: impl Into<Cow<'static, str>>) -> Self {
+        Self { text: text.into(), values: Vec::new() }
     }
 
     /// The value of the next number, which the text has already.
@@ -191,17 +185,9 @@ impl Transaction {
     /// on. With SQLite there are no others: who writes writes alone.
     pub(super) async fn alone(&mut self, lock: Lock) -> Result<(), StoreError> {
         if let Self::Postgres(_) = self {
-            self.sql("SELECT pg_advisory_xact_lock($1)").bind(lock as i64).fetch_one(self).await?;
+            Sql::new("SELECT pg_advisory_xact_lock($1)").bind(lock as i64).fetch_one(self).await?;
         }
         Ok(())
-    }
-
-    pub(super) fn sql(&self, text: impl Into<Cow<'static, str>>) -> Sql {
-        let dialect = match self {
-            Self::Sqlite(_) => Dialect::Sqlite,
-            Self::Postgres(_) => Dialect::Postgres,
-        };
-        Sql::new(dialect, text)
     }
 }
 

@@ -43,13 +43,13 @@ macro_rules! on_both {
         mod on_sqlite {
             $(#[tokio::test]
             async fn $name() {
-                super::with_store(super::Dialect::Sqlite, async |store| super::$name(store).await).await;
+                super::with_store(super::Dialect::Sqlite, async |store: &super::Store| super::$name(store).await).await;
             })+
         }
         mod on_postgres {
             $(#[tokio::test]
             async fn $name() {
-                super::with_store(super::Dialect::Postgres, async |store| super::$name(store).await).await;
+                super::with_store(super::Dialect::Postgres, async |store: &super::Store| super::$name(store).await).await;
             })+
         }
     };
@@ -145,7 +145,7 @@ async fn only_exchanges_are_deleted_for_the_bytes_of_exchanges(store: &Store) {
     fill(store, 1000, 1000).await;
     // Neither components nor metrics make exchanges go.
     let component = "INSERT INTO components (digest, size, bytes) VALUES ($1, 8000000, $2)";
-    let component = store.sql(component).bind(vec![0]).bind(vec![0; 8_000_000]);
+    let component = Sql::new(component).bind(vec![0]).bind(vec![0; 8_000_000]);
     component.execute(&store.writes).await.unwrap();
     metrics(store, 5000, NOW_US).await;
     let keep = Retention { age: Duration::from_secs(3600 * 24), exchanges: u64::MAX, bytes: 4 << 20 };
@@ -167,7 +167,7 @@ async fn a_state_has_no_more_filters_than_agents_answer_for(store: &Store) {
         let row = "INSERT INTO statements (kind, grp, name, sequence, statement, signature, key_id, public_key, received_us) \
                    VALUES ('remove', 'default', $1, 1, $2, $3, '', $4, 0)";
         let name = format!("f{number}");
-        let row = transaction.sql(row).bind(&name).bind(name.as_bytes()).bind(vec![]).bind(key.public().to_text());
+        let row = Sql::new(row).bind(&name).bind(name.as_bytes()).bind(vec![]).bind(key.public().to_text());
         row.execute(&mut transaction).await.unwrap();
     }
     transaction.commit().await.unwrap();

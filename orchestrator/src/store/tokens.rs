@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::{
     Store, StoreError, signed,
-    sql::{Lock, Row},
+    sql::{Lock, Row, Sql},
 };
 use crate::tokens::TokenHash;
 
@@ -35,7 +35,7 @@ pub(crate) enum Spend {
 impl Store {
     /// The admin token's hash, if there is one.
     pub(crate) async fn admin_hash(&self) -> Result<Option<TokenHash>, StoreError> {
-        let row = self.sql("SELECT hash FROM tokens WHERE kind = 'admin'").fetch_optional(&self.reads).await?;
+        let row = Sql::new("SELECT hash FROM tokens WHERE kind = 'admin'").fetch_optional(&self.reads).await?;
         row.as_ref().map(token_hash).transpose()
     }
 
@@ -49,17 +49,18 @@ impl Store {
         let mut transaction = self.begin().await?;
         transaction.alone(Lock::Tokens).await?;
         if !first {
-            self.sql("DELETE FROM tokens WHERE kind = 'admin'").execute(&mut transaction).await?;
+            Sql::new("DELETE FROM tokens WHERE kind = 'admin'").execute(&mut transaction).await?;
         }
-        let there = self.sql("SELECT hash FROM tokens WHERE kind = 'admin'").fetch_optional(&mut transaction).await?;
+        let there = Sql::new("SELECT hash FROM tokens WHERE kind = 'admin'").fetch_optional(&mut transaction).await?;
         if let Some(row) = there {
             return token_hash(&row);
         }
-        self.sql("INSERT INTO tokens (hash, kind, created_us) VALUES ($1, 'admin', $2)")
+        Sql::new("INSERT INTO tokens (hash, kind, created_us) VALUES ($1, 'admin', $2)")
             .bind(hash.to_vec())
             .bind(signed(now_us))
             .execute(&mut transaction)
             .await?;
+        transaction.tell_others().await?;
         transaction.commit().await?;
         Ok(hash)
     }
@@ -72,7 +73,7 @@ impl Store {
         now_us: u64,
         expires_us: u64,
     ) -> Result<(), StoreError> {
-        self.sql("INSERT INTO tokens (hash, kind, grp, created_us, expires_us) VALUES ($1, 'join', $2, $3, $4)")
+        Sql::new("INSERT INTO tokens (hash, kind, grp, created_us, expires_us) VALUES ($1, 'join', $2, $3, $4)")
             .bind(hash.to_vec())
             .bind(group)
             .bind(signed(now_us))
@@ -90,7 +91,7 @@ impl Store {
         transaction.alone(Lock::Tokens).await?;
         let sql = "SELECT t.grp, t.expires_us, t.spent_us, t.key, a.id, a.grp FROM tokens t \
                    LEFT JOIN agents a ON a.id = t.agent WHERE t.hash = $1 AND t.kind = 'join'";
-        let row = self.sql(sql).bind(hash.to_vec()).fetch_optional(&mut transaction).await?;
+        let row = Sql::new(sql).bind(hash.to_vec()).fetch_optional(&mut transaction).await?;
         let Some(row) = row else { return Ok(Spend::Unknown) };
         if row.get::<Option<i64>>(2)?.is_some() {
             let same = row.get::<Option<&[u8]>>(3)? == Some(&key[..]);
@@ -103,14 +104,14 @@ impl Store {
             return Ok(Spend::Expired);
         }
         let group: String = row.get(0)?;
-        self.sql("UPDATE tokens SET spent_us = $1, agent = $2, key = $3 WHERE hash = $4")
+        Sql::new("UPDATE tokens SET spent_us = $1, agent = $2, key = $3 WHERE hash = $4")
             .bind(signed(now_us))
             .bind(id)
             .bind(key.to_vec())
             .bind(hash.to_vec())
             .execute(&mut transaction)
             .await?;
-        self.sql(
+        Sql::new(
             "INSERT INTO agents (id, name, grp, joined_us, last_seen_us, version) VALUES ($1, $2, $3, $4, $5, $6)",
         )
         .bind(id)

@@ -32,6 +32,7 @@ mod rest;
 mod revoke;
 #[path = "../server/search.rs"]
 mod search;
+mod several;
 #[path = "../server/sync.rs"]
 mod sync;
 

@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -40,14 +41,24 @@ pub(crate) struct Running {
 /// Where a server keeps things: its directory and, on PostgreSQL, a database.
 pub(crate) struct Home {
     dir: tempfile::TempDir,
-    database: Option<Database>,
+    database: Option<Arc<Database>>,
 }
 
 impl Home {
     /// On the database that this test binary is for.
     pub(crate) async fn new() -> Self {
-        let database = if crate::on_postgres() { Some(Database::create().await.unwrap()) } else { None };
+        let database = if crate::on_postgres() { Some(Arc::new(Database::create().await.unwrap())) } else { None };
         Self { dir: tempfile::tempdir().unwrap(), database }
+    }
+
+    /// Another directory, with copies of these files, and the same database.
+    #[allow(dead_code, reason = "not every database is shared")]
+    pub(crate) fn beside(&self, files: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        for file in files {
+            std::fs::copy(self.path().join(file), dir.path().join(file)).unwrap();
+        }
+        Self { dir, database: self.database.clone() }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -55,13 +66,13 @@ impl Home {
     }
 
     pub(crate) fn args(&self) -> ServeArgs {
-        args(self.path(), self.database.as_ref().map(Database::url))
+        args(self.path(), self.database.as_deref().map(Database::url))
     }
 
     /// As `orchestrator serve` takes it.
     pub(crate) fn database_url(&self) -> String {
         self.database
-            .as_ref()
+            .as_deref()
             .map_or_else(|| format!("sqlite://{}", self.path().join("weir.db").display()), Database::url)
     }
 
@@ -211,6 +222,8 @@ pub(crate) struct JoinTicket {
 pub(crate) struct Agent {
     pub(crate) id: Uuid,
     pub(crate) channel: Channel,
+    pub(crate) identity: Identity,
+    pub(crate) ca: Vec<u8>,
 }
 
 fn pem(der: &[u8]) -> String {
@@ -249,8 +262,15 @@ impl Agent {
         let joined = join(grpc, ticket, &key).await?;
         let chain: String = joined.certificate_chain.iter().map(|der| pem(der)).collect();
         let identity = Identity::from_pem(chain, key.serialize_pem());
-        let channel = connect(grpc, &ticket.ca, Some(identity)).await?;
-        Ok(Self { id: joined.agent_id.parse().unwrap(), channel })
+        let channel = connect(grpc, &ticket.ca, Some(identity.clone())).await?;
+        Ok(Self { id: joined.agent_id.parse().unwrap(), channel, identity, ca: ticket.ca.clone() })
+    }
+
+    /// The same agent at another orchestrator.
+    #[allow(dead_code, reason = "not every orchestrator has one beside it")]
+    pub(crate) async fn at(&self, grpc: SocketAddr) -> Self {
+        let channel = connect(grpc, &self.ca, Some(self.identity.clone())).await.unwrap();
+        Self { channel, ..self.clone() }
     }
 
     /// The same agent on another connection, with a new certificate for another key; its chain too.
@@ -262,9 +282,9 @@ impl Agent {
         let answer = ControlClient::new(self.channel.clone()).renew(request).await?.into_inner();
         let chain: String = answer.certificate_chain.iter().map(|der| pem(der)).collect();
         let identity = Identity::from_pem(chain, key.serialize_pem());
-        let channel = connect(grpc, ca, Some(identity)).await?;
+        let channel = connect(grpc, ca, Some(identity.clone())).await?;
         let chain = answer.certificate_chain.iter().map(|der| der.to_vec()).collect();
-        Ok((Self { id: self.id, channel }, chain))
+        Ok((Self { id: self.id, channel, identity, ca: ca.to_vec() }, chain))
     }
 
     pub(crate) async fn sync(&self) -> Result<Control, Status> {

@@ -101,7 +101,8 @@ async fn a_request_that_cannot_be_signed_costs_no_token() {
 async fn nothing_but_joining_does_without_a_certificate() {
     let running = Running::start().await;
     let ticket = running.person.join_token("default").await;
-    let stranger = Agent { id: uuid::Uuid::nil(), channel: connect(running.grpc, &ticket.ca, None).await.unwrap() };
+    let channel = connect(running.grpc, &ticket.ca, None).await.unwrap();
+    let stranger = Agent { id: uuid::Uuid::nil(), channel, ..running.agent().await };
     let fetch = FetchRequest { digest: format!("sha256:{}", "0".repeat(64)) };
     let fetched = ControlClient::new(stranger.channel.clone()).fetch(fetch).await.map(drop);
     let mut ends = vec![fetched.unwrap_err()];

@@ -1,0 +1,66 @@
+//! Other orchestrators on the same database: their changes are taken over here, and each knows whose agents are where.
+//! With SQLite there are none, and this does nothing.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{orchestrator::Orchestrator, store::Others};
+
+/// Between two exchanges of who is where.
+const PRESENCE: Duration = Duration::from_secs(2);
+
+/// Tells agents here of statements that came in elsewhere, lets go of those that were revoked there, and takes over a new
+/// admin token.
+pub(crate) async fn watch(orchestrator: Arc<Orchestrator>, stop: CancellationToken) {
+    let mut others = Others::default();
+    let (mut statements, mut revoked) = (0, 0);
+    loop {
+        tokio::select! {
+            () = others.wait(&orchestrator.store) => {}
+            () = stop.cancelled() => return,
+        }
+        match orchestrator.store.shared().await {
+            Ok(shared) => {
+                if statements != shared.newest_statement {
+                    statements = shared.newest_statement;
+                    orchestrator.fleet.announce();
+                }
+                if revoked != shared.revoked {
+                    revoked = shared.revoked;
+                    orchestrator.fleet.announce_revocation();
+                }
+                if let Some(admin) = shared.admin {
+                    *orchestrator.admin.write() = admin;
+                }
+            }
+            Err(error) => tracing::debug!(%error, "what other orchestrators changed cannot be read"),
+        }
+    }
+}
+
+/// Says which agents are here and hears which ones are elsewhere.
+pub(crate) async fn presence(orchestrator: Arc<Orchestrator>, stop: CancellationToken) {
+    if !orchestrator.store.has_others() {
+        return stop.cancelled().await;
+    }
+    let own = Uuid::new_v4();
+    let mut ticks = tokio::time::interval(PRESENCE);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let stopped = tokio::select! {
+            _ = ticks.tick() => false,
+            () = stop.cancelled() => true,
+        };
+        let here = if stopped { Vec::new() } else { orchestrator.fleet.here() };
+        match orchestrator.store.exchange_presence(own, here).await {
+            Ok(elsewhere) => orchestrator.fleet.set_elsewhere(elsewhere),
+            Err(error) => tracing::debug!(%error, "who is where cannot be exchanged"),
+        }
+        if stopped {
+            return;
+        }
+    }
+}

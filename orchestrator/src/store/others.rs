@@ -1,0 +1,134 @@
+//! Several orchestrators on one database: what others changed, and which agents are with them. On SQLite there are no
+//! others. A notification says that something changed, and a look now and then finds what no notification told.
+
+use std::time::Duration;
+
+use prost::Message as _;
+use sqlx::postgres::PgListener;
+use tokio::time::{sleep, timeout};
+use uuid::Uuid;
+use weir_proto::v1::Heartbeat;
+
+use super::{
+    Store, StoreError,
+    sql::{Pool, Sql, Transaction},
+};
+use crate::tokens::TokenHash;
+
+const CHANNEL: &str = "weir";
+/// Between two looks.
+const LOOK: Duration = Duration::from_secs(5);
+/// The database's own clock in microseconds: those of the orchestrators may differ.
+const NOW_US: &str = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+
+/// An agent, how long ago something came from it, and its last heartbeat.
+pub(crate) type Presence = (i64, Duration, Option<Heartbeat>);
+
+/// What is the same for all orchestrators, as it is now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shared {
+    pub(crate) newest_statement: u64,
+    /// How many agents had their identity taken away.
+    pub(crate) revoked: u64,
+    pub(crate) admin: Option<TokenHash>,
+}
+
+/// Hears of others.
+#[derive(Default)]
+pub(crate) struct Others {
+    listener: Option<PgListener>,
+}
+
+impl Others {
+    /// Until something may have changed; for ever where there are no others.
+    pub(crate) async fn wait(&mut self, store: &Store) {
+        let Pool::Postgres(pool) = &store.reads else { return std::future::pending().await };
+        if self.listener.is_none() {
+            let listen = async {
+                let mut listener = PgListener::connect_with(pool).await?;
+                listener.listen(CHANNEL).await?;
+                Ok::<_, sqlx::Error>(listener)
+            };
+            match listen.await {
+                // What was changed before it listened is found by a look at once.
+                Ok(listener) => return self.listener = Some(listener),
+                Err(error) => tracing::debug!(%error, "changes by other orchestrators are looked for, not heard of"),
+            }
+        }
+        match &mut self.listener {
+            Some(listener) => match timeout(LOOK, listener.try_recv()).await {
+                Ok(Ok(Some(_))) | Err(_) => {}
+                Ok(Ok(None) | Err(_)) => self.listener = None,
+            },
+            None => sleep(LOOK).await,
+        }
+    }
+}
+
+impl Transaction {
+    /// Other orchestrators look when it is committed.
+    pub(super) async fn tell_others(&mut self) -> Result<(), StoreError> {
+        if let Self::Postgres(_) = self {
+            Sql::new("SELECT pg_notify($1, '')").bind(CHANNEL).fetch_one(self).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Whether there can be others.
+    pub(crate) fn has_others(&self) -> bool {
+        matches!(self.writes, Pool::Postgres(_))
+    }
+
+    /// What others may have changed.
+    pub(crate) async fn shared(&self) -> Result<Shared, StoreError> {
+        let sql = "SELECT (SELECT coalesce(max(number), 0) FROM statements), \
+                   (SELECT count(*) FROM agents WHERE revoked_us IS NOT NULL)";
+        let row = Sql::new(sql).fetch_one(&self.reads).await?;
+        Ok(Shared { newest_statement: row.number(0)?, revoked: row.number(1)?, admin: self.admin_hash().await? })
+    }
+
+    /// Says which agents are connected to the orchestrator `own`, and hears which ones are to others.
+    pub(crate) async fn exchange_presence(
+        &self,
+        own: Uuid,
+        agents: Vec<Presence>,
+    ) -> Result<Vec<Presence>, StoreError> {
+        let Pool::Postgres(pool) = &self.writes else { return Ok(Vec::new()) };
+        let numbers: Vec<i64> = agents.iter().map(|(number, ..)| *number).collect();
+        let ages =
+            agents.iter().map(|(_, age, _)| i64::try_from(age.as_micros()).unwrap_or(i64::MAX)).collect::<Vec<_>>();
+        let beats: Vec<_> = agents.iter().map(|(_, _, beat)| beat.map(|beat| beat.encode_to_vec())).collect();
+        let note = format!(
+            "INSERT INTO presence AS p (agent, orchestrator, heard_us, heartbeat) SELECT n.agent, $1, {NOW_US} - n.age, n.beat \
+             FROM unnest($2::bigint[], $3::bigint[], $4::bytea[]) AS n(agent, age, beat) ON CONFLICT (agent) DO UPDATE SET \
+             orchestrator = excluded.orchestrator, heard_us = excluded.heard_us, heartbeat = excluded.heartbeat \
+             WHERE p.orchestrator = excluded.orchestrator OR p.heard_us < excluded.heard_us"
+        );
+        let note = sqlx::query(sqlx::AssertSqlSafe(note)).bind(own).bind(&numbers).bind(ages).bind(beats);
+        note.execute(pool).await?;
+        let gone = sqlx::query("DELETE FROM presence WHERE orchestrator = $1 AND agent <> ALL($2)").bind(own);
+        gone.bind(&numbers).execute(pool).await?;
+        let others = format!("SELECT agent, {NOW_US} - heard_us, heartbeat FROM presence WHERE orchestrator <> $1");
+        let rows = Sql::new(others).bind(own).fetch_all(&self.reads).await?;
+        let presence = |row: &super::sql::Row| {
+            let beat = row.get::<Option<&[u8]>>(2)?.map(Heartbeat::decode).transpose();
+            let beat = beat.map_err(|_| StoreError::Damaged("a heartbeat"))?;
+            Ok((row.get(0)?, Duration::from_micros(row.number(1)?), beat))
+        };
+        rows.iter().map(presence).collect()
+    }
+
+    /// Whether the certificate authority with this key (its SHA-256) is the one of all orchestrators on this database. The
+    /// first that asks decides.
+    pub(crate) async fn is_authority(&self, key: [u8; 32]) -> Result<bool, StoreError> {
+        if let Pool::Sqlite(_) = self.writes {
+            return Ok(true);
+        }
+        let claim = "INSERT INTO authority (one, key) VALUES (true, $1) ON CONFLICT DO NOTHING";
+        Sql::new(claim).bind(key.to_vec()).execute(&self.writes).await?;
+        let there = Sql::new("SELECT key FROM authority").fetch_one(&self.writes).await?;
+        Ok(there.get::<&[u8]>(0)? == key)
+    }
+}

@@ -1,0 +1,187 @@
+//! Several orchestrators on one database: whatever is done at one is done at all.
+
+use std::time::Duration;
+
+use rcgen::KeyPair;
+use serde_json::json;
+use weir_orchestrator::{ServeConfig, Server};
+
+use crate::{
+    component::{filter, filter_noted},
+    harness::{Home, PATIENCE, Person, Publisher, Running, eventually, exchange, id, join, publication},
+};
+
+/// Another orchestrator with the same database and authority.
+async fn beside(one: &Running) -> Running {
+    let dir = one.dir.beside(&["ca.key", "ca.pem"]);
+    let server = Server::start(ServeConfig::load(dir.args()).unwrap()).await.unwrap();
+    assert_eq!(server.new_token, None, "there is an admin token");
+    let person = Person { base: format!("http://{}", server.rest), ..one.person.clone() };
+    let grpc = server.grpc;
+    Running { server: Some(server), person, grpc, dir }
+}
+
+#[tokio::test]
+async fn what_is_pushed_at_one_reaches_the_agents_of_the_other() {
+    let one = Running::start().await;
+    let two = beside(&one).await;
+    let agent = two.agent().await;
+    let mut control = agent.sync().await.unwrap();
+    assert_eq!(control.state().await.unwrap().revision, 0);
+    let publisher = Publisher::new(&one.person);
+    assert_eq!(publisher.publish(publication(&filter(), 1), Some(&filter())).await.0, 201);
+    let told = tokio::time::timeout(Duration::from_secs(4), control.state()).await;
+    assert_eq!(told.expect("it is notified, not found by a look").unwrap().revision, 1);
+    // One sees that the agent is connected, to the other.
+    let agents = || one.person.get("/api/v1/agents");
+    eventually(agents, |agents| agents["items"][0]["state"] == "connected").await;
+    drop(control);
+    eventually(agents, |agents| agents["items"][0]["state"] == "disconnected").await;
+}
+
+#[tokio::test]
+async fn who_follows_at_one_sees_each_exchange_of_both_once() {
+    let one = Running::start().await;
+    let two = beside(&one).await;
+    let begin = one.person.get("/api/v1/exchanges/arrivals").await;
+    let mut sent = Vec::new();
+    let mut senders = Vec::new();
+    for agent in [one.agent().await, two.agent().await] {
+        let batches: Vec<Vec<_>> =
+            (0..40).map(|n| (0..5).map(|m| exchange("a.example", &format!("/{n}/{m}"), 200)).collect()).collect();
+        sent.extend(batches.iter().flatten().map(id));
+        senders.push(tokio::spawn(async move {
+            for batch in batches {
+                agent.record(batch).await;
+            }
+        }));
+    }
+    let mut cursor = begin["next"].as_str().unwrap().to_owned();
+    let mut seen = Vec::new();
+    let until = tokio::time::Instant::now() + PATIENCE;
+    while seen.len() < sent.len() {
+        assert!(tokio::time::Instant::now() < until, "{} of {} were seen", seen.len(), sent.len());
+        let came = one.person.get(&format!("/api/v1/exchanges/arrivals?limit=7&cursor={cursor}")).await;
+        assert_eq!(came["skipped"], 0);
+        cursor = came["next"].as_str().unwrap().to_owned();
+        seen.extend(came["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().to_owned()));
+    }
+    for sender in senders {
+        sender.await.unwrap();
+    }
+    seen.sort();
+    sent.sort();
+    assert_eq!(seen, sent);
+}
+
+#[tokio::test]
+async fn what_is_delivered_to_both_is_stored_once() {
+    let one = Running::start().await;
+    let two = beside(&one).await;
+    let (here, there) = (one.agent().await, two.agent().await);
+    let exchanges: Vec<_> = (0..300).map(|n| exchange("a.example", &format!("/{n}"), 200)).collect();
+    let backwards = exchanges.iter().rev().cloned().collect();
+    tokio::join!(here.record(exchanges.clone()), there.record(backwards));
+    assert_eq!(one.person.ids("", 500).await.len(), 300);
+}
+
+#[tokio::test]
+async fn a_join_token_is_good_for_one_agent_wherever_it_is_spent() {
+    let one = Running::start().await;
+    let two = beside(&one).await;
+    for _ in 0..10 {
+        let ticket = one.person.join_token("default").await;
+        let (key, other) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+        let (here, there) = tokio::join!(join(one.grpc, &ticket, &key), join(two.grpc, &ticket, &other));
+        assert!(here.is_ok() != there.is_ok(), "{here:?} {there:?}");
+    }
+    assert_eq!(two.person.get("/api/v1/agents").await["items"].as_array().unwrap().len(), 10);
+}
+
+#[tokio::test]
+async fn statements_that_race_have_one_order() {
+    let one = Running::start().await;
+    let two = beside(&one).await;
+    let publisher = Publisher::new(&one.person);
+    let elsewhere = Publisher::new(&two.person);
+    let mut control = two.agent().await.sync().await.unwrap();
+    let mut newest = 0;
+    for version in (1..20).step_by(2) {
+        let (a, b) = (filter_noted(&format!("{version}")), filter_noted(&format!("{version}+")));
+        let (first, second) = (publication(&a, version), publication(&b, version + 1));
+        let (here, there) = tokio::join!(publisher.publish(first, Some(&a)), elsewhere.publish(second, Some(&b)));
+        // The older one may have come too late; the newer one never does.
+        assert!([201, 409].contains(&here.0.as_u16()) && there.0 == 201, "{here:?} {there:?}");
+        let revisions = [&here.1["revision"], &there.1["revision"]].map(|revision| revision.as_u64().unwrap_or(0));
+        assert!(revisions[0] != revisions[1] && revisions.iter().all(|r| *r == 0 || *r > newest), "{revisions:?}");
+        newest = revisions[0].max(revisions[1]);
+        while control.state().await.unwrap().revision != revisions[1] {}
+    }
+}
+
+#[tokio::test]
+async fn a_new_admin_token_counts_at_all() {
+    let one = Running::start().await;
+    let two = beside(&one).await;
+    two.person.get("/api/v1/agents").await;
+    let fresh = |args| weir_orchestrator::ServeArgs { new_token: true, ..args };
+    let three = Running::start_in(one.dir.beside(&["ca.key", "ca.pem"]), fresh).await;
+    let old = || async { two.person.ask("/api/v1/agents").await.0.as_u16() };
+    eventually(old, |status| *status == 401).await;
+    let person = Person { token: three.person.token.clone(), ..two.person.clone() };
+    person.get("/api/v1/agents").await;
+}
+
+#[tokio::test]
+async fn an_agent_that_is_revoked_at_one_is_let_go_by_the_other() {
+    let one = Running::start().await;
+    let two = beside(&one).await;
+    let agent = two.agent().await;
+    let mut control = agent.sync().await.unwrap();
+    control.state().await.unwrap();
+    let revoke = one.person.request(reqwest::Method::DELETE, &format!("/api/v1/agents/{}", agent.id));
+    assert_eq!(revoke.send().await.unwrap().status(), 204);
+    assert!(control.end().await.message().contains("revoked"));
+}
+
+#[tokio::test]
+async fn another_authority_is_not_let_in() {
+    let one = Running::start().await;
+    let start = |dir: &Home| Server::start(ServeConfig::load(dir.args()).unwrap());
+    let stranger = one.dir.beside(&[]);
+    let refused = start(&stranger).await.map(drop).unwrap_err().to_string();
+    assert!(refused.contains("copy ca.key and ca.pem"), "{refused}");
+}
+
+#[tokio::test]
+async fn both_may_start_first() {
+    for _ in 0..3 {
+        let home = Home::new().await;
+        let made = Server::start(ServeConfig::load(crate::harness::args(home.path(), None)).unwrap()).await.unwrap();
+        made.stop().await;
+        std::fs::remove_file(home.path().join("token")).unwrap();
+        let homes = [home.beside(&["ca.key", "ca.pem"]), home.beside(&["ca.key", "ca.pem"])];
+        let [one, two] = homes.each_ref().map(|home| Server::start(ServeConfig::load(home.args()).unwrap()));
+        let (one, two) = tokio::join!(one, two);
+        let (one, two) = (one.unwrap(), two.unwrap());
+        let tokens = [&one.new_token, &two.new_token];
+        assert_eq!(tokens.iter().filter(|token| token.is_some()).count(), 1, "{tokens:?}");
+        let holder = homes.iter().find(|home| home.path().join("token").exists()).unwrap();
+        for server in [&one, &two] {
+            assert_eq!(Person::new(server.rest, holder.path()).get("/api/v1/agents").await["items"], json!([]));
+        }
+        one.stop().await;
+        two.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn an_agent_goes_on_with_the_other_when_one_ends() {
+    let one = Running::start().await;
+    let two = beside(&one).await;
+    let agent = one.agent().await;
+    agent.record(vec![exchange("a.example", "/one", 200)]).await;
+    let _dir = one.stop().await;
+    agent.at(two.grpc).await.record(vec![exchange("a.example", "/two", 200)]).await;
+    assert_eq!(two.person.ids("", 10).await.len(), 2);
+}
