@@ -22,6 +22,8 @@ pub(crate) struct Shape {
     pub(crate) wants_preview1: bool,
     /// An import that is nobody's of the contract: module and name.
     foreign: Option<(String, String)>,
+    /// A function of the canonical ABI itself (tasks, streams, futures): there is one for what its world says is `async`.
+    intrinsic: Option<(String, String)>,
     /// It exports the handler of `wasi:http`: a middleware, whose imports are those of the standard.
     is_standard: bool,
 }
@@ -55,6 +57,9 @@ impl Shape {
         if let Some((module, name)) = shape.foreign.take_if(|_| !shape.carries_world || !shape.is_standard) {
             return Err(EncodeError::Import { module, name });
         }
+        if let Some((module, name)) = shape.intrinsic.take_if(|_| !shape.carries_world) {
+            return Err(EncodeError::Import { module, name });
+        }
         if shape.exports.is_empty() && !shape.carries_world {
             return Err(EncodeError::NoExports(format!("{}/events@{}#on-done", weir_wit::PACKAGE, weir_wit::VERSION)));
         }
@@ -66,6 +71,8 @@ impl Shape {
             self.wants_preview1 = true;
         } else if is_ours(module) {
             self.imports.insert(module.to_owned());
+        } else if module == "$root" || module.starts_with("[export]") {
+            self.intrinsic.get_or_insert_with(|| (module.to_owned(), name.to_owned()));
         } else {
             self.foreign.get_or_insert_with(|| (module.to_owned(), name.to_owned()));
         }

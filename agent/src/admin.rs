@@ -109,7 +109,7 @@ fn filters(shared: &Shared) -> Value {
             "match": publication.matching,
             "priority": publication.priority,
             "on_failure": publication.on_failure,
-            "world": if filter.is_middleware() { "wasi:http/middleware" } else { "weir:filter/filter" },
+            "world": filter.world().as_str(),
             "isolation": if filter.keeps_instances() { Isolation::Shared } else { Isolation::Exchange },
             "subscription": subscription(filter.subscription()),
             "generations": live(&filter),

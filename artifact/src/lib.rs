@@ -9,6 +9,7 @@
 #![deny(missing_docs)]
 
 mod artifact;
+pub mod contract;
 mod digest;
 mod join_token;
 mod key;

@@ -1,5 +1,5 @@
-//! What an exchange through a middleware of `wasi:http` costs in the host, beside `bench_host`: an instance of its own from
-//! the request to the end, polled as a worker polls it.
+//! What an exchange through a middleware of `wasi:http` or a filter with streams costs in the host, beside `bench_host`: an
+//! instance of its own, polled as a worker polls it.
 
 use std::{
     hint::black_box,
@@ -24,6 +24,8 @@ pub(super) fn lines(bench: &Bench<'_>) {
         ("a middleware that hands on what it gets", "for-tests/middleware", "pass"),
         ("one that stamps both heads, bodies unread", "hello-middleware", ""),
         ("one that has both bodies (2 x 64 B) in its memory", "for-tests/middleware", "upper"),
+        ("a filter with streams that hands on what it gets", "for-tests/streaming", "hand-on"),
+        ("one that has both bodies (2 x 64 B) in its memory", "for-tests/streaming", "upper"),
     ] {
         let path = Path::new(FILTERS).join(file).with_extension("wasm");
         match std::fs::read(&path) {
@@ -52,7 +54,9 @@ fn measure(bench: &Bench<'_>, component: Vec<u8>, asked: &str) -> f64 {
 /// Two heads, and two chunks each way.
 fn exchange(bench: &Bench<'_>, instances: &Rc<Instances>, chain: &Arc<Chain>, asked: &str) {
     let mut request = bench.request.clone();
-    request.headers.insert("x-middleware", asked.parse().unwrap());
+    for field in ["x-middleware", "x-streaming"] {
+        request.headers.insert(field, asked.parse().unwrap());
+    }
     let exchange = Exchange::new(Uuid::nil(), Arc::clone(&bench.connection), request);
     let mut run = Run::begin(instances, chain, exchange, |_| true);
     let progress = run.request_head(false);

@@ -5,20 +5,30 @@
 use std::collections::BTreeSet;
 
 use wasmparser::{Encoding, Parser, Payload};
-use weir_artifact::{Capability, standard};
+use weir_artifact::{Capability, contract::Form, standard};
 
 use crate::LoadFault;
-
-/// Interfaces that make a component a filter.
-const EXPORTS: [&str; 2] = ["lifecycle", "events"];
 
 /// The world of a component that may be a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum World {
     /// `weir:filter/filter`: hooks, called as the exchange passes.
     Filter,
+    /// `weir:filter/stream-filter`: `async` hooks that have bodies as streams.
+    StreamFilter,
     /// `wasi:http/middleware`: one handler around all that comes after it.
     Middleware,
+}
+
+impl World {
+    /// Its full name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Filter => Form::Events.world(),
+            Self::StreamFilter => Form::Streaming.world(),
+            Self::Middleware => "wasi:http/middleware",
+        }
+    }
 }
 
 /// Checks form, world, imports and grants.
@@ -31,7 +41,12 @@ pub fn check(bytes: &[u8], grants: &BTreeSet<Capability>) -> Result<World, LoadF
     if !is_ours && surface.exports.iter().any(|name| standard::is_handler(name)) {
         return check_standard(&surface, grants).map(|()| World::Middleware);
     }
-    check_ours(&surface, grants).map(|()| World::Filter)
+    let form = Form::of(surface.exports.iter().filter_map(|name| Some(ours(name)?.0)));
+    check_ours(&surface, form, grants)?;
+    Ok(match form {
+        Form::Events => World::Filter,
+        Form::Streaming => World::StreamFilter,
+    })
 }
 
 fn check_standard(surface: &Surface, grants: &BTreeSet<Capability>) -> Result<(), LoadFault> {
@@ -47,8 +62,8 @@ fn check_standard(surface: &Surface, grants: &BTreeSet<Capability>) -> Result<()
     Ok(())
 }
 
-fn check_ours(surface: &Surface, grants: &BTreeSet<Capability>) -> Result<(), LoadFault> {
-    for interface in EXPORTS {
+fn check_ours(surface: &Surface, form: Form, grants: &BTreeSet<Capability>) -> Result<(), LoadFault> {
+    for interface in form.exports() {
         require_export(&surface.exports, interface)?;
     }
     // Whatever else it exports of the contract has to be of this one, too.
@@ -62,14 +77,12 @@ fn check_ours(surface: &Surface, grants: &BTreeSet<Capability>) -> Result<(), Lo
             continue;
         };
         check_version(import, version)?;
-        let capability = Capability::ALL.into_iter().find(|capability| capability.interface() == interface);
-        match capability {
-            Some(capability) if !grants.contains(&capability) => {
-                let grant = interface.to_owned();
+        match form.import(interface) {
+            Some(Some(capability)) if !grants.contains(&capability) => {
+                let grant = capability.interface().to_owned();
                 return Err(LoadFault::NotGranted { import: import.clone(), grant });
             }
             Some(_) => {}
-            None if Capability::FREE.contains(&interface) => {}
             None => unknown.push(import.clone()),
         }
     }

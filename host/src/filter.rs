@@ -8,7 +8,7 @@ use std::{
 use weir_artifact::{Digest, FailurePolicy, Isolation, Name, Publication};
 
 use crate::{
-    Failure, FailureKind, FilterStats, Host, LoadError, LoadFault, Subscription,
+    Failure, FailureKind, FilterStats, Host, LoadError, LoadFault, Subscription, World,
     breaker::Breaker,
     compiled::Compiled,
     generations::Generation,
@@ -45,6 +45,8 @@ pub struct Filter {
 pub(crate) enum Code {
     /// A component of the world `weir:filter/filter`.
     Events(Arc<Compiled>),
+    /// A component of the world `weir:filter/stream-filter`.
+    Streaming(Arc<middleware::StreamCompiled>),
     /// A component of the world `wasi:http/middleware`.
     Middleware(Arc<middleware::Compiled>),
 }
@@ -189,7 +191,7 @@ impl Filter {
     pub(crate) fn place(&self) -> Result<Place, LoadFault> {
         let room = match self.code {
             Code::Events(_) => self.host.room(),
-            Code::Middleware(_) => self.host.concurrent_room(),
+            Code::Streaming(_) | Code::Middleware(_) => self.host.concurrent_room(),
         };
         room.take(&self.places).ok_or_else(|| LoadFault::NoRoom { share: room.share() })
     }
@@ -203,25 +205,31 @@ impl Filter {
     pub(crate) fn compiled(&self) -> Option<&Compiled> {
         match &self.code {
             Code::Events(compiled) => Some(compiled),
-            Code::Middleware(_) => None,
+            Code::Streaming(_) | Code::Middleware(_) => None,
         }
     }
 
-    pub(crate) fn middleware(&self) -> &middleware::Compiled {
-        match &self.code {
-            Code::Middleware(compiled) => compiled,
-            Code::Events(_) => unreachable!("asked only of middleware"),
+    pub(crate) fn code(&self) -> &Code {
+        &self.code
+    }
+
+    /// The world that its component is of.
+    pub fn world(&self) -> World {
+        match self.code {
+            Code::Events(_) => World::Filter,
+            Code::Streaming(_) => World::StreamFilter,
+            Code::Middleware(_) => World::Middleware,
         }
     }
 
-    /// It is a component of `wasi:http/middleware`: each exchange has an instance of its own, made when it comes.
-    pub fn is_middleware(&self) -> bool {
-        matches!(self.code, Code::Middleware(_))
+    /// Its guest runs beside the exchange, not within it: each exchange has an instance of its own, made when it comes.
+    pub fn runs_beside(&self) -> bool {
+        self.world() != World::Filter
     }
 
     /// Workers keep an instance of it. Else each exchange has its own.
     pub fn keeps_instances(&self) -> bool {
-        !self.is_middleware() && self.publication.isolation == Isolation::Shared
+        !self.runs_beside() && self.publication.isolation == Isolation::Shared
     }
 
     /// Its configuration says nothing.

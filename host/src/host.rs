@@ -187,9 +187,8 @@ impl Host {
     fn try_load(&self, artifact: &Artifact) -> Result<Arc<Filter>, LoadFault> {
         let publication = artifact.publication();
         let filter = Filter::new(self.clone(), Arc::clone(publication), self.compile(artifact)?);
-        if filter.is_middleware() {
-            middleware::try_out(&filter)?;
-            filter.subscribe(middleware::SEES_ALL);
+        if filter.runs_beside() {
+            filter.subscribe(middleware::try_out(&filter)?);
             return Ok(filter);
         }
         let mut instance = Instance::instantiate(&filter)?;
@@ -207,6 +206,7 @@ impl Host {
                 let compile = || compiled::compile(artifact, self.engine(), &self.shared.linker);
                 self.shared.compilations.of(artifact, compile).map(Code::Events)
             }
+            World::StreamFilter => self.shared.middleware.start()?.compile_stream(artifact).map(Code::Streaming),
             World::Middleware => self.shared.middleware.start()?.compile(artifact).map(Code::Middleware),
         }
     }

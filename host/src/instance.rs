@@ -13,7 +13,7 @@ use crate::{
     imports::{TooMuch, WrongMetric},
     numbers::Numbers,
     room::Place,
-    state::{Cpu, CpuLimit, Frozen, Hook, Memory, StaleNumber, State},
+    state::{CpuLimit, Frozen, Hook, Memory, StaleNumber, State},
     stats::Tally,
     tick::Ticks,
 };
@@ -64,21 +64,7 @@ impl Instance {
     /// Instantiates; the guest has no configuration yet.
     pub(crate) fn instantiate(filter: &Arc<Filter>) -> Result<Self, LoadFault> {
         let limits = &filter.publication().limits;
-        let state = State {
-            filter: Arc::clone(filter),
-            log: Arc::clone(filter.host().log()),
-            lent: None,
-            number: 0,
-            calls: None,
-            hook: Hook::Start,
-            frozen: Frozen::default(),
-            changed: false,
-            waiting_chunk: None,
-            narrowed: None,
-            cpu: Cpu { limit: Duration::from_millis(limits.startup_ms.into()), since: None },
-            memory: Memory { limit: limits.memory_bytes as usize, bytes: 0, refused: None },
-            series: Vec::new(),
-        };
+        let state = State::new(filter);
         let mut store = Store::new(filter.host().engine(), state);
         store.limiter(|state| &mut state.memory);
         store.epoch_deadline_callback(|mut store| Ok(store.data_mut().cpu.tick()?));
@@ -86,7 +72,7 @@ impl Instance {
         // Twice what an answer may have: one that is a little over fails by policy, and only more than that traps.
         store.set_hostcall_fuel(2 * limits.answer_bytes as usize + HOSTCALL_SLACK);
         let Compiled { linked, exports } = filter.compiled().ok_or_else(|| {
-            LoadFault::Instantiate("middleware has an instance for each exchange, and none beside".to_owned())
+            LoadFault::Instantiate("its guests run beside their exchanges, and none without one".to_owned())
         })?;
         let guest = linked
             .instantiate(&mut store)

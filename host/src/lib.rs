@@ -1,4 +1,5 @@
-//! Runs filters: WebAssembly components of the world `weir:filter/filter`, on every request and response.
+//! Runs filters: WebAssembly components of the worlds of `weir:filter`, and of `wasi:http/middleware`, on every request and
+//! response.
 //!
 //! A [`Host`] turns an [`weir_artifact::Artifact`] into a [`Filter`] (checked, compiled, configured). A [`Chain`] is an
 //! ordered snapshot of filters. Each worker thread has its own [`Instances`], and takes each exchange through the chain

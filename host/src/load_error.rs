@@ -43,7 +43,7 @@ pub enum LoadFault {
     Malformed(String),
     /// An interface of the world is not exported.
     #[error(
-        "it does not export {0}: it is a component neither of the world weir:filter/filter nor of wasi:http/middleware@0.3"
+        "it does not export {0}: it is a component neither of a world of weir:filter nor of wasi:http/middleware@0.3"
     )]
     MissingExport(String),
     /// Written for another version of the contract.

@@ -8,7 +8,7 @@ use wasmtime::{ResourceLimiter, UpdateDeadline};
 
 use crate::{
     BodyMode, Direction, Exchange, Filter, LogSink, bindings::weir::filter::http::Part, calls::Calls, clock,
-    metrics::Series,
+    metrics::Series, middleware::Wire,
 };
 
 /// The hook that runs. Decides which changes make sense.
@@ -40,6 +40,8 @@ pub(crate) enum Hook {
     Open,
     /// `on-message`.
     Message,
+    /// A hook of `streaming`.
+    Streaming,
 }
 
 /// What a hook that is resumed was about.
@@ -67,6 +69,7 @@ impl Hook {
             Self::ClientHello => "on-client-hello",
             Self::Open => "on-open",
             Self::Message => "on-message",
+            Self::Streaming => "streaming",
         }
     }
 
@@ -126,6 +129,8 @@ pub(crate) struct State {
     pub(crate) memory: Memory,
     /// What the guest's numbers of metrics mean.
     pub(crate) series: Vec<Arc<Series>>,
+    /// Where what the guest says of its exchange is heard, of a guest that runs beside it.
+    pub(crate) wire: Option<Arc<Wire>>,
 }
 
 /// The guest broke the contract: it used a number that is not the running exchange's.
@@ -134,6 +139,27 @@ pub(crate) struct State {
 pub(crate) struct StaleNumber(pub(crate) u32);
 
 impl State {
+    /// Of an instance that is to be started.
+    pub(crate) fn new(filter: &Arc<Filter>) -> Self {
+        let limits = &filter.publication().limits;
+        Self {
+            filter: Arc::clone(filter),
+            log: Arc::clone(filter.host().log()),
+            lent: None,
+            number: 0,
+            calls: None,
+            hook: Hook::Start,
+            frozen: Frozen::default(),
+            changed: false,
+            waiting_chunk: None,
+            narrowed: None,
+            cpu: Cpu { limit: Duration::from_millis(limits.startup_ms.into()), since: None },
+            memory: Memory { limit: limits.memory_bytes as usize, bytes: 0, refused: None },
+            series: Vec::new(),
+            wire: None,
+        }
+    }
+
     /// The exchange, if this is its number.
     pub(crate) fn exchange(&self, of: u32) -> Result<&Exchange, StaleNumber> {
         match self.lent.as_deref() {
@@ -146,6 +172,17 @@ impl State {
         match self.lent.as_deref_mut() {
             Some(exchange) if of == self.number => Ok(exchange),
             _ => Err(StaleNumber(of)),
+        }
+    }
+}
+
+/// A guest beside its exchange is counted when it goes; an instance that a worker keeps counts for itself.
+impl Drop for State {
+    fn drop(&mut self) {
+        if self.wire.is_some() {
+            let bytes = self.memory.bytes as u64;
+            self.filter.stats().memory_changed(0, bytes);
+            self.filter.stats().memory_changed(bytes, 0);
         }
     }
 }

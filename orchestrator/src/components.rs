@@ -4,11 +4,10 @@
 use std::collections::BTreeSet;
 
 use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload, Validator};
-use weir_artifact::{Capability, standard};
+use weir_artifact::{Capability, contract::Form, standard};
 
 /// The world's version, without its patch number.
 const VERSION: &str = "0.1.";
-const EXPORTS: [&str; 2] = ["lifecycle", "events"];
 
 /// Whoever built or published the component is to blame.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -106,8 +105,9 @@ fn check_world(bytes: &[u8]) -> Result<BTreeSet<Capability>, ComponentRefusal> {
     if is_handler && exports.is_empty() {
         return imports.into_iter().filter_map(|name| behind_standard(name).transpose()).collect();
     }
-    let needs = imports.into_iter().filter_map(|name| behind(name).transpose()).collect::<Result<_, _>>()?;
-    match EXPORTS.into_iter().find(|needed| !exports.contains(needed)) {
+    let form = Form::of(exports.iter().copied());
+    let needs = imports.into_iter().filter_map(|name| behind(form, name).transpose()).collect::<Result<_, _>>()?;
+    match form.exports().into_iter().find(|needed| !exports.contains(needed)) {
         Some(missing) => Err(ComponentRefusal::WrongWorld(missing)),
         None => Ok(needs),
     }
@@ -125,14 +125,9 @@ fn behind_standard(name: &str) -> Result<Option<Capability>, ComponentRefusal> {
 }
 
 /// The capability that an import takes, if it takes one.
-fn behind(name: &str) -> Result<Option<Capability>, ComponentRefusal> {
+fn behind(form: Form, name: &str) -> Result<Option<Capability>, ComponentRefusal> {
     let unknown = || ComponentRefusal::UnknownImport(name.chars().take(256).collect());
-    let interface = interface(name).ok_or_else(unknown)?;
-    if Capability::FREE.contains(&interface) {
-        return Ok(None);
-    }
-    let needed = Capability::ALL.into_iter().find(|capability| capability.interface() == interface);
-    needed.map(Some).ok_or_else(unknown)
+    interface(name).and_then(|interface| form.import(interface)).ok_or_else(unknown)
 }
 
 #[cfg(test)]
@@ -157,11 +152,11 @@ mod tests {
 
     #[test]
     fn imports_have_to_be_known() {
-        assert_eq!(behind("weir:filter/http@0.1.3"), Ok(None));
-        assert_eq!(behind("weir:filter/limits@0.1.0"), Ok(None));
-        assert_eq!(behind("weir:filter/log@0.1.0"), Ok(Some(Capability::Log)));
+        assert_eq!(behind(Form::Events, "weir:filter/http@0.1.3"), Ok(None));
+        assert_eq!(behind(Form::Events, "weir:filter/limits@0.1.0"), Ok(None));
+        assert_eq!(behind(Form::Events, "weir:filter/log@0.1.0"), Ok(Some(Capability::Log)));
         for unknown in ["wasi:cli/stdout@0.2.0", "weir:filter/http@0.2.0", "weir:filter/files@0.1.0", "x", ""] {
-            assert_eq!(behind(unknown), Err(ComponentRefusal::UnknownImport(unknown.to_owned())));
+            assert_eq!(behind(Form::Events, unknown), Err(ComponentRefusal::UnknownImport(unknown.to_owned())));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Guests that run beside the exchange: those of `wasi:http/middleware`. An agent polls them on the exchange's worker; here they have
+//! Guests that run beside the exchange: those of `wasi:http/middleware` and of `weir:filter/stream-filter`. An agent polls them on the exchange's worker; here they have
 //! the thread to themselves whenever the exchange waits.
 
 use std::{future::poll_fn, io, task::Poll};

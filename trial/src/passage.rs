@@ -19,7 +19,7 @@ pub(crate) struct Drive<'a> {
     pub(crate) guests: Guests<'a>,
     pub(crate) case: &'a Case,
     /// The filter is a middleware: when it answers, its body follows its head.
-    pub(crate) is_middleware: bool,
+    pub(crate) runs_beside: bool,
 }
 
 /// Request there, response back; `forwarded` is set as soon as the request is on its way.
@@ -29,7 +29,7 @@ pub(crate) fn pass(
     forwarded: &mut Option<Message<RequestLine>>,
 ) -> Result<Passed, CaseFault> {
     match there_and_back(drive, request, forwarded)? {
-        Err(Answer::Respond(head)) if drive.is_middleware => Ok(Err(whole(drive, head)?)),
+        Err(Answer::Respond(head)) if drive.runs_beside => Ok(Err(whole(drive, head)?)),
         passed => Ok(passed),
     }
 }

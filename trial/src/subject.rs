@@ -106,8 +106,8 @@ impl<'a> Subject<'a> {
         let exchange = Exchange::new(id, Arc::new(connection(case)?), request_parts(request)?);
         let mut run = Run::begin(&instances, &chain, exchange, |_| true);
         let mut forwarded = None;
-        let is_middleware = filter.is_middleware();
-        let mut drive = Drive { run: &mut run, guests: Guests::new(&self.trial.runtime), case, is_middleware };
+        let runs_beside = filter.runs_beside();
+        let mut drive = Drive { run: &mut run, guests: Guests::new(&self.trial.runtime), case, runs_beside };
         let mut passed = pass(&mut drive, request, &mut forwarded)?;
         let opens = matches!(&passed, Ok(Some(response)) if response.start == Status(101));
         let (heard, ended) = if opens { talk::hold(&mut run, &case.messages) } else { Default::default() };

@@ -1,6 +1,6 @@
-//! The text of the guest contract, for tools that embed it: the world lives in `filter.wit` beside this crate.
+//! The text of the guest contract, for tools that embed it: its worlds live in `filter.wit` and `stream.wit` beside this crate.
 
-/// The WIT package `weir:filter`, whole.
+/// What the WIT package `weir:filter` has for filters of plain functions; those with streams have `stream.wit` beside it.
 pub const FILTER_WIT: &str = include_str!("../filter.wit");
 
 /// `name@version` of the package, as it stands in imports and exports of a component.

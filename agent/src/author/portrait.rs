@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt::Write as _, time::Duration};
 
 use serde_json::{Value, json};
 use weir_adapter::{Anatomy, AnatomyError, Form};
-use weir_artifact::{Capability, Digest, Limits, standard};
+use weir_artifact::{Capability, Digest, Limits, contract, standard};
 use weir_host::{BodyMode, LoadError, Subscription};
 
 use super::{inspect::Loaded, ours, short, size};
@@ -29,7 +29,7 @@ impl Portrait {
         line("digest", &self.digest.to_string());
         if let Ok(anatomy) = &self.anatomy {
             line("world", world(anatomy).unwrap_or("none that agents run"));
-            line("contract", &contract(anatomy).map_or_else(|| "none of ours".to_owned(), str::to_owned));
+            line("contract", &version(anatomy).map_or_else(|| "none of ours".to_owned(), str::to_owned));
             line("exports", &list(short(&anatomy.exports, anatomy.form)));
             line("imports", &list(short(&anatomy.imports, anatomy.form)));
             line("needs", &list(needs(anatomy)));
@@ -63,7 +63,7 @@ impl Portrait {
         });
         if let Ok(anatomy) = &self.anatomy {
             document["world"] = world(anatomy).into();
-            document["contract"] = contract(anatomy).into();
+            document["contract"] = version(anatomy).into();
             document["exports"] = json!(anatomy.exports);
             document["imports"] = json!(anatomy.imports);
             document["needs"] = json!(needs(anatomy));
@@ -120,32 +120,42 @@ fn world(anatomy: &Anatomy) -> Option<&'static str> {
         let interface = export.split('#').next().unwrap_or_default();
         standard::is_handler(interface.rsplit(']').next().unwrap_or_default())
     };
-    if contract(anatomy).is_some() {
-        return Some("weir:filter/filter");
+    if version(anatomy).is_some() {
+        return Some(form(anatomy).world());
     }
     anatomy.exports.iter().any(is_handler).then_some("wasi:http/middleware")
 }
 
+/// The interfaces of the contract that it exports, with their versions.
+fn exports(anatomy: &Anatomy) -> impl Iterator<Item = (&str, &str)> {
+    // of a module, `weir:filter/events@0.1.0#on-done`, behind marks of the canonical ABI where a function is `async`
+    anatomy.exports.iter().filter_map(|export| ours(export.split('#').next()?.rsplit(']').next()?))
+}
+
+/// Which world of the contract it is of, if it is of one.
+fn form(anatomy: &Anatomy) -> contract::Form {
+    contract::Form::of(exports(anatomy).map(|(interface, _)| interface))
+}
+
 /// The version of the contract that its exports are of.
-fn contract(anatomy: &Anatomy) -> Option<&str> {
-    // of a module, `weir:filter/events@0.1.0#on-done`
-    let version = |name: &'static str| {
-        let exports = anatomy.exports.iter();
-        exports.filter_map(|export| ours(export.split('#').next()?)).find(|(of, _)| *of == name).map(|(_, v)| v)
-    };
-    version("events").or_else(|| version("lifecycle"))
+fn version(anatomy: &Anatomy) -> Option<&str> {
+    let [lifecycle, hooks] = form(anatomy).exports();
+    let version = |name: &str| exports(anatomy).find(|(of, _)| *of == name).map(|(_, version)| version);
+    version(hooks).or_else(|| version(lifecycle))
 }
 
 /// Capabilities that its publication has to grant.
 fn needs(anatomy: &Anatomy) -> Vec<&'static str> {
-    let name = |import: &String| {
+    let form = form(anatomy);
+    let need = |import: &String| {
         let import = import.split(' ').next()?;
-        let ours = ours(import).map(|(interface, _)| interface.to_owned());
-        ours.or_else(|| Some(standard::import(import)??.interface().to_owned()))
+        match ours(import) {
+            Some((interface, _)) => form.import(interface)?,
+            None => standard::import(import)?,
+        }
     };
-    let imports: BTreeSet<String> = anatomy.imports.iter().filter_map(name).collect();
-    let all = Capability::ALL.into_iter().map(Capability::interface);
-    all.filter(|interface| imports.contains(*interface)).collect()
+    let needed: BTreeSet<Capability> = anatomy.imports.iter().filter_map(need).collect();
+    Capability::ALL.into_iter().filter(|capability| needed.contains(capability)).map(Capability::interface).collect()
 }
 
 /// Its languages first.

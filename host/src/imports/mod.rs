@@ -34,6 +34,6 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     Ok(linker)
 }
 
-fn interface(name: &str) -> String {
+pub(crate) fn interface(name: &str) -> String {
     format!("{}/{name}@{}", weir_wit::PACKAGE, weir_wit::VERSION)
 }

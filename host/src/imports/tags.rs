@@ -10,6 +10,7 @@ use crate::{
     bindings::weir::filter::tags::{TagError, TagValue as GuestValue},
     exchange::{Tag, TagValue},
     line::line,
+    middleware::Wire,
     state::State,
 };
 
@@ -48,18 +49,29 @@ fn checked(name: String, value: GuestValue) -> Result<(String, TagValue), TagErr
 
 fn set(state: &mut State, of: u32, name: String, value: TagValue) -> Result<(), TagError> {
     let filter = state.filter.name().clone();
+    let wire = state.wire.clone();
     // the caller has looked whether it is the exchange's number
     let Ok(exchange) = state.exchange_mut(of) else { return Err(TagError::InvalidName) };
     let mut own = exchange.tags.iter_mut().filter(|tag| tag.filter == filter);
     if let Some(tag) = own.find(|tag| tag.name == name) {
         tag.value = value;
+        tell(wire.as_deref(), tag);
         return Ok(());
     }
     if exchange.tags.iter().filter(|tag| tag.filter == filter).count() >= TAGS {
         return Err(TagError::TooMany);
     }
-    exchange.tags.push(Tag { filter, name, value });
+    let tag = Tag { filter, name, value };
+    tell(wire.as_deref(), &tag);
+    exchange.tags.push(tag);
     Ok(())
+}
+
+/// A guest beside the exchange has a copy of it: others hear of it over the wire.
+fn tell(wire: Option<&Wire>, tag: &Tag) {
+    if let Some(wire) = wire {
+        wire.say(tag.clone());
+    }
 }
 
 fn get(state: &State, of: u32, full: &str) -> Result<Option<GuestValue>, TagError> {

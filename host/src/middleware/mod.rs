@@ -1,10 +1,12 @@
-//! Filters of the standard world `wasi:http/middleware`: components that take a request, hand one on to whatever comes
-//! next, and give back a response. Their engine, apart from that of the other filters: they need concurrency support,
-//! which costs every call there. It starts with the first component that needs it.
+//! Filters whose guests run beside their exchanges: those of the standard world `wasi:http/middleware`, which take a request,
+//! hand one on to whatever comes next and give back a response, and those of `weir:filter/stream-filter`. Their engine, apart
+//! from that of the other filters: they need concurrency support, which costs every call there. It starts with the first
+//! component that needs it.
 
 mod body;
-mod data;
 mod drive;
+mod standard;
+mod streaming;
 mod stretch;
 mod wire;
 
@@ -14,25 +16,26 @@ use std::{
     task::{Context, Waker},
 };
 
-use wasmtime::{
-    Engine,
-    component::{Component, InstancePre, Linker},
-};
-use wasmtime_wasi_http::p3::bindings::{ServiceIndices, ServicePre};
+use wasmtime::{Engine, component::Component};
 use weir_artifact::Artifact;
 
 pub use self::drive::Task;
-pub(crate) use self::{body::InputBody, data::is_agents_own, drive::start, wire::Wire};
-use self::{data::Data, drive::Trial};
+pub(crate) use self::{
+    body::InputBody,
+    drive::start,
+    standard::{Compiled, is_agents_own},
+    streaming::Compiled as StreamCompiled,
+    wire::{Answered, Ending, Wire},
+};
 use crate::{
-    BodyMode, Filter, HostConfig, HostError, LoadFault, Subscription,
+    BodyMode, Filter, HostConfig, HostError, LoadFault, Subscription, Tag, World,
     compiled::Compilations,
     engine::{self, Ticker},
     room::Room,
 };
 
-/// Every middleware has all of every exchange.
-pub(crate) const SEES_ALL: Subscription = Subscription {
+/// A component of the standard world has all of every exchange.
+const SEES_ALL: Subscription = Subscription {
     request_head: true,
     request_body: BodyMode::Transform,
     request_trailers: true,
@@ -43,17 +46,24 @@ pub(crate) const SEES_ALL: Subscription = Subscription {
     max_buffer: 0,
 };
 
-/// Middleware, compiled and linked.
-pub(crate) struct Compiled {
-    service: ServicePre<Data>,
+/// What the chain lets a guest have that runs beside the exchange: everything passes where it stands, whatever it asked to be
+/// shown.
+pub(crate) fn reach(asked: Subscription) -> Subscription {
+    Subscription { decoded: asked.decoded, ..SEES_ALL }
 }
+
+/// Tags that an exchange has when its response comes.
+#[derive(Clone)]
+pub(crate) struct Tags(pub(crate) Vec<Tag>);
 
 /// What all middleware of one agent shares.
 pub(crate) struct Tier {
     engine: Engine,
-    linker: Linker<Data>,
+    standard: standard::Workshop,
+    streaming: streaming::Workshop,
     room: Arc<Room>,
     compilations: Compilations<Compiled>,
+    stream_compilations: Compilations<StreamCompiled>,
     _ticker: Ticker,
 }
 
@@ -89,21 +99,31 @@ impl Tier {
     fn start(config: &HostConfig) -> Result<Self, HostError> {
         let engine = engine::start_concurrent(config)?;
         let ticker = Ticker::start(&engine)?;
-        let linker = data::link(&engine).map_err(|error| HostError::Engine(format!("{error:#}")))?;
-        let room = Room::new(engine::concurrent_room(config.workers));
-        Ok(Self { engine, linker, room, compilations: Compilations::default(), _ticker: ticker })
+        let wrong = |error: wasmtime::Error| HostError::Engine(format!("{error:#}"));
+        Ok(Self {
+            standard: standard::Workshop::open(&engine).map_err(wrong)?,
+            streaming: streaming::Workshop::open(&engine).map_err(wrong)?,
+            room: Room::new(engine::concurrent_room(config.workers)),
+            compilations: Compilations::default(),
+            stream_compilations: Compilations::default(),
+            _ticker: ticker,
+            engine,
+        })
     }
 
-    /// Compiles, unless a live generation has done so.
+    /// Compiles a component of the standard world, unless a live generation has done so.
     pub(crate) fn compile(&self, artifact: &Artifact) -> Result<Arc<Compiled>, LoadFault> {
-        self.compilations.of(artifact, || {
-            let component = Component::from_binary(&self.engine, artifact.component())
-                .map_err(|error| LoadFault::Compile(format!("{error:#}")))?;
-            let link = |error: wasmtime::Error| LoadFault::Link(format!("{error:#}"));
-            let linked: InstancePre<Data> = self.linker.instantiate_pre(&component).map_err(link)?;
-            ServiceIndices::new(&linked).map_err(link)?;
-            Ok(Compiled { service: ServicePre::new(linked).map_err(link)? })
-        })
+        self.compilations.of(artifact, || self.standard.compile(&self.component(artifact)?).map_err(misfit))
+    }
+
+    /// Compiles a component of the world `stream-filter`, unless a live generation has done so.
+    pub(crate) fn compile_stream(&self, artifact: &Artifact) -> Result<Arc<StreamCompiled>, LoadFault> {
+        self.stream_compilations.of(artifact, || self.streaming.compile(&self.component(artifact)?).map_err(misfit))
+    }
+
+    fn component(&self, artifact: &Artifact) -> Result<Component, LoadFault> {
+        Component::from_binary(&self.engine, artifact.component())
+            .map_err(|error| LoadFault::Compile(format!("{error:#}")))
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -115,13 +135,20 @@ impl Tier {
     }
 }
 
-/// Does it start at all? It has no configuration to look at.
-pub(crate) fn try_out(filter: &Arc<Filter>) -> Result<(), LoadFault> {
+fn misfit(error: wasmtime::Error) -> LoadFault {
+    LoadFault::Link(format!("{error:#}"))
+}
+
+/// Does it start at all, and does its configuration suit it? Then what it wants to see.
+pub(crate) fn try_out(filter: &Arc<Filter>) -> Result<Subscription, LoadFault> {
+    if filter.world() == World::StreamFilter {
+        return now(streaming::trial(filter));
+    }
     if !filter.takes_no_config() {
         let message = "a component of wasi:http/middleware takes no configuration: leave it out".to_owned();
         return Err(LoadFault::Config { problems: vec![crate::Problem { pointer: String::new(), message }] });
     }
-    now(Trial::of(filter))
+    now(standard::trial(filter)).map(|()| SEES_ALL)
 }
 
 /// Runs what waits for nothing but its own slices of CPU time.

@@ -17,7 +17,18 @@ use http::{HeaderMap, Request, Response};
 use wasmtime_wasi_http::WasiBody;
 
 use super::stretch::Stretch;
-use crate::{Direction, Failure, UpstreamError};
+use crate::{Direction, Failure, Tag, UpstreamError};
+
+/// What the guest gives in the end.
+pub(crate) type Given = Result<Response<WasiBody>, Ending>;
+
+/// What a guest gives in place of a response.
+pub(crate) enum Ending {
+    /// Of the standard's codes, in words.
+    Error(String),
+    /// The exchange is to be closed without an answer.
+    Abort,
+}
 
 /// What came of the call to the next handler.
 pub(crate) type Answered = Result<Response<()>, UpstreamError>;
@@ -39,8 +50,14 @@ struct Inner {
     answered: bool,
     awaits_answer: Option<Waker>,
     request: Option<Request<WasiBody>>,
-    response: Option<Result<Response<WasiBody>, String>>,
+    response: Option<Given>,
     responded: bool,
+    /// What the guest does, for whoever has to say where it failed.
+    phase: &'static str,
+    /// Tags that the guest has set and the exchange does not have yet.
+    said: Vec<Tag>,
+    /// A body of the guest is to be broken off, as it wants.
+    aborts: bool,
     chain: [Option<Waker>; 2],
     news: [bool; 2],
     /// The chain has asked for something of this direction that is not there yet.
@@ -91,6 +108,9 @@ impl Wire {
             request: None,
             response: None,
             responded: false,
+            phase: "handle",
+            said: Vec::new(),
+            aborts: false,
             chain: Default::default(),
             news: [false; 2],
             asked: [false; 2],

@@ -31,7 +31,7 @@ pub(super) enum Passed {
 impl Slot {
     /// The head hook, if asked for.
     pub(super) fn head(&mut self, core: &mut Core, at: usize, direction: Direction, end: bool) -> Hooked<Headed> {
-        if !self.subscription.head(direction) || self.is_out() || self.is_middleware {
+        if !self.subscription.head(direction) || self.is_out() || self.runs_beside {
             return Ok(Headed::Passes);
         }
         let hook = Hook::Head(direction);
@@ -231,7 +231,7 @@ impl Slot {
 
     /// `on-trailers`, if asked for and there are any. True: it waits.
     pub(super) fn trailers(&mut self, core: &mut Core, at: usize, direction: Direction) -> Hooked<bool> {
-        let wanted = self.subscription.trailers(direction) && !self.is_out() && !self.is_middleware;
+        let wanted = self.subscription.trailers(direction) && !self.is_out() && !self.runs_beside;
         if !wanted || core.exchange().trailers(direction).is_none() {
             return Ok(false);
         }

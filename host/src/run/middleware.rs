@@ -1,4 +1,4 @@
-//! A middleware's part in one exchange, as the chain sees it: heads and chunks are given to the guest over its wire, and
+//! The part that a guest beside the exchange has in it, as the chain sees it: heads and chunks are given to the guest over its wire, and
 //! what it makes of them is taken when it is there. What it says is held to the rules of the contract before it counts.
 
 mod heads;
@@ -22,8 +22,6 @@ use crate::{
     middleware::{self, InputBody, Task, Wire},
     room::Place,
 };
-
-const HANDLE: &str = "handle";
 
 /// One exchange's guest.
 pub(super) struct Part {
@@ -73,6 +71,8 @@ pub(super) enum Pull {
     /// Not yet.
     Nothing,
     Broken(Failure),
+    /// The guest breaks it off.
+    Aborts,
 }
 
 /// Where a head stands.
@@ -86,6 +86,8 @@ pub(super) enum Head {
     },
     /// The guest answers in place of what comes after it.
     Responds(Box<response::Parts>),
+    /// The guest closes the exchange.
+    Aborts,
     Failed(Failure),
 }
 
@@ -102,7 +104,7 @@ impl Part {
         let body = InputBody::new(&part.wire, Direction::Request);
         let request = heads::request(exchange, &mut part.side(Direction::Request).kept, body);
         part.given(Direction::Request, bodyless);
-        let task = middleware::start(filter, &part.wire, request, place);
+        let task = middleware::start(filter, &part.wire, request, exchange, place);
         (part, task)
     }
 

@@ -252,7 +252,7 @@ impl Run {
         while let Some((entered, error)) = self.failing.take().filter(|(entered, _)| *entered > 0) {
             let at = entered - 1;
             let slot = &mut self.slots[at];
-            let told = if slot.is_middleware {
+            let told = if slot.runs_beside {
                 if let Some(part) = &slot.part {
                     part.wire().take_news(Direction::Response);
                 }

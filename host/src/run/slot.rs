@@ -18,6 +18,7 @@ use crate::{
     convert,
     guest::Guest,
     instances::Seat,
+    middleware,
     state::{Hook, State},
 };
 
@@ -34,13 +35,15 @@ enum Standing {
 /// One filter's part in one exchange.
 pub(super) struct Slot {
     index: usize,
-    /// Its filter is one; then there is never a seat.
-    pub(super) is_middleware: bool,
-    /// The guest of a middleware, once it has the exchange.
+    /// Its guest runs beside the exchange; then there is never a seat.
+    pub(super) runs_beside: bool,
+    /// That guest, once it has the exchange.
     pub(super) part: Option<Box<Part>>,
     substitute: Option<Arc<Filter>>,
     pub(super) subscription: Subscription,
     modes: [BodyMode; 2],
+    /// The guest beside the exchange asked to be shown the body.
+    shown: [bool; 2],
     pub(super) seat: Option<Seat>,
     /// What `buffer` has gathered, by direction: both bodies may be under way.
     pub(super) buffers: [BytesMut; 2],
@@ -61,12 +64,16 @@ pub(super) type Hooked<R> = Result<R, Box<Answer>>;
 
 impl Slot {
     pub(super) fn new(index: usize, filter: &Filter) -> Self {
-        let subscription = filter.subscription();
+        let asked = filter.subscription();
+        let runs_beside = filter.runs_beside();
+        let subscription = if runs_beside { middleware::reach(asked) } else { asked };
         Self {
             index,
-            is_middleware: filter.is_middleware(),
+            runs_beside,
             part: None,
             substitute: None,
+            shown: [Direction::Request, Direction::Response]
+                .map(|at| asked.head(at) && asked.body(at) != BodyMode::None),
             modes: [subscription.request_body, subscription.response_body],
             subscription,
             seat: None,
@@ -97,8 +104,15 @@ impl Slot {
 
     /// How it takes part in this body.
     pub(super) fn mode(&self, direction: Direction) -> BodyMode {
-        let takes_part = if self.is_middleware { self.is_tap(direction) } else { !self.is_out() };
+        let takes_part = if self.runs_beside { self.is_tap(direction) } else { !self.is_out() };
         if takes_part { self.modes[direction.index()] } else { BodyMode::None }
+    }
+
+    /// Are the bodies of this direction to be decoded for it?
+    pub(super) fn wants_decoded(&self, direction: Direction) -> bool {
+        let shown =
+            if self.runs_beside { self.shown[direction.index()] } else { self.mode(direction) != BodyMode::None };
+        self.subscription.decoded && !self.is_out() && shown
     }
 
     pub(super) fn is_out(&self) -> bool {
@@ -141,7 +155,7 @@ impl Slot {
 
     /// `on-done`, once, if it met the exchange.
     pub(super) fn done(&mut self, core: &mut Core, reason: DoneReason) {
-        if self.is_middleware {
+        if self.runs_beside {
             return self.middleware_done(core);
         }
         let Some(seat) = self.seat.take() else { return };

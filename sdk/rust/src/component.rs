@@ -88,7 +88,7 @@ impl<C: Component> events::Guest for C {
 }
 
 /// A panic traps, and a trap has no words: they go to the log first.
-fn log_panics() {
+pub fn log_panics() {
     std::panic::set_hook(Box::new(|panic| crate::error!("{panic}")));
 }
 

@@ -67,6 +67,8 @@ pub mod metrics;
 mod problem;
 pub mod random;
 mod refusal;
+#[doc(hidden)]
+pub mod streaming;
 mod subscription;
 mod tag;
 mod tick;

@@ -40,6 +40,22 @@ fn a_middleware_is_described_as_what_it_is() -> anyhow::Result<()> {
 }
 
 #[test]
+fn a_filter_with_streams_is_described_as_what_it_is() -> anyhow::Result<()> {
+    let answer = filter(["inspect".as_ref(), binaries::filter("streaming-throttle")?.as_os_str()])?;
+    assert_eq!((answer.code, answer.stderr.as_str()), (0, ""), "{}", answer.stdout);
+    for line in [
+        "world     weir:filter/stream-filter",
+        "contract  0.1.0",
+        "exports   lifecycle, streaming",
+        "needs     log, timer",
+        "loads     yes: compiled in ",
+    ] {
+        assert!(answer.stdout.contains(line), "no `{line}` in\n{}", answer.stdout);
+    }
+    Ok(())
+}
+
+#[test]
 fn programs_get_a_document() -> anyhow::Result<()> {
     let file = binaries::filter("rogue")?;
     let scratch = Scratch::new("inspect-json")?;

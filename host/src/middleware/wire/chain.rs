@@ -7,11 +7,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use wasmtime_wasi_http::WasiBody;
 
-use super::{Answered, Inner, Input, Wire};
-use crate::{Direction, Failure};
+use super::{Answered, Given, Inner, Input, Wire};
+use crate::{Direction, Failure, Tag};
 
 impl Wire {
     /// Whom to wake when there is something of this direction.
@@ -107,7 +107,7 @@ impl Wire {
         self.ask(Direction::Request, |inner| inner.request.take())
     }
 
-    pub(crate) fn response(&self) -> Option<Result<Response<WasiBody>, String>> {
+    pub(crate) fn response(&self) -> Option<Given> {
         self.ask(Direction::Response, |inner| inner.response.take())
     }
 
@@ -130,6 +130,21 @@ impl Wire {
 
     pub(crate) fn failure(&self) -> Option<Failure> {
         self.lock().failure.clone()
+    }
+
+    /// What the guest is at.
+    pub(crate) fn phase(&self) -> &'static str {
+        self.lock().phase
+    }
+
+    /// Tags that the guest has set since this was last asked.
+    pub(crate) fn said(&self) -> Vec<Tag> {
+        std::mem::take(&mut self.lock().said)
+    }
+
+    /// Does the guest want a body of its own broken off?
+    pub(crate) fn aborts(&self) -> bool {
+        self.lock().aborts
     }
 
     /// Runs `pull` on a body of the guest; if that reads a body of ours, the guest is not between them.

@@ -5,11 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{Request, Response};
+use http::Request;
 use wasmtime_wasi_http::WasiBody;
 
-use super::{Answered, Piece, Wire};
-use crate::{Direction, Failure};
+use super::{Answered, Given, Piece, Wire};
+use crate::{Direction, Failure, Tag};
 
 impl Wire {
     pub(in crate::middleware) fn poll_closed(&self, cx: &Context<'_>) -> Poll<()> {
@@ -54,7 +54,7 @@ impl Wire {
         }
     }
 
-    pub(in crate::middleware) fn respond(&self, response: Result<Response<WasiBody>, String>) {
+    pub(in crate::middleware) fn respond(&self, response: Given) {
         let mut inner = self.lock();
         inner.responded = true;
         if inner.closed {
@@ -70,6 +70,25 @@ impl Wire {
     pub(in crate::middleware) fn fail(&self, failure: Failure) {
         self.lock().failure.get_or_insert(failure);
         self.notify_both();
+    }
+
+    /// It begins with something else.
+    pub(in crate::middleware) fn enter(&self, phase: &'static str) {
+        self.lock().phase = phase;
+    }
+
+    /// A tag that it has set.
+    pub(crate) fn say(&self, tag: Tag) {
+        let mut inner = self.lock();
+        match inner.said.iter_mut().find(|said| said.name == tag.name) {
+            Some(said) => *said = tag,
+            None => inner.said.push(tag),
+        }
+    }
+
+    /// The body that it gives is to be broken off.
+    pub(in crate::middleware) fn abort(&self) {
+        self.lock().aborts = true;
     }
 
     pub(in crate::middleware) fn poll_input(&self, direction: Direction, cx: &Context<'_>) -> Poll<Option<Piece>> {

@@ -8,7 +8,10 @@ use http::{
     uri::Authority,
 };
 
-use crate::{Direction, Exchange, imports, middleware::is_agents_own};
+use crate::{
+    Direction, Exchange, imports,
+    middleware::{Tags, is_agents_own},
+};
 
 /// Fields that a guest is not shown.
 pub(super) type Kept = HeaderMap;
@@ -27,8 +30,10 @@ pub(super) fn request<B>(exchange: &Exchange, kept: &mut Kept, body: B) -> Reque
 /// The response as a guest gets it.
 pub(super) fn response(exchange: &Exchange, kept: &mut Kept) -> Response<()> {
     let mut response = Response::new(());
+    response.extensions_mut().insert(Tags(exchange.tags.clone()));
     if let Some(head) = &exchange.response {
         *response.status_mut() = head.status;
+        *response.version_mut() = head.version;
         *response.headers_mut() = shown(&head.headers, kept);
     }
     response

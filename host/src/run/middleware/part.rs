@@ -10,10 +10,10 @@ use bytes::Bytes;
 use http_body::Body as _;
 
 use super::{
-    Fed, HANDLE, Head, Made, Part, Pull, Stage,
+    Fed, Head, Made, Part, Pull, Stage,
     heads::{self, Said},
 };
-use crate::{Direction, Exchange, FailureKind, Filter};
+use crate::{Direction, Exchange, FailureKind, Filter, middleware::Ending};
 
 impl Part {
     /// Has the guest handed the head of this direction on? Puts it into the exchange.
@@ -33,6 +33,7 @@ impl Part {
             match self.pull(filter, direction) {
                 Pull::Nothing => return Head::Nothing,
                 Pull::Broken(failure) => return Head::Failed(failure),
+                Pull::Aborts => return Head::Aborts,
                 first => self.side(direction).first = Some(first),
             }
         }
@@ -40,7 +41,8 @@ impl Part {
     }
 
     fn take_head(&mut self, filter: &Filter, exchange: &Exchange, direction: Direction) -> Result<bool, Box<Head>> {
-        let contract = |reason: String| Box::new(Head::Failed(filter.failure(HANDLE, FailureKind::Contract, reason)));
+        let phase = self.wire.phase();
+        let contract = |reason: String| Box::new(Head::Failed(filter.failure(phase, FailureKind::Contract, reason)));
         if direction == Direction::Request {
             if let Some(request) = self.wire.request() {
                 let (parts, body) = request.into_parts();
@@ -55,9 +57,10 @@ impl Part {
         }
         match self.wire.response() {
             None => Ok(false),
-            Some(Err(code)) => {
+            Some(Err(Ending::Abort)) => Err(Box::new(Head::Aborts)),
+            Some(Err(Ending::Error(code))) => {
                 let reason = format!("it gave the error {code}");
-                Err(Box::new(Head::Failed(filter.failure(HANDLE, FailureKind::GaveError, reason))))
+                Err(Box::new(Head::Failed(filter.failure(phase, FailureKind::GaveError, reason))))
             }
             Some(Ok(response)) => {
                 let (parts, body) = response.into_parts();
@@ -124,8 +127,9 @@ impl Part {
         };
         let pull = match frame {
             None => Pull::End(None),
+            Some(Err(_)) if wire.aborts() => Pull::Aborts,
             Some(Err(error)) => Pull::Broken(wire.failure().unwrap_or_else(|| {
-                filter.failure(HANDLE, FailureKind::GaveError, format!("its body broke off: {error:?}"))
+                filter.failure(wire.phase(), FailureKind::GaveError, format!("its body broke off: {error:?}"))
             })),
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(chunk) => Pull::Chunk(chunk),
@@ -141,7 +145,7 @@ impl Part {
     }
 
     fn pulled(&mut self, pull: Pull, direction: Direction) -> Pull {
-        if matches!(pull, Pull::End(_) | Pull::Broken(_)) {
+        if matches!(pull, Pull::End(_) | Pull::Broken(_) | Pull::Aborts) {
             self.ends(direction);
         }
         pull

@@ -1,4 +1,4 @@
-//! A middleware in its slot: where its guest begins, answers, fails and ends.
+//! A filter whose guest runs beside the exchange, in its slot: where its guest begins, answers, fails and ends.
 
 use std::collections::VecDeque;
 
@@ -53,8 +53,9 @@ impl Slot {
         }
         if !part.is_idle(Direction::Response) {
             let reason = "another response takes the place of the one that it was given".to_owned();
-            let failure = self.filter(&core.chain).failure("handle", FailureKind::InstanceLost, reason);
+            let phase = part.wire().phase();
             self.part = None;
+            let failure = self.filter(&core.chain).failure(phase, FailureKind::InstanceLost, reason);
             return self.fail(core, at, failure).map(|()| false);
         }
         part.give_response(core.exchange_mut(), bodyless);
@@ -72,6 +73,7 @@ impl Slot {
     /// Has the head come out of the guest?
     pub(in crate::run) fn head_out(&mut self, core: &mut Core, direction: Direction, bodyless: bool) -> Option<Head> {
         let filter = self.filter(&core.chain).clone();
+        self.hear(core);
         let keeps_original = core.frozen.keeps_original_response();
         let part = self.part.as_mut()?;
         let exchange = core.exchange_mut();
@@ -123,6 +125,7 @@ impl Slot {
         error: &UpstreamError,
     ) -> Hooked<Option<()>> {
         let filter = self.filter(&core.chain).clone();
+        self.hear(core);
         let Some(part) = &mut self.part else { return Ok(Some(())) };
         if !part.told_error {
             part.upstream_error(error);
@@ -130,6 +133,7 @@ impl Slot {
         match part.early_response(&filter, core.exchange()) {
             Head::Nothing | Head::Out { .. } => Ok(None),
             Head::Responds(head) => Err(self.answers(core, at, *head)),
+            Head::Aborts => Err(self.abort(core, at)),
             // It passes the error on.
             Head::Failed(failure) if failure.kind == FailureKind::GaveError => Ok(Some(())),
             Head::Failed(failure) => self.fail(core, at, failure).map(Some),
@@ -139,6 +143,7 @@ impl Slot {
     /// While the response is awaited: the guest may answer, or fail, before it is there.
     pub(in crate::run) fn early(&mut self, core: &mut Core, at: usize) -> Hooked<()> {
         let filter = self.filter(&core.chain).clone();
+        self.hear(core);
         if self.has_failed() {
             return Ok(());
         }
@@ -146,6 +151,7 @@ impl Slot {
         match part.early_response(&filter, core.exchange()) {
             Head::Nothing | Head::Out { .. } => Ok(()),
             Head::Responds(head) => Err(self.answers(core, at, *head)),
+            Head::Aborts => Err(self.abort(core, at)),
             Head::Failed(failure) => {
                 let spliced_or_done = part.is_spliced(Direction::Request) || part.is_done(Direction::Request);
                 self.fail_where(core, at, failure, spliced_or_done)
@@ -153,8 +159,21 @@ impl Slot {
         }
     }
 
+    /// Takes up what the guest has said of the exchange.
+    fn hear(&self, core: &mut Core) {
+        let Some(part) = &self.part else { return };
+        for said in part.wire().said() {
+            let tags = &mut core.exchange_mut().tags;
+            match tags.iter_mut().find(|tag| tag.filter == said.filter && tag.name == said.name) {
+                Some(tag) => *tag = said,
+                None => tags.push(said),
+            }
+        }
+    }
+
     /// The exchange is over.
-    pub(in crate::run) fn middleware_done(&mut self, core: &Core) {
+    pub(in crate::run) fn middleware_done(&mut self, core: &mut Core) {
+        self.hear(core);
         let Some(part) = self.part.take() else { return };
         if let Some(failure) = part.wire().failure().filter(|_| !self.has_failed()) {
             self.failed_unseen(core, failure);

@@ -112,13 +112,15 @@ impl Pipe {
         self.hold = None;
         let index = self.slot(self.next);
         let slot = &mut slots[index];
-        if slot.is_middleware {
+        // What the filter is shown is coded as the head says before the filter can change it.
+        let coded = slot.wants_decoded(self.direction) && !self.bodyless && self.decoding.is_none();
+        let codings = if coded { decode::codings(core.exchange(), self.direction) } else { None };
+        if slot.runs_beside {
+            if let Some(codings) = codings {
+                self.decode(core, self.next, &codings);
+            }
             return self.meet_middleware(core, slots);
         }
-        // What the filter is shown is coded as the head says before the filter can change it.
-        let wants = slot.subscription.decoded && slot.mode(self.direction) != BodyMode::None;
-        let coded = wants && !self.bodyless && self.decoding.is_none();
-        let codings = if coded { decode::codings(core.exchange(), self.direction) } else { None };
         let headed = slot.head(core, index, self.direction, self.bodyless)?;
         self.met(core, slots, headed, codings);
         Ok(())

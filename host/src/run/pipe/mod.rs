@@ -193,7 +193,7 @@ impl Pipe {
 
     pub(super) fn sees_body(&self, slots: &[Slot]) -> bool {
         let takes_part = |slot: &Slot| {
-            let sees_trailers = !slot.is_out() && !slot.is_middleware && slot.subscription.trailers(self.direction);
+            let sees_trailers = !slot.is_out() && !slot.runs_beside && slot.subscription.trailers(self.direction);
             slot.mode(self.direction) != BodyMode::None || sees_trailers
         };
         !self.bodyless && (self.fed || self.decoding.is_some() || self.on_the_way(slots).any(takes_part))

@@ -57,6 +57,7 @@ impl Pipe {
                 }
             }
             Some(MiddlewareHead::Responds(head)) => return Err(slots[index].answers(core, index, *head)),
+            Some(MiddlewareHead::Aborts) => return Err(slots[index].abort(core, index)),
             Some(MiddlewareHead::Failed(failure)) => self.fail_tap(core, slots, at, failure)?,
         }
         Ok(true)
@@ -118,6 +119,7 @@ impl Pipe {
                     Pull::Nothing => {}
                     Pull::Chunk(chunk) => return self.arrive(core, slots, at + 1, chunk).map(|()| true),
                     Pull::End(trailers) => return self.tap_ends(core, slots, at, trailers).map(|()| true),
+                    Pull::Aborts => return Err(slots[index].abort(core, index)),
                     Pull::Broken(failure) => return self.fail_tap(core, slots, at, failure).map(|()| true),
                 }
             }

@@ -1,24 +1,36 @@
-//! What a guest's calls into the host work on, and what it finds there: `wasi:http` with the next handler behind it, the
-//! clocks, random numbers, and for the rest an empty system: no files, no sockets, no environment, nothing to read.
+//! Guests of the standard world. What they find: `wasi:http` with the next handler behind it, the clocks, random numbers,
+//! and for the rest an empty system: no files, no sockets, no environment, nothing to read.
 
-use std::sync::Arc;
+use std::{future::poll_fn, sync::Arc, time::Duration};
 
-use http::{HeaderName, header::HOST, uri::Scheme};
+use http::{HeaderName, Request as HttpRequest, header::HOST, uri::Scheme};
 use wasmtime::{
-    Engine,
-    component::{Accessor, Linker, Resource, ResourceTable},
+    Engine, Store, UpdateDeadline,
+    component::{Accessor, Component, Linker, Resource, ResourceTable},
 };
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{
     Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
     p3::{
         Request, Response,
-        bindings::http::types::{DnsErrorPayload, ErrorCode},
+        bindings::{
+            Service, ServiceIndices, ServicePre,
+            http::types::{DnsErrorPayload, ErrorCode},
+        },
     },
 };
 
-use super::{InputBody, Wire};
-use crate::{Direction, Filter, UpstreamError, imports, state::Memory};
+use super::{
+    InputBody, Wire,
+    drive::{self, START},
+    wire::Ending,
+};
+use crate::{
+    Direction, Filter, LoadFault, UpstreamError,
+    filter::Code,
+    imports, instance,
+    state::{Cpu, Memory},
+};
 
 /// Heads, requests and responses that a guest may have at once.
 const RESOURCES: usize = 256;
@@ -27,10 +39,10 @@ const RESOURCES: usize = 256;
 const CHUNK: usize = 64 << 10;
 
 /// The data of a store.
-pub(super) struct Data {
-    pub(super) filter: Arc<Filter>,
-    pub(super) wire: Arc<Wire>,
-    pub(super) memory: Memory,
+struct Data {
+    filter: Arc<Filter>,
+    wire: Arc<Wire>,
+    memory: Memory,
     wasi: WasiCtx,
     http: WasiHttpCtx,
     hooks: Hooks,
@@ -38,7 +50,7 @@ pub(super) struct Data {
 }
 
 impl Data {
-    pub(super) fn new(filter: &Arc<Filter>, wire: Arc<Wire>) -> Self {
+    fn new(filter: &Arc<Filter>, wire: Arc<Wire>) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES);
         let mut wasi = WasiCtxBuilder::new();
@@ -78,7 +90,7 @@ impl WasiHttpView for Data {
 
 type SendFuture<T> = Box<dyn Future<Output = Result<T, Error>> + Send>;
 
-pub(super) struct Hooks;
+struct Hooks;
 
 impl WasiHttpHooks for Hooks {
     fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
@@ -118,7 +130,7 @@ pub(crate) fn is_agents_own(name: &HeaderName) -> bool {
     name == HOST || name != http::header::CONTENT_LENGTH && imports::is_owned(name)
 }
 
-pub(super) fn link(engine: &Engine) -> wasmtime::Result<Linker<Data>> {
+fn link(engine: &Engine) -> wasmtime::Result<Linker<Data>> {
     let mut linker = Linker::new(engine);
     // What of these a component may import at all is decided by its names, before it is compiled.
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
@@ -176,12 +188,74 @@ fn error_code(error: UpstreamError) -> ErrorCode {
     }
 }
 
-/// The request, as the guest's export takes it.
-pub(super) fn incoming(accessor: &Accessor<Data>, request: http::Request<InputBody>) -> Request {
-    accessor.with(|mut store| Request::from_http(&mut store.data_mut().hooks, request).0)
+/// What came of the call to the export, as the wire takes it.
+async fn handle(
+    accessor: &Accessor<Data>,
+    service: &Service,
+    request: HttpRequest<InputBody>,
+    wire: &Wire,
+) -> wasmtime::Result<()> {
+    let request = accessor.with(|mut store| Request::from_http(&mut store.data_mut().hooks, request).0);
+    match service.handle(accessor, request).await? {
+        Ok(response) => {
+            let response = accessor.with(|mut store| response.into_http(&mut store, async { Ok(()) }))?;
+            wire.respond(Ok(response));
+        }
+        Err(code) => wire.respond(Err(Ending::Error(format!("{code:?}")))),
+    }
+    // the bodies go on, and what the guest has begun beside them
+    poll_fn(|cx| wire.poll_closed(cx)).await;
+    Ok(())
 }
 
-/// What the guest's export gave.
-pub(super) fn outgoing(accessor: &Accessor<Data>, response: Response) -> wasmtime::Result<http::Response<WasiBody>> {
-    accessor.with(|mut store| response.into_http(&mut store, async { Ok(()) }))
+/// Every end of it is told over the wire, and before the store goes: what goes with it tells the chain nothing.
+pub(super) async fn serve(filter: Arc<Filter>, wire: Arc<Wire>, request: HttpRequest<InputBody>) {
+    let mut store = Store::new(filter.host().concurrent_engine(), Data::new(&filter, Arc::clone(&wire)));
+    drive::bound(&mut store, &filter, &wire, |data: &mut Data| &mut data.memory);
+    let service = match compiled(&filter).0.instantiate_async(&mut store).await {
+        Ok(service) => service,
+        Err(error) => return wire.fail(drive::explain(&filter, &store.data().memory, START, &error)),
+    };
+    let served = store.run_concurrent(async |accessor| handle(accessor, &service, request, &wire).await).await;
+    if let Err(error) = served.flatten() {
+        wire.fail(drive::explain(&filter, &store.data().memory, wire.phase(), &error));
+    }
+}
+
+/// A start that serves nobody: does it come up within its limits?
+pub(super) async fn trial(filter: &Arc<Filter>) -> Result<(), LoadFault> {
+    let limits = &filter.publication().limits;
+    let mut cpu = Cpu { limit: Duration::from_millis(limits.startup_ms.into()), since: None };
+    let wire = Arc::new(Wire::new(cpu.limit));
+    let mut store = Store::new(filter.host().concurrent_engine(), Data::new(filter, Arc::clone(&wire)));
+    drive::bound(&mut store, filter, &wire, |data: &mut Data| &mut data.memory);
+    store.epoch_deadline_callback(move |_| cpu.tick().map(|_| UpdateDeadline::Continue(1)).map_err(Into::into));
+    let started = compiled(filter).0.instantiate_async(&mut store).await;
+    let fault = |error| LoadFault::Instantiate(instance::explain(&error, &store.data().memory).1);
+    started.map(drop).map_err(fault)
+}
+
+/// Compiled and linked.
+pub(crate) struct Compiled(ServicePre<Data>);
+
+fn compiled(filter: &Filter) -> &Compiled {
+    match filter.code() {
+        Code::Middleware(compiled) => compiled,
+        Code::Events(_) | Code::Streaming(_) => unreachable!("asked only of middleware"),
+    }
+}
+
+/// Compiles and links.
+pub(super) struct Workshop(Linker<Data>);
+
+impl Workshop {
+    pub(super) fn open(engine: &Engine) -> wasmtime::Result<Self> {
+        link(engine).map(Self)
+    }
+
+    pub(super) fn compile(&self, component: &Component) -> wasmtime::Result<Compiled> {
+        let linked = self.0.instantiate_pre(component)?;
+        ServiceIndices::new(&linked)?;
+        Ok(Compiled(ServicePre::new(linked)?))
+    }
 }
