@@ -1,18 +1,18 @@
 //! Tokens in, a checked [`Query`] out. Descends once per nesting, and no deeper than [`MAX_DEPTH`].
 
 use crate::{
-    Expr, MAX_BYTES, MAX_DEPTH, Query, QueryError,
+    Beyond, Expr, MAX_BYTES, MAX_DEPTH, MAX_REGEXES, MAX_TERMS, Query, QueryError, Term,
     lex::{Lexer, Token},
     value,
 };
 
-pub(crate) fn parse(text: &str) -> Result<Query, QueryError> {
+pub(crate) fn parse(text: &str, now_ms: u64) -> Result<Query, QueryError> {
     if text.len() > MAX_BYTES {
         return Err(QueryError::new(1, format!("expected {MAX_BYTES} bytes at most, found {}", text.len())));
     }
     let mut lexer = Lexer::new(text);
     let ahead = lexer.next()?;
-    let mut parser = Parser { lexer, ahead, beyond_request: None };
+    let mut parser = Parser { lexer, ahead, now_ms, terms: 0, regexes: 0, beyond_request: None };
     if parser.ahead.1.is_none() {
         return Ok(Query::default());
     }
@@ -23,13 +23,16 @@ pub(crate) fn parse(text: &str) -> Result<Query, QueryError> {
     }
 }
 
-struct Parser<'a> {
-    lexer: Lexer<'a>,
+struct Parser {
+    lexer: Lexer,
     ahead: (usize, Option<Token>),
-    beyond_request: Option<(usize, String)>,
+    now_ms: u64,
+    terms: usize,
+    regexes: usize,
+    beyond_request: Option<(usize, Beyond)>,
 }
 
-impl Parser<'_> {
+impl Parser {
     fn or(&mut self, depth: usize) -> Result<Expr, QueryError> {
         let mut parts = vec![self.and(depth)?];
         while self.ahead.1 == Some(Token::Or) {
@@ -46,7 +49,7 @@ impl Parser<'_> {
                 Some(Token::And) => {
                     self.advance()?;
                 }
-                Some(Token::Open | Token::Not | Token::Term { .. }) => {}
+                Some(Token::Open | Token::Not | Token::Term { .. } | Token::Regex { .. } | Token::Word { .. }) => {}
                 None | Some(Token::Or | Token::Close) => return Ok(Expr::and(parts)),
             }
             parts.push(self.not(depth)?);
@@ -61,7 +64,8 @@ impl Parser<'_> {
                 format!("expected no more than {MAX_DEPTH} of `(`, `not` and `-` nested"),
             ));
         }
-        let expected = |found: &str| QueryError::new(column, format!("expected `field:value` or `(`, found {found}"));
+        let expected =
+            |found: &str| QueryError::new(column, format!("expected `field:value`, a word or `(`, found {found}"));
         match token {
             Some(Token::Not) => Ok(Expr::Not(Box::new(self.not(depth + 1)?))),
             Some(Token::Open) => {
@@ -72,17 +76,40 @@ impl Parser<'_> {
                 }
             }
             Some(Token::Term { field, value }) => {
-                let term = value::term(column, &field, value)?;
-                if !term.at_request() && self.beyond_request.is_none() {
-                    self.beyond_request = Some((column, field));
+                let term = value::term(column, &field, value, self.now_ms)?;
+                self.term(column, term, Beyond::Field(field))
+            }
+            Some(Token::Regex { field, regex }) => {
+                self.regexes += 1;
+                if self.regexes > MAX_REGEXES {
+                    let expected = format!("expected no more than {MAX_REGEXES} regular expressions");
+                    return Err(QueryError::new(column, expected));
                 }
-                Ok(Expr::Term(term))
+                let term = value::regex_term(column, &field, &regex)?;
+                self.term(column, term, Beyond::Field(field))
+            }
+            Some(Token::Word { value, bare }) => {
+                let term = value::word(column, value, bare.as_deref())?;
+                // Who misspells a field must not be understood as somebody who means a word.
+                self.beyond_request.get_or_insert((column, Beyond::Word));
+                self.term(column, term, Beyond::Word)
             }
             Some(Token::Close) => Err(expected("`)`")),
             Some(Token::And) => Err(expected("`and`")),
             Some(Token::Or) => Err(expected("`or`")),
             None => Err(expected("the end")),
         }
+    }
+
+    fn term(&mut self, column: usize, term: Term, written: Beyond) -> Result<Expr, QueryError> {
+        self.terms += 1;
+        if self.terms > MAX_TERMS {
+            return Err(QueryError::new(column, format!("expected no more than {MAX_TERMS} terms")));
+        }
+        if !term.at_request() {
+            self.beyond_request.get_or_insert((column, written));
+        }
+        Ok(Expr::Term(term))
     }
 
     /// Gives the token ahead and reads the next.

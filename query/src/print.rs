@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Write as _};
 
-use crate::{Expr, Number, Pattern, Range, Term};
+use crate::{Began, Expr, Match, Number, Pattern, Range, Term, when};
 
 impl Display for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -35,18 +35,45 @@ fn nested(f: &mut fmt::Formatter<'_>, expr: &Expr, nests: bool) -> fmt::Result {
 impl Display for Term {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text(field, pattern) => write!(f, "{}:{pattern}", field.name()),
-            Self::Type(media) => write!(f, "type:{}", media.written),
-            Self::Header { name, value } => write!(f, "header.{name}:{value}"),
-            Self::Filter(pattern) => write!(f, "filter:{pattern}"),
-            Self::Tag(pattern) => write!(f, "tag:{pattern}"),
+            Self::Text(field, how) => write!(f, "{}{how}", field.name()),
+            Self::Header { side, name, value } => write!(f, "{}header.{name}{value}", side.prefix()),
+            Self::Body(side, how) => write!(f, "{}body{how}", side.prefix()),
+            Self::Filter { name, did: None } => write!(f, "filter{name}"),
+            Self::Filter { name, did: Some(did) } => write!(f, "filter{name}={}", did.name()),
+            Self::Tag(how) => write!(f, "tag{how}"),
             Self::Number(field, range) => number(f, *field, *range),
+            Self::Is(is) => write!(f, "is:{}", is.name()),
+            Self::Began(Began::After(ms)) => write!(f, "after:{}", when::written(*ms)),
+            Self::Began(Began::Before(ms)) => write!(f, "before:{}", when::written(*ms)),
+        }
+    }
+}
+
+/// With the `:` or `~` in front.
+impl Display for Match {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pattern(pattern) => write!(f, ":{pattern}"),
+            Self::OneOf(several) => write!(f, ":{}", several.written),
+            Self::Regex(regex) => {
+                f.write_str("~\"")?;
+                let mut chars = regex.written().chars();
+                while let Some(c) = chars.next() {
+                    match c {
+                        '"' => f.write_str("\\\"")?,
+                        // With what it escapes, which is no quotation mark: those come in without.
+                        '\\' => chars.next().into_iter().try_fold(f.write_char(c)?, |(), next| f.write_char(next))?,
+                        other => f.write_char(other)?,
+                    }
+                }
+                f.write_char('"')
+            }
         }
     }
 }
 
 fn number(f: &mut fmt::Formatter<'_>, field: Number, Range { low, high }: Range) -> fmt::Result {
-    let unit = if field == Number::Duration { "us" } else { "" };
+    let unit = if field.is_time() { "us" } else { "" };
     let name = field.name();
     match (low, high) {
         _ if low == high => write!(f, "{name}:{low}{unit}"),

@@ -1,51 +1,163 @@
-//! A field's name and its value in, a checked [`Term`] out: patterns, statuses, sizes, durations.
+//! A field's name and its value in, a checked [`Term`] out.
 
 use crate::{
-    MediaType, Number, Pattern, QueryError, Range, Term, Text, ast::ALL_FIELDS, lex::Value, matching::bare_host,
+    Began, Did, Is, Match, Number, OneOf, Pattern, QueryError, Regex, Side, Term, Text, hint,
+    lex::{RegexText, Value},
+    matching::bare_host,
+    number, when,
 };
 
-pub(crate) fn term(column: usize, field: &str, value: Value) -> Result<Term, QueryError> {
-    let name = field.to_ascii_lowercase();
+/// A name of a field, taken apart.
+enum Field {
+    Text(Text),
+    Number(Number),
+    Header(Side, String),
+    Body(Side),
+    Filter,
+    Tag,
+    Is,
+    After,
+    Before,
+}
+
+fn field(column: usize, written: &str) -> Result<Field, QueryError> {
+    let name = written.to_ascii_lowercase();
     if let Some(&(text, _)) = Text::ALL.iter().find(|(_, known)| *known == name) {
-        return Ok(Term::Text(text, text_pattern(text, value)?));
+        return Ok(Field::Text(text));
     }
     if let Some(&(number, _)) = Number::ALL.iter().find(|(_, known)| *known == name) {
-        return Ok(Term::Number(number, range(number, &value)?));
+        return Ok(Field::Number(number));
     }
-    match name.as_str() {
-        "type" => return Ok(Term::Type(MediaType::new(Pattern::new(value.pieces, true)))),
-        "filter" => return Ok(Term::Filter(Pattern::new(value.pieces, true))),
-        "tag" => return Ok(Term::Tag(Pattern::new(value.pieces, false))),
+    let (side, rest) = match name.split_once('.') {
+        Some(("request", rest)) => (Side::Request, rest),
+        Some(("response", rest)) => (Side::Response, rest),
+        _ => (Side::Either, &*name),
+    };
+    match (rest, side) {
+        ("body", side) => return Ok(Field::Body(side)),
+        ("size", Side::Response) => return Ok(Field::Number(Number::Size)),
+        ("filter", Side::Either) => return Ok(Field::Filter),
+        ("tag", Side::Either) => return Ok(Field::Tag),
+        ("is", Side::Either) => return Ok(Field::Is),
+        ("after", Side::Either) => return Ok(Field::After),
+        ("before", Side::Either) => return Ok(Field::Before),
         _ => {}
     }
-    match name.strip_prefix("header.") {
-        Some(header) if is_field_name(header) => {
-            Ok(Term::Header { name: header.to_owned(), value: Pattern::new(value.pieces, false) })
-        }
+    match rest.strip_prefix("header.") {
+        Some(header) if is_field_name(header) => Ok(Field::Header(side, header.to_owned())),
         Some(_) => Err(QueryError::new(column, "expected the name of a header field behind `header.`")),
-        None => Err(QueryError::new(column, format!("there is no field `{field}`: expected one of {ALL_FIELDS}"))),
+        None => Err(QueryError::new(column, hint::no_field(written))),
     }
 }
 
 /// token of RFC 9110 section 5.6.2, without what the grammar of queries needs for itself.
 fn is_field_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|".contains(&b))
 }
 
-fn text_pattern(field: Text, mut value: Value) -> Result<Pattern, QueryError> {
+/// Is there a field of this name?
+pub(crate) fn is_field(name: &str) -> bool {
+    field(1, name).is_ok()
+}
+
+/// `field:value`
+pub(crate) fn term(column: usize, name: &str, value: Value, now_ms: u64) -> Result<Term, QueryError> {
+    Ok(match field(column, name)? {
+        Field::Text(text) => Term::Text(text, text_match(text, value)?),
+        Field::Number(number) => Term::Number(number, number::range(number, &value)?),
+        Field::Header(side, name) => {
+            Term::Header { side, name, value: Match::Pattern(Pattern::new(value.pieces, false)) }
+        }
+        Field::Body(side) => {
+            let column = value.column;
+            let written = Pattern::new(value.pieces, true);
+            if written.literal() == Some("") {
+                return Err(QueryError::new(column, "expected some text to look for in the body"));
+            }
+            let any = vec![written.between("*", "*")];
+            Term::Body(side, Match::OneOf(OneOf { written, any }))
+        }
+        Field::Filter => filter(value)?,
+        Field::Tag => Term::Tag(Match::Pattern(Pattern::new(value.pieces, false))),
+        Field::Is => is(&value)?,
+        Field::After => Term::Began(Began::After(when::moment(&value, now_ms)?)),
+        Field::Before => Term::Began(Began::Before(when::moment(&value, now_ms)?)),
+    })
+}
+
+/// `field~regex`
+pub(crate) fn regex_term(column: usize, name: &str, regex: &RegexText) -> Result<Term, QueryError> {
+    let compile = |ignores_case| Regex::new(regex, ignores_case).map(Match::Regex);
+    Ok(match field(column, name)? {
+        Field::Text(text) => Term::Text(text, compile(text.ignores_case())?),
+        Field::Header(side, name) => Term::Header { side, name, value: compile(false)? },
+        Field::Body(side) => Term::Body(side, compile(true)?),
+        Field::Filter => Term::Filter { name: compile(true)?, did: None },
+        Field::Tag => Term::Tag(compile(false)?),
+        Field::Number(_) | Field::Is | Field::After | Field::Before => {
+            return Err(QueryError::new(column, format!("`{name}` is no text: expected `{name}:`")));
+        }
+    })
+}
+
+/// A word without a field: part of the URL.
+pub(crate) fn word(column: usize, value: Value, bare: Option<&str>) -> Result<Term, QueryError> {
+    if let Some(fault) = bare.and_then(hint::no_word) {
+        return Err(QueryError::new(column, fault));
+    }
+    let pattern = Pattern::new(value.pieces, true);
+    if pattern.literal() == Some("") {
+        return Err(QueryError::new(column, "expected some text to look for in the URL"));
+    }
+    Ok(Term::Text(Text::Url, Match::Pattern(pattern.between("*", "*"))))
+}
+
+fn text_match(field: Text, mut value: Value) -> Result<Match, QueryError> {
     let column = value.column;
     match field {
         Text::Host => normalise_host(&mut value)?,
         Text::Path => check_path(&value)?,
         _ => {}
     }
-    let pattern = Pattern::new(value.pieces, field.ignores_case());
-    if let (Some(words), Some(literal)) = (field.words(), pattern.literal())
+    let written = Pattern::new(value.pieces, field.ignores_case());
+    if let (Some(words), Some(literal)) = (field.words(), written.literal())
         && !words.contains(&literal)
     {
-        return Err(QueryError::new(column, format!("expected one of {}", words.join(", "))));
+        return Err(QueryError::new(column, hint::one_of(literal, words)));
     }
-    Ok(pattern)
+    let any = match field {
+        Text::Type if !written.pieces().any(|piece| piece.contains('/')) => {
+            // `json` is a top-level type, a subtype, or a structured suffix (RFC 6838 section 4.2.8).
+            vec![written.between("", "/*"), written.between("*/", ""), written.between("*+", "")]
+        }
+        Text::Client => vec![written.clone(), written.between("", ":*"), written.between("[", "]:*")],
+        _ => return Ok(Match::Pattern(written)),
+    };
+    Ok(Match::OneOf(OneOf { written, any }))
+}
+
+/// `NAME` or `NAME=WHAT-IT-DID`; no name of a filter has `=`.
+fn filter(mut value: Value) -> Result<Term, QueryError> {
+    let split = value.pieces.iter().enumerate().find_map(|(index, piece)| Some((index, piece.split_once('=')?)));
+    let Some((index, (name, did))) = split else {
+        return Ok(Term::Filter { name: Match::Pattern(Pattern::new(value.pieces, true)), did: None });
+    };
+    let known = Did::ALL.iter().find(|(_, known)| known.eq_ignore_ascii_case(did));
+    let (Some(&(found, _)), true) = (known, index + 1 == value.pieces.len()) else {
+        let words = Did::ALL.map(|(_, word)| word);
+        return Err(QueryError::new(value.column, format!("behind `=`, {}", hint::one_of(did, &words))));
+    };
+    let name = name.to_owned();
+    value.pieces[index] = name;
+    Ok(Term::Filter { name: Match::Pattern(Pattern::new(value.pieces, true)), did: Some(found) })
+}
+
+fn is(value: &Value) -> Result<Term, QueryError> {
+    let written = value.pieces.join("*");
+    match Is::ALL.iter().find(|(_, known)| known.eq_ignore_ascii_case(&written)) {
+        Some(&(is, _)) => Ok(Term::Is(is)),
+        None => Err(QueryError::new(value.column, hint::one_of(&written, &Is::ALL.map(|(_, word)| word)))),
+    }
 }
 
 // A host or path that could never fit is a mistake, not a query that finds nothing.
@@ -81,7 +193,7 @@ fn normalise_host(value: &mut Value) -> Result<(), QueryError> {
 fn check_path(value: &Value) -> Result<(), QueryError> {
     let fault = |message| Err(QueryError::new(value.column, message));
     if value.pieces.iter().any(|piece| piece.contains('?')) {
-        return fault("expected a path without `?` and what follows it");
+        return fault("expected a path without `?` and what follows it; `url:` has it");
     }
     // OPTIONS has `*` for a path (RFC 9112 section 3.2.4).
     let literal_star = value.pieces.len() == 1 && value.pieces[0] == "*";
@@ -90,88 +202,4 @@ fn check_path(value: &Value) -> Result<(), QueryError> {
         return fault("expected a path that begins with `/` or `*`");
     }
     Ok(())
-}
-
-fn range(field: Number, value: &Value) -> Result<Range, QueryError> {
-    let fault = |message: &str| QueryError::new(value.column, message);
-    let expected = match field {
-        Number::Status => "expected a status such as 404, 4xx, 200..299 or >=400",
-        Number::Size => "expected a size such as 512, >1MB, <=64KiB or 1kB..2kB",
-        Number::Duration => "expected a duration such as >200ms, <=1.5s or 10us..1ms",
-    };
-    let [text] = &value.pieces[..] else { return Err(fault(expected)) };
-    let number = |text: &str| {
-        match field {
-            Number::Status => status(text),
-            Number::Size => scaled(text, &SIZES),
-            Number::Duration => scaled(text, &DURATIONS),
-        }
-        .ok_or_else(|| fault(expected))
-    };
-    let (low, high) = if let Some(text) = text.strip_prefix(">=") {
-        (Some(number(text)?), Some(u64::MAX))
-    } else if let Some(text) = text.strip_prefix("<=") {
-        (Some(0), Some(number(text)?))
-    } else if let Some(text) = text.strip_prefix('>') {
-        (number(text)?.checked_add(1), Some(u64::MAX))
-    } else if let Some(text) = text.strip_prefix('<') {
-        (Some(0), number(text)?.checked_sub(1))
-    } else if let Some((low, high)) = text.split_once("..") {
-        (Some(number(low)?), Some(number(high)?))
-    } else if let (Number::Status, Some(class)) = (field, status_class(text)) {
-        (Some(class * 100), Some(class * 100 + 99))
-    } else {
-        let exact = number(text)?;
-        (Some(exact), Some(exact))
-    };
-    match (low, high) {
-        (Some(low), Some(high)) if low <= high => Ok(Range { low, high }),
-        _ => Err(fault("no number is in this range: expected the lower one first")),
-    }
-}
-
-/// `5xx`
-fn status_class(text: &str) -> Option<u64> {
-    let digit = text.strip_suffix("xx").or_else(|| text.strip_suffix("XX"))?;
-    status_number(digit).filter(|class| (1..=9).contains(class))
-}
-
-fn status(text: &str) -> Option<u64> {
-    status_number(text).filter(|status| *status <= 999)
-}
-
-fn status_number(text: &str) -> Option<u64> {
-    (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok()).flatten()
-}
-
-/// Unit and how much of the stored unit it is. The stored unit comes first and is what is printed.
-const SIZES: [(&str, u64); 8] = [
-    ("", 1),
-    ("b", 1),
-    ("kb", 1_000),
-    ("mb", 1_000_000),
-    ("gb", 1_000_000_000),
-    ("kib", 1 << 10),
-    ("mib", 1 << 20),
-    ("gib", 1 << 30),
-];
-const DURATIONS: [(&str, u64); 5] = [("us", 1), ("µs", 1), ("ms", 1_000), ("s", 1_000_000), ("m", 60_000_000)];
-
-/// A decimal number and its unit, exact: `1.5MB` is 1,500,000, and what is finer than the stored unit is no number.
-fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
-    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let unit = unit.to_ascii_lowercase();
-    let &(_, scale) = units.iter().find(|(name, _)| *name == unit)?;
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-    if whole.is_empty() || fraction.is_empty() || fraction.len() > 9 || fraction.contains('.') {
-        return None;
-    }
-    let tenths = 10_u128.pow(u32::try_from(fraction.len()).ok()?);
-    let fraction = fraction.parse::<u128>().ok()? * u128::from(scale);
-    if fraction % tenths != 0 {
-        return None;
-    }
-    let whole = whole.parse::<u64>().ok()?.checked_mul(scale)?;
-    whole.checked_add(u64::try_from(fraction / tenths).ok()?)
 }

@@ -1,6 +1,6 @@
 //! Each way a query can be wrong: the column and what was expected.
 
-use weir_query::{MAX_BYTES, MAX_DEPTH, Query};
+use weir_query::{MAX_BYTES, MAX_DEPTH, MAX_REGEXES, MAX_TERMS, Query};
 
 fn check(query: &str, column: usize, says: &str) {
     let error = Query::parse(query).expect_err(query);
@@ -10,7 +10,6 @@ fn check(query: &str, column: usize, says: &str) {
 
 #[test]
 fn structure() {
-    check("login", 1, "expected `field:value`, `and`, `or` or `not`, found `login`");
     check("host:a or", 10, "found the end");
     check("and host:a", 1, "found `and`");
     check("host:a or or host:b", 11, "found `or`");
@@ -24,7 +23,11 @@ fn structure() {
     check("(host:)", 7, "a value behind `host:`");
     check("host: a", 6, "a value behind `host:`");
     check(":a", 1, "without a field");
-    check("\"a\"", 1, "without a field");
+    check("~a", 1, "without a field");
+    check("\"\"", 1, "some text to look for in the URL");
+    check("\"a", 3, "close the one of column 1");
+    check("body:\"\"", 6, "some text to look for in the body");
+    check("log(in)", 4, "a space before `(`");
     check("user:\"a b", 10, "close the one of column 6");
     check("user:a\\", 8, "behind `\\`");
     check("host:a(path:/b)", 7, "a space before `(`");
@@ -32,7 +35,9 @@ fn structure() {
 
 #[test]
 fn columns_count_characters() {
-    check("user:żółć hots:a", 11, "there is no field `hots`: expected one of host, path");
+    check("user:żółć hots:a", 11, "there is no field `hots`: did you mean `host`?");
+    check("user:żółć xyz:a", 11, "there is no field `xyz`: expected one of host, path");
+    check(r#"żółć path~"ż\"[\"ółć""#, 15, "character class");
 }
 
 #[test]
@@ -64,6 +69,36 @@ fn values() {
     check("duration:.5s", 10, "a duration such as");
     check("header.:a", 1, "name of a header field");
     check("header.é:a", 1, "name of a header field");
+    check("request.header.:a", 1, "name of a header field");
+    check("filter:a=done", 8, "behind `=`, expected one of next");
+    check("filter:a=faild", 8, "did you mean `failed`?");
+    check("filter:a=f*", 8, "behind `=`, expected one of next");
+    check("is:*", 4, "expected one of websocket");
+    check("is:websockets", 4, "did you mean `websocket`?");
+    check("outcome:refuse", 9, "did you mean `refused`?");
+    check("status~5", 1, "`status` is no text");
+    check("is~h2", 1, "`is` is no text");
+    check("after:1969-12-31", 7, "from 1970 on");
+    check("request.status:1", 1, "there is no field `request.status`");
+    check("request.host:a", 1, "there is no field");
+}
+
+#[test]
+fn regular_expressions() {
+    check("path~", 6, "a regular expression behind `path~`");
+    check("path~\"\"", 6, "a regular expression behind `path~`");
+    check("path~a(b)", 7, "needs quotes");
+    check("path~a\\", 8, "behind `\\`");
+    check("path~\"a", 8, "close the one of column 6");
+    check("path~\"a\"b", 9, "a space behind the `\"`");
+    check("path~\"(\"", 7, "regular expression: unclosed group");
+    check("path~\"a(?=b)\"", 8, "look-around");
+    check(r#"path~"(a)\1""#, 10, "backreferences are not supported");
+    check(r#"path~"a*\"*b)""#, 13, "unopened group");
+    check("path~a{99999}{9}", 6, "too large");
+    check(r#"path~"((\w{9}){9}){9}""#, 7, "too large");
+    check(&format!("path~{}", "a".repeat(1025)), 6, "1024 bytes of regular expression at most, found 1025");
+    check(&format!("path~{}a{}", "\"".to_owned() + &"(".repeat(40), ")".repeat(40) + "\""), 6 + 33, "nest");
 }
 
 #[test]
@@ -75,4 +110,10 @@ fn bounds() {
     Query::parse(&nested(MAX_DEPTH)).unwrap();
     check(&nested(MAX_DEPTH + 1), MAX_DEPTH + 2, "32 of `(`, `not` and `-`");
     check(&"-".repeat(4000), MAX_DEPTH + 2, "32 of `(`, `not` and `-`");
+    let words = "a ".repeat(MAX_TERMS);
+    Query::parse(&words).unwrap();
+    check(&format!("{words}a"), 2 * MAX_TERMS + 1, "no more than 512 terms");
+    let regexes = "path~a ".repeat(MAX_REGEXES);
+    Query::parse(&regexes).unwrap();
+    check(&format!("{regexes}path~a"), 7 * MAX_REGEXES + 1, "no more than 8 regular expressions");
 }

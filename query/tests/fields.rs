@@ -82,7 +82,8 @@ fn headers_and_filters_fit_by_any_of_their_values() {
     check("header.x-foo:bar", true);
     check("header.X-Foo:bar", true);
     check("header.x-foo:Bar", false);
-    check("header.x-foo:b*r -header.x-foo:baz", true);
+    check("header.x-foo:b*r -header.x-foo:bax", true);
+    check(r#"header.x-odd:b*r header.x-odd~"(?-u)^b.r$""#, true);
     check("header.x-bar:*", false);
     check("filter:block filter:headers", true);
     check("filter:redact", false);
@@ -93,8 +94,9 @@ fn headers_and_filters_fit_by_any_of_their_values() {
 
 #[test]
 fn what_is_absent_fits_nothing() {
-    check("user:*", false);
-    check("-user:*", true);
+    let nobody = Sample { user: None, ..sample() };
+    assert!(!parse("user:*").matches(&nobody));
+    assert!(parse("-user:*").matches(&nobody));
     check("error:*", false);
     let failed = Sample { error: Some("upstream: connection refused"), status: None, ..sample() };
     assert!(parse(r#"error:"*Connection refused""#).matches(&failed));
@@ -128,7 +130,11 @@ fn quotes_and_escapes() {
 
 #[test]
 fn a_match_may_only_ask_about_the_request() {
-    for fits in ["", "host:a -path:/b* method:GET scheme:http header.a:b user:c entry:socks5"] {
+    for fits in [
+        "",
+        "host:a -path:/b* method:GET scheme:http header.a:b user:c entry:socks5",
+        r#"url:*a* client:1.2.3.4 request.header.a:b host~a path~"^/(a|b)" is:h2 -is:tls is:intercepted"#,
+    ] {
         parse(fits).request_only().unwrap();
     }
     for (query, column, field) in [
@@ -137,6 +143,11 @@ fn a_match_may_only_ask_about_the_request() {
         ("filter:a", 1, "filter"),
         ("agent:a", 1, "agent"),
         ("method:GET or Duration:>1s", 15, "Duration"),
+        ("host:a body~x", 8, "body"),
+        ("response.header.a:b", 1, "response.header.a"),
+        ("-(is:error)", 3, "is"),
+        ("after:-1h", 1, "after"),
+        ("host:a login", 8, "url:*WORD*"),
     ] {
         let error = parse(query).request_only().unwrap_err();
         assert_eq!(error.column(), column, "{error}");

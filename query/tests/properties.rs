@@ -20,7 +20,20 @@ fn term() -> impl Strategy<Value = String> {
         "header\\.[xX]-[fF]oo:b[a-z*]{0,2}",
         "filter:[bh*][a-z*]{0,5}",
         "tag:[bh*][a-z.=*]{0,5}",
+        "filter:[bh*][a-z*]{0,5}=(next|failed|CHANGED)",
         "entry:(connect|\\*)",
+        "is:(websocket|ERROR|answered|changed|truncated|h2|tls|intercepted)",
+        "(after|before):(-[0-9]{1,3}[smhdw]|20[0-9]{2}-0[1-9]-[12][0-9](T[01][0-9]:[0-5][0-9](:[0-5][0-9](\\.[0-9]{1,4})?(Z|[+-]0[1-9]:30))?)?)",
+        "client:(192\\.|\\*)[0-9*.:]{0,5}",
+        "(url|client|type|agent|outcome|id)~[a-z./+*]{0,3}[a-z]"
+            .prop_filter("stars first", |t| Query::parse(t).is_ok()),
+        r#"((|request\.|response\.)(header\.x-foo|body)|path|user|tag|filter)~"([a-z ]|\\"|\\\\|\\d|\\\(){1,6}""#,
+        "(|request\\.|response\\.)body:[a-zE*]{0,4}[a-z]",
+        "(|request\\.|response\\.)header\\.x-foo:b[a-z*]{0,3}",
+        "(request|response)\\.size:<?[0-9]{1,4}(|kB)".prop_filter("below none", |t| Query::parse(t).is_ok()),
+        "first-byte:(>|)[0-9]{1,4}ms",
+        "[/a-z0-9.*]{1,5}[b-m]".prop_filter("keywords", |t| Query::parse(t).is_ok()),
+        r#""[/a-z0-9.*? ()]{1,6}""#.prop_filter("stars", |t| Query::parse(t).is_ok()),
     ]
 }
 
@@ -51,7 +64,7 @@ proptest! {
     }
 
     #[test]
-    fn nor_does_text_of_the_right_characters(text in r#"([a-z()\-:"\\* ]|and|or|not|host:|status:|>=|\.\.|header\.){0,40}"#) {
+    fn nor_does_text_of_the_right_characters(text in r#"([a-z()\-:"\\* ]|and|or|not|host:|status:|path~|body:|is:|after:-|=|>=|\.\.|header\.){0,40}"#) {
         match Query::parse(&text) {
             Ok(query) => { query.matches(&sample()); }
             Err(error) => prop_assert!((1..=text.chars().count() + 1).contains(&error.column()), "{}", error),
@@ -83,5 +96,25 @@ proptest! {
         let Some(Expr::Term(Term::Text(_, compiled))) = query.expr() else { panic!("one term") };
         let by_definition: Vec<_> = pattern.bytes().map(|b| (b != b'*').then_some(b)).collect();
         prop_assert_eq!(compiled.matches(value.as_bytes()), model(&by_definition, value.as_bytes()));
+    }
+}
+
+/// The longest queries of each bad kind: none takes longer to read than a person notices.
+#[test]
+fn no_query_takes_long_to_read() {
+    let long = |piece: &str| piece.repeat(weir_query::MAX_BYTES / piece.len());
+    let mut queries: Vec<String> =
+        ["(", "-", "\"", "\\", "a*", "a ", "host:*a*", "a or ", ":", "~", "=", "x=", "not ", "/", "path~a|", "é"]
+            .map(long)
+            .into();
+    queries.push(format!("host:a {}", long("or host:b ")));
+    queries.push(format!("path~\"{}\"", "(a|b)*".repeat(150)));
+    queries.push(r#"path~"(\pL{5}|\w{5}){5}" "#.repeat(8));
+    queries.push(format!("{}:a", "x".repeat(4000)));
+    for query in queries {
+        let begin = std::time::Instant::now();
+        let parsed = Query::parse(&query);
+        let matched = parsed.map(|query| query.matches(&sample()));
+        assert!(begin.elapsed().as_millis() < 500, "{:?} {:?}: {}", begin.elapsed(), matched.is_ok(), &query[..20]);
     }
 }

@@ -4,9 +4,9 @@
 //! client writes each of them as it likes, so none of them alone may keep a filter away: the query is asked once for
 //! each, and one yes is enough. `-host:x` then keeps a filter away only where all three name x.
 
-use http::{header::HOST, request};
+use http::{Version, header::HOST, request};
 use weir_host::{Connection, Tunnel};
-use weir_query::{Expr, Number, Query, QueryError, Subject, Term, Text};
+use weir_query::{Expr, Is, Query, QueryError, Side, Subject, Term, Text};
 
 /// A `match` that can be answered when the request head is there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,7 +58,7 @@ fn asks_request(expr: &Expr) -> bool {
     match expr {
         Expr::And(parts) | Expr::Or(parts) => parts.iter().any(asks_request),
         Expr::Not(inner) => asks_request(inner),
-        Expr::Term(Term::Text(field, _)) => !matches!(field, Text::Host | Text::User | Text::Entry),
+        Expr::Term(Term::Text(field, _)) => !matches!(field, Text::Host | Text::User | Text::Entry | Text::Client),
         Expr::Term(_) => true,
     }
 }
@@ -71,32 +71,21 @@ struct Asked<'a> {
 }
 
 impl Subject for Asked<'_> {
-    fn text(&self, field: Text) -> Option<&str> {
+    fn any_text(&self, field: Text, fits: &mut dyn FnMut(&str) -> bool) -> bool {
         match field {
-            Text::Host => Some(host(self.authority)),
-            Text::User => self.tunnel.user.as_deref(),
-            Text::Entry => Some(self.tunnel.entry.as_str()),
-            _ => None,
+            Text::Host => fits(host(self.authority)),
+            Text::User => self.tunnel.user.as_deref().is_some_and(fits),
+            Text::Entry => fits(self.tunnel.entry.as_str()),
+            Text::Client => fits(&self.tunnel.client_address.to_string()),
+            _ => false,
         }
     }
 
-    fn number(&self, _field: Number) -> Option<u64> {
-        None
-    }
-
-    fn content_type(&self) -> Option<&str> {
-        None
-    }
-
-    fn any_header(&self, _name: &str, _fits: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+    fn any_header(&self, _side: Side, _name: &str, _fits: &mut dyn FnMut(&[u8]) -> bool) -> bool {
         false
     }
 
-    fn any_tag(&self, _fits: &mut dyn FnMut(&str) -> bool) -> bool {
-        false
-    }
-
-    fn any_filter(&self, _fits: &mut dyn FnMut(&str) -> bool) -> bool {
+    fn is(&self, _what: Is) -> bool {
         false
     }
 }
@@ -105,7 +94,7 @@ fn asks_host(expr: &Expr) -> bool {
     match expr {
         Expr::And(parts) | Expr::Or(parts) => parts.iter().any(asks_host),
         Expr::Not(inner) => asks_host(inner),
-        Expr::Term(Term::Text(field, _)) => *field == Text::Host,
+        Expr::Term(Term::Text(field, _)) => matches!(field, Text::Host | Text::Url),
         Expr::Term(Term::Header { name, .. }) => name == HOST.as_str(),
         Expr::Term(_) => false,
     }
@@ -124,28 +113,34 @@ fn host(authority: &str) -> &str {
     authority[end..].find(':').map_or(authority, |colon| &authority[..end + colon])
 }
 
+impl Head<'_> {
+    fn url(&self) -> String {
+        let uri = &self.request.uri;
+        let path = uri.path_and_query().map_or("", |path| path.as_str());
+        let authority = self.authority.unwrap_or_default();
+        uri.scheme_str().map_or_else(|| format!("{authority}{path}"), |scheme| format!("{scheme}://{authority}{path}"))
+    }
+}
+
 impl Subject for Head<'_> {
-    fn text(&self, field: Text) -> Option<&str> {
+    fn any_text(&self, field: Text, fits: &mut dyn FnMut(&str) -> bool) -> bool {
         match field {
-            Text::Host => self.authority.map(host),
-            Text::Path => Some(self.request.uri.path()),
-            Text::Method => Some(self.request.method.as_str()),
-            Text::Scheme => self.request.uri.scheme_str(),
-            Text::User => self.connection.user.as_deref(),
-            Text::Entry => Some(self.connection.entry.as_str()),
-            Text::Agent | Text::Error | Text::Outcome | Text::Id => None,
+            Text::Host => self.authority.map(host).is_some_and(fits),
+            Text::Path => fits(self.request.uri.path()),
+            Text::Url => fits(&self.url()),
+            Text::Method => fits(self.request.method.as_str()),
+            Text::Scheme => self.request.uri.scheme_str().is_some_and(fits),
+            Text::User => self.connection.user.as_deref().is_some_and(fits),
+            Text::Client => fits(&self.connection.client_address.to_string()),
+            Text::Entry => fits(self.connection.entry.as_str()),
+            Text::Agent | Text::Type | Text::Error | Text::Outcome | Text::Id => false,
         }
     }
 
-    fn number(&self, _field: Number) -> Option<u64> {
-        None
-    }
-
-    fn content_type(&self) -> Option<&str> {
-        None
-    }
-
-    fn any_header(&self, name: &str, fits: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+    fn any_header(&self, side: Side, name: &str, fits: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        if !side.has_request() {
+            return false;
+        }
         // Host follows the authority and may not be there at all on HTTP/2
         if name == HOST.as_str() {
             return self.authority.is_some_and(|authority| fits(authority.as_bytes()));
@@ -153,12 +148,13 @@ impl Subject for Head<'_> {
         self.request.headers.get_all(name).iter().any(|value| fits(value.as_bytes()))
     }
 
-    fn any_tag(&self, _fits: &mut dyn FnMut(&str) -> bool) -> bool {
-        false
-    }
-
-    fn any_filter(&self, _fits: &mut dyn FnMut(&str) -> bool) -> bool {
-        false
+    fn is(&self, what: Is) -> bool {
+        match what {
+            Is::H2 => self.request.version == Version::HTTP_2,
+            Is::Tls => self.request.uri.scheme_str() == Some("https"),
+            Is::Intercepted => self.connection.intercepted,
+            Is::Websocket | Is::Error | Is::Answered | Is::Changed | Is::Truncated => false,
+        }
     }
 }
 
@@ -189,6 +185,10 @@ mod tests {
         check("header.x-a:2 -header.x-a:3 -header.x-b:*", true);
         check("header.host:*8443", true);
         check("path:/admin", false);
+        check("path~^/admin host~\"^2001:DB8:\" -path~^/ADMIN header.x-a~[2-9]", true);
+        check("url:*/admin/x?y=z client:127.0.0.1 client:127.0.0.1:1 client~^127[.] -client:127.0.0.2", true);
+        check("url:https://[2001:db8::1]:8443/*", true);
+        check("is:tls is:intercepted -is:h2 request.header.x-a:1", true);
     }
 
     fn check_hosts(query: &str, [authority, tunnel, sni]: [&str; 3], expect: bool) {
@@ -219,6 +219,8 @@ mod tests {
         check_hosts("-host:internal.example", [inner, "internal.example:443", inner], false);
         check_hosts("host:evil.com", [inner, "internal.example:443", inner], false);
         check_hosts("header.host:evil.com:443", [inner, "evil.com:443", inner], true);
+        check_hosts("url:*//evil.com*", [inner, "evil.com:443", inner], true);
+        check_hosts("host~evil", [inner, "evil.com:443", inner], true);
         check_hosts("host:2001:db8::1", [inner, "[2001:db8::1]:443", ""], true);
         check_hosts("host:evil.com method:PUT", [inner, "evil.com:443", evil], false);
     }
@@ -235,6 +237,9 @@ mod tests {
             ("host:c.example", false),
             ("-host:a.example", true),
             ("entry:connect user:ann", true),
+            ("client:127.0.0.1", true),
+            ("url:*a.example*", false),
+            ("-is:h2", false),
             ("-user:ann", false),
             ("host:a.example path:/x", false),
             ("host:a.example or method:GET", false),
@@ -249,7 +254,19 @@ mod tests {
 
     #[test]
     fn what_only_a_response_can_answer_is_refused() {
-        for query in ["status:200", "type:json", "filter:block", "(", "nonsense:1"] {
+        for query in [
+            "status:200",
+            "type:json",
+            "filter:block",
+            "body:x",
+            "body~x",
+            "response.header.a:b",
+            "is:error",
+            "login",
+            "after:-1h",
+            "(",
+            "nonsense:1",
+        ] {
             assert!(Matcher::parse(query).is_err(), "{query}");
         }
     }

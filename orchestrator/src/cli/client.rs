@@ -1,13 +1,19 @@
 //! Asks the server over REST. Finds the server and the token; answers come out as values, problem documents as failures.
 
-use std::{fs, net::IpAddr, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    io::{self, IsTerminal as _},
+    net::IpAddr,
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap::Args;
 use reqwest::{Client as Http, Method, Response, StatusCode, Url, redirect::Policy};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::failure::Failure;
+use super::{failure::Failure, person};
 use crate::default_data_dir;
 
 /// What one page of a list holds at most.
@@ -41,6 +47,9 @@ pub(crate) struct Client {
 pub(crate) struct Page {
     pub(crate) items: Vec<Value>,
     pub(crate) next: Option<String>,
+    /// How far a search went that took its time.
+    #[serde(default)]
+    pub(crate) searched_to: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -159,7 +168,13 @@ impl Client {
                 query.push(("cursor", cursor));
             }
             let page: Page = self.get(path, &query).await?;
+            let full = page.items.len() == (limit - items.len()).min(PAGE);
             items.extend(page.items);
+            if let (false, Some(to)) = (full, page.searched_to)
+                && io::stderr().is_terminal()
+            {
+                eprintln!("(searched back to {}, {} found; ctrl-c ends it)", person::line(&to), items.len());
+            }
             match page.next {
                 Some(next) if Some(&next) != cursor.as_ref() => cursor = Some(next),
                 _ => break,

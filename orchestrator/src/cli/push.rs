@@ -239,7 +239,7 @@ impl PushFilter {
     fn matching(&self) -> Result<Option<String>, Failure> {
         let Some(text) = &self.matching else { return Ok(None) };
         let checked = Query::parse(text).and_then(|query| query.request_only());
-        checked.map_err(|error| Failure::Usage(format!("--match: {error}")))?;
+        checked.map_err(|error| Failure::Usage(format!("--match: {}", error.shown(text))))?;
         Ok(Some(text.clone()))
     }
 

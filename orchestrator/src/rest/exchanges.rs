@@ -9,7 +9,6 @@ use uuid::Uuid;
 use weir_proto::v1;
 
 use super::{
-    List,
     input::{Id, Paging, Params, cursor},
     problem::Problem,
 };
@@ -20,7 +19,7 @@ use crate::{clock::rfc3339, orchestrator::Orchestrator, store::Summary};
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Which {
-    /// In the query grammar, such as `host:*.example.com status:5xx -method:GET`
+    /// In the query grammar (docs/query.md), such as `host:*.example.com status:5xx -method:GET`
     pub(super) query: Option<String>,
     /// 1 to 500, by default 100
     pub(super) limit: Option<usize>,
@@ -142,21 +141,33 @@ struct Receipt {
     changed: bool,
 }
 
-/// Recorded exchanges, newest first. A page may hold fewer than `limit` and still have a `next`: the search stopped
-/// for the time it took.
+/// Some of the exchanges that fit.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Found {
+    items: Vec<ExchangeItem>,
+    /// For `cursor`, to go on; null at the end.
+    next: Option<String>,
+    /// The time, RFC 3339, back to which was searched; null when that is all there is.
+    searched_to: Option<String>,
+}
+
+/// Recorded exchanges, newest first. A page may hold fewer than `limit`, even none, and still have a `next`: the search
+/// stopped for the time it took, at `searched_to`.
 #[utoipa::path(get, path = "/api/v1/exchanges", operation_id = "listExchanges", tag = "exchanges", params(Which), responses(
-    (status = 200, body = List<ExchangeItem>), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+    (status = 200, body = Found), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(
     State(orchestrator): State<Arc<Orchestrator>>,
     Params(which): Params<Which>,
-) -> Result<Json<List<ExchangeItem>>, Problem> {
+) -> Result<Json<Found>, Problem> {
     let query = weir_query::Query::parse(which.query.as_deref().unwrap_or_default());
     let query = query.map_err(|error| Problem::bad_query(&error))?;
     let paging = Paging { limit: which.limit, cursor: which.cursor };
     let before = paging.place()?.map(Uuid::from_bytes);
     let page = orchestrator.store.exchanges(&query, before, paging.limit()?).await?;
+    // The time in the id is that of the order.
+    let searched_to = page.next.and_then(|id| u64::try_from(id.as_u128() >> 80).ok()).map(|ms| rfc3339(ms * 1000));
     let next = page.next.map(|id| cursor(id.into_bytes()));
-    Ok(Json(List { items: page.items.into_iter().map(item).collect(), next }))
+    Ok(Json(Found { items: page.items.into_iter().map(item).collect(), next, searched_to }))
 }
 
 /// One exchange.

@@ -52,6 +52,12 @@ impl Problem {
         Self { column, ..Self::new(StatusCode::BAD_REQUEST, "bad-query", error.to_string()) }
     }
 
+    /// Of a publication.
+    pub(super) fn bad_match(error: &weir_query::QueryError) -> Self {
+        let column = Some(error.column());
+        Self { column, ..Self::unprocessable("statement", format!("match: {error}")) }
+    }
+
     pub(super) fn unauthorized() -> Self {
         let detail = "send a token that counts (Authorization: Bearer TOKEN), or a user's name and password (Basic)";
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)

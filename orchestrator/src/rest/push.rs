@@ -155,7 +155,7 @@ fn check(signed: &Signed, component: &[u8], most: u64) -> Result<(), Problem> {
     };
     components::check(component, most, &publication.grants).map_err(refuse)?;
     let query = weir_query::Query::parse(&publication.matching).and_then(|query| query.request_only());
-    query.map_err(|error| Problem::unprocessable("statement", format!("match: {error}")))?;
+    query.map_err(|error| Problem::bad_match(&error))?;
     match Artifact::new(signed, component.to_vec()) {
         Ok(_) => Ok(()),
         Err(error @ (ArtifactError::Size { .. } | ArtifactError::Digest { .. })) => {

@@ -1,14 +1,16 @@
 //! Recorded exchanges in the order in which they came, for whoever follows them. A place in that order is a number that
 //! only goes up, so nothing that comes is missed however late it comes, and what was deleted meanwhile can be told.
 
+use std::sync::Arc;
+
 use futures_util::TryStreamExt as _;
 use tokio::time::Instant;
 use weir_query::Query;
 
 use super::{
     Store, StoreError,
-    exchanges::{COLUMNS, PATIENCE, Summary, detail, summary},
-    search::{Search, Seen},
+    exchanges::{COLUMNS, PATIENCE, Summary, summary},
+    search::{Candidate, Search, sift},
     sql::Sql,
     unsigned,
 };
@@ -38,7 +40,8 @@ impl Store {
         let before_first = row.get::<Option<i64>>(0)?.map_or(last, |first| first - 1);
         let Some(after) = after else { return Ok(Arrivals { items: Vec::new(), next: last, skipped: 0 }) };
         let after = after.min(last);
-        let search = Search::compile(query);
+        let search = Arc::new(Search::plain(query));
+        let _turn = self.turn(&search).await?;
         let until = Instant::now() + PATIENCE;
         let block = self.dialect().block(search.needs_detail());
         let mut items = Vec::new();
@@ -53,7 +56,7 @@ impl Store {
     /// What fits of one block; the place where it stopped before the end of it.
     async fn arrived(
         &self,
-        search: &Search,
+        search: &Arc<Search>,
         (after, to): (i64, i64),
         enough: usize,
         until: Instant,
@@ -66,23 +69,49 @@ impl Store {
         }
         query.push(self.dialect().exchanges_in_order()).push(self.dialect().with_agents());
         query.push(" WHERE e.number > ").push_bind(after).push(" AND e.number <= ").push_bind(to);
-        search.push_anchor(&mut query);
+        search.push_run(&mut query, 0);
+        search.push_newest(&mut query);
         search.push_conditions(&mut query, self.dialect());
         query.push(" ORDER BY e.number");
         let mut rows = query.fetch(&self.reads);
+        let mut candidates = Vec::new();
         while let Some(row) = rows.try_next().await? {
-            let (found, number) = (summary(&row)?, row.get(20)?);
-            let fits = !search.needs_detail() || {
-                let exchange = detail(&row, 21)?;
-                search.matches(&Seen { agent: (&found.agent.to_string(), &found.agent_name), exchange: &exchange })
-            };
-            if fits {
-                items.push(found);
-            }
-            if items.len() >= enough || Instant::now() >= until {
-                return Ok(Some(number));
+            let (summary, number) = (summary(&row)?, row.get(20)?);
+            if search.needs_detail() {
+                candidates.push(Candidate { summary, number, coding: row.get(21)?, detail: row.get(22)? });
+                if Candidate::are_many(&candidates) {
+                    let rows = std::mem::take(&mut candidates);
+                    if let Some(stopped) = sifted(search, rows, until, enough, items).await? {
+                        return Ok(Some(stopped));
+                    }
+                }
+            } else {
+                items.push(summary);
+                if items.len() >= enough || Instant::now() >= until {
+                    return Ok(Some(number));
+                }
             }
         }
-        Ok(None)
+        sifted(search, candidates, until, enough, items).await
     }
+}
+
+/// Keeps of the rows those that fit; where that was enough, or the time ran out, the place of the last one.
+async fn sifted(
+    search: &Arc<Search>,
+    rows: Vec<Candidate>,
+    until: Instant,
+    enough: usize,
+    items: &mut Vec<Summary>,
+) -> Result<Option<i64>, StoreError> {
+    let count = rows.len();
+    let asked = sift(search, rows, until).await?;
+    let last = if asked.len() < count { asked.last().map(|last| last.number) } else { None };
+    for asked in asked {
+        items.extend(asked.found);
+        if items.len() >= enough {
+            return Ok(Some(asked.number));
+        }
+    }
+    Ok(last)
 }

@@ -3,11 +3,11 @@
 //! A search walks the index in blocks and stops after a while with what it found and where to go on, so that no query,
 //! however little it finds, holds a reader or the memory for long.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::TryStreamExt as _;
 use prost::Message as _;
-use tokio::time::Instant;
+use tokio::{sync::SemaphorePermit, time::Instant};
 use uuid::Uuid;
 use weir_proto::v1::{Exchange, Outcome};
 use weir_query::Query;
@@ -15,10 +15,14 @@ use weir_query::Query;
 use super::{
     Store, StoreError,
     record::ZSTD,
-    search::{Search, Seen},
+    search::{Candidate, Column, LOOKED_AT, Part, Search, sift},
     sql::{Row, Sql},
 };
 
+/// Index entries between two looks at the clock, at first.
+const BLOCK: i64 = 500;
+/// The next block is larger after one that took less, smaller after one that took more.
+const BRISK: Duration = Duration::from_millis(50);
 /// A search that took this long answers with what it has.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 /// No stored message is larger: what agents send is bounded.
@@ -53,11 +57,20 @@ pub(crate) struct Summary {
     pub(crate) filters: Vec<String>,
 }
 
-/// Some of the exchanges that fit, and where to go on when there may be more.
+/// Some of the exchanges that fit, and where to go on when there may be more: all from there on were looked at.
 #[derive(Debug)]
 pub(crate) struct Page {
     pub(crate) items: Vec<Summary>,
     pub(crate) next: Option<Uuid>,
+}
+
+/// Where a walk is.
+struct Walk {
+    search: Arc<Search>,
+    until: Instant,
+    /// How many fit a page, and one more, to know whether there are more.
+    enough: usize,
+    items: Vec<Summary>,
 }
 
 impl Store {
@@ -68,13 +81,20 @@ impl Store {
         before: Option<Uuid>,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        let search = Search::compile(query);
-        let until = Instant::now() + PATIENCE;
-        let mut items = Vec::new();
-        let mut before = before.unwrap_or(Uuid::max());
+        let search = Arc::new(Search::compile(query, async |column| self.values(column).await).await?);
+        if search.runs() == 0 {
+            return Ok(Page { items: Vec::new(), next: None });
+        }
+        let _turn = self.turn(&search).await?;
+        let mut before = search.newest(before.unwrap_or(Uuid::max()));
+        let mut walk = Walk { search, until: Instant::now() + PATIENCE, enough: limit + 1, items: Vec::new() };
+        let largest = self.dialect().block(walk.search.needs_detail());
+        let mut size = BLOCK.min(largest);
         loop {
-            let floor = self.block_end(&search, before).await?;
-            let interrupted = self.block(&search, before, floor, limit + 1, until, &mut items).await?;
+            let began = Instant::now();
+            let floor = self.block_end(&walk.search, before, size).await?;
+            let interrupted = self.block(&mut walk, before, floor).await?;
+            let mut items = walk.items;
             if items.len() > limit {
                 items.truncate(limit);
                 let next = items.last().map(|last: &Summary| last.id);
@@ -82,72 +102,106 @@ impl Store {
             }
             match interrupted.or(floor) {
                 None => return Ok(Page { items, next: None }),
-                Some(floor) if Instant::now() >= until => return Ok(Page { items, next: Some(floor) }),
+                Some(floor) if Instant::now() >= walk.until => return Ok(Page { items, next: Some(floor) }),
                 Some(floor) => before = floor,
             }
+            walk.items = items;
+            size = if began.elapsed() < BRISK { (size * 2).min(largest) } else { (size / 2).max(1) };
         }
     }
 
+    /// Waits until there is room for a search that unpacks messages; others need none.
+    pub(super) async fn turn(&self, search: &Search) -> Result<Option<SemaphorePermit<'_>>, StoreError> {
+        match search.needs_detail() {
+            true => self.unpacking.acquire().await.map(Some).map_err(|_| StoreError::Closed),
+            false => Ok(None),
+        }
+    }
+
+    /// All values of a column, each once, by one step through its index for each; none when they are too many.
+    async fn values(&self, column: Column) -> Result<Option<Vec<Part>>, StoreError> {
+        let name = column.name();
+        let mut query = Sql::new("WITH RECURSIVE v(x) AS (SELECT min(");
+        query
+            .push(name)
+            .push(") FROM exchanges UNION ALL SELECT (SELECT min(")
+            .push(name)
+            .push(") FROM exchanges WHERE ");
+        query.push(name).push(" > v.x) FROM v WHERE v.x IS NOT NULL) SELECT x FROM v WHERE x IS NOT NULL LIMIT ");
+        query.push_bind(i64::try_from(LOOKED_AT + 1).unwrap_or(i64::MAX));
+        let rows = query.fetch_all(&self.reads).await?;
+        let value = |row: &Row| match column {
+            Column::Host => row.get(0).map(Part::Text),
+            Column::Status => row.get(0).map(Part::Number),
+        };
+        let values = rows.iter().map(value).collect::<Result<Vec<_>, _>>()?;
+        Ok(Some(values).filter(|values| values.len() <= LOOKED_AT))
+    }
+
     /// The id that the block below `before` ends with; none when all that is left fits in it.
-    async fn block_end(&self, search: &Search, before: Uuid) -> Result<Option<Uuid>, StoreError> {
+    async fn block_end(&self, search: &Search, before: Uuid, size: i64) -> Result<Option<Uuid>, StoreError> {
         if search.is_all() {
             return Ok(None);
         }
-        let mut query = Sql::new("SELECT e.id");
-        let dialect = self.dialect();
-        query.push(dialect.exchanges_by(search.index())).push(" WHERE e.id < ").push_bind(before);
-        search.push_anchor(&mut query);
-        query.push(" ORDER BY e.id DESC LIMIT 1 OFFSET ").push_bind(dialect.block(search.needs_detail()) - 1);
+        // As many from each run, so that none has more than that above the end.
+        let runs = i64::try_from(search.runs()).unwrap_or(i64::MAX);
+        let offset = (size / runs).max(1) - 1;
+        let mut query = Sql::new("");
+        for run in 0..search.runs() {
+            query.push(if run == 0 {
+                "SELECT r.id FROM (SELECT e.id"
+            } else {
+                " UNION ALL SELECT r.id FROM (SELECT e.id"
+            });
+            query.push(self.dialect().exchanges_by(search.index())).push(" WHERE e.id < ").push_bind(before);
+            search.push_run(&mut query, run);
+            query.push(" ORDER BY e.id DESC LIMIT 1 OFFSET ").push_bind(offset).push(") AS r");
+        }
+        query.push(" ORDER BY 1 DESC LIMIT 1");
         let row = query.fetch_optional(&self.reads).await?;
         row.map(|row| row.get(0)).transpose()
     }
 
     /// What fits in one block. Where whole messages had to be read and the time ran out, the last one that was.
-    async fn block(
-        &self,
-        search: &Search,
-        before: Uuid,
-        floor: Option<Uuid>,
-        enough: usize,
-        until: Instant,
-        items: &mut Vec<Summary>,
-    ) -> Result<Option<Uuid>, StoreError> {
-        let mut query = Sql::new(COLUMNS);
-        if search.needs_detail() {
-            query.push(", e.coding, e.detail");
-        }
+    async fn block(&self, walk: &mut Walk, before: Uuid, floor: Option<Uuid>) -> Result<Option<Uuid>, StoreError> {
+        let search = Arc::clone(&walk.search);
         let dialect = self.dialect();
-        query.push(dialect.exchanges_by(search.index())).push(dialect.with_agents());
-        query.push(" WHERE e.id < ").push_bind(before);
-        if let Some(floor) = floor {
-            query.push(" AND e.id >= ").push_bind(floor);
+        let mut query = Sql::new("");
+        for run in 0..search.runs() {
+            query.push(if run == 0 { "" } else { " UNION ALL " }).push(COLUMNS);
+            if search.needs_detail() {
+                query.push(", e.coding, e.detail");
+            }
+            query.push(dialect.exchanges_by(search.index())).push(dialect.with_agents());
+            query.push(" WHERE e.id < ").push_bind(before);
+            if let Some(floor) = floor {
+                query.push(" AND e.id >= ").push_bind(floor);
+            }
+            search.push_run(&mut query, run);
+            search.push_conditions(&mut query, dialect);
         }
-        search.push_anchor(&mut query);
-        search.push_conditions(&mut query, dialect);
-        query.push(" ORDER BY e.id DESC");
+        // Each run is in this order already: they are merged, not sorted.
+        query.push(" ORDER BY 1 DESC");
         if !search.needs_detail() {
-            query.push(" LIMIT ").push_bind(i64::try_from(enough - items.len()).unwrap_or(i64::MAX));
+            query.push(" LIMIT ").push_bind(i64::try_from(walk.enough - walk.items.len()).unwrap_or(i64::MAX));
         }
         let mut rows = query.fetch(&self.reads);
-        while items.len() < enough
-            && let Some(row) = rows.try_next().await?
-        {
-            let summary = summary(&row)?;
-            if search.needs_detail() {
-                let exchange = detail(&row, 20)?;
-                let overdue = Instant::now() >= until;
-                if !search
-                    .matches(&Seen { agent: (&summary.agent.to_string(), &summary.agent_name), exchange: &exchange })
-                {
-                    if overdue {
-                        return Ok(Some(summary.id));
-                    }
-                    continue;
+        let mut candidates = Vec::new();
+        while let Some(row) = rows.try_next().await? {
+            if !search.needs_detail() {
+                walk.items.push(summary(&row)?);
+                continue;
+            }
+            let detail = row.get(21)?;
+            candidates.push(Candidate { summary: summary(&row)?, number: 0, coding: row.get(20)?, detail });
+            if Candidate::are_many(&candidates) {
+                let interrupted = walk.sift(std::mem::take(&mut candidates)).await?;
+                if interrupted.is_some() || walk.items.len() >= walk.enough {
+                    return Ok(interrupted);
                 }
             }
-            items.push(summary);
         }
-        Ok(None)
+        walk.sift(candidates).await
     }
 
     /// One exchange, whole.
@@ -157,6 +211,17 @@ impl Store {
         query.push_bind(id);
         let row = query.fetch_optional(&self.reads).await?;
         row.map(|row| Ok((summary(&row)?, detail(&row, 20)?))).transpose()
+    }
+}
+
+impl Walk {
+    /// Keeps of the rows those that fit; where the time ran out before all were asked, the last one that was.
+    async fn sift(&mut self, rows: Vec<Candidate>) -> Result<Option<Uuid>, StoreError> {
+        let count = rows.len();
+        let asked = sift(&self.search, rows, self.until).await?;
+        let interrupted = if asked.len() < count { asked.last().map(|last| last.id) } else { None };
+        self.items.extend(asked.into_iter().filter_map(|asked| asked.found));
+        Ok(interrupted)
     }
 }
 
@@ -179,17 +244,21 @@ pub(super) fn summary(row: &Row) -> Result<Summary, StoreError> {
         request_bytes: row.number(13)?,
         response_bytes: row.number(14)?,
         content_type: row.get(15)?,
-        outcome: outcome(i32::try_from(row.get::<i64>(16)?).unwrap_or(-1)),
+        outcome: outcome(i32::try_from(row.get::<i64>(16)?).unwrap_or(-1)).unwrap_or("unknown"),
         error: row.get(17)?,
         client: row.get(18)?,
         filters: filters.split_terminator(' ').map(str::to_owned).collect(),
     })
 }
 
-pub(super) fn detail(row: &Row, column: usize) -> Result<Exchange, StoreError> {
+fn detail(row: &Row, column: usize) -> Result<Exchange, StoreError> {
+    unpack(row.get(column)?, row.get(column + 1)?)
+}
+
+/// The whole message.
+pub(super) fn unpack(coding: i64, bytes: &[u8]) -> Result<Exchange, StoreError> {
     let damaged = || StoreError::Damaged("a recorded exchange");
-    let bytes: &[u8] = row.get(column + 1)?;
-    if row.get::<i64>(column)? != ZSTD {
+    if coding != ZSTD {
         return Exchange::decode(bytes).map_err(|_| damaged());
     }
     let plain = zstd::bulk::decompress(bytes, MAX_DETAIL).map_err(|_| damaged())?;
@@ -197,16 +266,15 @@ pub(super) fn detail(row: &Row, column: usize) -> Result<Exchange, StoreError> {
 }
 
 /// The word of an outcome; an agent of a later version may know more of them.
-pub(super) fn outcome(number: i32) -> &'static str {
-    match Outcome::try_from(number) {
-        Ok(Outcome::Complete) => "complete",
-        Ok(Outcome::ClientGone) => "client-gone",
-        Ok(Outcome::UpstreamFailed) => "upstream-failed",
-        Ok(Outcome::FilterAnswered) => "filter-answered",
-        Ok(Outcome::FilterFailed) => "filter-failed",
-        Ok(Outcome::Refused) => "refused",
-        Ok(Outcome::Upgraded) => "upgraded",
-        Ok(Outcome::ShutDown) => "shut-down",
-        Err(_) => "unknown",
-    }
+pub(super) fn outcome(number: i32) -> Option<&'static str> {
+    Some(match Outcome::try_from(number).ok()? {
+        Outcome::Complete => "complete",
+        Outcome::ClientGone => "client-gone",
+        Outcome::UpstreamFailed => "upstream-failed",
+        Outcome::FilterAnswered => "filter-answered",
+        Outcome::FilterFailed => "filter-failed",
+        Outcome::Refused => "refused",
+        Outcome::Upgraded => "upgraded",
+        Outcome::ShutDown => "shut-down",
+    })
 }

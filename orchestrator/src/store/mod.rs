@@ -23,7 +23,7 @@ mod writer;
 
 use std::{io, sync::Arc, time::Duration};
 
-use tokio::time::timeout;
+use tokio::{sync::Semaphore, time::timeout};
 
 pub(crate) use access::{AccessToken, Audited, User};
 pub(crate) use agents::{Agent, AgentRow, Outcome};
@@ -42,6 +42,8 @@ use sql::{Pool, Sql, Transaction};
 
 /// For the database to say that it is there.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
+/// Searches that unpack whole messages, at a time.
+const UNPACKING: usize = 2;
 
 /// The database cannot answer, and why.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +99,8 @@ pub(crate) struct Store {
     reads: Pool,
     writes: Pool,
     writer: writer::Writer,
+    /// For searches that unpack whole messages: the readers are for others too.
+    unpacking: Semaphore,
 }
 
 impl Store {
@@ -117,7 +121,7 @@ impl Store {
             }
         };
         let writer = writer::Writer::start(writes.clone(), limits.queued_bytes, telemetry);
-        Ok(Self { reads, writes, writer })
+        Ok(Self { reads, writes, writer, unpacking: Semaphore::new(UNPACKING) })
     }
 
     /// Takes rows when there is room for them; `done` hears when they are on disk.

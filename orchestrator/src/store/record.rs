@@ -1,15 +1,17 @@
 //! A recorded exchange as an agent sent it becomes a row, or is refused: columns for what is listed and searched, and
 //! the whole message, packed where that pays. Pure.
 
+use std::borrow::Cow;
+
 use prost::Message as _;
 use uuid::{Uuid, Variant};
-use weir_proto::v1::{Exchange, Field, Request};
+use weir_proto::v1::{Exchange, Field, Receipt, Request};
 
 /// 9999-12-31T23:59:59Z in microseconds: what RFC 3339 can say.
 const LAST_US: u64 = 253_402_300_799_000_000;
 /// Of a column, bytes. The whole is in the detail.
-const LONG: usize = 8 << 10;
-const SHORT: usize = 1 << 10;
+pub(super) const LONG: usize = 8 << 10;
+pub(super) const SHORT: usize = 1 << 10;
 /// Below this packing saves less than it costs.
 const PACK_FROM: usize = 512;
 /// Of the database, bytes.
@@ -150,7 +152,8 @@ fn field<'a>(headers: &'a [Field], name: &str) -> Option<&'a [u8]> {
     headers.iter().find(|field| field.name.eq_ignore_ascii_case(name)).map(|field| &field.value[..])
 }
 
-fn content_type(headers: &[Field]) -> String {
+/// Of the media type, what the column holds.
+pub(super) fn content_type(headers: &[Field]) -> String {
     let value = field(headers, "content-type").unwrap_or_default();
     cut(&String::from_utf8_lossy(&value[..value.len().min(SHORT)]), SHORT)
 }
@@ -165,11 +168,16 @@ pub(super) fn host(request: &Request) -> String {
     weir_query::bare_host(host).to_ascii_lowercase()
 }
 
+/// Of the receipts those that a column has room for; a name that is none was made up.
+pub(super) fn receipts(exchange: &Exchange) -> impl Iterator<Item = &Receipt> {
+    exchange.filters.iter().take(64).filter(|receipt| receipt.name.parse::<weir_artifact::Name>().is_ok())
+}
+
 /// Names of the filters it met, each followed by a space.
 fn filters(exchange: &Exchange) -> String {
     let mut names = String::new();
-    for receipt in exchange.filters.iter().take(64) {
-        if receipt.name.parse::<weir_artifact::Name>().is_ok() && !names.split(' ').any(|name| name == receipt.name) {
+    for receipt in receipts(exchange) {
+        if !names.split(' ').any(|name| name == receipt.name) {
             names.push_str(&receipt.name);
             names.push(' ');
         }
@@ -177,8 +185,14 @@ fn filters(exchange: &Exchange) -> String {
     names
 }
 
+/// Of a text, what a column holds: so many bytes, and no NUL, at which databases would end it.
+pub(super) fn column(text: &str, most: usize) -> Cow<'_, str> {
+    let text = &text[..text.floor_char_boundary(most)];
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
+}
+
 fn cut(text: &str, most: usize) -> String {
-    text[..text.floor_char_boundary(most)].to_owned()
+    column(text, most).into_owned()
 }
 
 #[cfg(test)]
@@ -236,6 +250,7 @@ mod tests {
     #[test]
     fn columns_are_bounded_at_a_character() {
         assert_eq!(cut("aé", 2), "a");
+        assert_eq!(cut("a\0b", 2), "a\u{fffd}");
         let request = Request { path: "é".repeat(LONG), ..Request::default() };
         assert!(check(&Exchange { request: Some(request), ..exchange() }).unwrap().path.len() <= LONG);
     }

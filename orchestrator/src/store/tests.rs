@@ -12,14 +12,14 @@ use crate::{Retention, tokens};
 const NOW_US: u64 = 1_700_000_000_000_000;
 
 /// Where a store of one test keeps things.
-struct Place {
+pub(super) struct Place {
     database: Database,
     _dir: tempfile::TempDir,
     _postgres: Option<weir_testkit::postgres::Database>,
 }
 
 impl Place {
-    async fn new(dialect: Dialect) -> Self {
+    pub(super) async fn new(dialect: Dialect) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let file = Database::Sqlite(dir.path().join("weir.db"));
         let postgres = match dialect {
@@ -31,7 +31,7 @@ impl Place {
         Self { database, _dir: dir, _postgres: postgres }
     }
 
-    async fn open(&self) -> Store {
+    pub(super) async fn open(&self) -> Store {
         let limits = Limits { component_bytes: 1 << 20, queued_bytes: 1 << 20, push_time: Duration::from_secs(1) };
         Store::open(&self.database, limits, Arc::new(Telemetry::new())).await.unwrap()
     }

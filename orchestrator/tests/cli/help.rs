@@ -46,7 +46,11 @@ fn arguments_that_are_wrong_are_told_on_stderr_with_code_2() {
         (&["push-filter"], "<FILE>"),
         (&["filters", "show", "../etc"], "is not a name"),
         (&["join-token", "--expires-in", "soon"], "is no duration"),
-        (&["traffic", "status:abc"], "query, column 8: expected a status"),
+        (
+            &["traffic", "status:abc"],
+            "query, column 8: expected a status such as 404, 4xx, 200..299 or >=400\n  status:abc\n         ^",
+        ),
+        (&["traffic", "method:GET hots:a"], "did you mean `host`?\n  method:GET hots:a\n             ^"),
         (&["traffic", "--follow", "--format", "har"], "a HAR file has an end"),
         (&["agents", "--orchestrator", "ftp://127.0.0.1"], "expected http://HOST:PORT"),
         (&["serve", "--config", "/nonexistent"], "/nonexistent"),

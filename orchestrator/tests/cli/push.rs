@@ -133,8 +133,13 @@ fn arguments_are_checked_before_anything_is_sent() {
     let server = Server::with_key();
     let file = server.file("block.wasm", component::filter(&["http"], "1"));
     for (arguments, says) in [
-        (["--match", "hots:a"], "--match: query, column 1: there is no field `hots`"),
+        (
+            ["--match", "hots:a"],
+            "--match: query, column 1: there is no field `hots`: did you mean `host`?\n  hots:a\n  ^",
+        ),
         (["--match", "host:a status:200"], "--match: query, column 8: `status` is not known when the request arrives"),
+        (["--match", "body~x"], "--match: query, column 1: `body` is not known when the request arrives"),
+        (["--match", "host:a login"], "--match: query, column 8: a word without a field says too little here"),
         (["--config", "{"], "--config is not JSON"),
         (["--limit", "cpu_ms=0"], "limits.cpu_ms is 0"),
         (["--limit", "cpu=1"], "--limit cpu=1: unknown field `cpu`"),

@@ -7,14 +7,20 @@ use crate::harness::{Running, exchange, id};
 
 fn traffic() -> Vec<Exchange> {
     let mut plain = exchange("a.example.com", "/one?x=/two", 200);
-    plain.connection = Some(Connection { entry: "socks5".into(), user: "Ann".into(), ..Connection::default() });
+    plain.connection = Some(Connection {
+        entry: "socks5".into(),
+        user: "Ann".into(),
+        client_address: "192.0.2.7:51034".into(),
+        ..Connection::default()
+    });
     plain.request.as_mut().unwrap().headers = vec![Field { name: "X-Team".into(), value: b"red"[..].into() }];
     let mut json = exchange("b.Example.com:8443", "/two", 404);
     let headers = &mut json.response.as_mut().unwrap().headers;
     headers.push(Field { name: "Content-Type".into(), value: b"application/hal+json; charset=utf-8"[..].into() });
-    json.response.as_mut().unwrap().body = Some(Body { data: b"{}"[..].into(), size: 2048 });
+    json.response.as_mut().unwrap().body = Some(Body { data: b"{\"Token\": 7}"[..].into(), size: 2048 });
+    json.request.as_mut().unwrap().version = "HTTP/2".into();
     json.duration_us = 300_000;
-    json.filters = vec![Receipt { name: "block".into(), ..Receipt::default() }];
+    json.filters = vec![Receipt { name: "block".into(), verdict: "next".into(), changed: true, ..Receipt::default() }];
     let mut failed = exchange("example.com", "/[three]*", 200);
     failed.response = None;
     failed.outcome = Outcome::UpstreamFailed.into();
@@ -79,6 +85,27 @@ async fn every_field_finds_what_it_says() {
         ("(host:example.com or status:404) -filter:block", "2"),
         ("host:a.example.com status:200 method:GET", "0"),
         ("not (status:404 or outcome:upstream-failed)", "0"),
+        ("two", "01"),
+        ("\"x=/TWO\"", "0"),
+        ("url:https://b.example.com:8443/two", "1"),
+        ("host~^[ab][.] or host~^x", "01"),
+        ("host:*.example.com -host:a.*", "1"),
+        (r#"path~"^/(one|two)$" status:2xx"#, "0"),
+        ("client:192.0.2.7", "0"),
+        ("request.size:0 status:4xx", "1"),
+        ("header.content-type:*json*", "1"),
+        ("request.header.content-type:*", ""),
+        ("response.header.content-type~json", "1"),
+        ("body:token", "1"),
+        ("request.body:token", ""),
+        (r#"response.body~"\btoken\": \d""#, "1"),
+        ("filter:block=changed", "1"),
+        ("filter:block=failed", ""),
+        ("is:error", "2"),
+        ("is:h2 is:truncated is:changed", "1"),
+        ("is:tls -is:h2", "0"),
+        ("after:-1h before:-0s", "012"),
+        ("before:2020-01-01", ""),
     ] {
         let mut found = running.person.ids(query, 2).await;
         found.reverse();
@@ -109,6 +136,7 @@ async fn a_fault_says_where() {
     for (path, word, column) in [
         ("query=host:a%20hots:b", "bad-query", json!(8)),
         ("query=(", "bad-query", json!(2)),
+        ("query=host:a%20path~%22%5B%22", "bad-query", json!(14)),
         ("limit=0", "bad-request", json!(null)),
         ("limit=501", "bad-request", json!(null)),
         ("limit=x", "bad-request", json!(null)),
@@ -121,4 +149,19 @@ async fn a_fault_says_where() {
         assert_eq!(problem["type"], format!("urn:weir:problem:{word}"), "{problem}");
         assert_eq!(problem["column"], column, "{problem}");
     }
+}
+
+#[tokio::test]
+async fn a_page_says_how_far_it_looked() {
+    let running = Running::start().await;
+    let agent = running.agent().await;
+    let traffic: Vec<Exchange> = (0..5).map(|n| exchange("a.example", &format!("/{n}"), 200)).collect();
+    agent.record(traffic.clone()).await;
+    let page = running.person.get("/api/v1/exchanges?limit=2").await;
+    let third = uuid::Uuid::parse_str(&id(&traffic[3])).unwrap().get_timestamp().unwrap().to_unix();
+    let to = page["searched_to"].as_str().unwrap();
+    let ms = format!(".{:03}000Z", third.1 / 1_000_000);
+    assert!(to.ends_with(&ms), "{to} is not at {ms}");
+    let all = running.person.get("/api/v1/exchanges?limit=5").await;
+    assert_eq!((&all["next"], &all["searched_to"]), (&json!(null), &json!(null)));
 }

@@ -19,13 +19,27 @@ use super::{
 
 /// Search recorded exchanges
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(args_conflicts_with_subcommands = true, after_long_help = QUERIES)]
 pub(crate) struct Traffic {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
     search: Search,
 }
+
+const QUERIES: &str = "\
+Queries (docs/query.md has all of it):
+  host:*.example.com  path:/admin*  url:*id=7*  login  \"two words\"
+  method:GET  scheme:https  status:404  status:5xx  status:>=400
+  header.x-foo:bar  request.header.NAME  response.header.NAME  type:json
+  body:token  request.body~\"id=[0-9]+\"  path~^/v[0-9]/
+  size:>1MB  request.size:0  duration:>200ms  first-byte:>1s
+  user:ann  client:192.0.2.7  agent:edge-1  entry:socks5
+  filter:block  filter:block=failed  tag:geo.country=DE
+  error:*refused*  outcome:client-gone  id:0199aa*
+  is:error|answered|changed|truncated|websocket|h2|tls|intercepted
+  after:2026-11-20  before:2026-11-20T08:00  after:-15m
+  Side by side is `and`; `or`, `not` or `-`, parentheses.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -97,7 +111,7 @@ impl Search {
     async fn run(self) -> Result<(), Failure> {
         let query = self.query.as_deref().unwrap_or_default();
         // The server would say the same; this saves the way and keeps the exit code of a usage error.
-        Query::parse(query).map_err(|error| Failure::Usage(error.to_string()))?;
+        Query::parse(query).map_err(|error| Failure::Usage(error.shown(query)))?;
         if self.follow && self.format == Format::Har {
             return Err(Failure::Usage("--follow goes with table and json: a HAR file has an end".to_owned()));
         }
