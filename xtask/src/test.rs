@@ -48,6 +48,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     step("format", &mut cargo(&["fmt", "--all", "--check"]))?;
     eprintln!("==> filters");
     let missing = filters::build()?.missing;
+    languages::har_validator(&target_dir()?)?;
     let everything = ["--workspace", "--all-targets"];
     step("lints", cargo(&["clippy"]).args(everything).args(["--quiet", "--", "--deny", "warnings"]))?;
     step("build", cargo(&["build"]).args(everything))?;

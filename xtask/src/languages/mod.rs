@@ -86,6 +86,11 @@ pub(crate) struct Outcome {
     pub(crate) result: Result<Vec<u8>, String>,
 }
 
+/// The judge of HTTP Archives, for tests of the orchestrator; from npm, as the tools are.
+pub(crate) fn har_validator(target: &Path) -> anyhow::Result<()> {
+    Tools::new(&target.join("guests")).npm("har-validator", "5.1.5").map(drop)
+}
+
 /// Builds what changed since last time.
 pub(crate) fn build(target: &Path) -> anyhow::Result<Vec<Outcome>> {
     bindings::refresh()?;

@@ -1,0 +1,70 @@
+//! Exchanges written as an archive and read again are the same, but for their ids and the agent.
+#![cfg(test)]
+
+mod exchanges;
+
+use exchanges::exchange;
+use proptest::prelude::*;
+use serde_json::Value;
+use weir_har::{Recorder, begin, end, entry, read};
+use weir_proto::v1::Exchange;
+
+const RECORDER: Recorder<'_> = Recorder { id: "0199aa3c-7b1e-7c3a-9f00-0123456789ab", name: "edge-1" };
+
+fn archive(exchanges: &[Exchange]) -> String {
+    let entries: Vec<String> = exchanges.iter().map(|exchange| entry(exchange, RECORDER).to_string()).collect();
+    format!("{}{}{}", begin("0.1.0"), entries.join(","), end())
+}
+
+fn imported(text: &str) -> Vec<Exchange> {
+    let mut found = Vec::new();
+    read(text.as_bytes(), |one| {
+        assert_eq!(one.index, found.len());
+        found.push(one.exchange);
+        true
+    })
+    .unwrap();
+    found
+}
+
+/// Without what is another's after an import.
+fn without_ids(text: &str) -> Value {
+    let mut value: Value = serde_json::from_str(text).unwrap();
+    for entry in value["log"]["entries"].as_array_mut().unwrap() {
+        let extra = entry["_weir"].as_object_mut().unwrap();
+        extra.remove("id");
+        extra["agent"].as_object_mut().unwrap().remove("id");
+    }
+    value
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn export_import_export_is_equal_up_to_ids(exchanges in prop::collection::vec(exchange(), 1..4)) {
+        let first = archive(&exchanges);
+        let found = imported(&first);
+        prop_assert_eq!(found.len(), exchanges.len());
+        prop_assert_eq!(without_ids(&archive(&found)), without_ids(&first));
+        // The same file gives the same ids.
+        prop_assert_eq!(imported(&first), found);
+    }
+
+    #[test]
+    fn an_entry_is_as_long_as_its_parts(exchange in exchange()) {
+        let entry = entry(&exchange, RECORDER);
+        let millis = |of: &Value| of.as_f64().filter(|millis| *millis >= 0.0).unwrap_or(0.0);
+        let timings = &entry["timings"];
+        let sum: f64 = ["blocked", "dns", "connect", "send", "wait", "receive"].iter().map(|part| millis(&timings[part])).sum();
+        prop_assert!((sum - millis(&entry["time"])).abs() < 0.002, "{}", entry);
+    }
+
+    #[test]
+    fn bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = read(&bytes[..], |_| true);
+        let mut text = br#"{"log":{"entries":["#.to_vec();
+        text.extend(bytes);
+        let _ = read(&text[..], |_| true);
+    }
+}
