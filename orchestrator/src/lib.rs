@@ -4,12 +4,14 @@
 mod access;
 pub mod cli;
 mod clock;
+mod compare;
 mod components;
 mod config;
 mod database;
 mod disk;
 mod fleet;
 mod grpc;
+mod import;
 mod in_transit;
 mod open_files;
 mod orchestrator;

@@ -1,6 +1,6 @@
 //! What gRPC and REST both stand on.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use parking_lot::RwLock;
 use tokio::sync::Semaphore;
@@ -23,4 +23,10 @@ pub(crate) struct Orchestrator {
     pub(crate) in_transit: InTransit,
     /// Turns of pushes, whose bodies are large.
     pub(crate) pushing: Semaphore,
+    /// Turns of exports: each holds an exchange in two forms.
+    pub(crate) exporting: Arc<Semaphore>,
+    /// The turn of imports.
+    pub(crate) importing: Arc<Semaphore>,
+    /// Where an import lies while it is looked at.
+    pub(crate) scratch: PathBuf,
 }

@@ -32,6 +32,8 @@ const RETENTION: Duration = Duration::from_secs(60);
 const AUDIT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// Pushes in memory at a time.
 const PUSHES: usize = 2;
+/// Exports that are written at a time.
+const EXPORTS: usize = 4;
 /// Requests in progress may finish for so long after a signal.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -121,6 +123,9 @@ impl Server {
             passwords: Passwords::default(),
             in_transit: InTransit::default(),
             pushing: Semaphore::new(PUSHES),
+            exporting: Arc::new(Semaphore::new(EXPORTS)),
+            importing: Arc::new(Semaphore::new(1)),
+            scratch: dir.clone(),
         });
 
         let (rest, rest_address) = bind("REST", config.rest).await?;

@@ -16,7 +16,7 @@ use crate::{
     clock::{now_us, rfc3339},
     fleet::Fleet,
     orchestrator::Orchestrator,
-    store::AgentRow,
+    store::{AgentRow, IMPORT_AGENT},
 };
 
 /// An agent that joined.
@@ -24,6 +24,8 @@ use crate::{
 pub(super) struct AgentItem {
     #[schema(value_type = String, format = "uuid")]
     id: Uuid,
+    /// `agent`; `import` for what imported exchanges are shown under, which is none
+    kind: &'static str,
     /// Host name, for people.
     name: String,
     group: String,
@@ -102,7 +104,7 @@ pub(super) async fn list(
 #[utoipa::path(delete, path = "/api/v1/agents/{id}", operation_id = "revokeAgent", tag = "agents", params(("id" = String, Path,)),
     responses((status = 204), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn revoke(State(orchestrator): State<Arc<Orchestrator>>, Id(id): Id) -> Result<StatusCode, Problem> {
-    if !orchestrator.store.revoke_agent(id, now_us()).await? {
+    if id == IMPORT_AGENT || !orchestrator.store.revoke_agent(id, now_us()).await? {
         return Err(Problem::not_found(format!("there is no agent {id}")));
     }
     orchestrator.fleet.announce_revocation();
@@ -121,6 +123,7 @@ fn item(fleet: &Fleet, row: AgentRow, filters: Vec<FilterOutcome>) -> AgentItem 
     };
     AgentItem {
         id: row.agent.id,
+        kind: if row.agent.id == IMPORT_AGENT { "import" } else { "agent" },
         name: row.name,
         group: row.agent.group,
         state,

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::{
     exchanges::{ExchangeItem, Which, item},
+    fields::{Selection, Told},
     input::{Paging, Params, cursor},
     problem::Problem,
 };
@@ -16,7 +17,8 @@ use crate::{orchestrator::Orchestrator, store};
 /// Some of what came.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Arrivals {
-    items: Vec<ExchangeItem>,
+    #[schema(value_type = Vec<ExchangeItem>)]
+    items: Vec<Told>,
     /// For `cursor`, to ask for what comes next; there is always one.
     next: String,
     /// Exchanges behind the cursor that retention deleted before they could be told, whatever the query.
@@ -31,6 +33,7 @@ pub(super) async fn list(
     State(orchestrator): State<Arc<Orchestrator>>,
     Params(which): Params<Which>,
 ) -> Result<Json<Arrivals>, Problem> {
+    let selection = Selection::of(which.fields.as_deref())?;
     let query = weir_query::Query::parse(which.query.as_deref().unwrap_or_default());
     let query = query.map_err(|error| Problem::bad_query(&error))?;
     let paging = Paging { limit: which.limit, cursor: which.cursor };
@@ -38,5 +41,9 @@ pub(super) async fn list(
     let after = paging.place()?.map(|place| i64::try_from(u128::from_be_bytes(place)).unwrap_or(i64::MAX));
     let store::Arrivals { items, next, skipped } = orchestrator.store.arrivals(&query, after, paging.limit()?).await?;
     let next = cursor(u128::from(next.unsigned_abs()).to_be_bytes());
-    Ok(Json(Arrivals { items: items.into_iter().map(item).collect(), next, skipped }))
+    Ok(Json(Arrivals {
+        items: items.into_iter().map(|summary| selection.told(item(summary))).collect(),
+        next,
+        skipped,
+    }))
 }

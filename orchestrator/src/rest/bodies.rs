@@ -1,35 +1,45 @@
-//! `/api/v1/exchanges/{id}/…/body`: captured bytes, as data. They came from anywhere, so nothing here lets a browser
-//! take them for a page of ours.
+//! `/api/v1/exchanges/{id}/…/body`: captured bytes, whole or a part, as sent or decoded. They came from anywhere, so nothing
+//! here lets a browser take them for a page of ours: they are an attachment, what their kind is nobody guesses, and if one
+//! showed them all the same, they would run nowhere.
 
 use std::sync::Arc;
 
 use axum::{
     extract::State,
-    http::{HeaderMap, HeaderName, HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
+use weir_har::coding;
 use weir_proto::v1::{self, Field};
 
 use super::{
     input::{Id, Params},
     problem::Problem,
+    range::{Part, part},
 };
 use crate::orchestrator::Orchestrator;
 
 const SIZE: HeaderName = HeaderName::from_static("weir-body-size");
 const TRUNCATED: HeaderName = HeaderName::from_static("weir-body-truncated");
 const ENCODING: HeaderName = HeaderName::from_static("weir-content-encoding");
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+/// What a body may grow to when it is decoded.
+const DECODED_BYTES: usize = 32 << 20;
 
-/// Which version of the message.
+/// Which version of the message, and in which form.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Side {
     /// `filtered` for a request as the upstream got it, `original` for a response as the upstream sent it
     side: Option<SideName>,
+    /// Undo the Content-Encoding (gzip, deflate, br, zstd), to at most 32 MiB
+    decoded: Option<Flag>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
@@ -39,16 +49,35 @@ enum SideName {
     Original,
 }
 
+/// `?decoded` says as much as `?decoded=true`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+pub(super) enum Flag {
+    #[serde(rename = "true", alias = "")]
+    True,
+    #[serde(rename = "false")]
+    False,
+}
+
 /// The captured bytes of the request's body.
-#[utoipa::path(get, path = "/api/v1/exchanges/{id}/request/body", operation_id = "getRequestBody", tag = "exchanges", params(("id" = String, Path,), Side),
+#[utoipa::path(get, path = "/api/v1/exchanges/{id}/request/body", operation_id = "getRequestBody", tag = "exchanges",
+    params(("id" = String, Path,), Side, ("Range" = Option<String>, Header, description = "One range of bytes (RFC 9110 section 14)"),
+    ("If-Range" = Option<String>, Header, description = "An ETag that was given"), ("If-None-Match" = Option<String>, Header,)),
     responses((status = 200, content_type = "application/octet-stream", description = "The captured bytes with the \
-    message's own Content-Type; `Weir-Body-Size` is the true size, `Weir-Body-Truncated` says whether some are missing, \
-    `Weir-Content-Encoding` is the message's Content-Encoding"),
-    (status = 404, body = Problem, content_type = "application/problem+json")))]
+    message's own Content-Type; `Weir-Body-Size` is the true size on the wire, `Weir-Body-Truncated` says whether some are missing, \
+    `Weir-Content-Encoding` is the message's Content-Encoding, unless it was undone"),
+    (status = 206, content_type = "application/octet-stream", description = "The part of them that was asked for"),
+    (status = 304, description = "As `If-None-Match` has it"),
+    (status = 400, body = Problem, content_type = "application/problem+json"),
+    (status = 404, body = Problem, content_type = "application/problem+json"),
+    (status = 416, body = Problem, content_type = "application/problem+json", description = "Nothing of it lies there"),
+    (status = 422, body = Problem, content_type = "application/problem+json", description = "It cannot be decoded: the coding \
+    is not known, or the bytes are not what it says, or grow beyond the bound")))]
 pub(super) async fn request(
     State(orchestrator): State<Arc<Orchestrator>>,
     Id(id): Id,
-    Params(Side { side }): Params<Side>,
+    Params(Side { side, decoded }): Params<Side>,
+    method: Method,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let exchange = whole(&orchestrator, id).await?;
     let request = match side {
@@ -57,17 +86,27 @@ pub(super) async fn request(
         Some(SideName::Original) => return Err(Problem::bad_request("a request's side is `filtered`, or none")),
     };
     let request = request.ok_or_else(|| Problem::not_found("no filter changed the request of this exchange"))?;
-    Ok(body(id, "request", request.body, &request.headers))
+    let stored = Stored { id, what: "request", body: request.body.unwrap_or_default(), fields: request.headers };
+    stored.answer(decoded == Some(Flag::True), &method, &headers).await
 }
 
 /// The captured bytes of the response's body.
-#[utoipa::path(get, path = "/api/v1/exchanges/{id}/response/body", operation_id = "getResponseBody", tag = "exchanges", params(("id" = String, Path,), Side),
+#[utoipa::path(get, path = "/api/v1/exchanges/{id}/response/body", operation_id = "getResponseBody", tag = "exchanges",
+    params(("id" = String, Path,), Side, ("Range" = Option<String>, Header, description = "One range of bytes (RFC 9110 section 14)"),
+    ("If-Range" = Option<String>, Header, description = "An ETag that was given"), ("If-None-Match" = Option<String>, Header,)),
     responses((status = 200, content_type = "application/octet-stream", description = "As for the request's"),
-    (status = 404, body = Problem, content_type = "application/problem+json")))]
+    (status = 206, content_type = "application/octet-stream", description = "The part of them that was asked for"),
+    (status = 304, description = "As `If-None-Match` has it"),
+    (status = 400, body = Problem, content_type = "application/problem+json"),
+    (status = 404, body = Problem, content_type = "application/problem+json"),
+    (status = 416, body = Problem, content_type = "application/problem+json", description = "Nothing of it lies there"),
+    (status = 422, body = Problem, content_type = "application/problem+json", description = "It cannot be decoded")))]
 pub(super) async fn response(
     State(orchestrator): State<Arc<Orchestrator>>,
     Id(id): Id,
-    Params(Side { side }): Params<Side>,
+    Params(Side { side, decoded }): Params<Side>,
+    method: Method,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let exchange = whole(&orchestrator, id).await?;
     let (response, missing) = match side {
@@ -76,7 +115,8 @@ pub(super) async fn response(
         Some(SideName::Filtered) => return Err(Problem::bad_request("a response's side is `original`, or none")),
     };
     let response = response.ok_or_else(|| Problem::not_found(missing))?;
-    Ok(body(id, "response", response.body, &response.headers))
+    let stored = Stored { id, what: "response", body: response.body.unwrap_or_default(), fields: response.headers };
+    stored.answer(decoded == Some(Flag::True), &method, &headers).await
 }
 
 async fn whole(orchestrator: &Orchestrator, id: Uuid) -> Result<v1::Exchange, Problem> {
@@ -84,22 +124,93 @@ async fn whole(orchestrator: &Orchestrator, id: Uuid) -> Result<v1::Exchange, Pr
     found.map(|(_, exchange)| exchange).ok_or_else(|| Problem::not_found(format!("there is no exchange {id}")))
 }
 
-fn body(id: Uuid, what: &str, body: Option<v1::Body>, fields: &[Field]) -> Response {
-    let body = body.unwrap_or_default();
-    let mut headers = HeaderMap::new();
-    let unknown = HeaderValue::from_static("application/octet-stream");
-    headers.insert(header::CONTENT_TYPE, value(fields, "content-type").unwrap_or(unknown));
-    if let Some(encoding) = value(fields, "content-encoding") {
-        headers.insert(ENCODING, encoding);
+/// A body and the fields of its message.
+struct Stored {
+    id: Uuid,
+    what: &'static str,
+    body: v1::Body,
+    fields: Vec<Field>,
+}
+
+impl Stored {
+    async fn answer(self, decoded: bool, method: &Method, asked: &HeaderMap) -> Result<Response, Problem> {
+        let mut truncated = (self.body.data.len() as u64) < self.body.size;
+        let mut data = self.body.data.clone();
+        if decoded {
+            let complete;
+            (data, complete) = decode(&self.fields, data).await?;
+            if !complete && !truncated {
+                return Err(Problem::unprocessable("coding", "the body ends before its Content-Encoding does"));
+            }
+            truncated = !complete || truncated;
+        }
+        let tag = format!("\"{}\"", hex(&Sha256::digest(&data)[..16]));
+        let length = data.len() as u64;
+        let mut headers = self.headers(decoded, truncated);
+        if let Ok(tag) = HeaderValue::try_from(&tag) {
+            headers.insert(header::ETAG, tag);
+        }
+        match part(method, asked, &tag, length) {
+            Part::Whole => Ok((headers, data).into_response()),
+            Part::NotModified => Ok((StatusCode::NOT_MODIFIED, headers).into_response()),
+            Part::Range(first, last) => {
+                put(&mut headers, header::CONTENT_RANGE, format!("bytes {first}-{last}/{length}"));
+                // Within the length, which is that of a slice.
+                let range = usize::try_from(first).unwrap_or(usize::MAX)..=usize::try_from(last).unwrap_or(0);
+                Ok((StatusCode::PARTIAL_CONTENT, headers, data.slice(range)).into_response())
+            }
+            Part::Unsatisfiable => {
+                let problem =
+                    Problem::not_satisfiable(format!("there are {length} bytes of it, and none in this range"));
+                let mut response = problem.into_response();
+                put(response.headers_mut(), header::CONTENT_RANGE, format!("bytes */{length}"));
+                Ok(response)
+            }
+        }
     }
-    let name = format!("attachment; filename=\"{id}-{what}.bin\"");
-    if let Ok(name) = HeaderValue::try_from(name) {
-        headers.insert(header::CONTENT_DISPOSITION, name);
+
+    fn headers(&self, decoded: bool, truncated: bool) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let unknown = HeaderValue::from_static("application/octet-stream");
+        headers.insert(header::CONTENT_TYPE, value(&self.fields, "content-type").unwrap_or(unknown));
+        headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
+        if let Some(encoding) = value(&self.fields, "content-encoding").filter(|_| !decoded) {
+            headers.insert(ENCODING, encoding);
+        }
+        let name = format!("attachment; filename=\"{}-{}.bin\"", self.id, self.what);
+        put(&mut headers, header::CONTENT_DISPOSITION, name);
+        headers.insert(SIZE, self.body.size.into());
+        headers.insert(TRUNCATED, HeaderValue::from_static(if truncated { "true" } else { "false" }));
+        headers
     }
-    headers.insert(SIZE, body.size.into());
-    let truncated = (body.data.len() as u64) < body.size;
-    headers.insert(TRUNCATED, HeaderValue::from_static(if truncated { "true" } else { "false" }));
-    (headers, body.data).into_response()
+}
+
+/// The bytes without their codings, and whether these came to their ends.
+async fn decode(fields: &[Field], data: Bytes) -> Result<(Bytes, bool), Problem> {
+    let named: Vec<&[u8]> = fields
+        .iter()
+        .filter(|field| field.name.eq_ignore_ascii_case("content-encoding"))
+        .map(|field| &field.value[..])
+        .collect();
+    let refuse = |error: coding::CodingError| Problem::unprocessable("coding", format!("Content-Encoding: {error}"));
+    let codings = coding::codings(&named.join(&b',')).map_err(refuse)?;
+    if codings.is_empty() {
+        return Ok((data, true));
+    }
+    let decoded = tokio::task::spawn_blocking(move || coding::decode(&codings, &data, DECODED_BYTES)).await;
+    let decoded = decoded.map_err(|_| Problem::unavailable())?.map_err(refuse)?;
+    Ok((decoded.bytes.into(), decoded.complete))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn put(headers: &mut HeaderMap, name: HeaderName, text: String) {
+    if let Ok(value) = HeaderValue::try_from(text) {
+        headers.insert(name, value);
+    }
 }
 
 fn value(fields: &[Field], name: &str) -> Option<HeaderValue> {

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use weir_proto::v1;
 
 use super::{
+    fields::{Selection, Told},
     input::{Id, Paging, Params, cursor},
     problem::Problem,
 };
@@ -25,6 +26,8 @@ pub(super) struct Which {
     pub(super) limit: Option<usize>,
     /// `next` of the page before
     pub(super) cursor: Option<String>,
+    /// Members of the items, with commas between them, such as `id,method,url`; all without it
+    pub(super) fields: Option<String>,
 }
 
 /// An exchange in a listing.
@@ -144,7 +147,8 @@ struct Receipt {
 /// Some of the exchanges that fit.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Found {
-    items: Vec<ExchangeItem>,
+    #[schema(value_type = Vec<ExchangeItem>)]
+    items: Vec<Told>,
     /// For `cursor`, to go on; null at the end.
     next: Option<String>,
     /// The time, RFC 3339, back to which was searched; null when that is all there is.
@@ -152,13 +156,14 @@ pub(super) struct Found {
 }
 
 /// Recorded exchanges, newest first. A page may hold fewer than `limit`, even none, and still have a `next`: the search
-/// stopped for the time it took, at `searched_to`.
+/// stopped for the time it took, at `searched_to`. With `fields`, items have these members alone.
 #[utoipa::path(get, path = "/api/v1/exchanges", operation_id = "listExchanges", tag = "exchanges", params(Which), responses(
     (status = 200, body = Found), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(
     State(orchestrator): State<Arc<Orchestrator>>,
     Params(which): Params<Which>,
 ) -> Result<Json<Found>, Problem> {
+    let selection = Selection::of(which.fields.as_deref())?;
     let query = weir_query::Query::parse(which.query.as_deref().unwrap_or_default());
     let query = query.map_err(|error| Problem::bad_query(&error))?;
     let paging = Paging { limit: which.limit, cursor: which.cursor };
@@ -167,7 +172,8 @@ pub(super) async fn list(
     // The time in the id is that of the order.
     let searched_to = page.next.and_then(|id| u64::try_from(id.as_u128() >> 80).ok()).map(|ms| rfc3339(ms * 1000));
     let next = page.next.map(|id| cursor(id.into_bytes()));
-    Ok(Json(Found { items: page.items.into_iter().map(item).collect(), next, searched_to }))
+    let items = page.items.into_iter().map(|summary| selection.told(item(summary)));
+    Ok(Json(Found { items: items.collect(), next, searched_to }))
 }
 
 /// One exchange.

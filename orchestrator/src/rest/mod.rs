@@ -4,15 +4,22 @@ mod agents;
 mod arrivals;
 mod audit;
 mod bodies;
+mod deletion;
+mod diff;
 mod exchanges;
+mod export;
+mod fields;
 mod filters;
 mod gate;
+mod import;
 mod input;
 mod join_tokens;
 mod metrics;
 mod open;
 mod problem;
 mod push;
+mod range;
+mod secrets;
 mod tokens;
 mod users;
 
@@ -65,9 +72,13 @@ fn router(orchestrator: Arc<Orchestrator>) -> Router {
     let largest = usize::try_from(orchestrator.limits.component_bytes).unwrap_or(usize::MAX) / 3 * 4 + (4 << 20);
     let push = post(push::push).layer(DefaultBodyLimit::max(largest)).asks(Publish);
     let api = Router::new()
-        .route("/exchanges", get(exchanges::list).asks(Read))
+        .route("/exchanges", get(exchanges::list).asks(Read).merge(delete(deletion::many).asks(Operate)))
         .route("/exchanges/arrivals", get(arrivals::list).asks(Read))
-        .route("/exchanges/{id}", get(exchanges::one).asks(Read))
+        .route("/exchanges/export", get(export::many).asks(Read))
+        .route("/exchanges/import", post(import::import).layer(DefaultBodyLimit::disable()).asks(Operate))
+        .route("/exchanges/{id}", get(exchanges::one).asks(Read).merge(delete(deletion::one).asks(Operate)))
+        .route("/exchanges/{id}/export", get(export::one).asks(Read))
+        .route("/exchanges/{id}/diff/{other}", get(diff::diff).asks(Read))
         .route("/exchanges/{id}/request/body", get(bodies::request).asks(Read))
         .route("/exchanges/{id}/response/body", get(bodies::response).asks(Read))
         .route("/filters", get(filters::list).asks(Read).merge(push))

@@ -30,6 +30,17 @@ pub(crate) struct Problem {
     /// Where a query is wrong, in characters from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     column: Option<usize>,
+    /// Where in what was sent something is wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Fault>,
+}
+
+/// One place, and what is wrong there.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Fault {
+    /// JSON Pointer (RFC 6901).
+    pointer: String,
+    detail: String,
 }
 
 impl Problem {
@@ -40,7 +51,14 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             column: None,
+            errors: Vec::new(),
         }
+    }
+
+    /// With the place in what was sent.
+    pub(super) fn at(mut self, pointer: String, detail: String) -> Self {
+        self.errors.push(Fault { pointer, detail });
+        self
     }
 
     pub(super) fn bad_request(detail: impl Into<String>) -> Self {
@@ -89,6 +107,10 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
     }
 
+    pub(super) fn not_satisfiable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::RANGE_NOT_SATISFIABLE, "range-not-satisfiable", detail)
+    }
+
     pub(super) fn too_slow(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::REQUEST_TIMEOUT, "too-slow", detail)
     }
@@ -100,6 +122,10 @@ impl Problem {
 
     pub(super) fn unprocessable(word: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, word, detail)
+    }
+
+    pub(super) fn not_all_stored(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "not-all-stored", detail)
     }
 
     pub(super) fn unavailable() -> Self {

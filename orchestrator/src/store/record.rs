@@ -51,7 +51,7 @@ pub(crate) struct Row {
 
 impl Row {
     /// What it holds of memory, about.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         512 + self.path.len() + self.detail.len()
     }
 

@@ -11,6 +11,8 @@ mod component;
 mod config;
 #[path = "../server/durability.rs"]
 mod durability;
+#[path = "../server/forms.rs"]
+mod forms;
 #[path = "../server/harness.rs"]
 mod harness;
 #[path = "../server/hostile.rs"]
@@ -33,6 +35,8 @@ mod revoke;
 #[path = "../server/search.rs"]
 mod search;
 mod several;
+#[path = "../server/single.rs"]
+mod single;
 #[path = "../server/sync.rs"]
 mod sync;
 

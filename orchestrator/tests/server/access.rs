@@ -14,6 +14,12 @@ const MATRIX: &[(&str, &[&str])] = &[
     ("listExchanges", &ROLES),
     ("getExchange", &ROLES),
     ("followExchanges", &ROLES),
+    ("exportExchanges", &ROLES),
+    ("exportExchange", &ROLES),
+    ("diffExchanges", &ROLES),
+    ("importExchanges", &["operator", "admin"]),
+    ("deleteExchange", &["operator", "admin"]),
+    ("deleteExchanges", &["operator", "admin"]),
     ("getRequestBody", &ROLES),
     ("getResponseBody", &ROLES),
     ("listFilters", &ROLES),
@@ -67,6 +73,7 @@ async fn every_address_by_every_role() {
                 let rules = MATRIX.iter().find(|(name, _)| *name == id);
                 let (_, roles) = rules.unwrap_or_else(|| panic!("who may {id}?"));
                 let url = path.replace("{id}", &uuid::Uuid::nil().to_string()).replace("{name}", "nobody");
+                let url = url.replace("{other}", &uuid::Uuid::nil().to_string());
                 let method: Method = method.to_uppercase().parse().unwrap();
                 let response = person.request(method, &url).json(&json!({})).send().await.unwrap();
                 let status = response.status();
@@ -82,6 +89,22 @@ async fn every_address_by_every_role() {
         }
     }
     assert_eq!(seen, MATRIX.len() * ROLES.len());
+}
+
+#[tokio::test]
+async fn what_is_hidden_is_shown_to_some_and_that_is_in_the_trail() {
+    let running = Running::start().await;
+    let admin = &running.person;
+    let export = "/api/v1/exchanges/export?reveal=true";
+    for (role, status) in [("viewer", 403), ("publisher", 403), ("operator", 200)] {
+        let person = admin.with(admin.made(role, role).await["token"].as_str().unwrap());
+        assert_eq!(person.status(Method::GET, "/api/v1/exchanges/export").await, 200, "{role}");
+        assert_eq!(person.status(Method::GET, export).await, status, "{role}");
+        let trail = admin.get(&format!("/api/v1/audit?actor=token:{role}")).await;
+        let [look] = &trail["items"].as_array().unwrap()[..] else { panic!("{trail}") };
+        assert_eq!((&look["action"], &look["object"]), (&json!("reveal"), &json!(export)));
+        assert_eq!(look["status"], status);
+    }
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod component;
 mod config;
 mod durability;
 mod files;
+mod forms;
 mod harness;
 mod hostile;
 mod join;
@@ -17,6 +18,7 @@ mod renew;
 mod rest;
 mod revoke;
 mod search;
+mod single;
 mod sync;
 
 /// The other test binary, `postgres`, runs the same files on the other database.

@@ -7,11 +7,17 @@ use serde_json::{Value, json};
 
 use crate::harness::Running;
 
-const CLOSED: [(&str, &str); 11] = [
+const CLOSED: [(&str, &str); 17] = [
     ("GET", "/api/v1/exchanges"),
     ("GET", "/api/v1/exchanges/0199aa3c-7b1e-7c3a-9f00-0123456789ab"),
     ("GET", "/api/v1/exchanges/0199aa3c-7b1e-7c3a-9f00-0123456789ab/request/body"),
     ("GET", "/api/v1/exchanges/0199aa3c-7b1e-7c3a-9f00-0123456789ab/response/body"),
+    ("DELETE", "/api/v1/exchanges"),
+    ("DELETE", "/api/v1/exchanges/0199aa3c-7b1e-7c3a-9f00-0123456789ab"),
+    ("GET", "/api/v1/exchanges/export"),
+    ("POST", "/api/v1/exchanges/import"),
+    ("GET", "/api/v1/exchanges/0199aa3c-7b1e-7c3a-9f00-0123456789ab/export"),
+    ("GET", "/api/v1/exchanges/0199aa3c-7b1e-7c3a-9f00-0123456789ab/diff/0199aa3c-7b1e-7c3a-9f00-0123456789ab"),
     ("GET", "/api/v1/filters"),
     ("POST", "/api/v1/filters"),
     ("GET", "/api/v1/filters/block"),

@@ -1,0 +1,175 @@
+//! `/api/v1/exchanges/export` and `/api/v1/exchanges/{id}/export`: exchanges in the forms of others, written as they are read.
+//! Of a million one is in memory, and the ids of a page. Whoever goes away has it stop.
+
+mod form;
+mod ids;
+
+use std::sync::Arc;
+
+use axum::{body::Body, extract::State, response::Response};
+use bytes::Bytes;
+use futures_util::stream;
+use prost::Message as _;
+use serde::Deserialize;
+use tokio::sync::OwnedSemaphorePermit;
+use utoipa::IntoParams;
+use weir_proto::v1::Exchange;
+use weir_query::Query;
+
+use self::{
+    form::{ExportForm, file},
+    ids::Ids,
+};
+use super::{
+    input::{Id, Params},
+    problem::Problem,
+    secrets::{Asker, Secrets},
+};
+use crate::{
+    clock::{now_us, rfc3339},
+    orchestrator::Orchestrator,
+    store::{StoreError, Summary},
+};
+
+/// Of `limit`: as many ids are in memory.
+const MOST: usize = 100_000;
+/// Small exchanges are sent together.
+const CHUNK: usize = 64 << 10;
+/// Larger ones are written off the I/O threads.
+const INLINE_BYTES: usize = 32 << 10;
+
+/// Which exchanges, and how.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Wanted {
+    /// In the query grammar, as for listings; none for all
+    query: Option<String>,
+    /// By default `har`
+    format: Option<ExportForm>,
+    /// The newest so many, 1 to 100000, oldest first; without it all, in the order in which they came
+    limit: Option<usize>,
+    /// Show Authorization, Proxy-Authorization, Cookie and Set-Cookie, which are hidden otherwise
+    reveal: Option<bool>,
+}
+
+/// How.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct WantedOfOne {
+    /// By default `har`
+    format: Option<ExportForm>,
+    /// Show Authorization, Proxy-Authorization, Cookie and Set-Cookie, which are hidden otherwise
+    reveal: Option<bool>,
+}
+
+/// Exchanges that fit, in a form of others, as a file. One that cannot be read to its end is cut off, never ended.
+#[utoipa::path(get, path = "/api/v1/exchanges/export", operation_id = "exportExchanges", tag = "exchanges", params(Wanted),
+    responses((status = 200, description = "The file", content(("application/json"), ("text/plain"), ("application/octet-stream"))),
+    (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn many(
+    State(orchestrator): State<Arc<Orchestrator>>,
+    asker: Asker,
+    Params(wanted): Params<Wanted>,
+) -> Result<Response, Problem> {
+    let text = wanted.query.unwrap_or_default();
+    let query = Query::parse(&text).map_err(|error| Problem::bad_query(&error))?;
+    let secrets = Secrets::asked(&orchestrator, &asker, wanted.reveal).await?;
+    let turn = Arc::clone(&orchestrator.exporting).try_acquire_owned();
+    let turn = turn.map_err(|_| Problem::busy("other exports are being written: try again when one has ended"))?;
+    let ids = match wanted.limit {
+        None => Ids::all(&orchestrator, query).await?,
+        Some(limit @ 1..=MOST) => Ids::newest(&orchestrator, &query, limit).await?,
+        Some(_) => return Err(Problem::bad_request(format!("limit has to be 1 to {MOST}; without it there is none"))),
+    };
+    let form = wanted.format.unwrap_or_default();
+    let name = format!("weir-{}", rfc3339(now_us()).chars().take(19).filter(|c| *c != ':').collect::<String>());
+    let writing = Writing { orchestrator, ids, form, secrets, written: 0, state: Place::Begin, _turn: Some(turn) };
+    Ok(file(form, &name, Body::from_stream(stream::try_unfold(writing, Writing::next))))
+}
+
+/// One exchange in a form of others, as a file.
+#[utoipa::path(get, path = "/api/v1/exchanges/{id}/export", operation_id = "exportExchange", tag = "exchanges",
+    params(("id" = String, Path,), WantedOfOne),
+    responses((status = 200, description = "The file", content(("application/json"), ("text/plain"), ("application/octet-stream"))),
+    (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn one(
+    State(orchestrator): State<Arc<Orchestrator>>,
+    Id(id): Id,
+    asker: Asker,
+    Params(wanted): Params<WantedOfOne>,
+) -> Result<Response, Problem> {
+    let found = orchestrator.store.exchange(id).await?;
+    let (summary, mut exchange) = found.ok_or_else(|| Problem::not_found(format!("there is no exchange {id}")))?;
+    let form = wanted.format.unwrap_or_default();
+    Secrets::asked(&orchestrator, &asker, wanted.reveal).await?.guard(&mut exchange);
+    let written = tokio::task::spawn_blocking(move || {
+        let mut out = form.begin();
+        out.extend(form.written(&summary, &exchange, true));
+        out.extend(form.end());
+        out
+    });
+    let written = written.await.map_err(|_| Problem::unavailable())?;
+    Ok(file(form, &id.to_string(), Body::from(written)))
+}
+
+enum Place {
+    Begin,
+    Middle,
+    End,
+}
+
+/// A file that is being written.
+struct Writing {
+    orchestrator: Arc<Orchestrator>,
+    ids: Ids,
+    form: ExportForm,
+    secrets: Secrets,
+    written: u64,
+    state: Place,
+    _turn: Option<OwnedSemaphorePermit>,
+}
+
+impl Writing {
+    /// The next part of the file. An error ends the connection, so that nobody takes a part for the whole.
+    async fn next(mut self) -> Result<Option<(Bytes, Self)>, StoreError> {
+        let mut out = match self.state {
+            Place::Begin => self.form.begin(),
+            Place::Middle => Vec::new(),
+            Place::End => return Ok(None),
+        };
+        self.state = Place::Middle;
+        while out.len() < CHUNK {
+            let Some(id) = self.ids.next(&self.orchestrator).await.inspect_err(broken)? else {
+                out.extend(self.form.end());
+                self.state = Place::End;
+                break;
+            };
+            // Retention may have taken it since it was listed.
+            let Some((summary, exchange)) = self.orchestrator.store.exchange(id).await.inspect_err(broken)? else {
+                continue;
+            };
+            out.extend(self.one(summary, exchange).await?);
+        }
+        Ok(Some((out.into(), self)))
+    }
+
+    async fn one(&mut self, summary: Summary, mut exchange: Exchange) -> Result<Vec<u8>, StoreError> {
+        let (form, secrets, first) = (self.form, self.secrets, self.written == 0);
+        self.written += 1;
+        let is_small = exchange.encoded_len() < INLINE_BYTES;
+        let mut work = move || {
+            secrets.guard(&mut exchange);
+            form.written(&summary, &exchange, first)
+        };
+        if is_small {
+            return Ok(work());
+        }
+        tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)
+    }
+}
+
+fn broken(error: &StoreError) {
+    tracing::error!(%error, "an export was cut off");
+}
