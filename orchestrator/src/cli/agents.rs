@@ -47,6 +47,7 @@ struct List {
 #[serde(default)]
 struct Row {
     id: String,
+    kind: String,
     name: String,
     group: String,
     state: String,
@@ -78,7 +79,10 @@ impl List {
                 asked: "GET /api/v1/agents".to_owned(),
                 reason: error.to_string(),
             })?;
-            rows.push(row.cells());
+            // Where imports are shown is for programs: nothing runs there.
+            if row.kind != "import" {
+                rows.push(row.cells());
+            }
         }
         let columns = [
             Column::Long("NAME"),

@@ -9,7 +9,7 @@ use std::{
 };
 
 use clap::Args;
-use reqwest::{Client as Http, Method, Response, StatusCode, Url, redirect::Policy};
+use reqwest::{Body, Client as Http, Method, RequestBuilder, Response, StatusCode, Url, redirect::Policy};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -18,6 +18,8 @@ use crate::default_data_dir;
 
 /// What one page of a list holds at most.
 const PAGE: usize = 500;
+/// Of what may be as long as a database.
+const LONG: Duration = Duration::from_secs(86_400);
 
 /// Where the server is and who asks.
 #[derive(Debug, Clone, Args)]
@@ -138,6 +140,49 @@ impl Client {
         }
     }
 
+    /// The bytes at a path as they come, however many.
+    pub(crate) async fn download(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+        mut take: impl FnMut(&[u8]) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let url = self.url(path, query)?;
+        let mut response = self.ask(self.http.get(url.clone()).timeout(LONG)).await?;
+        loop {
+            let broken = |error| Failure::Answer {
+                asked: format!("GET {}", url.path()),
+                reason: format!("it broke off: {}", text_of(&error)),
+            };
+            match response.chunk().await.map_err(broken)? {
+                Some(chunk) => take(&chunk)?,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Posts what may be as long as a disk.
+    pub(crate) async fn upload<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        kind: &str,
+        body: Body,
+    ) -> Result<T, Failure> {
+        let url = self.url(path, &[])?;
+        let request = self.http.post(url.clone()).timeout(LONG).header(reqwest::header::CONTENT_TYPE, kind).body(body);
+        read(&format!("POST {}", url.path()), self.ask(request).await?).await
+    }
+
+    /// Deletes what is at a path; what the server says of it, if it does.
+    pub(crate) async fn delete(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Value, Failure> {
+        let url = self.url(path, query)?;
+        let response = self.ask(self.http.delete(url.clone()).timeout(LONG)).await?;
+        if response.status() == StatusCode::NO_CONTENT {
+            return Ok(Value::Null);
+        }
+        read(&format!("DELETE {}", url.path()), response).await
+    }
+
     /// Every item of a short list.
     pub(crate) async fn all(&self, path: &[&str]) -> Result<Vec<Value>, Failure> {
         let page: Page = self.get(path, &[]).await?;
@@ -210,11 +255,16 @@ impl Client {
     }
 
     async fn send(&self, method: Method, url: &Url, body: Option<&Value>) -> Result<Response, Failure> {
-        let mut request = self.http.request(method, url.clone()).bearer_auth(&self.token);
+        let mut request = self.http.request(method, url.clone());
         if let Some(body) = body {
             request = request.json(body);
         }
-        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        self.ask(request).await
+    }
+
+    /// An answer that is no failure.
+    async fn ask(&self, request: RequestBuilder) -> Result<Response, Failure> {
+        let response = request.bearer_auth(&self.token).send().await.map_err(|error| self.unreachable(&error))?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);

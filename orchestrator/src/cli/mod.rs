@@ -5,14 +5,18 @@
 mod agents;
 mod audit;
 mod client;
+mod export;
 mod failure;
 mod filters;
 mod history;
+mod import;
 mod join_token;
 mod keys;
 mod new_filter;
 mod output;
+mod paint;
 mod person;
+mod progress;
 mod publish;
 mod push;
 mod serve;
@@ -43,6 +47,8 @@ enum Command {
     Filters(filters::Filters),
     Agents(agents::Agents),
     Traffic(traffic::Traffic),
+    Export(export::Export),
+    Import(import::Import),
     Keys(keys::Keys),
     JoinToken(join_token::JoinTokenArgs),
     Tokens(tokens::Tokens),
@@ -78,6 +84,8 @@ fn execute(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
             Command::Filters(filters) => filters.run().await,
             Command::Agents(agents) => agents.run().await,
             Command::Traffic(traffic) => traffic.run().await,
+            Command::Export(export) => export.run().await,
+            Command::Import(import) => import.run().await,
             Command::Keys(keys) => keys.run().await,
             Command::JoinToken(join) => join.run().await,
             Command::Tokens(tokens) => tokens.run().await,

@@ -1,10 +1,12 @@
 //! How an answer is written: a table for people, an array for programs. A closed pipe is an error, not a panic.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use clap::ValueEnum;
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
+
+use super::person;
 
 /// Width when there is no terminal to ask.
 const WIDTH: usize = 100;
@@ -27,6 +29,16 @@ pub(crate) fn say(text: impl AsRef<str>) -> io::Result<()> {
     out.write_all(text.as_ref().as_bytes())?;
     out.write_all(b"\n")?;
     out.flush()
+}
+
+/// Byte for byte, but on a terminal, which what came from the network must not command.
+pub(crate) fn bytes(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    if out.is_terminal() {
+        let text = String::from_utf8_lossy(bytes).replace("\r\n", "\n");
+        return out.write_all(person::body(&text).as_bytes());
+    }
+    out.write_all(bytes)
 }
 
 pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {

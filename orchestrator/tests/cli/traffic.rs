@@ -1,4 +1,4 @@
-//! traffic: search, one in full, as HAR, as it comes.
+//! traffic: search, one in full, as HAR, as it comes; two beside each other; the end of some.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -138,7 +138,115 @@ fn as_an_http_archive() {
     assert_eq!((&content["text"], &content["encoding"]), (&json!("//4A"), &json!("base64")));
     assert_eq!((&content["size"], &first["response"]["bodySize"]), (&json!(2_000_000), &json!(2_000_000)));
     assert_eq!(first["serverIPAddress"], "198.51.100.4");
-    assert_eq!(entries[2]["_error"], "connection refused");
+    assert_eq!(entries[2]["_weir"]["error"], "connection refused");
+    let two = server.run(&["traffic", "--format", "har", "-n", "2"]).json();
+    assert_eq!(two["log"]["entries"].as_array().unwrap()[1]["request"]["url"], "https://down.example.com/");
+    assert!(!har.to_string().contains("a=1"), "cookies are hidden");
+    assert!(server.run(&["traffic", "--format", "har", "--reveal"]).ok().contains("a=1"));
+}
+
+#[test]
+fn one_in_other_forms() {
+    let (server, _agent) = recorded();
+    let id =
+        server.run(&["traffic", "host:a.example.com", "--format", "json"]).json()[0]["id"].as_str().unwrap().to_owned();
+    let show = |format: &str| server.run(&["traffic", "show", &id, "--format", format]).ok();
+    let curl = show("curl");
+    assert!(curl.contains("  --url 'https://a.example.com/x?b=c' \\\n"), "{curl}");
+    assert!(curl.contains("base64 --decode <<'WEIR' | curl "), "an escape does not reach the terminal: {curl}");
+    assert!(curl.contains("--header 'Cookie: a=[hidden]'"), "{curl}");
+    let raw = server.command(&["traffic", "show", &id, "--format", "raw"]).output().unwrap().stdout;
+    assert!(raw.starts_with(b"POST /x?b=c HTTP/1.1\r\nHost: a.example.com\r\nContent-Type: text/plain\r\n"), "{raw:?}");
+    assert!(raw.ends_with(b"\r\n\r\n\xff\xfe\0"), "byte for byte: {raw:?}");
+    let har: Value = serde_json::from_str(&show("har")).unwrap();
+    assert_eq!(har["log"]["entries"][0]["_weir"]["id"], id);
+    assert!(server.run(&["traffic", "show", &id, "--format", "curl", "--reveal"]).ok().contains("Cookie: a=1"));
+    assert!(!server.run(&["traffic", "show", &id]).ok().contains('\u{1b}'), "no colour where there is no terminal");
+}
+
+#[test]
+fn two_beside_each_other() {
+    let (server, agent) = recorded();
+    let mut changed = exchange(5, "a.example.com", "/x?b=d", 200);
+    changed.response.as_mut().unwrap().body = body(b"other", 5);
+    agent.record(vec![changed]);
+    let ids: Vec<String> = server
+        .run(&["traffic", "host:a.example.com", "--format", "json"])
+        .json()
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item["id"].as_str().unwrap().to_owned())
+        .collect();
+    let [new, old] = &ids[..] else { panic!("{ids:?}") };
+    let diff = server.run(&["traffic", "diff", old, new]).ok();
+    let digest = "sha256:d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa";
+    for part in [
+        "request\n- path /x?b=c\n+ path /x?b=d\n\n",
+        "response\n\n- body of 2.0 MB, 3 B captured, sha256:",
+        &format!("+ body of 5 B, {digest}\n"),
+    ] {
+        assert!(diff.contains(part), "{part:?} in\n{diff}");
+    }
+    assert_eq!(server.run(&["traffic", "diff", old, old, "--format", "json"]).json()["same"], true);
+    assert!(server.run(&["traffic", "diff", old, old]).ok().ends_with("are the same\n"));
+}
+
+#[test]
+fn some_are_deleted() {
+    let (server, _agent) = recorded();
+    let list = || server.run(&["traffic", "--format", "json"]).json().as_array().unwrap().clone();
+    let id = list()[0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(server.run(&["traffic", "delete", &id]).ok(), "1 exchanges deleted\n");
+    server.run(&["traffic", "delete", &id]).fails(1, "there is no exchange");
+    assert_eq!(server.run(&["traffic", "delete", "--query", "host:a.example.com"]).ok(), "1 exchanges deleted\n");
+    assert_eq!(list().len(), 1);
+    server.run(&["traffic", "delete", "--query", ""]).fails(1, "an empty query fits everything");
+    server.run(&["traffic", "delete"]).fails(2, "required");
+}
+
+#[test]
+fn exported_to_a_file_and_imported_elsewhere() {
+    let (server, _agent) = recorded();
+    let file = server.path("traffic.har");
+    let file = file.to_str().unwrap();
+    let ran = server.run(&["export", "host:*.example.com", "--reveal", "--output", file]);
+    assert!(ran.stderr.starts_with(&format!("{file}: ")), "{}", ran.stderr);
+    assert_eq!(ran.ok(), "");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let other = Server::start();
+    let said = other.run(&["import", file]).ok();
+    assert_eq!(said, "3 exchanges of Weir 0.1.0 imported; `traffic agent:import` shows them\n");
+    let again = other.run(&["import", file, "--format", "json"]).json();
+    assert_eq!((&again["imported"], &again["known"]), (&json!(0), &json!(3)));
+    assert_eq!(
+        other
+            .run(&["traffic", "agent:import tag:_import.agent=edge-1", "--format", "json"])
+            .json()
+            .as_array()
+            .unwrap()
+            .len(),
+        3
+    );
+    let curl = other.run(&["export", "host:a.example.com", "--format", "curl"]).ok();
+    assert!(curl.starts_with("#!/bin/sh\n# ") && curl.contains("a=[hidden]"), "{curl}");
+    // What is no archive leaves the file that was there alone, and nothing beside it.
+    other.run(&["export", "status:x", "--output", file]).fails(2, "query, column 8");
+    other.run(&["export", "--limit", "0", "--output", file]).fails(1, "limit has to be 1");
+    let bad = server.file(
+        "bad.har",
+        r#"{"log":{"entries":[{"startedDateTime":"now","request":{"method":"GET","url":"http://a/"}}]}}"#,
+    );
+    other.run(&["import", &bad]).fails(1, "log.entries[0].startedDateTime: no time");
+    other.run(&["import", "/nonexistent"]).fails(1, "/nonexistent: No such file");
+    let beside = std::fs::read_dir(server.path("")).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(beside.into_iter().all(|name| !name.to_string_lossy().ends_with(".part")));
+    let mut child = other.command(&["import", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let stdin = child.stdin.take().unwrap();
+    serde_json::to_writer(stdin, &json!({"log": {"entries": []}})).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(String::from_utf8(output.stdout).unwrap().starts_with("0 exchanges imported"));
 }
 
 #[test]

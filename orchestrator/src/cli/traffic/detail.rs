@@ -9,6 +9,7 @@ use serde::Deserialize;
 pub(super) struct Detail {
     pub(super) id: String,
     pub(super) agent: Option<String>,
+    pub(super) agent_name: Option<String>,
     pub(super) started: String,
     pub(super) duration_us: u64,
     pub(super) first_byte_us: Option<u64>,

@@ -1,8 +1,11 @@
-//! `orchestrator traffic`: recorded exchanges as a table, as JSON, as HAR; as they come; one of them in full.
+//! `orchestrator traffic`: recorded exchanges as a table, as JSON, as HAR; as they come; one of them in full; two beside each
+//! other; some deleted.
 
+mod delete;
 mod detail;
+mod diff;
 mod follow;
-mod har;
+mod id;
 mod show;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -12,6 +15,7 @@ use weir_query::Query;
 
 use super::{
     client::Connect,
+    export::{self, Form, Wanted},
     failure::Failure,
     output::{self, Column},
     person, units,
@@ -49,7 +53,36 @@ enum Command {
         id: String,
         /// Form of the answer
         #[arg(long, value_enum, default_value_t)]
-        format: Format,
+        format: show::Form,
+        /// In har, curl and raw, show what is hidden otherwise: Authorization, Proxy-Authorization, Cookie and Set-Cookie
+        #[arg(long)]
+        reveal: bool,
+        #[command(flatten)]
+        connect: Connect,
+    },
+    /// What differs between two exchanges: heads field by field, bodies line by line
+    Diff {
+        /// Its id, or the last characters of it
+        a: String,
+        /// That of the other
+        b: String,
+        /// Form of the answer
+        #[arg(long, value_enum, default_value_t)]
+        format: output::Format,
+        /// Show what is hidden otherwise: Authorization, Proxy-Authorization, Cookie and Set-Cookie
+        #[arg(long)]
+        reveal: bool,
+        #[command(flatten)]
+        connect: Connect,
+    },
+    /// Delete exchanges
+    Delete {
+        /// Their ids, or the last characters of them
+        #[arg(required_unless_present = "query", conflicts_with = "query")]
+        ids: Vec<String>,
+        /// All that fit
+        #[arg(long, value_name = "QUERY", allow_hyphen_values = true)]
+        query: Option<String>,
         #[command(flatten)]
         connect: Connect,
     },
@@ -69,6 +102,9 @@ struct Search {
     /// Form of the answer; with --follow, json is one object per line
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// In har, show what is hidden otherwise: Authorization, Proxy-Authorization, Cookie and Set-Cookie
+    #[arg(long)]
+    reveal: bool,
     #[command(flatten)]
     connect: Connect,
 }
@@ -102,7 +138,15 @@ impl Traffic {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         match self.command {
             None => self.search.run().await,
-            Some(Command::Show { id, format, connect }) => show::show(&connect.client()?, &id, format).await,
+            Some(Command::Show { id, format, reveal, connect }) => {
+                show::show(&connect.client()?, &id, format, reveal).await
+            }
+            Some(Command::Diff { a, b, format, reveal, connect }) => {
+                diff::diff(&connect.client()?, [&a, &b], reveal, format).await
+            }
+            Some(Command::Delete { ids, query, connect }) => {
+                delete::delete(&connect.client()?, &ids, query.as_deref()).await
+            }
         }
     }
 }
@@ -119,11 +163,15 @@ impl Search {
         if self.follow {
             return follow::follow(&client, query, self.limit, self.format).await;
         }
+        if self.format == Format::Har {
+            let limit = self.limit.to_string();
+            let wanted = Wanted { form: Form::Har, query, limit: Some(&limit), reveal: self.reveal };
+            return export::to_stdout(&client, &wanted).await;
+        }
         let items = client.list(&["exchanges"], &[("query", query)], self.limit).await?;
         match self.format {
             Format::Json => Ok(output::json(&items)?),
-            Format::Har => Ok(output::json(&har::archive(&client, &items).await?)?),
-            Format::Table => {
+            Format::Table | Format::Har => {
                 let rows = items.into_iter().map(|item| parsed(item).map(Row::cells)).collect::<Result<Vec<_>, _>>()?;
                 Ok(output::say(output::table(COLUMNS, rows))?)
             }

@@ -1,58 +1,88 @@
 //! One exchange in full, as people read it.
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+};
 
+use clap::ValueEnum;
 use serde_json::Value;
 
 use super::{
-    Format,
-    detail::{Body, Detail, Fields, Request, Response},
-    har, parsed,
+    detail::{Body, Connection, Detail, Fields, Request, Response, header},
+    id, parsed,
 };
-use crate::cli::{client::Client, failure::Failure, output, person, units};
+use crate::cli::{client::Client, failure::Failure, output, paint::Paint, person, units};
 
 /// What is shown of a body.
 const SHOWN_BYTES: usize = 16 << 10;
 
-pub(super) async fn show(client: &Client, id: &str, format: Format) -> Result<(), Failure> {
-    let id = whole_id(client, id).await?;
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(super) enum Form {
+    /// For people
+    #[default]
+    Table,
+    /// For programs: what REST answers
+    Json,
+    /// HTTP Archive 1.2
+    Har,
+    /// A command that sends the request again
+    Curl,
+    /// Request and response as HTTP/1.1 writes them
+    Raw,
+}
+
+pub(super) async fn show(client: &Client, id: &str, form: Form, reveal: bool) -> Result<(), Failure> {
+    let id = id::whole(client, id).await?;
+    match form {
+        Form::Har => return export(client, &id, "har", reveal).await,
+        Form::Curl => return export(client, &id, "curl", reveal).await,
+        Form::Raw => return export(client, &id, "raw", reveal).await,
+        Form::Json | Form::Table => {}
+    }
     let item: Value = client.get(&["exchanges", &id], &[]).await?;
-    match format {
-        Format::Json => return Ok(output::json(&item)?),
-        Format::Har => return Ok(output::json(&har::archive(client, &[item]).await?)?),
-        Format::Table => {}
+    if form == Form::Json {
+        return Ok(output::json(&item)?);
     }
     let detail: Detail = parsed(item)?;
-    let request = body(client, &id, "request", detail.request.body).await?;
+    let request = body(client, &id, "request", detail.request.body, &detail.request.headers).await?;
     let response = match &detail.response {
-        Some(response) => body(client, &id, "response", response.body).await?,
+        Some(response) => body(client, &id, "response", response.body, &response.headers).await?,
         None => String::new(),
     };
-    Ok(output::say(text(&detail, &request, &response))?)
+    Ok(output::say(Shown { text: String::new(), paint: Paint::stdout() }.text(&detail, &request, &response))?)
 }
 
-/// An id from the last characters of it, as listings show them.
-async fn whole_id(client: &Client, id: &str) -> Result<String, Failure> {
-    let id = id.to_ascii_lowercase();
-    if id.is_empty() || !id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-') {
-        return Err(Failure::Usage(format!("`{}` is no id of an exchange: hex digits and `-`", person::line(&id))));
-    }
-    if id.len() == 36 {
-        return Ok(id);
-    }
-    let found = client.list(&["exchanges"], &[("query", &format!("id:*{id}"))], 2).await?;
-    match &found[..] {
-        [one] => Ok(one["id"].as_str().unwrap_or_default().to_owned()),
-        [] => Err(Failure::Refused(format!("no exchange's id ends with {id}"))),
-        _ => Err(Failure::Refused(format!("more than one exchange's id ends with {id}: give more of it"))),
-    }
+async fn export(client: &Client, id: &str, format: &str, reveal: bool) -> Result<(), Failure> {
+    let mut asked = vec![("format", format)];
+    asked.extend(reveal.then_some(("reveal", "true")));
+    let bytes = client.bytes(&["exchanges", id, "export"], &asked).await?;
+    let bytes = bytes.ok_or_else(|| Failure::Refused(format!("there is no exchange {id}")))?;
+    output::bytes(&bytes)?;
+    Ok(io::stdout().flush()?)
 }
 
-async fn body(client: &Client, id: &str, side: &str, body: Body) -> Result<String, Failure> {
+/// Decoded where that can be done.
+async fn body(client: &Client, id: &str, side: &str, body: Body, headers: &Fields) -> Result<String, Failure> {
     if body.size == 0 {
         return Ok(String::new());
     }
-    let bytes = client.bytes(&["exchanges", id, side, "body"], &[]).await?.unwrap_or_default();
+    let path = ["exchanges", id, side, "body"];
+    let mut note = String::new();
+    let coded = header(headers, "content-encoding");
+    let bytes = match coded {
+        None => client.bytes(&path, &[]).await?,
+        Some(coding) => match client.bytes(&path, &[("decoded", "true")]).await {
+            Ok(bytes) => {
+                let size = bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
+                note = format!("\n({} of {coding}, {} decoded)", units::size(body.size), units::size(size));
+                bytes
+            }
+            Err(Failure::Problem { status: 422, .. }) => client.bytes(&path, &[]).await?,
+            Err(failure) => return Err(failure),
+        },
+    };
+    let bytes = bytes.unwrap_or_default();
     let shown = &bytes[..bytes.len().min(SHOWN_BYTES)];
     let text = match std::str::from_utf8(shown) {
         Ok(text) => Some(text),
@@ -64,106 +94,130 @@ async fn body(client: &Client, id: &str, side: &str, body: Body) -> Result<Strin
         Some(text) if !text.contains('\0') => person::body(text),
         _ => "(not text)".to_owned(),
     };
+    shown.push_str(&person::lines(&note));
     let (captured, size) = (body.captured, units::size(body.size));
     if captured < body.size {
         let _ = write!(shown, "\n({} of {size} captured)", units::size(captured));
-    } else if bytes.len() > SHOWN_BYTES {
-        let _ = write!(shown, "\n({} of {size} shown)", units::size(SHOWN_BYTES as u64));
+    } else if bytes.len() > SHOWN_BYTES && text.is_some() {
+        let _ = write!(shown, "\n({} of {} shown)", units::size(SHOWN_BYTES as u64), units::size(bytes.len() as u64));
     }
     Ok(shown)
 }
 
-fn text(detail: &Detail, request: &str, response: &str) -> String {
-    let mut text = String::new();
-    facts(&mut text, detail);
-    text.push('\n');
-    request_head(&mut text, &detail.request);
-    rest(&mut text, request, detail.request.trailers.as_ref());
-    if let Some(filtered) = &detail.filtered_request {
-        text.push_str("\n--- changed by filters, sent upstream as\n");
-        request_head(&mut text, filtered);
-    }
-    if let Some(answer) = &detail.response {
-        text.push('\n');
-        response_head(&mut text, answer);
-        rest(&mut text, response, answer.trailers.as_ref());
-    }
-    if let Some(original) = &detail.original_response {
-        text.push_str("\n--- before filters changed it, it came as\n");
-        response_head(&mut text, original);
-    }
-    text.truncate(text.trim_end().len());
-    text
+/// What is shown so far.
+struct Shown {
+    text: String,
+    paint: Paint,
 }
 
-fn facts(text: &mut String, detail: &Detail) {
-    let mut fact = |name: &str, value: &str| {
+impl Shown {
+    fn text(mut self, detail: &Detail, request: &str, response: &str) -> String {
+        self.facts(detail);
+        self.text.push('\n');
+        self.request_head(&detail.request);
+        self.rest(request, detail.request.trailers.as_ref());
+        if let Some(filtered) = &detail.filtered_request {
+            self.heading("changed by filters, sent upstream as");
+            self.request_head(filtered);
+        }
+        if let Some(answer) = &detail.response {
+            self.text.push('\n');
+            self.response_head(answer);
+            self.rest(response, answer.trailers.as_ref());
+        }
+        if let Some(original) = &detail.original_response {
+            self.heading("before filters changed it, it came as");
+            self.response_head(original);
+        }
+        self.text.truncate(self.text.trim_end().len());
+        self.text
+    }
+
+    fn heading(&mut self, text: &str) {
+        let _ = writeln!(self.text, "\n{}", self.paint.dim(&format!("--- {text}")));
+    }
+
+    fn fact(&mut self, name: &str, value: &str) {
         if !value.is_empty() {
-            let _ = writeln!(text, "{name:<9} {}", person::line(value));
+            let name = self.paint.dim(&format!("{name:<9}"));
+            let _ = writeln!(self.text, "{name} {}", person::line(value));
         }
-    };
-    fact("id", &detail.id);
-    fact("started", &detail.started);
-    let first = detail.first_byte_us.filter(|us| *us > 0);
-    let first = first.map(|us| format!(", response head after {}", units::took(us))).unwrap_or_default();
-    fact("took", &format!("{}{first}", units::took(detail.duration_us)));
-    fact("outcome", &detail.outcome);
-    fact("error", detail.error.as_deref().unwrap_or_default());
-    if let Some(connection) = &detail.connection {
-        let mut client = format!("{} by {}", connection.client_address, connection.entry);
-        for (name, value) in [
-            ("user", &connection.user),
-            ("tunnel to", &connection.tunnel_target),
-            ("TLS name", &connection.server_name),
-        ] {
-            if let Some(value) = value.as_ref().filter(|value| !value.is_empty()) {
-                let _ = write!(client, ", {name} {value}");
-            }
+    }
+
+    fn facts(&mut self, detail: &Detail) {
+        self.fact("id", &detail.id);
+        self.fact("started", &detail.started);
+        let first = detail.first_byte_us.filter(|us| *us > 0);
+        let first = first.map(|us| format!(", response head after {}", units::took(us))).unwrap_or_default();
+        self.fact("took", &format!("{}{first}", units::took(detail.duration_us)));
+        let down = detail.response.as_ref().map(|response| response.body.size);
+        let down = down.map(|size| format!(", {} down", units::size(size))).unwrap_or_default();
+        self.fact("bodies", &format!("{} up{down}", units::size(detail.request.body.size)));
+        self.fact("outcome", &detail.outcome);
+        self.fact("error", detail.error.as_deref().unwrap_or_default());
+        if let Some(connection) = &detail.connection {
+            self.fact("client", &client_of(connection));
         }
-        if connection.intercepted {
-            client.push_str(", intercepted");
+        let agent = detail.agent_name.as_deref().filter(|name| !name.is_empty());
+        self.fact("agent", agent.or(detail.agent.as_deref()).unwrap_or_default());
+        self.fact("upstream", detail.upstream_address.as_deref().unwrap_or_default());
+        for receipt in &detail.receipts {
+            let changed = if receipt.changed { ", changed it" } else { "" };
+            let error = receipt.error.as_ref().filter(|error| !error.is_empty());
+            let error = error.map(|error| format!(": {error}")).unwrap_or_default();
+            self.fact("filter", &format!("{} {}: {}{changed}{error}", receipt.name, receipt.version, receipt.verdict));
         }
-        fact("client", &client);
+        for (name, value) in &detail.tags {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            self.fact("tag", &format!("{name}={value}"));
+        }
     }
-    fact("agent", detail.agent.as_deref().unwrap_or_default());
-    fact("upstream", detail.upstream_address.as_deref().unwrap_or_default());
-    for receipt in &detail.receipts {
-        let changed = if receipt.changed { ", changed it" } else { "" };
-        let error = receipt.error.as_ref().filter(|error| !error.is_empty());
-        let error = error.map(|error| format!(": {error}")).unwrap_or_default();
-        fact("filter", &format!("{} {}: {}{changed}{error}", receipt.name, receipt.version, receipt.verdict));
+
+    fn request_head(&mut self, request: &Request) {
+        let line = format!("{} {} {}", request.method, request.url, request.version);
+        let line = self.paint.bold(&person::line(line.trim_end()));
+        let _ = writeln!(self.text, "{line}");
+        self.fields(&request.headers);
     }
-    for (name, value) in &detail.tags {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        fact("tag", &format!("{name}={value}"));
+
+    fn response_head(&mut self, response: &Response) {
+        let reason = weir_har::reason(u32::from(response.status));
+        let line = format!("{} {} {reason}", response.version, response.status);
+        let line = person::line(line.trim());
+        let line = if response.status >= 400 { self.paint.red(&line) } else { self.paint.green(&line) };
+        let _ = writeln!(self.text, "{line}");
+        self.fields(&response.headers);
+    }
+
+    fn fields(&mut self, fields: &Fields) {
+        for (name, value) in fields {
+            let name = self.paint.cyan(&person::line(name));
+            let _ = writeln!(self.text, "{name}: {}", person::line(value));
+        }
+    }
+
+    fn rest(&mut self, body: &str, trailers: Option<&Fields>) {
+        if !body.is_empty() {
+            let _ = writeln!(self.text, "\n{body}");
+        }
+        if let Some(trailers) = trailers.filter(|trailers| !trailers.is_empty()) {
+            self.text.push('\n');
+            self.fields(trailers);
+        }
     }
 }
 
-fn request_head(text: &mut String, request: &Request) {
-    let line = format!("{} {} {}", request.method, request.url, request.version);
-    let _ = writeln!(text, "{}", person::line(&line));
-    fields(text, &request.headers);
-}
-
-fn response_head(text: &mut String, response: &Response) {
-    let reason = har::reason(response.status);
-    let line = format!("{} {} {reason}", response.version, response.status);
-    let _ = writeln!(text, "{}", person::line(line.trim_end()));
-    fields(text, &response.headers);
-}
-
-fn fields(text: &mut String, fields: &Fields) {
-    for (name, value) in fields {
-        let _ = writeln!(text, "{}: {}", person::line(name), person::line(value));
+fn client_of(connection: &Connection) -> String {
+    let mut client = format!("{} by {}", connection.client_address, connection.entry).trim().to_owned();
+    for (name, value) in
+        [("user", &connection.user), ("tunnel to", &connection.tunnel_target), ("TLS name", &connection.server_name)]
+    {
+        if let Some(value) = value.as_ref().filter(|value| !value.is_empty()) {
+            let _ = write!(client, ", {name} {value}");
+        }
     }
-}
-
-fn rest(text: &mut String, body: &str, trailers: Option<&Fields>) {
-    if !body.is_empty() {
-        let _ = writeln!(text, "\n{body}");
+    if connection.intercepted {
+        client.push_str(", intercepted");
     }
-    if let Some(trailers) = trailers.filter(|trailers| !trailers.is_empty()) {
-        text.push('\n');
-        fields(text, trailers);
-    }
+    client
 }
