@@ -173,13 +173,10 @@ impl Client {
         read(&format!("POST {}", url.path()), self.ask(request).await?).await
     }
 
-    /// Deletes what is at a path; what the server says of it, if it does.
-    pub(crate) async fn delete(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Value, Failure> {
-        let url = self.url(path, query)?;
+    /// Deletes what fits, however much; what the server says of it.
+    pub(crate) async fn delete_all(&self, path: &[&str], query: &str) -> Result<Value, Failure> {
+        let url = self.url(path, &[("query", query)])?;
         let response = self.ask(self.http.delete(url.clone()).timeout(LONG)).await?;
-        if response.status() == StatusCode::NO_CONTENT {
-            return Ok(Value::Null);
-        }
         read(&format!("DELETE {}", url.path()), response).await
     }
 

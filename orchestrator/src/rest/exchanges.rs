@@ -12,6 +12,7 @@ use super::{
     fields::{Selection, Told},
     input::{Id, Paging, Params, cursor},
     problem::Problem,
+    secrets::Asker,
 };
 use crate::{clock::rfc3339, orchestrator::Orchestrator, store::Summary};
 
@@ -176,15 +177,17 @@ pub(super) async fn list(
     Ok(Json(Found { items: items.collect(), next, searched_to }))
 }
 
-/// One exchange.
+/// One exchange. Authorization, Proxy-Authorization, Cookie and Set-Cookie are hidden from viewers and publishers.
 #[utoipa::path(get, path = "/api/v1/exchanges/{id}", operation_id = "getExchange", tag = "exchanges", params(("id" = String, Path,)), responses(
     (status = 200, body = ExchangeDetail), (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn one(
     State(orchestrator): State<Arc<Orchestrator>>,
+    asker: Asker,
     Id(id): Id,
 ) -> Result<Json<ExchangeDetail>, Problem> {
     let found = orchestrator.store.exchange(id).await?;
-    let (summary, exchange) = found.ok_or_else(|| Problem::not_found(format!("there is no exchange {id}")))?;
+    let (summary, mut exchange) = found.ok_or_else(|| Problem::not_found(format!("there is no exchange {id}")))?;
+    asker.secrets().guard(&mut exchange);
     Ok(Json(detail(summary, exchange)))
 }
 

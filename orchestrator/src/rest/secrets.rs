@@ -23,7 +23,7 @@ pub(super) enum Secrets {
     Shown,
 }
 
-/// Whose request it is, and what of.
+/// Whose request it is, and of what.
 pub(super) struct Asker {
     principal: Principal,
     source: IpAddr,
@@ -43,6 +43,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Asker {
             }),
             _ => Err(Problem::unauthorized()),
         }
+    }
+}
+
+impl Asker {
+    /// Of one exchange, looked at by itself: as the role has it, unasked.
+    pub(super) fn secrets(&self) -> Secrets {
+        if self.principal.role.may(Permission::Operate) { Secrets::Shown } else { Secrets::Hidden }
     }
 }
 

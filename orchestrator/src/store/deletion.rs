@@ -2,13 +2,13 @@
 
 use uuid::Uuid;
 
-use super::{Store, StoreError};
+use super::{Sql, Store, StoreError};
 
 impl Store {
     /// Deletes these, at most some hundreds at a time; how many there were.
     pub(crate) async fn delete_exchanges(&self, ids: &[Uuid]) -> Result<u64, StoreError> {
         let Some((first, rest)) = ids.split_first() else { return Ok(0) };
-        let mut query = self.sql("DELETE FROM exchanges WHERE id IN (");
+        let mut query = Sql::new("DELETE FROM exchanges WHERE id IN (");
         query.push_bind(*first);
         for id in rest {
             query.push(", ").push_bind(*id);

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use weir_proto::v1::Field;
 
-use crate::harness::{Person, Running, eventually};
+use crate::harness::{Person, Running, eventually, exchange, id};
 
 const ROLES: [&str; 4] = ["viewer", "operator", "publisher", "admin"];
 
@@ -95,11 +96,17 @@ async fn every_address_by_every_role() {
 async fn what_is_hidden_is_shown_to_some_and_that_is_in_the_trail() {
     let running = Running::start().await;
     let admin = &running.person;
+    let mut recorded = exchange("a.example", "/", 200);
+    recorded.request.as_mut().unwrap().headers = vec![Field { name: "Cookie".into(), value: b"a=secret"[..].into() }];
+    running.agent().await.record(vec![recorded.clone()]).await;
+    let one = format!("/api/v1/exchanges/{}", id(&recorded));
     let export = "/api/v1/exchanges/export?reveal=true";
     for (role, status) in [("viewer", 403), ("publisher", 403), ("operator", 200)] {
         let person = admin.with(admin.made(role, role).await["token"].as_str().unwrap());
         assert_eq!(person.status(Method::GET, "/api/v1/exchanges/export").await, 200, "{role}");
         assert_eq!(person.status(Method::GET, export).await, status, "{role}");
+        let cookie = if status == 200 { "a=secret" } else { "a=[hidden]" };
+        assert_eq!(person.get(&one).await["request"]["headers"], json!([["Cookie", cookie]]), "{role}");
         let trail = admin.get(&format!("/api/v1/audit?actor=token:{role}")).await;
         let [look] = &trail["items"].as_array().unwrap()[..] else { panic!("{trail}") };
         assert_eq!((&look["action"], &look["object"]), (&json!("reveal"), &json!(export)));

@@ -10,13 +10,13 @@ pub(super) async fn delete(client: &Client, ids: &[String], query: Option<&str>)
     let deleted = match query {
         Some(query) => {
             Query::parse(query).map_err(|error| Failure::Usage(error.to_string()))?;
-            let answer = client.delete(&["exchanges"], &[("query", query)]).await?;
+            let answer = client.delete_all(&["exchanges"], query).await?;
             answer["deleted"].as_u64().unwrap_or(0)
         }
         None => {
             for id in ids {
                 let id = id::whole(client, id).await?;
-                client.delete(&["exchanges", &id], &[]).await?;
+                client.delete(&["exchanges", &id]).await?;
             }
             ids.len() as u64
         }
