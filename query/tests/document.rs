@@ -10,7 +10,7 @@ const NOW_MS: u64 = 1_795_219_200_000;
 
 /// The lines of the blocks marked `query`: query and what is said of it.
 fn examples() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let blocks = DOCUMENT.split("```query\n").skip(1).map(|block| block.split("```").next().unwrap());
+    let blocks = DOCUMENT.split("```query\n").skip(1).filter_map(|block| block.split("```").next());
     blocks.flat_map(str::lines).map(|line| line.rsplit_once(" # ").expect(line))
 }
 

@@ -20,6 +20,9 @@ pub(in super::super) struct Seen<'a> {
     pub(in super::super) exchange: &'a Exchange,
 }
 
+/// A body and the head before it.
+type Content<'a> = (&'a Body, &'a [Field]);
+
 impl Seen<'_> {
     fn headers(&self, side: Side) -> impl Iterator<Item = &Field> {
         let request =
@@ -28,7 +31,7 @@ impl Seen<'_> {
         request.chain(response.flat_map(|response| &response.headers))
     }
 
-    fn bodies(&self) -> [(Side, Option<(&Body, &[Field])>); 2] {
+    fn bodies(&self) -> [(Side, Option<Content<'_>>); 2] {
         let request = self.exchange.request.as_ref();
         let response = self.exchange.response.as_ref();
         [
