@@ -19,8 +19,10 @@ pub(crate) fn is_plain(text: &str) -> bool {
 
 fn printf(bytes: &[u8]) -> String {
     let mut word = String::from("\"$(printf '");
-    for byte in bytes.iter().filter(|byte| **byte != 0) {
+    for (place, byte) in bytes.iter().filter(|byte| **byte != 0).enumerate() {
         match byte {
+            // At the beginning it is an option.
+            b'-' if place == 0 => word.push_str("\\055"),
             b'\'' => word.push_str("'\\''"),
             b'%' => word.push_str("%%"),
             b'\\' => word.push_str("\\\\"),
@@ -65,6 +67,7 @@ mod tests {
             b"a\nb\n",
             b"-n",
             b"\xff'%s\\n\\",
+            b"-\xff",
         ]);
         check(&["ä\u{202e}\u{1b}[2J".as_bytes(), b"\x1b", b"a\r\nb", b"\t%d\x7f"]);
     }

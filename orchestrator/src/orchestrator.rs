@@ -20,6 +20,8 @@ pub(crate) struct Orchestrator {
     /// Another orchestrator on the same database may make a new one.
     pub(crate) admin: RwLock<TokenHash>,
     pub(crate) passwords: Passwords,
+    /// Turns of what unpacks or compares bodies, which may grow a thousandfold.
+    pub(crate) laying_out: Arc<Semaphore>,
     pub(crate) in_transit: InTransit,
     /// Turns of pushes, whose bodies are large.
     pub(crate) pushing: Semaphore,
@@ -29,4 +31,16 @@ pub(crate) struct Orchestrator {
     pub(crate) importing: Arc<Semaphore>,
     /// Where an import lies while it is looked at.
     pub(crate) scratch: PathBuf,
+}
+
+impl Orchestrator {
+    /// Work that a turn bounds, on a thread of its own, which has the turn: whoever asked may hang up meanwhile.
+    pub(crate) async fn lay_out<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let turn = Arc::clone(&self.laying_out).acquire_owned().await.ok()?;
+        let work = move || {
+            let _turn = turn;
+            work()
+        };
+        tokio::task::spawn_blocking(work).await.ok()
+    }
 }

@@ -32,6 +32,8 @@ const RETENTION: Duration = Duration::from_secs(60);
 const AUDIT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// Pushes in memory at a time.
 const PUSHES: usize = 2;
+/// Bodies that are unpacked or compared at a time.
+const LAYING_OUT: usize = 4;
 /// Exports that are written at a time.
 const EXPORTS: usize = 4;
 /// Requests in progress may finish for so long after a signal.
@@ -123,6 +125,7 @@ impl Server {
             passwords: Passwords::default(),
             in_transit: InTransit::default(),
             pushing: Semaphore::new(PUSHES),
+            laying_out: Arc::new(Semaphore::new(LAYING_OUT)),
             exporting: Arc::new(Semaphore::new(EXPORTS)),
             importing: Arc::new(Semaphore::new(1)),
             scratch: dir.clone(),

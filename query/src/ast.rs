@@ -51,6 +51,26 @@ pub enum Term {
     Began(Began),
 }
 
+impl Expr {
+    pub(crate) fn asks_for_header(&self, is_meant: &dyn Fn(&str) -> bool) -> bool {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().any(|part| part.asks_for_header(is_meant)),
+            Self::Not(inner) => inner.asks_for_header(is_meant),
+            Self::Term(Term::Header { name, .. }) => is_meant(name),
+            Self::Term(_) => false,
+        }
+    }
+
+    /// Terms in it, each way of writing one counted.
+    pub fn terms(&self) -> usize {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().map(Self::terms).sum(),
+            Self::Not(inner) => inner.terms(),
+            Self::Term(_) => 1,
+        }
+    }
+}
+
 /// How a text has to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Match {

@@ -92,6 +92,11 @@ impl Query {
         self.expr.as_ref()
     }
 
+    /// Does it ask for a header field with a name like this (lower case)?
+    pub fn asks_for_header(&self, is_meant: &dyn Fn(&str) -> bool) -> bool {
+        self.expr.as_ref().is_some_and(|expr| expr.asks_for_header(is_meant))
+    }
+
     /// Does the exchange fit?
     pub fn matches(&self, subject: &impl Subject) -> bool {
         self.expr.as_ref().is_none_or(|expr| expr.matches(subject))

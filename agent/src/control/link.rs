@@ -50,10 +50,19 @@ impl Link {
         Ok(Self::of(&[url.to_owned()], [endpoint(url)?].into()))
     }
 
+    /// The same orchestrators as this agent; an error where the identity cannot be used.
+    pub(super) fn with(&self, identity: &Identity) -> Result<Arc<[Endpoint]>, Error> {
+        as_agent(&self.urls, identity)
+    }
+
     /// From the next connection on, this is who the agent is.
-    pub(super) fn renew(&self, identity: &Identity) -> Result<(), Error> {
-        self.endpoints.send_replace(as_agent(&self.urls, identity)?);
-        Ok(())
+    pub(super) fn renew(&self, endpoints: Arc<[Endpoint]>) {
+        self.endpoints.send_replace(endpoints);
+    }
+
+    /// The one that answered last lets itself be reached and is of no use: the next attempt begins behind it.
+    pub(super) fn pass_over(&self) {
+        self.last.fetch_add(1, Relaxed);
     }
 
     /// One connection, to the one that answered last or, when it does not, to the next that does.

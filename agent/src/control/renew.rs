@@ -7,13 +7,16 @@ use rand::Rng as _;
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 use time::OffsetDateTime;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use weir_proto::v1::{RenewRequest, control_client::ControlClient};
 
 use super::{BackOff, Identity, JoinError, Link, explain, join};
 
 /// Between two looks at the clock: it may be set, and a machine may sleep.
 const LOOK: Duration = Duration::from_secs(3600);
+
+/// For an answer.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Keeps the identity in `folder` from ending.
 pub struct Renewal {
@@ -29,6 +32,8 @@ enum RenewError {
     Away(#[from] tonic::transport::Error),
     #[error("{}", explain(.0))]
     Refused(#[from] tonic::Status),
+    #[error("the orchestrator gave a certificate that is none, or has ended")]
+    Useless,
     #[error(transparent)]
     Own(#[from] JoinError),
 }
@@ -77,12 +82,19 @@ impl Renewal {
         let channel = self.link.connect().await?;
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(JoinError::Key)?;
         let certificate_request = join::request_for(&key).map_err(JoinError::Key)?.into();
-        let answer = ControlClient::new(channel).renew(RenewRequest { certificate_request }).await?.into_inner();
+        let mut request = tonic::Request::new(RenewRequest { certificate_request });
+        request.set_timeout(PATIENCE);
+        let answer = timeout(PATIENCE, ControlClient::new(channel).renew(request)).await;
+        let answer = answer.map_err(|_| tonic::Status::deadline_exceeded("no answer"))??.into_inner();
         let certificate_pem = join::chain_pem(&answer.certificate_chain)?;
+        if Validity::of(&certificate_pem).is_none_or(|validity| validity.ends <= now()) {
+            return Err(RenewError::Useless);
+        }
         let renewed = Identity { certificate_pem, key_pem: key.serialize_pem(), ..self.identity.clone() };
-        // nobody is to hear of a key that a crash would lose
+        // nothing that cannot be used takes the place of what can, and nobody is to hear of a key that a crash would lose
+        let usable = self.link.with(&renewed)?;
         renewed.keep_pair(&self.folder)?;
-        self.link.renew(&renewed)?;
+        self.link.renew(usable);
         self.identity = renewed;
         Ok(())
     }

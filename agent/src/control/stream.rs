@@ -141,14 +141,16 @@ impl Control {
         let mut client = ControlClient::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
         let mut heard = match client.sync(ReceiverStream::new(messages)).await {
             Ok(response) => response.into_inner(),
-            Err(status) => return status.into(),
+            Err(status) => return self.refused(status),
         };
+        let mut is_first = true;
         tracing::info!("connected to the orchestrator");
         let mut beat = heartbeat(HEARTBEAT);
         loop {
             let message = tokio::select! {
                 message = heard.message() => match message {
                     Ok(Some(OrchestratorMessage { message: Some(message) })) => {
+                        is_first = false;
                         back_off.reset();
                         if let Some(period) = self.hear(message, states, &channel) {
                             beat = heartbeat(period);
@@ -158,6 +160,7 @@ impl Control {
                     // a newer orchestrator may say more than this agent understands
                     Ok(Some(OrchestratorMessage { message: None })) => continue,
                     Ok(None) => return Ended::by("it ended the stream"),
+                    Err(status) if is_first => return self.refused(status),
                     Err(status) => return status.into(),
                 },
                 // components are fetched over this connection, for as long as its certificate lasts
@@ -169,6 +172,14 @@ impl Control {
                 return Ended::by("it stopped listening");
             }
         }
+    }
+
+    /// Before it has said anything: where there are others, one of them may be able to.
+    fn refused(&self, status: Status) -> Ended {
+        if matches!(status.code(), Code::Unavailable | Code::Unknown | Code::DeadlineExceeded | Code::Internal) {
+            self.link.pass_over();
+        }
+        status.into()
     }
 
     /// A new period for heartbeats, if there is one.

@@ -88,6 +88,12 @@ impl Fetched {
         (&self.upstream, CallRequest::get(&*self.path).header("accept", "application/jwk-set+json, application/json"))
     }
 
+    /// Who asked has left before there was an answer: somebody else may ask.
+    pub(crate) fn given_up(&self) {
+        self.asking.set(self.asking.get().saturating_sub(1));
+        self.asked.set(f64::NEG_INFINITY);
+    }
+
     /// What came of it. Where it is nothing good, the set before stays.
     pub(crate) fn heard(&self, outcome: Option<&CallOutcome>, now_ms: f64) {
         self.asking.set(self.asking.get().saturating_sub(1));

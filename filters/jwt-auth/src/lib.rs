@@ -12,7 +12,8 @@ mod source;
 mod token;
 
 use weir_sdk::{
-    Action, CallOutcome, Filter, LocalResponse, Problems, Refusal, Request, Resumed, Resumption, Subscription, clock,
+    Action, CallOutcome, Done, Filter, LocalResponse, Problems, Refusal, Request, Resumed, Resumption, Subscription,
+    clock,
     matching::{Facts, Scope},
     warn,
 };
@@ -60,7 +61,8 @@ impl KeySet {
 
 impl Filter for JwtAuth {
     type Config = Config;
-    type State = ();
+    /// It waits for the issuer's keys.
+    type State = bool;
 
     fn new(config: Config) -> Result<Self, Problems> {
         let mut problems = Problems::new();
@@ -82,7 +84,7 @@ impl Filter for JwtAuth {
         Subscription::new().request_head()
     }
 
-    fn request_head(&self, request: &mut Request, _state: &mut ()) -> Action {
+    fn request_head(&self, request: &mut Request, waits: &mut bool) -> Action {
         // What stands in these fields is this filter's word, on every path.
         if let Err(fault) = self.headers.clear(request) {
             warn!("fields that a client may not send were not removed: {fault}");
@@ -93,14 +95,26 @@ impl Filter for JwtAuth {
         }
         match self.check(request, false) {
             Ok(Checked::Good) => Action::Next,
-            Ok(Checked::Asks) => Action::Wait,
+            Ok(Checked::Asks) => {
+                *waits = true;
+                Action::Wait
+            }
             Err(refused) => self.refuse(request, &refused).into(),
         }
     }
 
-    fn resumed(&self, resumed: &mut Resumed, outcome: CallOutcome, _state: &mut ()) -> Resumption {
+    fn done(&self, _done: &Done, waits: bool) {
+        if let KeySet::Fetched(fetched) = &self.keys
+            && waits
+        {
+            fetched.given_up();
+        }
+    }
+
+    fn resumed(&self, resumed: &mut Resumed, outcome: CallOutcome, waits: &mut bool) -> Resumption {
         if let KeySet::Fetched(fetched) = &self.keys {
-            fetched.heard(Some(&outcome), clock::now_ms());
+            *waits = false;
+            fetched.heard(Some(&outcome), clock::monotonic_ms());
         }
         match self.check(resumed.request_mut(), true) {
             Ok(_) => Resumption::Proceed,
@@ -157,7 +171,7 @@ impl JwtAuth {
         };
         // nobody asks for what is no token
         let parts = Parts::read(&found.token).map_err(Refused::of)?;
-        let now = clock::now_ms();
+        let now = clock::monotonic_ms();
         match fetched.keys_for(parts.key_id.as_deref(), now, has_asked) {
             Had::Keys(keys) => self.open(&keys, &found, request),
             Had::Nothing => Err(Refused::NO_KEYS),

@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -36,14 +37,14 @@ pub(crate) enum PasswordError {
 
 /// Looks at passwords.
 pub(crate) struct Passwords {
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
     /// SHA-256 of what was kept and what was given, and when it was found right.
     known: Mutex<HashMap<[u8; 32], Instant>>,
 }
 
 impl Default for Passwords {
     fn default() -> Self {
-        Self { turns: Semaphore::new(TURNS), known: Mutex::default() }
+        Self { turns: Arc::new(Semaphore::new(TURNS)), known: Mutex::default() }
     }
 }
 
@@ -90,8 +91,13 @@ impl Passwords {
     }
 
     async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, PasswordError> {
-        let turn = tokio::time::timeout(PATIENCE, self.turns.acquire()).await;
-        let _turn = turn.map_err(|_| PasswordError::Busy)?.map_err(|_| PasswordError::Busy)?;
+        let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.turns).acquire_owned()).await;
+        let turn = turn.map_err(|_| PasswordError::Busy)?.map_err(|_| PasswordError::Busy)?;
+        let work = move || {
+            // The thread has the turn: whoever asked may hang up meanwhile.
+            let _turn = turn;
+            work()
+        };
         tokio::task::spawn_blocking(work).await.map_err(|_| PasswordError::Hash)
     }
 }

@@ -43,7 +43,7 @@ impl Control for Service {
         let messages = request.into_inner();
         tokio::spawn(async move {
             let id = agent.id;
-            if let Err(status) = service.follow(&agent, messages, &answers).await {
+            if let Err(status) = service.follow((&agent, ends_us), messages, &answers).await {
                 tracing::info!(agent = %id, reason = status.message(), "control stream ended");
                 // Nobody may be there to hear it.
                 let _ = answers.send(Err(status)).await;
@@ -97,7 +97,12 @@ type Out = mpsc::Sender<Result<OrchestratorMessage, Status>>;
 
 impl Service {
     /// Until the agent goes, its newer stream takes over, or the server stops.
-    async fn follow(&self, agent: &Agent, mut messages: Streaming<AgentMessage>, out: &Out) -> Result<(), Status> {
+    async fn follow(
+        &self,
+        (agent, ends_us): (&Agent, u64),
+        mut messages: Streaming<AgentMessage>,
+        out: &Out,
+    ) -> Result<(), Status> {
         let hello = tokio::time::timeout(GREETING, messages.message()).await;
         let hello = hello.map_err(|_| Status::deadline_exceeded("no hello"))??;
         let Some(AgentMessage { message: Some(agent_message::Message::Hello(hello)) }) = hello else {
@@ -116,7 +121,7 @@ impl Service {
         greeted.map_err(|error| unavailable(&error))?;
         tracing::info!(agent = %agent.id, name = hello.name, revision = hello.revision, "agent connected");
         self.orchestrator.telemetry.agent_connected();
-        let ended = self.converse(agent, &mut messages, out, &member, &mut news).await;
+        let ended = self.converse((agent, ends_us), &mut messages, out, &member, &mut news).await;
         self.orchestrator.telemetry.agent_disconnected();
         if let Err(error) = self.orchestrator.store.agent_seen(agent.number, now_us()).await {
             tracing::debug!(%error, "last seen is not noted");
@@ -126,7 +131,7 @@ impl Service {
 
     async fn converse(
         &self,
-        agent: &Agent,
+        (agent, ends_us): (&Agent, u64),
         messages: &mut Streaming<AgentMessage>,
         out: &Out,
         member: &Membership,
@@ -138,10 +143,10 @@ impl Service {
         let mut sent = None;
         self.tell_state(agent, out, &mut sent).await?;
         let mut noted = Instant::now();
-        let mut revoked = pin!(self.revoked(agent));
+        let mut over = pin!(self.over(agent, ends_us));
         loop {
             tokio::select! {
-                status = &mut revoked => return Err(status),
+                status = &mut over => return Err(status),
                 message = messages.message() => {
                     let Some(message) = message? else { return Ok(()) };
                     self.hear(agent, message, member).await?;

@@ -1,6 +1,9 @@
 //! Who calls: the common name of the certificate that the handshake proved, never a field of a message. It counts as long
 //! as the certificate lasts and nobody took the identity away, also in the midst of a stream.
 
+use std::time::Duration;
+
+use tokio::time::timeout;
 use tonic::{Request, Status};
 use uuid::Uuid;
 
@@ -9,6 +12,9 @@ use crate::{
     clock::{now_us, rfc3339},
     store::Agent,
 };
+
+/// Between two looks whether an agent still counts, at most.
+const LOOK: Duration = Duration::from_secs(60);
 
 /// What a client certificate says.
 struct Shown {
@@ -26,8 +32,7 @@ impl Service {
             shown(leaf).ok_or_else(|| Status::unauthenticated("the certificate names no agent"))?;
         // The handshake looked at this too; the connection may be older than the certificate's end.
         if ends_us <= now_us() {
-            let when = rfc3339(ends_us);
-            return Err(Status::unauthenticated(format!("the certificate of agent {id} ended at {when}: join again")));
+            return Err(ended(id, ends_us));
         }
         Ok((self.still(id).await?, ends_us))
     }
@@ -37,20 +42,26 @@ impl Service {
         Ok(self.certified(request).await?.0)
     }
 
-    /// Ends when the agent's identity is taken away, with what to tell it.
-    pub(super) async fn revoked(&self, agent: &Agent) -> Status {
+    /// Comes when the agent's identity is taken away, or its certificate ends, with what to tell it.
+    pub(super) async fn over(&self, agent: &Agent, ends_us: u64) -> Status {
         let mut revocations = self.orchestrator.fleet.revocations();
         loop {
             if let Err(status) = self.still(agent.id).await {
                 return status;
             }
-            if revocations.changed().await.is_err() {
-                return std::future::pending().await;
+            // A clock may be set, and a machine may sleep.
+            let look = Duration::from_micros(ends_us.saturating_sub(now_us())).min(LOOK);
+            match timeout(look, revocations.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return std::future::pending().await,
+                Err(_) if ends_us <= now_us() => return ended(agent.id, ends_us),
+                Err(_) => {}
             }
         }
     }
 
-    async fn still(&self, id: Uuid) -> Result<Agent, Status> {
+    /// The agent, unless its identity was taken away.
+    pub(super) async fn still(&self, id: Uuid) -> Result<Agent, Status> {
         match self.orchestrator.store.agent(id).await {
             Ok(Some(agent)) if agent.is_revoked => {
                 Err(Status::unauthenticated(format!("agent {id} was revoked: join again with a new join token")))
@@ -60,6 +71,10 @@ impl Service {
             Err(error) => Err(unavailable(&error)),
         }
     }
+}
+
+fn ended(id: Uuid, ends_us: u64) -> Status {
+    Status::unauthenticated(format!("the certificate of agent {id} ended at {}: join again", rfc3339(ends_us)))
 }
 
 fn shown(leaf: &[u8]) -> Option<Shown> {

@@ -17,7 +17,7 @@ impl Metrics for Service {
     type ReportStream = Answers<MetricsAck>;
 
     async fn report(&self, request: Request<Streaming<MetricsBatch>>) -> Result<Response<Self::ReportStream>, Status> {
-        let agent = self.caller(&request).await?;
+        let (agent, ends_us) = self.certified(&request).await?;
         let service = self.clone();
         let number = agent.number;
         let acks = request.into_inner().then(move |batch| {
@@ -36,7 +36,7 @@ impl Metrics for Service {
         // Who comes again is told why.
         let over = async move {
             tokio::select! {
-                _ = service.revoked(&agent) => {}
+                _ = service.over(&agent, ends_us) => {}
                 () = service.stop.cancelled() => {}
             }
         };

@@ -27,12 +27,12 @@ impl Traffic for Service {
     type RecordStream = Answers<TrafficAck>;
 
     async fn record(&self, request: Request<Streaming<TrafficBatch>>) -> Result<Response<Self::RecordStream>, Status> {
-        let agent = self.caller(&request).await?;
+        let (agent, ends_us) = self.certified(&request).await?;
         let (pending, acks) = mpsc::channel(IN_FLIGHT);
         let service = self.clone();
         let batches = request.into_inner();
         tokio::spawn(async move {
-            if let Err(status) = service.take(&agent, batches, &pending).await {
+            if let Err(status) = service.take((&agent, ends_us), batches, &pending).await {
                 let _ = pending.send(Err(status)).await;
             }
         });
@@ -53,19 +53,25 @@ impl Traffic for Service {
 impl Service {
     async fn take(
         &self,
-        agent: &Agent,
+        (agent, ends_us): (&Agent, u64),
         mut batches: Streaming<TrafficBatch>,
         pending: &mpsc::Sender<Pending>,
     ) -> Result<(), Status> {
-        let mut revoked = pin!(self.revoked(agent));
+        let mut over = pin!(self.over(agent, ends_us));
+        let mut revocations = self.orchestrator.fleet.revocations();
         loop {
             let batch = tokio::select! {
-                status = &mut revoked => return Err(status),
+                status = &mut over => return Err(status),
                 batch = batches.message() => batch?,
                 () = self.stop.cancelled() => return Err(Status::unavailable("the orchestrator is shutting down")),
                 () = pending.closed() => return Ok(()),
             };
             let Some(batch) = batch else { return Ok(()) };
+            // One that comes after the revocation is not let in while that is found out about.
+            if revocations.has_changed().is_ok_and(|changed| changed) {
+                revocations.mark_unchanged();
+                self.still(agent.id).await?;
+            }
             let number = batch.batch;
             self.orchestrator.telemetry.dropped(&agent.id.to_string(), batch.dropped);
             let rows = self.rows(agent, batch).await?;

@@ -11,6 +11,7 @@ use super::{
     fields::{Selection, Told},
     input::{Paging, Params, cursor},
     problem::Problem,
+    secrets::Asker,
 };
 use crate::{orchestrator::Orchestrator, store};
 
@@ -31,11 +32,11 @@ pub(super) struct Arrivals {
     (status = 200, body = Arrivals), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(
     State(orchestrator): State<Arc<Orchestrator>>,
+    asker: Asker,
     Params(which): Params<Which>,
 ) -> Result<Json<Arrivals>, Problem> {
     let selection = Selection::of(which.fields.as_deref())?;
-    let query = weir_query::Query::parse(which.query.as_deref().unwrap_or_default());
-    let query = query.map_err(|error| Problem::bad_query(&error))?;
+    let query = asker.query(which.query.as_deref().unwrap_or_default())?;
     let paging = Paging { limit: which.limit, cursor: which.cursor };
     // A cursor of another listing is no place in this one, but is one that exists: it is bounded by what is there.
     let after = paging.place()?.map(|place| i64::try_from(u128::from_be_bytes(place)).unwrap_or(i64::MAX));

@@ -87,7 +87,7 @@ pub(super) async fn request(
     };
     let request = request.ok_or_else(|| Problem::not_found("no filter changed the request of this exchange"))?;
     let stored = Stored { id, what: "request", body: request.body.unwrap_or_default(), fields: request.headers };
-    stored.answer(decoded == Some(Flag::True), &method, &headers).await
+    stored.answer(&orchestrator, decoded == Some(Flag::True), &method, &headers).await
 }
 
 /// The captured bytes of the response's body.
@@ -116,7 +116,7 @@ pub(super) async fn response(
     };
     let response = response.ok_or_else(|| Problem::not_found(missing))?;
     let stored = Stored { id, what: "response", body: response.body.unwrap_or_default(), fields: response.headers };
-    stored.answer(decoded == Some(Flag::True), &method, &headers).await
+    stored.answer(&orchestrator, decoded == Some(Flag::True), &method, &headers).await
 }
 
 async fn whole(orchestrator: &Orchestrator, id: Uuid) -> Result<v1::Exchange, Problem> {
@@ -133,12 +133,18 @@ struct Stored {
 }
 
 impl Stored {
-    async fn answer(self, decoded: bool, method: &Method, asked: &HeaderMap) -> Result<Response, Problem> {
+    async fn answer(
+        self,
+        orchestrator: &Orchestrator,
+        decoded: bool,
+        method: &Method,
+        asked: &HeaderMap,
+    ) -> Result<Response, Problem> {
         let mut truncated = (self.body.data.len() as u64) < self.body.size;
         let mut data = self.body.data.clone();
         if decoded {
             let complete;
-            (data, complete) = decode(&self.fields, data).await?;
+            (data, complete) = decode(orchestrator, &self.fields, data).await?;
             if !complete && !truncated {
                 return Err(Problem::unprocessable("coding", "the body ends before its Content-Encoding does"));
             }
@@ -157,7 +163,12 @@ impl Stored {
                 put(&mut headers, header::CONTENT_RANGE, format!("bytes {first}-{last}/{length}"));
                 // Within the length, which is that of a slice.
                 let range = usize::try_from(first).unwrap_or(usize::MAX)..=usize::try_from(last).unwrap_or(0);
-                Ok((StatusCode::PARTIAL_CONTENT, headers, data.slice(range)).into_response())
+                let mut part = data.slice(range);
+                // A small part is not to keep all of it.
+                if part.len() < data.len() / 2 {
+                    part = Bytes::copy_from_slice(&part);
+                }
+                Ok((StatusCode::PARTIAL_CONTENT, headers, part).into_response())
             }
             Part::Unsatisfiable => {
                 let problem =
@@ -187,7 +198,7 @@ impl Stored {
 }
 
 /// The bytes without their codings, and whether these came to their ends.
-async fn decode(fields: &[Field], data: Bytes) -> Result<(Bytes, bool), Problem> {
+async fn decode(orchestrator: &Orchestrator, fields: &[Field], data: Bytes) -> Result<(Bytes, bool), Problem> {
     let named: Vec<&[u8]> = fields
         .iter()
         .filter(|field| field.name.eq_ignore_ascii_case("content-encoding"))
@@ -198,8 +209,13 @@ async fn decode(fields: &[Field], data: Bytes) -> Result<(Bytes, bool), Problem>
     if codings.is_empty() {
         return Ok((data, true));
     }
-    let decoded = tokio::task::spawn_blocking(move || coding::decode(&codings, &data, DECODED_BYTES)).await;
-    let decoded = decoded.map_err(|_| Problem::unavailable())?.map_err(refuse)?;
+    let decoded = orchestrator.lay_out(move || {
+        coding::decode(&codings, &data, DECODED_BYTES).map(|mut decoded| {
+            decoded.bytes.shrink_to_fit();
+            decoded
+        })
+    });
+    let decoded = decoded.await.ok_or_else(Problem::unavailable)?.map_err(refuse)?;
     Ok((decoded.bytes.into(), decoded.complete))
 }
 

@@ -43,7 +43,7 @@ pub(super) async fn one(State(orchestrator): State<Arc<Orchestrator>>, Id(id): I
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Deletes the exchanges that fit and are there now. Whoever goes away before the answer has it stop between two steps.
+/// Deletes the exchanges that fit and are there now, to the last one, also when whoever asked has gone.
 #[utoipa::path(delete, path = "/api/v1/exchanges", operation_id = "deleteExchanges", tag = "exchanges", params(Unwanted), responses(
     (status = 200, body = Deleted), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn many(

@@ -59,8 +59,8 @@ pub(super) async fn diff(
     let secrets = Secrets::asked(&orchestrator, &asker, reveal).await?;
     let one = load(&orchestrator, a).await?;
     let other = load(&orchestrator, b).await?;
-    let compared = tokio::task::spawn_blocking(move || compare::compare(&one, &other)).await;
-    let (mut request, mut response) = compared.map_err(|_| Problem::unavailable())?;
+    let compared = orchestrator.lay_out(move || compare::compare(&one, &other)).await;
+    let (mut request, mut response) = compared.ok_or_else(Problem::unavailable)?;
     for message in [&mut request, &mut response] {
         message.show(|name, value| secrets.shown(name, value));
     }

@@ -162,11 +162,11 @@ pub(super) struct Found {
     (status = 200, body = Found), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(
     State(orchestrator): State<Arc<Orchestrator>>,
+    asker: Asker,
     Params(which): Params<Which>,
 ) -> Result<Json<Found>, Problem> {
     let selection = Selection::of(which.fields.as_deref())?;
-    let query = weir_query::Query::parse(which.query.as_deref().unwrap_or_default());
-    let query = query.map_err(|error| Problem::bad_query(&error))?;
+    let query = asker.query(which.query.as_deref().unwrap_or_default())?;
     let paging = Paging { limit: which.limit, cursor: which.cursor };
     let before = paging.place()?.map(Uuid::from_bytes);
     let page = orchestrator.store.exchanges(&query, before, paging.limit()?).await?;

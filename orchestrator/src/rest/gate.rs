@@ -4,8 +4,8 @@
 use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
 use axum::{
-    extract::{ConnectInfo, MatchedPath, Request, State},
-    http::{HeaderMap, Method, header},
+    extract::{ConnectInfo, MatchedPath, OriginalUri, Request, State},
+    http::{HeaderMap, Method, Uri, header},
     middleware::{Next, from_fn},
     response::{IntoResponse as _, Response},
     routing::MethodRouter,
@@ -20,6 +20,8 @@ use crate::{
     tokens,
 };
 
+/// Bytes of an address in the audit trail.
+const LONGEST_OBJECT: usize = 1024;
 /// Longest name of a user that is looked up.
 const LONGEST_NAME: usize = 64;
 
@@ -65,13 +67,26 @@ pub(super) async fn authenticate(
     }
     let action = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let action = format!("{} {action}", request.method());
-    let object = request.uri().path().to_owned();
-    let response = next.run(request).await;
-    let entry = principal.did(&action, &object, response.status().as_u16(), client.ip(), now_us());
-    if let Err(error) = orchestrator.store.audit(entry).await {
-        tracing::error!(%error, actor = principal.name, action, object, "a change is not in the audit trail");
-    }
-    response
+    let object = object(request.extensions().get::<OriginalUri>().map_or(request.uri(), |uri| &uri.0));
+    // Whoever hangs up stops neither the change, once it has begun, nor the entry.
+    let done = tokio::spawn(async move {
+        let response = next.run(request).await;
+        let entry = principal.did(&action, &object, response.status().as_u16(), client.ip(), now_us());
+        if let Err(error) = orchestrator.store.audit(entry).await {
+            tracing::error!(%error, actor = principal.name, action, object, "a change is not in the audit trail");
+        }
+        response
+    });
+    done.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a change ended abnormally");
+        Problem::unavailable().into_response()
+    })
+}
+
+/// An address as it stands in the audit trail.
+pub(super) fn object(uri: &Uri) -> String {
+    let text = uri.path_and_query().map_or("", |path| path.as_str());
+    text[..text.floor_char_boundary(LONGEST_OBJECT)].to_owned()
 }
 
 async fn principal(orchestrator: &Orchestrator, headers: &HeaderMap, client: SocketAddr) -> Result<Principal, Problem> {

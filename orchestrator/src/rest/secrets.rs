@@ -1,13 +1,15 @@
-//! Whether an answer shows what signs people in. Decided here and nowhere else: a role that may operate may ask for it, and
-//! that it did is in the audit trail.
+//! Whether an answer shows what signs people in. Decided here and nowhere else: a role that may operate sees it in an exchange
+//! that it looks at by itself, and in files and differences where it asks for it, which the audit trail tells. The
+//! others do not, nor may they search for it: each answer would tell something of it.
 
 use std::net::{IpAddr, SocketAddr};
 
 use axum::{
-    extract::{ConnectInfo, FromRequestParts},
+    extract::{ConnectInfo, FromRequestParts, OriginalUri},
     http::request::Parts,
 };
 use weir_proto::v1::Exchange;
+use weir_query::Query;
 
 use super::problem::Problem;
 use crate::{
@@ -39,7 +41,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Asker {
             (Some(principal), Some(ConnectInfo(client))) => Ok(Self {
                 principal: principal.clone(),
                 source: client.ip(),
-                object: parts.uri.path_and_query().map_or("", |path| path.as_str()).to_owned(),
+                object: super::gate::object(parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |uri| &uri.0)),
             }),
             _ => Err(Problem::unauthorized()),
         }
@@ -47,6 +49,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Asker {
 }
 
 impl Asker {
+    /// A query that this one may have answered.
+    pub(super) fn query(&self, text: &str) -> Result<Query, Problem> {
+        let query = Query::parse(text).map_err(|error| Problem::bad_query(&error))?;
+        let is_hidden = |name: &str| weir_har::hidden(name, "").is_some();
+        if !self.principal.role.may(Permission::Operate) && query.asks_for_header(&is_hidden) {
+            return Err(Problem::forbidden(self.principal.role, Permission::Operate));
+        }
+        Ok(query)
+    }
+
     /// Of one exchange, looked at by itself: as the role has it, unasked.
     pub(super) fn secrets(&self) -> Secrets {
         if self.principal.role.may(Permission::Operate) { Secrets::Shown } else { Secrets::Hidden }

@@ -10,7 +10,7 @@ use weir_query::Query;
 use super::{
     Store, StoreError,
     exchanges::{COLUMNS, PATIENCE, Summary, summary},
-    search::{Candidate, Search, sift},
+    search::{Candidate, Search, Turn, sift},
     sql::Sql,
     unsigned,
 };
@@ -41,14 +41,14 @@ impl Store {
         let Some(after) = after else { return Ok(Arrivals { items: Vec::new(), next: last, skipped: 0 }) };
         let after = after.min(last);
         let search = Arc::new(Search::plain(query));
-        let _turn = self.turn(&search).await?;
+        let turn = self.turn(&search).await?;
         let until = Instant::now() + PATIENCE;
-        let block = self.dialect().block(search.needs_detail());
+        let block = (self.dialect().block(search.needs_detail()) / search.weight()).max(1);
         let mut items = Vec::new();
         let mut at = after.max(before_first);
         while at < last && items.len() < limit && Instant::now() < until {
             let to = last.min(at + block);
-            at = self.arrived(&search, (at, to), limit, until, &mut items).await?.unwrap_or(to);
+            at = self.arrived((&search, &turn), (at, to), limit, until, &mut items).await?.unwrap_or(to);
         }
         Ok(Arrivals { items, next: at, skipped: unsigned(before_first - after) })
     }
@@ -56,7 +56,7 @@ impl Store {
     /// What fits of one block; the place where it stopped before the end of it.
     async fn arrived(
         &self,
-        search: &Arc<Search>,
+        (search, turn): (&Arc<Search>, &Turn),
         (after, to): (i64, i64),
         enough: usize,
         until: Instant,
@@ -81,7 +81,7 @@ impl Store {
                 candidates.push(Candidate { summary, number, coding: row.get(21)?, detail: row.get(22)? });
                 if Candidate::are_many(&candidates) {
                     let rows = std::mem::take(&mut candidates);
-                    if let Some(stopped) = sifted(search, rows, until, enough, items).await? {
+                    if let Some(stopped) = sifted((search, turn), rows, until, enough, items).await? {
                         return Ok(Some(stopped));
                     }
                 }
@@ -92,20 +92,20 @@ impl Store {
                 }
             }
         }
-        sifted(search, candidates, until, enough, items).await
+        sifted((search, turn), candidates, until, enough, items).await
     }
 }
 
 /// Keeps of the rows those that fit; where that was enough, or the time ran out, the place of the last one.
 async fn sifted(
-    search: &Arc<Search>,
+    (search, turn): (&Arc<Search>, &Turn),
     rows: Vec<Candidate>,
     until: Instant,
     enough: usize,
     items: &mut Vec<Summary>,
 ) -> Result<Option<i64>, StoreError> {
     let count = rows.len();
-    let asked = sift(search, rows, until).await?;
+    let asked = sift(search, rows, until, turn).await?;
     let last = if asked.len() < count { asked.last().map(|last| last.number) } else { None };
     for asked in asked {
         items.extend(asked.found);

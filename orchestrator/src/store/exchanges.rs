@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::TryStreamExt as _;
 use prost::Message as _;
-use tokio::{sync::SemaphorePermit, time::Instant};
+use tokio::time::Instant;
 use uuid::Uuid;
 use weir_proto::v1::{Exchange, Outcome};
 use weir_query::Query;
@@ -15,12 +15,13 @@ use weir_query::Query;
 use super::{
     Store, StoreError,
     record::ZSTD,
-    search::{Candidate, Column, LOOKED_AT, Part, Search, sift},
+    search::{Candidate, Column, LOOKED_AT, Part, Search, Turn, sift},
     sql::{Row, Sql},
 };
 
 /// Index entries between two looks at the clock, at first.
 const BLOCK: i64 = 500;
+const SMALLEST_BLOCK: i64 = 8;
 /// The next block is larger after one that took less, smaller after one that took more.
 const BRISK: Duration = Duration::from_millis(50);
 /// A search that took this long answers with what it has.
@@ -67,6 +68,7 @@ pub(crate) struct Page {
 /// Where a walk is.
 struct Walk {
     search: Arc<Search>,
+    turn: Turn,
     until: Instant,
     /// How many fit a page, and one more, to know whether there are more.
     enough: usize,
@@ -85,11 +87,13 @@ impl Store {
         if search.runs() == 0 {
             return Ok(Page { items: Vec::new(), next: None });
         }
-        let _turn = self.turn(&search).await?;
+        let turn = self.turn(&search).await?;
         let mut before = search.newest(before.unwrap_or(Uuid::max()));
-        let mut walk = Walk { search, until: Instant::now() + PATIENCE, enough: limit + 1, items: Vec::new() };
+        let until = Instant::now() + PATIENCE;
+        let mut walk = Walk { search, turn, until, enough: limit + 1, items: Vec::new() };
         let largest = self.dialect().block(walk.search.needs_detail());
-        let mut size = BLOCK.min(largest);
+        // What is asked of each row takes its time, and the clock is looked at between two blocks.
+        let mut size = (BLOCK / walk.search.weight()).max(SMALLEST_BLOCK).min(largest);
         loop {
             let began = Instant::now();
             let floor = self.block_end(&walk.search, before, size).await?;
@@ -111,11 +115,12 @@ impl Store {
     }
 
     /// Waits until there is room for a search that unpacks messages; others need none.
-    pub(super) async fn turn(&self, search: &Search) -> Result<Option<SemaphorePermit<'_>>, StoreError> {
-        match search.needs_detail() {
-            true => self.unpacking.acquire().await.map(Some).map_err(|_| StoreError::Closed),
-            false => Ok(None),
+    pub(super) async fn turn(&self, search: &Search) -> Result<Turn, StoreError> {
+        if !search.needs_detail() {
+            return Ok(Turn::default());
         }
+        let turn = Arc::clone(&self.unpacking).acquire_owned().await;
+        turn.map(|turn| Turn(Some(Arc::new(turn)))).map_err(|_| StoreError::Closed)
     }
 
     /// All values of a column, each once, by one step through its index for each; none when they are too many.
@@ -218,7 +223,7 @@ impl Walk {
     /// Keeps of the rows those that fit; where the time ran out before all were asked, the last one that was.
     async fn sift(&mut self, rows: Vec<Candidate>) -> Result<Option<Uuid>, StoreError> {
         let count = rows.len();
-        let asked = sift(&self.search, rows, self.until).await?;
+        let asked = sift(&self.search, rows, self.until, &self.turn).await?;
         let interrupted = if asked.len() < count { asked.last().map(|last| last.id) } else { None };
         self.items.extend(asked.into_iter().filter_map(|asked| asked.found));
         Ok(interrupted)

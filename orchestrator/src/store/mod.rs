@@ -103,7 +103,7 @@ pub(crate) struct Store {
     writes: Pool,
     writer: writer::Writer,
     /// For searches that unpack whole messages: the readers are for others too.
-    unpacking: Semaphore,
+    unpacking: Arc<Semaphore>,
 }
 
 impl Store {
@@ -124,7 +124,7 @@ impl Store {
             }
         };
         let writer = writer::Writer::start(writes.clone(), limits.queued_bytes, telemetry);
-        Ok(Self { reads, writes, writer, unpacking: Semaphore::new(UNPACKING) })
+        Ok(Self { reads, writes, writer, unpacking: Arc::new(Semaphore::new(UNPACKING)) })
     }
 
     /// Takes rows when there is room for them; `done` hears when they are on disk.

@@ -107,6 +107,11 @@ async fn what_is_hidden_is_shown_to_some_and_that_is_in_the_trail() {
         assert_eq!(person.status(Method::GET, export).await, status, "{role}");
         let cookie = if status == 200 { "a=secret" } else { "a=[hidden]" };
         assert_eq!(person.get(&one).await["request"]["headers"], json!([["Cookie", cookie]]), "{role}");
+        // each answer of a search would tell something of it
+        for list in ["exchanges", "exchanges/arrivals", "exchanges/export"] {
+            let query = "query=host:a or -response.header.Set-Cookie:a* or (request.header.COOKIE~^a)";
+            assert_eq!(person.status(Method::GET, &format!("/api/v1/{list}?{query}")).await, status, "{role} {list}");
+        }
         let trail = admin.get(&format!("/api/v1/audit?actor=token:{role}")).await;
         let [look] = &trail["items"].as_array().unwrap()[..] else { panic!("{trail}") };
         assert_eq!((&look["action"], &look["object"]), (&json!("reveal"), &json!(export)));
@@ -187,6 +192,25 @@ async fn people_have_a_name_and_a_password() {
     assert_eq!(admin.status(Method::DELETE, "/api/v1/users/anna").await, StatusCode::NO_CONTENT);
     assert_eq!(admin.status(Method::DELETE, "/api/v1/users/anna").await, StatusCode::NOT_FOUND);
     assert_eq!(as_user("anna", "korrekt horse bättery", agents).await, StatusCode::UNAUTHORIZED);
+}
+
+/// What is on its way when somebody hangs up is in the trail.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_hangs_up_leaves_a_trail_all_the_same() {
+    use tokio::io::AsyncWriteExt as _;
+    let running = Running::start().await;
+    let admin = &running.person;
+    let body = json!({"name": "anna", "role": "admin", "password": "long enough for all"}).to_string();
+    let request = format!(
+        "POST /api/v1/users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        admin.token,
+        body.len()
+    );
+    let mut client = tokio::net::TcpStream::connect(admin.base.trim_start_matches("http://")).await.unwrap();
+    client.write_all(request.as_bytes()).await.unwrap();
+    drop(client);
+    let trail = eventually(|| admin.get("/api/v1/audit"), |trail| trail["items"][0].is_object()).await;
+    assert_eq!(trail["items"][0]["object"], "/api/v1/users", "{trail}");
 }
 
 /// Guesses share few turns, and whoever has a token waits for none of them.

@@ -187,6 +187,20 @@ mod fetched {
         assert_eq!([told(&fetched, None, 1.0, false), told(&fetched, None, 1.2, false)], ["nothing", "ask"]);
     }
 
+    #[test]
+    fn who_leaves_before_the_answer_keeps_nobody_from_asking() {
+        let fetched = fetched();
+        for _ in 0..1000 {
+            assert_eq!(told(&fetched, None, 0.0, false), "ask");
+            fetched.given_up();
+        }
+        assert_eq!(told(&fetched, None, 0.0, false), "ask");
+        fetched.heard(Some(&answer(200, given()["jwks"].to_string())), 0.0);
+        assert_eq!([told(&fetched, None, 301.0, false), told(&fetched, None, 301.0, false)], ["ask", "keys"]);
+        fetched.given_up();
+        assert_eq!(told(&fetched, None, 301.0, false), "ask", "the next one asks");
+    }
+
     proptest! {
         #[test]
         fn no_answer_panics(status in 100u16..600, body in ".{0,60}|\\{\"keys\": \\[.{0,30}\\]\\}") {

@@ -74,7 +74,7 @@ pub(super) async fn many(
     Params(wanted): Params<Wanted>,
 ) -> Result<Response, Problem> {
     let text = wanted.query.unwrap_or_default();
-    let query = Query::parse(&text).map_err(|error| Problem::bad_query(&error))?;
+    let query = asker.query(&text)?;
     let secrets = Secrets::asked(&orchestrator, &asker, wanted.reveal).await?;
     let turn = Arc::clone(&orchestrator.exporting).try_acquire_owned();
     let turn = turn.map_err(|_| Problem::busy("other exports are being written: try again when one has ended"))?;
@@ -104,13 +104,13 @@ pub(super) async fn one(
     let (summary, mut exchange) = found.ok_or_else(|| Problem::not_found(format!("there is no exchange {id}")))?;
     let form = wanted.format.unwrap_or_default();
     Secrets::asked(&orchestrator, &asker, wanted.reveal).await?.guard(&mut exchange);
-    let written = tokio::task::spawn_blocking(move || {
+    let written = orchestrator.lay_out(move || {
         let mut out = form.begin();
         out.extend(form.written(&summary, &exchange, true));
         out.extend(form.end());
         out
     });
-    let written = written.await.map_err(|_| Problem::unavailable())?;
+    let written = written.await.ok_or_else(Problem::unavailable)?;
     Ok(file(form, &id.to_string(), Body::from(written)))
 }
 

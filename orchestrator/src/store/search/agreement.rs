@@ -326,7 +326,7 @@ impl Bench {
     /// By the query alone, oldest first.
     fn expected(&self, query: &Query) -> Vec<Uuid> {
         let agent = (&*self.agent.to_string(), "edge-1");
-        let fit = self.exchanges.iter().filter(|exchange| query.matches(&Seen { agent, exchange }));
+        let fit = self.exchanges.iter().filter(|exchange| query.matches(&Seen::new(agent, exchange)));
         let mut ids: Vec<_> = fit.map(|exchange| Uuid::from_slice(&exchange.id).unwrap()).collect();
         ids.sort();
         ids

@@ -19,7 +19,7 @@ use anchor::Anchor;
 pub(super) use anchor::{Column, LOOKED_AT};
 pub(super) use condition::Part;
 pub(super) use seen::Seen;
-pub(super) use sift::{Candidate, sift};
+pub(super) use sift::{Candidate, Turn, sift};
 
 /// Conditions that are said once for each run of an index.
 const REPEATED: usize = 32;
@@ -88,6 +88,12 @@ impl Search {
     /// Everything fits: nothing is passed over, so there is no need for blocks.
     pub(super) fn is_all(&self) -> bool {
         self.conditions.is_empty() && self.rest.is_empty()
+    }
+
+    /// How many conditions are asked of each row, one at least.
+    pub(super) fn weight(&self) -> i64 {
+        let terms: usize = self.conditions.iter().map(Expr::terms).sum();
+        i64::try_from(terms).unwrap_or(i64::MAX).max(1)
     }
 
     pub(super) fn needs_detail(&self) -> bool {

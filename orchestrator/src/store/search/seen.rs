@@ -1,6 +1,8 @@
 //! A stored exchange as queries see it, as [`Subject`]: of each text as much as its column holds, so that what the
 //! database says of columns and what is said here of the whole message are the same.
 
+use std::{borrow::Cow, cell::OnceCell};
+
 use uuid::Uuid;
 use weir_proto::v1::{Body, Exchange, Field, Request, tag::Value};
 use weir_query::{Is, Number, Side, Subject, Text};
@@ -16,14 +18,21 @@ use super::{
 /// A whole exchange and who recorded it.
 pub(in super::super) struct Seen<'a> {
     /// Id and name.
-    pub(in super::super) agent: (&'a str, &'a str),
-    pub(in super::super) exchange: &'a Exchange,
+    agent: (&'a str, &'a str),
+    exchange: &'a Exchange,
+    /// The bodies once they are decoded: several terms may ask.
+    decoded: [OnceCell<Cow<'a, [u8]>>; 2],
 }
 
 /// A body and the head before it.
 type Content<'a> = (&'a Body, &'a [Field]);
 
-impl Seen<'_> {
+impl<'a> Seen<'a> {
+    /// `agent`: id and name.
+    pub(in super::super) fn new(agent: (&'a str, &'a str), exchange: &'a Exchange) -> Self {
+        Self { agent, exchange, decoded: Default::default() }
+    }
+
     fn headers(&self, side: Side) -> impl Iterator<Item = &Field> {
         let request =
             self.exchange.request.iter().filter(move |_| side.has_request()).flat_map(|request| &request.headers);
@@ -31,7 +40,7 @@ impl Seen<'_> {
         request.chain(response.flat_map(|response| &response.headers))
     }
 
-    fn bodies(&self) -> [(Side, Option<Content<'_>>); 2] {
+    fn bodies(&self) -> [(Side, Option<Content<'a>>); 2] {
         let request = self.exchange.request.as_ref();
         let response = self.exchange.response.as_ref();
         [
@@ -100,9 +109,9 @@ impl Subject for Seen<'_> {
     }
 
     fn any_body(&self, side: Side, fits: &mut dyn FnMut(&[u8]) -> bool) -> bool {
-        self.bodies().into_iter().any(|(of, body)| match body {
+        self.bodies().into_iter().zip(&self.decoded).any(|((of, body), decoded)| match body {
             Some((body, headers)) if side == Side::Either || side == of => {
-                !body.data.is_empty() && fits(&body::decoded(headers, &body.data))
+                !body.data.is_empty() && fits(decoded.get_or_init(|| body::decoded(headers, &body.data)))
             }
             _ => false,
         })

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::time::Instant;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use uuid::Uuid;
 
 use super::{
@@ -38,19 +38,26 @@ pub(in super::super) struct Asked {
     pub(in super::super) found: Option<Summary>,
 }
 
+/// One of few places for searches that unpack messages; without one for those that do not.
+#[derive(Clone, Default)]
+pub(in super::super) struct Turn(pub(in super::super) Option<Arc<OwnedSemaphorePermit>>);
+
 /// Asks them in their order, one at least, until the time is over.
 pub(in super::super) async fn sift(
     search: &Arc<Search>,
     rows: Vec<Candidate>,
     until: Instant,
+    turn: &Turn,
 ) -> Result<Vec<Asked>, StoreError> {
-    let search = Arc::clone(search);
+    let (search, turn) = (Arc::clone(search), turn.clone());
     let ask = move || {
+        // The thread has the turn: whoever asked may hang up meanwhile.
+        let _turn = turn;
         let mut asked = Vec::with_capacity(rows.len());
         for Candidate { summary, number, coding, detail } in rows {
             let exchange = unpack(coding, &detail)?;
             let agent = summary.agent.to_string();
-            let fits = search.matches(&Seen { agent: (&agent, &summary.agent_name), exchange: &exchange });
+            let fits = search.matches(&Seen::new((&agent, &summary.agent_name), &exchange));
             asked.push(Asked { id: summary.id, number, found: fits.then_some(summary) });
             if Instant::now() >= until {
                 break;
