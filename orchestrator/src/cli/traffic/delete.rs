@@ -9,7 +9,7 @@ use crate::cli::{client::Client, failure::Failure, output};
 pub(super) async fn delete(client: &Client, ids: &[String], query: Option<&str>) -> Result<(), Failure> {
     let deleted = match query {
         Some(query) => {
-            Query::parse(query).map_err(|error| Failure::Usage(error.to_string()))?;
+            Query::parse(query).map_err(|error| Failure::Usage(error.shown(query)))?;
             let answer = client.delete_all(&["exchanges"], query).await?;
             answer["deleted"].as_u64().unwrap_or(0)
         }
