@@ -117,10 +117,10 @@ impl Store {
     /// Waits until there is room for a search that unpacks messages; others need none.
     pub(super) async fn turn(&self, search: &Search) -> Result<Turn, StoreError> {
         if !search.needs_detail() {
-            return Ok(Turn::default());
+            return Ok(None);
         }
         let turn = Arc::clone(&self.unpacking).acquire_owned().await;
-        turn.map(|turn| Turn(Some(Arc::new(turn)))).map_err(|_| StoreError::Closed)
+        turn.map(|turn| Some(Arc::new(turn))).map_err(|_| StoreError::Closed)
     }
 
     /// All values of a column, each once, by one step through its index for each; none when they are too many.

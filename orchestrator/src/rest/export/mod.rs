@@ -14,7 +14,6 @@ use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa::IntoParams;
 use weir_proto::v1::Exchange;
-use weir_query::Query;
 
 use self::{
     form::{ExportForm, file},

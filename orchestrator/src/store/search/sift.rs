@@ -39,8 +39,7 @@ pub(in super::super) struct Asked {
 }
 
 /// One of few places for searches that unpack messages; without one for those that do not.
-#[derive(Clone, Default)]
-pub(in super::super) struct Turn(pub(in super::super) Option<Arc<OwnedSemaphorePermit>>);
+pub(in super::super) type Turn = Option<Arc<OwnedSemaphorePermit>>;
 
 /// Asks them in their order, one at least, until the time is over.
 pub(in super::super) async fn sift(
