@@ -21,11 +21,13 @@ fn printf(bytes: &[u8]) -> String {
     let mut word = String::from("\"$(printf '");
     for (place, byte) in bytes.iter().filter(|byte| **byte != 0).enumerate() {
         match byte {
-            // At the beginning it is an option.
+            // It would be taken for an option.
             b'-' if place == 0 => word.push_str("\\055"),
             b'\'' => word.push_str("'\\''"),
             b'%' => word.push_str("%%"),
             b'\\' => word.push_str("\\\\"),
+            // A shell that is typed into looks for this within double quotes.
+            b'!' => word.push_str("\\041"),
             b' '..=b'~' => word.push(char::from(*byte)),
             _ => word.push_str(&format!("\\{byte:03o}")),
         }
@@ -67,9 +69,8 @@ mod tests {
             b"a\nb\n",
             b"-n",
             b"\xff'%s\\n\\",
-            b"-\xff",
         ]);
-        check(&["ä\u{202e}\u{1b}[2J".as_bytes(), b"\x1b", b"a\r\nb", b"\t%d\x7f"]);
+        check(&["ä\u{202e}\u{1b}[2J".as_bytes(), b"\x1b", b"a\r\nb", b"\t%d\x7f", b"-\x01\x01", b"--\x01"]);
     }
 
     proptest! {
