@@ -194,23 +194,29 @@ async fn people_have_a_name_and_a_password() {
     assert_eq!(as_user("anna", "korrekt horse bättery", agents).await, StatusCode::UNAUTHORIZED);
 }
 
-/// What is on its way when somebody hangs up is in the trail.
+/// Whenever somebody hangs up: what was changed is in the trail.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_hangs_up_leaves_a_trail_all_the_same() {
     use tokio::io::AsyncWriteExt as _;
     let running = Running::start().await;
     let admin = &running.person;
-    let body = json!({"name": "anna", "role": "admin", "password": "long enough for all"}).to_string();
-    let request = format!(
-        "POST /api/v1/users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        admin.token,
-        body.len()
-    );
-    let mut client = tokio::net::TcpStream::connect(admin.base.trim_start_matches("http://")).await.unwrap();
-    client.write_all(request.as_bytes()).await.unwrap();
-    drop(client);
-    let trail = eventually(|| admin.get("/api/v1/audit"), |trail| trail["items"][0].is_object()).await;
-    assert_eq!(trail["items"][0]["object"], "/api/v1/users", "{trail}");
+    let address = admin.base.trim_start_matches("http://");
+    for n in 0..40 {
+        let body = json!({"name": format!("anna-{n}"), "role": "admin", "password": "long enough for all"}).to_string();
+        let head = format!("POST /api/v1/users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n", admin.token);
+        let rest = format!("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
+        client.write_all(format!("{head}{rest}").as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(n * 5)).await;
+    }
+    let ask = || async {
+        let users = admin.get("/api/v1/users").await["items"].as_array().unwrap().len();
+        let trail = admin.get("/api/v1/audit?limit=500").await;
+        let added = trail["items"].as_array().unwrap().iter().filter(|entry| entry["status"] == 201).count();
+        assert!(trail["items"].as_array().unwrap().iter().all(|entry| entry["object"] == "/api/v1/users"), "{trail}");
+        (users, added)
+    };
+    eventually(ask, |(users, added)| *users > 0 && users == added).await;
 }
 
 /// Guesses share few turns, and whoever has a token waits for none of them.
