@@ -122,6 +122,9 @@ async fn run(writes: Pool, mut batches: mpsc::Receiver<Batch>, telemetry: Arc<Te
     }
 }
 
+/// Longer than the server itself lets a statement run.
+const PATIENCE: Duration = Duration::from_secs(90);
+
 /// Commits, and while the database is away does not give up: agents are slowed meanwhile by the queue that fills, and
 /// what was committed though we did not hear of it is found to be there.
 async fn persist(
@@ -162,7 +165,10 @@ async fn commit(writes: &Pool, group: &mut [Batch]) -> Result<Vec<u64>, StoreErr
         Pool::Sqlite(pool) => sqlite::ingest(pool, group.iter_mut().map(|batch| &mut batch.rows)).await,
         Pool::Postgres(pool) => {
             let batches: Vec<&[Row]> = group.iter().map(|batch| &batch.rows[..]).collect();
-            postgres::ingest(pool, &batches).await
+            // A server that vanished without a word would be waited for for ever: there is nothing left to send that the
+            // network could miss an answer to.
+            let ingest = timeout(PATIENCE, postgres::ingest(pool, &batches)).await;
+            ingest.unwrap_or(Err(StoreError::Sql(sqlx::Error::PoolTimedOut)))
         }
     }
 }
