@@ -77,7 +77,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         step("host alone", &mut cargo(&["run", "--release", "--package", "weir-host", "--example", "bench_host"]))?;
     }
     slow::raise_files();
-    let site = Site::prepare([Part::Intercepted, Part::Rates, Part::Peers].into_iter().any(wants))?;
+    let site = Site::prepare([Part::Intercepted, Part::Rates, Part::Peers, Part::Waits].into_iter().any(wants))?;
     if wants(Part::Plain) {
         let mut contenders = weir::plain(&site)?;
         contenders.extend(peers::plain(&site)?);

@@ -48,7 +48,7 @@ pub(super) fn asking(site: &Site, path: &str, oracle: std::net::SocketAddr) -> a
     fs::copy(site.filters.join("for-tests/ask.wasm"), folder.join("ask.wasm"))?;
     let sidecar = format!(
         "match = \"path:{path}*\"\ngrants = [\"log\", \"callout\", \"timer\", \"kv\", \"tags\", \"secrets\"]\n\
-         config = {{ stage = \"request-head\", upstream = \"oracle\" }}\n\
+         config = {{ stage = \"request-head\", upstream = \"oracle\", path = \"/\" }}\n\
          [upstreams.oracle]\nurl = \"http://{oracle}/\"\ntimeout_ms = 2000\n"
     );
     fs::write(folder.join("ask.toml"), sidecar)?;
