@@ -20,7 +20,7 @@ use wasmtime::{
 };
 use wasmtime_wasi_http::Error;
 
-use crate::{middleware::InputBody, state::State};
+use crate::{Direction, middleware::InputBody, state::State};
 
 /// How a body ended.
 #[derive(Debug, Clone)]
@@ -38,6 +38,7 @@ pub(super) type Told = Shared<Pin<Box<dyn Future<Output = End> + Send>>>;
 /// A body that came.
 pub(super) struct Arrived {
     body: InputBody,
+    of: Direction,
     /// Of a chunk that the guest took some of.
     rest: Bytes,
     read: bool,
@@ -45,16 +46,16 @@ pub(super) struct Arrived {
 }
 
 impl Arrived {
-    pub(super) fn new(body: InputBody) -> (Self, Told) {
+    pub(super) fn new(body: InputBody, of: Direction) -> (Self, Told) {
         let (tell, told) = oneshot::channel();
         let told = async { told.await.unwrap_or(End::Unread) };
         let told: Pin<Box<dyn Future<Output = End> + Send>> = Box::pin(told);
-        (Self { body, rest: Bytes::new(), read: false, tell: Some(tell) }, told.shared())
+        (Self { body, of, rest: Bytes::new(), read: false, tell: Some(tell) }, told.shared())
     }
 
-    /// Nobody has taken anything of it.
-    pub(super) fn is_whole(&self) -> bool {
-        !self.read
+    /// Nobody has taken anything of it, and this is the way that it came: its length is what was said of it.
+    pub(super) fn is_whole(&self, of: Direction) -> bool {
+        !self.read && self.of == of
     }
 
     /// Something of the body waits in `rest`. False: there is no more.

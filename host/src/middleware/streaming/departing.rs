@@ -21,7 +21,12 @@ use super::{
     arrived::{Arrived, End, Told},
     duct::{Reader, Writer},
 };
-use crate::{FailureKind, Filter, middleware::Wire, state::State};
+use crate::{
+    FailureKind, Filter,
+    imports::{HEAD_BYTES, HEAD_LINES},
+    middleware::Wire,
+    state::State,
+};
 
 /// Field lines as the guest has them, or that it breaks off.
 pub(super) type Lines = Result<Option<Vec<(String, String)>>, ()>;
@@ -113,8 +118,12 @@ fn broken() -> Polled {
     Poll::Ready(Some(Err(Error::ConnectionTerminated)))
 }
 
-/// None: they are no fields.
+/// None: they are no fields, or more than there may be.
 fn fields(lines: Vec<(String, String)>) -> Option<HeaderMap> {
+    let bytes: usize = lines.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if bytes > HEAD_BYTES || lines.len() > HEAD_LINES {
+        return None;
+    }
     let mut fields = HeaderMap::new();
     for (name, value) in lines {
         let name = HeaderName::from_bytes(name.as_bytes()).ok()?;

@@ -140,7 +140,7 @@ impl<'a> Passage<'a> {
         self.freeze(Part::Request);
         match action {
             Action::Next(given) => {
-                let (body, is_whole) = self.depart(&offered, given)?;
+                let (body, is_whole) = self.depart(Direction::Request, &offered, given)?;
                 self.call(body, is_whole);
                 return Ok(true);
             }
@@ -175,7 +175,7 @@ impl<'a> Passage<'a> {
         self.freeze(Part::Response);
         match action {
             Action::Next(given) => {
-                let (body, is_whole) = self.depart(&offered, given)?;
+                let (body, is_whole) = self.depart(Direction::Response, &offered, given)?;
                 let head = self.accessor.with(|mut store| {
                     let exchange = store.data_mut().lent.as_deref();
                     exchange.and_then(|exchange| exchange.response.clone())
@@ -206,7 +206,7 @@ impl<'a> Passage<'a> {
 
     /// The body, for the hook of its direction: as a stream, if the guest asked for it and there is one.
     fn offer(&self, direction: Direction, body: InputBody) -> wasmtime::Result<(Offered, Option<Incoming>)> {
-        let (arrived, told) = Arrived::new(body);
+        let (arrived, told) = Arrived::new(body, direction);
         let mode = self.filter.subscription().body(direction);
         let is_shown = mode != BodyMode::None && !self.wire.is_at_end(direction);
         let offered = Offered { held: Held::new(arrived), told };
@@ -230,15 +230,23 @@ impl<'a> Passage<'a> {
     }
 
     /// The body that goes on, and whether it is the one that came, untouched.
-    fn depart(&self, offered: &Offered, given: Option<Outgoing>) -> wasmtime::Result<(WasiBody, bool)> {
-        let Some(given) = given else {
-            let content = offered.held.take().map_or(Content::Nothing, Content::Arrived);
-            return Ok(self.body(content, Tail::AsItCame(offered.told.clone()), false));
+    fn depart(
+        &self,
+        direction: Direction,
+        offered: &Offered,
+        given: Option<Outgoing>,
+    ) -> wasmtime::Result<(WasiBody, bool)> {
+        let as_it_came = Tail::AsItCame(offered.told.clone());
+        let (content, tail, is_made) = match given {
+            None => (offered.held.take().map_or(Content::Nothing, Content::Arrived), as_it_came, false),
+            Some(given) => self.outgoing(given, as_it_came)?,
         };
-        self.outgoing(given, Tail::AsItCame(offered.told.clone()))
+        let is_whole = matches!(&content, Content::Arrived(arrived) if arrived.is_whole(direction));
+        Ok((self.body(content, tail, is_made), is_whole))
     }
 
-    fn outgoing(&self, given: Outgoing, otherwise: Tail) -> wasmtime::Result<(WasiBody, bool)> {
+    /// What goes on, how it ends, and whether the guest makes any of it.
+    fn outgoing(&self, given: Outgoing, otherwise: Tail) -> wasmtime::Result<(Content, Tail, bool)> {
         let Outgoing { content, trailers } = given;
         self.accessor.with(|mut store| {
             let content = match content.try_into::<Held>(&mut store) {
@@ -259,23 +267,25 @@ impl<'a> Passage<'a> {
                 }
             };
             let is_made = matches!(content, Content::Made(_)) || matches!(tail, Tail::Made(_));
-            Ok(self.body(content, tail, is_made))
+            Ok((content, tail, is_made))
         })
     }
 
-    fn body(&self, content: Content, tail: Tail, is_made: bool) -> (WasiBody, bool) {
-        let is_whole = matches!(&content, Content::Arrived(arrived) if arrived.is_whole());
+    fn body(&self, content: Content, tail: Tail, is_made: bool) -> WasiBody {
         let made = is_made.then(|| self.made.clone());
         let (filter, wire) = (Arc::clone(self.filter), Arc::clone(self.wire));
-        (Departing { content, tail, filter, wire, _made: made }.boxed_unsync(), is_whole)
+        Departing { content, tail, filter, wire, _made: made }.boxed_unsync()
     }
 
     /// An answer of its own.
     fn reply(&self, reply: Reply) -> Failed {
         let Reply { status, headers, body } = reply;
         let body = match body {
-            None => self.body(Content::Nothing, Tail::Nothing, false).0,
-            Some(given) => self.outgoing(given, Tail::Nothing)?.0,
+            None => self.body(Content::Nothing, Tail::Nothing, false),
+            Some(given) => {
+                let (content, tail, is_made) = self.outgoing(given, Tail::Nothing)?;
+                self.body(content, tail, is_made)
+            }
         };
         match convert::local_response(LocalResponse { status, headers, body: Vec::new() }) {
             Ok(local) => {

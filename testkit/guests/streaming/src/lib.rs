@@ -1,7 +1,7 @@
 //! A filter with streams that does what the field `x-streaming` of the request says, much of which none should do.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     future::{Future as _, poll_fn},
     hint::black_box,
     task::Poll,
@@ -26,6 +26,7 @@ struct Streaming {
     config: Config,
     /// What `request` leaves for `response`.
     seen: Cell<u32>,
+    kept: RefCell<Option<Body>>,
 }
 
 fn asked(request: &Request) -> String {
@@ -36,7 +37,7 @@ impl StreamFilter for Streaming {
     type Config = Config;
 
     fn new(config: Config) -> Result<Self, Problems> {
-        Ok(Self { config, seen: Cell::new(0) })
+        Ok(Self { config, seen: Cell::new(0), kept: RefCell::default() })
     }
 
     fn subscription(&self) -> Subscription {
@@ -58,6 +59,10 @@ impl StreamFilter for Streaming {
             ("own-trailers", Some(body)) => body.with_trailers(Some(vec![("x-own".into(), "up".into())])).into(),
             ("count", Some(body)) => count(body).await,
             ("ignore", Some(_)) => written("something else"),
+            ("other-way", Some(body)) => {
+                self.kept.replace(Some(body));
+                written("something else")
+            }
             ("slow", body) => {
                 sleep(Duration::from_millis(50)).await;
                 body.map_or(Action::Next, Action::NextWith)
@@ -111,6 +116,7 @@ impl StreamFilter for Streaming {
             ("half", Some(body)) => half(body).await,
             ("own-trailers", Some(body)) => body.with_trailers(Some(vec![("x-own".into(), "down".into())])).into(),
             ("response-count", Some(body)) => count(body).await,
+            ("other-way", _) => self.kept.take().map_or(Action::Abort, Action::NextWith),
             ("response-ignore", Some(_)) => written("something else"),
             ("response-answer", _) => LocalResponse::text(451, "not this\n").into(),
             ("response-abort", _) => Action::Abort,
