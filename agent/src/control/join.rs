@@ -64,14 +64,19 @@ impl Identity {
     /// # Errors
     /// Why there is no identity; see [`JoinError::is_passing`].
     pub async fn join(folder: &Path, urls: &[String], token: &JoinToken, name: &str) -> Result<Self, JoinError> {
-        let mut last = Err(JoinError::NoCertificate);
+        let mut worth = None;
         for url in urls {
-            last = Self::join_at(folder, url, token, name).await;
-            if !matches!(&last, Err(error) if error.is_passing()) {
-                break;
+            match Self::join_at(folder, url, token, name).await {
+                // somebody else stands there; he was told nothing, and the next may be the right one
+                Err(error @ JoinError::Impostor { .. }) => {
+                    worth.get_or_insert(error);
+                }
+                // what may go well later goes before what will not
+                Err(error) if error.is_passing() => worth = Some(error),
+                done => return done,
             }
         }
-        last
+        Err(worth.unwrap_or(JoinError::NoCertificate))
     }
 
     /// With one of several orchestrators.

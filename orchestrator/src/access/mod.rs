@@ -1,5 +1,5 @@
-//! Who may do what. A request's credential makes it somebody's (`Principal`), whose role decides; every change, and every look
-//! at what is hidden, is told to the audit trail with the name.
+//! Who may do what. A request's credential makes it somebody's (`Principal`), whose role decides; every change, and every
+//! export or difference with what is otherwise hidden, is told to the audit trail with the name.
 
 mod password;
 mod role;
