@@ -29,6 +29,8 @@ enum Command {
     },
     /// Begins a filter in each language, outside the repository, builds it and runs its cases
     NewFilters,
+    /// Sets up what tests need beside cargo, for who runs some of them by hand
+    Setup,
     /// Runs every test
     Test,
     /// Runs the fuzz targets for a while each
@@ -53,6 +55,10 @@ fn main() -> ExitCode {
     }
 }
 
+fn all_built(missing: Vec<String>) -> anyhow::Result<()> {
+    if missing.is_empty() { Ok(()) } else { anyhow::bail!("{}", missing.join("\n")) }
+}
+
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Filters => filters::build().map(|built| {
@@ -60,6 +66,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         }),
         Command::Up { once } => up::run("up", once),
         Command::NewFilters => test::new_filters(),
+        Command::Setup => test::set_up().and_then(all_built),
         Command::Test => test::run(),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Bench(options) => bench::run(&options),

@@ -41,14 +41,10 @@ struct Count {
 
 pub(crate) fn run() -> anyhow::Result<()> {
     let begun = Instant::now();
-    programs(&PROGRAMS)?;
-    setup::components()?;
+    let missing = set_up()?;
     // what tests left behind that were ended from outside
     let _ = fs::remove_dir_all(target_dir()?.join("e2e"));
     step("format", &mut cargo(&["fmt", "--all", "--check"]))?;
-    eprintln!("==> filters");
-    let missing = filters::build()?.missing;
-    languages::har_validator(&target_dir()?)?;
     let everything = ["--workspace", "--all-targets"];
     step("lints", cargo(&["clippy"]).args(everything).args(["--quiet", "--", "--deny", "warnings"]))?;
     step("build", cargo(&["build"]).args(everything))?;
@@ -87,6 +83,16 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let minutes = begun.elapsed().as_secs_f64() / 60.0;
     println!("{passed} passed, {not} failed in {minutes:.1} min");
     if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join(", ")) }
+}
+
+/// Everything that a test needs beside cargo's own work, for who runs tests by hand; tells which filters could not be built.
+pub(crate) fn set_up() -> anyhow::Result<Vec<String>> {
+    programs(&PROGRAMS)?;
+    setup::components()?;
+    eprintln!("==> filters");
+    let missing = filters::build()?.missing;
+    languages::archives::judges(&target_dir()?)?;
+    Ok(missing)
 }
 
 /// The hot swap test, longer and with a release build that counts its memory, as that of a long-lived agent is to be judged.

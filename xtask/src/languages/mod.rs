@@ -2,6 +2,7 @@
 //! or `filter.py` becomes a component; so does the tour of each SDK. Each language sets up its own tools under `target/guests`; one whose tools are not
 //! to be had, or whose filter does not build, is reported, and the others go on.
 
+pub(crate) mod archives;
 pub(crate) mod begun;
 mod bindings;
 mod c;
@@ -84,11 +85,6 @@ pub(crate) struct Outcome {
     pub(crate) name: String,
     pub(crate) is_for_tests: bool,
     pub(crate) result: Result<Vec<u8>, String>,
-}
-
-/// The judge of HTTP Archives, for tests of the orchestrator; from npm, as the tools are.
-pub(crate) fn har_validator(target: &Path) -> anyhow::Result<()> {
-    Tools::new(&target.join("guests")).npm("har-validator", "5.1.5").map(drop)
 }
 
 /// Builds what changed since last time.
