@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use crate::steps::works;
+use crate::{filters::root, steps::works};
 
 /// The target of every Rust guest: a core module without any import of its own.
 pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";
@@ -55,26 +55,34 @@ impl WasmCargo {
         Ok(Self::Debian { library, linker: linker(sysroot)? })
     }
 
-    /// `cargo build --target wasm32-unknown-unknown`, to which packages and directories are added.
+    /// `cargo build --target wasm32-unknown-unknown`, to which packages and directories are added. The paths of this machine
+    /// are not in what it builds: the same source gives the same component elsewhere.
     pub(crate) fn build(&self) -> Command {
-        match self {
-            Self::Ours => {
-                let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-                command.args(["build", "--target", WASM_TARGET]);
-                command
-            }
-            Self::Debian { library, linker } => {
-                let mut command = Command::new("/usr/bin/cargo");
-                command
-                    .args(["build", "-Zbuild-std=std,panic_abort", "--target", WASM_TARGET])
-                    .env("RUSTC", "/usr/bin/rustc")
-                    .env("RUSTC_BOOTSTRAP", "1")
-                    .env("__CARGO_TESTS_ONLY_SRC_ROOT", library)
-                    .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
-                command
-            }
+        let mut command = match self {
+            Self::Ours => Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into())),
+            Self::Debian { .. } => Command::new("/usr/bin/cargo"),
+        };
+        command.args(["build", "--target", WASM_TARGET]);
+        command.arg("--config").arg(format!("target.{WASM_TARGET}.rustflags={:?}", remapped()));
+        if let Self::Debian { library, linker } = self {
+            command
+                .arg("-Zbuild-std=std,panic_abort")
+                .env("RUSTC", "/usr/bin/rustc")
+                .env("RUSTC_BOOTSTRAP", "1")
+                .env("__CARGO_TESTS_ONLY_SRC_ROOT", library)
+                .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
         }
+        command
     }
+}
+
+/// Flags by which sources of crates go by the crates' names, and those of this repository by theirs.
+fn remapped() -> Vec<String> {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
+    let registries = home.and_then(|home| fs::read_dir(home.join("registry/src")).ok()).into_iter().flatten().flatten();
+    let crates = registries.map(|registry| format!("--remap-path-prefix={}=crates", registry.path().display()));
+    crates.chain([format!("--remap-path-prefix={}=weir", root().display())]).collect()
 }
 
 impl WasmCargo {
