@@ -101,6 +101,7 @@ pub async fn serve(mut cx: Cx, stream: TcpStream) {
     // Small writes are whole messages here; none gains from waiting for the next.
     let _ = stream.set_nodelay(true);
     let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(io::STALLED));
+    let stream = worker.roster.watch(stream, cx.facts.client_address);
     stages(&mut cx, Io::new(stream)).await;
     worker.shared.stats.connection_closed();
 }

@@ -5,6 +5,7 @@
 //! set of filter instances; workers share only [`worker::Shared`].
 
 pub mod admin;
+pub mod asks;
 mod author;
 pub mod cli;
 pub mod config;
@@ -18,6 +19,7 @@ pub mod exchange;
 pub mod filters;
 mod framing;
 mod idle;
+mod ids;
 pub mod io;
 pub mod listener;
 pub mod local;
@@ -27,6 +29,7 @@ pub mod metrics;
 pub mod open_files;
 pub mod policy;
 pub mod record;
+pub mod roster;
 pub mod secrets;
 pub mod start;
 pub mod stats;

@@ -14,12 +14,14 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::Semaphore;
 use weir_host::{Host, Instances};
 
+use crate::asks::{self, Asks};
 use crate::config::Config;
 use crate::drain::{Drain, Shutdown};
 use crate::filters::{Active, Orders, serve_orders};
 use crate::listener;
 use crate::policy::TargetPolicy;
 use crate::record::{Recorder, WorkerRecorder};
+use crate::roster::Roster;
 use crate::secrets::Secrets;
 use crate::stats::Stats;
 use crate::tls::{Authority, AuthorityError};
@@ -38,6 +40,8 @@ pub struct Shared {
     pub active: Active,
     /// what the thread that swaps filters asks of workers
     pub orders: Orders,
+    /// what anybody else asks of them
+    pub asks: Asks,
     pub stats: Arc<Stats>,
     pub recorder: Recorder,
     pub authority: Authority,
@@ -79,6 +83,7 @@ impl Shared {
             stats: Arc::new(Stats::new(config.workers)),
             active: Active::default(),
             orders: Orders::default(),
+            asks: Asks::default(),
             shutdown: Shutdown::default(),
             via: HeaderValue::try_from(name).expect("hexadecimal digits are a field value"),
             config,
@@ -96,6 +101,7 @@ pub struct Worker {
     pub upstreams: Upstreams,
     pub recorder: WorkerRecorder,
     pub drain: Drain,
+    pub roster: Roster,
 }
 
 /// Starts worker `number` (from 0). Its thread ends after [`Shutdown::begin`], when the last connection is gone or the
@@ -126,9 +132,11 @@ async fn run(shared: Arc<Shared>, number: usize, listener: StdListener) -> io::R
         ),
         recorder: shared.recorder.worker(number),
         drain: Drain::default(),
+        roster: Roster::default(),
         shared,
     });
     tokio::task::spawn_local(serve_orders(Rc::clone(&worker.instances), worker.shared.orders.subscribe()));
+    tokio::task::spawn_local(asks::serve(Rc::clone(&worker), worker.shared.asks.subscribe()));
     tokio::task::spawn_local(sweep(Rc::clone(&worker)));
     tokio::task::spawn_local(tick(Rc::clone(&worker.instances)));
     tokio::select! {

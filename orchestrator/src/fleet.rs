@@ -15,9 +15,9 @@ use tokio::{
     sync::{Notify, watch},
     time::Instant,
 };
-use weir_proto::v1::Heartbeat;
+use weir_proto::v1::{Answer, Heartbeat};
 
-use crate::store;
+use crate::{commands::Line, store};
 
 /// How often agents are asked to send a heartbeat.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -42,6 +42,7 @@ struct Presence {
     leave: Arc<Notify>,
     heard: Instant,
     last: Option<Heartbeat>,
+    line: Arc<Line>,
 }
 
 /// One control stream's place in the fleet; leaves it when dropped.
@@ -50,20 +51,23 @@ pub(crate) struct Membership {
     agent: i64,
     stream: u64,
     leave: Arc<Notify>,
+    line: Arc<Line>,
 }
 
 impl Fleet {
     /// The agent is here. An older stream of the same agent is told to end: its connection died without a word.
-    pub(crate) fn enter(self: &Arc<Self>, agent: i64) -> Membership {
+    pub(crate) fn enter(self: &Arc<Self>, agent: i64, line: Line) -> Membership {
+        let line = Arc::new(line);
         let leave = Arc::new(Notify::new());
         let stream = self.streams.fetch_add(1, Relaxed);
         let mut connected = self.connected.lock();
-        let presence = Presence { stream, leave: Arc::clone(&leave), heard: Instant::now(), last: None };
+        let presence =
+            Presence { stream, leave: Arc::clone(&leave), heard: Instant::now(), last: None, line: Arc::clone(&line) };
         if let Some(before) = connected.insert(agent, presence) {
             before.leave.notify_one();
         }
         drop(connected);
-        Membership { fleet: Arc::clone(self), agent, stream, leave }
+        Membership { fleet: Arc::clone(self), agent, stream, leave, line }
     }
 
     /// A statement was accepted.
@@ -93,6 +97,11 @@ impl Fleet {
         latest.filter(|(age, _)| *age < SILENCE)
     }
 
+    /// The way to an agent that is connected here.
+    pub(crate) fn line(&self, agent: i64) -> Option<Arc<Line>> {
+        self.connected.lock().get(&agent).map(|presence| Arc::clone(&presence.line))
+    }
+
     /// Agents that are connected here.
     pub(crate) fn here(&self) -> Vec<store::Presence> {
         let connected = self.connected.lock();
@@ -119,6 +128,11 @@ impl Membership {
         }
     }
 
+    /// It answered a command.
+    pub(crate) fn answered(&self, answer: Answer) {
+        self.line.answered(answer);
+    }
+
     /// A newer stream of the same agent took over.
     pub(crate) async fn superseded(&self) {
         self.leave.notified().await;
@@ -127,6 +141,7 @@ impl Membership {
 
 impl Drop for Membership {
     fn drop(&mut self) {
+        self.line.end();
         let mut connected = self.fleet.connected.lock();
         if connected.get(&self.agent).is_some_and(|presence| presence.stream == self.stream) {
             connected.remove(&self.agent);
@@ -137,16 +152,18 @@ impl Drop for Membership {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::Abilities;
 
     #[tokio::test]
     async fn the_newest_stream_of_an_agent_counts() {
         let fleet = Arc::new(Fleet::default());
-        let first = fleet.enter(7);
-        let second = fleet.enter(7);
+        let line = || Line::new(tokio::sync::mpsc::channel(1).0, Abilities::default());
+        let first = fleet.enter(7, line());
+        let second = fleet.enter(7, line());
         first.superseded().await;
         drop(second);
         assert!(fleet.presence(7).is_none());
-        let third = fleet.enter(7);
+        let third = fleet.enter(7, line());
         drop(first);
         assert!(fleet.presence(7).is_some());
         drop(third);

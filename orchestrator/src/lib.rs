@@ -4,6 +4,7 @@
 mod access;
 pub mod cli;
 mod clock;
+mod commands;
 mod compare;
 mod components;
 mod config;

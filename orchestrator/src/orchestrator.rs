@@ -6,14 +6,15 @@ use parking_lot::RwLock;
 use tokio::sync::Semaphore;
 
 use crate::{
-    Limits, access::Passwords, fleet::Fleet, in_transit::InTransit, pki::Pki, store::Store, telemetry::Telemetry,
-    tokens::TokenHash,
+    Limits, access::Passwords, commands::Relay, fleet::Fleet, in_transit::InTransit, pki::Pki, store::Store,
+    telemetry::Telemetry, tokens::TokenHash,
 };
 
 /// One server's parts.
 pub(crate) struct Orchestrator {
     pub(crate) store: Store,
     pub(crate) fleet: Arc<Fleet>,
+    pub(crate) relay: Relay,
     pub(crate) pki: Pki,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) limits: Limits,

@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use crate::{orchestrator::Orchestrator, store::Others};
 
@@ -46,7 +45,7 @@ pub(crate) async fn presence(orchestrator: Arc<Orchestrator>, stop: Cancellation
     if !orchestrator.store.has_others() {
         return stop.cancelled().await;
     }
-    let own = Uuid::new_v4();
+    let own = orchestrator.relay.own;
     let mut ticks = tokio::time::interval(PRESENCE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

@@ -21,9 +21,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Retention, ServeConfig, access::Passwords, clock::now_us, disk, fleet::Fleet, grpc, in_transit::InTransit,
-    orchestrator::Orchestrator, others, pki::Pki, pki::PkiError, rest, store::Store, store::StoreError,
-    telemetry::Telemetry, tokens,
+    Retention, ServeConfig, access::Passwords, clock::now_us, commands, commands::Relay, disk, fleet::Fleet, grpc,
+    in_transit::InTransit, orchestrator::Orchestrator, others, pki::Pki, pki::PkiError, rest, store::Store,
+    store::StoreError, telemetry::Telemetry, tokens,
 };
 
 /// Between two looks at the retention bounds.
@@ -118,6 +118,7 @@ impl Server {
         let orchestrator = Arc::new(Orchestrator {
             store,
             fleet,
+            relay: Relay::default(),
             pki,
             telemetry,
             limits: config.limits,
@@ -150,6 +151,7 @@ impl Server {
             }),
             part(&stop, retention),
             part(&stop, others::watch(Arc::clone(&orchestrator), stop.clone())),
+            part(&stop, commands::carry(Arc::clone(&orchestrator), stop.clone())),
             part(&stop, others::presence(Arc::clone(&orchestrator), stop.clone())),
         ];
         Ok(Self { rest: rest_address, grpc: grpc_address, new_token, orchestrator, stop, tasks, _lock: lock })

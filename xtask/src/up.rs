@@ -151,6 +151,8 @@ impl Up {
             orchestrator,
             "--upstream-ca",
             &roots,
+            "--allow",
+            "connections,replay,breakpoints",
         ];
         if let Some(token) = join_token {
             arguments.extend(["--join-token", token]);

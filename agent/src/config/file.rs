@@ -9,7 +9,7 @@ use toml::{
 use super::settings::{Settings, TopSettings};
 
 /// An empty one is no fault: its keys may all be commented out.
-const SECTIONS: [&str; 7] = ["client", "upstream", "intercept", "targets", "capture", "metrics", "log"];
+const SECTIONS: [&str; 8] = ["client", "upstream", "intercept", "targets", "capture", "metrics", "control", "log"];
 
 /// Something wrong on one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +49,7 @@ pub(super) fn read(text: &str, known: impl Fn(&str) -> bool) -> Result<Settings,
     take(text, &mut top, "targets", &mut settings.targets, &mut faults);
     take(text, &mut top, "capture", &mut settings.capture, &mut faults);
     take(text, &mut top, "metrics", &mut settings.metrics, &mut faults);
+    take(text, &mut top, "control", &mut settings.control, &mut faults);
     take(text, &mut top, "log", &mut settings.log, &mut faults);
     let top = Spanned::new(span, DeValue::Table(top));
     settings.top = section::<TopSettings>(text, top, &mut faults);

@@ -11,7 +11,7 @@ mod validate;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 pub use pattern::TargetPattern;
-pub use settings::{LogFormat, Settings};
+pub use settings::{Allowed, LogFormat, Settings};
 pub use source::{ConfigFaults, Fault, Place, check_file, load};
 use weir_artifact::{JoinToken, TrustedKey};
 
@@ -28,6 +28,7 @@ pub struct Config {
     pub targets: TargetsConfig,
     pub capture: CaptureConfig,
     pub metrics: MetricsConfig,
+    pub control: ControlConfig,
     pub log: LogConfig,
     /// `None`: the agent works alone.
     pub orchestrator: Option<OrchestratorConfig>,
@@ -116,6 +117,12 @@ pub struct MetricsConfig {
     pub disks: Vec<PathBuf>,
 }
 
+/// What an orchestrator may ask, so that a stolen one can do no more.
+#[derive(Clone, Debug)]
+pub struct ControlConfig {
+    pub allow: Vec<Allowed>,
+}
+
 #[derive(Clone, Debug)]
 pub struct LogConfig {
     pub format: LogFormat,
@@ -145,6 +152,7 @@ impl Default for Config {
             targets: TargetsConfig::default(),
             capture: CaptureConfig { body_bytes: 64 << 10, queue_bytes: 16 << 20, spool_bytes: 256 << 20 },
             metrics: MetricsConfig { interval: Duration::from_secs(5), interfaces: Vec::new(), disks: Vec::new() },
+            control: ControlConfig { allow: vec![Allowed::Connections] },
             log: LogConfig { format: LogFormat::Text, level: "info".to_owned() },
             orchestrator: None,
             filters: None,

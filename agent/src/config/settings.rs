@@ -176,6 +176,15 @@ section! {
 }
 
 section! {
+    /// `[control]`
+    ControlSettings {
+        /// What an orchestrator may ask of the agent [default: connections]
+        #[arg(id = "control.allow", long = "control-allow", visible_alias = "allow", env = "WEIR_AGENT_CONTROL_ALLOW", value_delimiter = ',', value_name = "WHAT")]
+        allow: Vec<Allowed>,
+    }
+}
+
+section! {
     /// `[log]`
     LogSettings {
         /// Form of the lines on standard error [default: text]
@@ -184,6 +193,32 @@ section! {
         /// error, warn, info, debug, trace, or directives such as info,weir_agent=debug [default: info]
         #[arg(id = "log.level", long = "log-level", env = "WEIR_AGENT_LOG_LEVEL", value_name = "LEVEL")]
         level: String,
+    }
+}
+
+/// Something that an orchestrator may ask of an agent, where the agent's operator allows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Allowed {
+    /// Nothing at all, by itself.
+    None,
+    /// To tell who is connected, and to close connections.
+    Connections,
+    /// To send requests, recorded or made up.
+    Replay,
+    /// To hold exchanges up, so that people change or stop them.
+    Breakpoints,
+}
+
+impl Allowed {
+    /// As operators write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Connections => "connections",
+            Self::Replay => "replay",
+            Self::Breakpoints => "breakpoints",
+        }
     }
 }
 
@@ -214,6 +249,8 @@ pub struct Settings {
     pub capture: CaptureSettings,
     #[command(flatten, next_help_heading = "System metrics")]
     pub metrics: MetricsSettings,
+    #[command(flatten, next_help_heading = "Commands of an orchestrator")]
+    pub control: ControlSettings,
     #[command(flatten, next_help_heading = "Log")]
     pub log: LogSettings,
 }
@@ -229,6 +266,7 @@ impl Settings {
             targets: self.targets.over(weaker.targets),
             capture: self.capture.over(weaker.capture),
             metrics: self.metrics.over(weaker.metrics),
+            control: self.control.over(weaker.control),
             log: self.log.over(weaker.log),
         }
     }

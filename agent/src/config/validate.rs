@@ -12,7 +12,7 @@ use weir_artifact::{JoinToken, TrustedKey};
 
 use super::{
     Config, OrchestratorConfig,
-    settings::Settings,
+    settings::{Allowed, Settings},
     units::{Size, Time},
 };
 use crate::secrets::Secrets;
@@ -28,7 +28,7 @@ pub(super) struct KeyFault {
 pub(super) fn validate(settings: Settings) -> Result<Config, Vec<KeyFault>> {
     let mut check = Check { faults: Vec::new() };
     let mut config = Config::default();
-    let Settings { top, client, upstream, intercept, targets, capture, metrics, log } = settings;
+    let Settings { top, client, upstream, intercept, targets, capture, metrics, control, log } = settings;
 
     check.parsed("listen", top.listen, &mut config.listen, "an address such as 127.0.0.1:8080");
     check.parsed("admin", top.admin, &mut config.admin, "an address such as 127.0.0.1:8081");
@@ -109,6 +109,13 @@ pub(super) fn validate(settings: Settings) -> Result<Config, Vec<KeyFault>> {
     check.time("metrics.interval", metrics.interval, 1..=3600, &mut config.metrics.interval);
     config.metrics.interfaces = metrics.interfaces.unwrap_or_default();
     config.metrics.disks = metrics.disks.unwrap_or_default();
+    if let Some(allow) = control.allow {
+        let given = allow.len();
+        config.control.allow = allow.into_iter().filter(|allowed| *allowed != Allowed::None).collect();
+        if config.control.allow.len() != given && given > 1 {
+            check.fault("control.allow", "`none` stands by itself".to_owned());
+        }
+    }
     config.log.format = log.format.unwrap_or(config.log.format);
     if let Some(level) = log.level {
         if let Err(error) = tracing_subscriber::EnvFilter::builder().parse(&level) {

@@ -2,6 +2,7 @@
 //! that a publisher it trusts signed them. Traffic goes on whatever happens here.
 
 mod apply;
+mod commands;
 mod components;
 mod identity;
 mod join;

@@ -17,7 +17,7 @@ use weir_proto::{
     },
 };
 
-use super::{Applier, BackOff, Link, link::explain};
+use super::{Applier, BackOff, Link, commands::Commands, link::explain};
 use crate::worker::Shared;
 
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -96,11 +96,12 @@ impl Control {
         let (answers, mut outgoing) = mpsc::channel(4);
         let revision = watch::Sender::new(applier.revision());
         let apply = apply_each(applier, incoming, answers, &revision, &self.applied);
+        let commands = Commands::new(&self.shared);
         let talk = async {
             let mut waits = Waits::default();
             loop {
                 let began = Instant::now();
-                let ended = self.talk(&states, &mut outgoing, &revision, &mut waits.broken).await;
+                let ended = self.talk(&states, &mut outgoing, &revision, &commands, &mut waits.broken).await;
                 if ended.is_renewed {
                     continue;
                 }
@@ -126,6 +127,7 @@ impl Control {
         states: &watch::Sender<State>,
         answers: &mut mpsc::Receiver<Applied>,
         revision: &watch::Sender<u64>,
+        commands: &Commands,
         back_off: &mut BackOff,
     ) -> Ended {
         let mut renewals = self.link.renewals();
@@ -134,7 +136,7 @@ impl Control {
             Err(error) => return Ended::by(explain(&error)),
         };
         let (say, messages) = mpsc::channel(16);
-        let hello = agent_message::Message::Hello(self.hello(*revision.borrow()));
+        let hello = agent_message::Message::Hello(self.hello(*revision.borrow(), commands));
         if say.send(AgentMessage { message: Some(hello) }).await.is_err() {
             return Ended::by("the stream was not taken up");
         }
@@ -152,8 +154,13 @@ impl Control {
                     Ok(Some(OrchestratorMessage { message: Some(message) })) => {
                         is_first = false;
                         back_off.reset();
-                        if let Some(period) = self.hear(message, states, &channel) {
-                            beat = heartbeat(period);
+                        match message {
+                            orchestrator_message::Message::Command(command) => commands.begin(command, &say).await,
+                            message => {
+                                if let Some(period) = self.hear(message, states, &channel) {
+                                    beat = heartbeat(period);
+                                }
+                            }
                         }
                         continue;
                     }
@@ -203,10 +210,11 @@ impl Control {
                 let period = u64::from(settings.heartbeat_interval_s.min(3600));
                 (period != 0).then(|| Duration::from_secs(period))
             }
+            orchestrator_message::Message::Command(_) => None,
         }
     }
 
-    fn hello(&self, revision: u64) -> Hello {
+    fn hello(&self, revision: u64, commands: &Commands) -> Hello {
         let Introduction { name, listen, admin } = &self.introduction;
         Hello {
             name: name.clone(),
@@ -215,6 +223,8 @@ impl Control {
             admin: admin.to_string(),
             revision,
             workers: u32::try_from(self.shared.config.workers).unwrap_or(u32::MAX),
+            commands: Commands::known(),
+            allowed: commands.allowed(),
         }
     }
 

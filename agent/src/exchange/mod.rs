@@ -30,7 +30,6 @@ use std::task::Poll;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use uuid::{ContextV7, Timestamp, Uuid};
 use weir_host::{Connection, Direction, Progress};
 
 use self::body::BodyStream;
@@ -39,6 +38,7 @@ use self::live::{Live, Stop};
 pub use self::problem::{Blame, Problem};
 pub use self::reply::reply;
 pub use self::response::ReplyBody;
+use crate::ids;
 use crate::target::Target;
 use crate::upstream::{Outgoing, Sent, UpstreamFailure};
 use crate::worker::Worker;
@@ -58,7 +58,7 @@ pub async fn serve(
     let client = upgrade::of_client(&mut request);
     let (mut head, body) = request.into_parts();
     let placed = resolve::resolve(&mut head, origin);
-    let live = Live::begin(worker, connection, new_id(), &head);
+    let live = Live::begin(worker, connection, ids::new(), &head);
     let body = BodyStream::of_client(&live, body, head.version);
     let reply = async {
         let mut target = placed.map_err(Problem::from)?;
@@ -113,12 +113,4 @@ async fn no_response(live: &Live, failure: &UpstreamFailure) -> Stop {
         Some(Progress::Answer(answer)) => answer.into(),
         Some(Progress::Held | Progress::Waiting | Progress::Open) | None => Problem::from(failure).into(),
     }
-}
-
-/// Ids sort by time (RFC 9562 section 5.7); each thread counts for itself, so that no two workers meet.
-fn new_id() -> Uuid {
-    thread_local! {
-        static CONTEXT: ContextV7 = const { ContextV7::new() };
-    }
-    CONTEXT.with(|context| Uuid::new_v7(Timestamp::now(context)))
 }

@@ -18,6 +18,7 @@ use weir_proto::{
 use super::{Answers, Service, bounded, unavailable};
 use crate::{
     clock::now_us,
+    commands::{Abilities, Line},
     fleet::{HEARTBEAT, Membership},
     in_transit::Shared,
     store::{Agent, Outcome},
@@ -113,10 +114,14 @@ impl Service {
             version: bounded(&hello.version, 64),
             listen: bounded(&hello.listen, 255),
             admin: bounded(&hello.admin, 255),
+            commands: words(hello.commands),
+            allowed: words(hello.allowed),
             ..hello
         };
+        let (version, commands, allowed) = (hello.version.clone(), hello.commands.clone(), hello.allowed.clone());
+        let line = Line::new(out.clone(), Abilities { version, commands, allowed });
         let mut news = self.orchestrator.fleet.news();
-        let member = self.orchestrator.fleet.enter(agent.number);
+        let member = self.orchestrator.fleet.enter(agent.number, line);
         let greeted = self.orchestrator.store.agent_connected(agent.number, &hello, now_us()).await;
         greeted.map_err(|error| unavailable(&error))?;
         tracing::info!(agent = %agent.id, name = hello.name, revision = hello.revision, "agent connected");
@@ -188,6 +193,11 @@ impl Service {
                 member.heard(None);
                 self.note_applied(agent, applied).await
             }
+            Some(agent_message::Message::Answer(answer)) => {
+                member.heard(None);
+                member.answered(answer);
+                Ok(())
+            }
             Some(agent_message::Message::Hello(_)) => Err(Status::invalid_argument("hello was said before")),
             // A message of a later version.
             None => Ok(()),
@@ -220,6 +230,13 @@ fn outcome(outcome: FilterOutcome) -> Outcome {
         phase: bounded(&outcome.phase, 64),
         reason: bounded(&outcome.reason, 4 << 10),
     }
+}
+
+/// Names, as an agent says them.
+fn words(words: Vec<String>) -> Vec<String> {
+    let word =
+        |word: &String| (1..=32).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+    words.into_iter().filter(word).take(32).collect()
 }
 
 async fn say(out: &Out, message: orchestrator_message::Message) -> Result<(), Status> {

@@ -44,6 +44,10 @@ pub(super) struct AgentItem {
     certificate_ends: Option<String>,
     /// When its identity was taken away.
     revoked: Option<String>,
+    /// What it can be asked: `connections`, `replay`, `breakpoints`. Empty of a version that can be asked nothing.
+    commands: Vec<String>,
+    /// What of that its operator allows.
+    allowed: Vec<String>,
     filters: Vec<FilterOutcome>,
     /// The last heartbeat of an agent that is connected.
     activity: Option<Activity>,
@@ -136,6 +140,8 @@ fn item(fleet: &Fleet, row: AgentRow, filters: Vec<FilterOutcome>) -> AgentItem 
         workers: row.workers,
         certificate_ends: row.certified_us.map(rfc3339),
         revoked: row.revoked_us.map(rfc3339),
+        commands: row.commands,
+        allowed: row.allowed,
         filters,
         activity: presence.and_then(|(_, heartbeat)| heartbeat).map(|heartbeat| Activity {
             exchanges_total: heartbeat.exchanges_total,

@@ -4,6 +4,7 @@ mod agents;
 mod arrivals;
 mod audit;
 mod bodies;
+mod connections;
 mod deletion;
 mod diff;
 mod exchanges;
@@ -85,6 +86,8 @@ fn router(orchestrator: Arc<Orchestrator>) -> Router {
         .route("/filters/{name}", get(filters::one).asks(Read))
         .route("/agents", get(agents::list).asks(Read))
         .route("/agents/{id}", delete(agents::revoke).asks(Operate))
+        .route("/connections", get(connections::list).asks(Read).merge(delete(connections::close_many).asks(Operate)))
+        .route("/connections/{id}", delete(connections::close).asks(Operate))
         .route("/agents/{id}/metrics", get(metrics::of_agent).asks(Read))
         .route("/metrics", get(metrics::list).asks(Read))
         .route("/join-tokens", post(join_tokens::make).asks(Operate))

@@ -13,8 +13,8 @@ use utoipa::{
 };
 
 use super::{
-    agents, arrivals, audit, bodies, deletion, diff, exchanges, export, filters, import, join_tokens, metrics,
-    problem::Problem, push, tokens, users,
+    agents, arrivals, audit, bodies, connections, deletion, diff, exchanges, export, filters, import, join_tokens,
+    metrics, problem::Problem, push, tokens, users,
 };
 use crate::orchestrator::Orchestrator;
 
@@ -56,7 +56,7 @@ pub(crate) fn document() -> String {
     paths(
         exchanges::list, exchanges::one, arrivals::list, export::many, export::one, import::import, diff::diff, deletion::one,
         deletion::many, bodies::request, bodies::response, filters::list, filters::one, push::push,
-        agents::list, agents::revoke, metrics::list, metrics::of_agent, join_tokens::make, tokens::list, tokens::make, tokens::revoke,
+        agents::list, agents::revoke, connections::list, connections::close, connections::close_many, metrics::list, metrics::of_agent, join_tokens::make, tokens::list, tokens::make, tokens::revoke,
         users::list, users::add, users::remove, audit::list, health, ready, prometheus, openapi,
     ),
     security(("token" = []), ("password" = [])),

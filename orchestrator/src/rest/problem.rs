@@ -9,6 +9,7 @@ use axum::{
 };
 use serde::Serialize;
 use utoipa::ToSchema;
+use weir_proto::v1::ProblemKind;
 
 use crate::{
     access::{Permission, Role},
@@ -126,6 +127,22 @@ impl Problem {
 
     pub(super) fn not_all_stored(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "not-all-stored", detail)
+    }
+
+    /// What an agent, or the way to it, made of a command.
+    pub(super) fn by_agent(problem: &weir_proto::v1::Problem) -> Self {
+        let (status, word) = match problem.kind() {
+            ProblemKind::NotAllowed => (StatusCode::CONFLICT, "agent-does-not-allow"),
+            ProblemKind::Unknown => (StatusCode::NOT_IMPLEMENTED, "agent-too-old"),
+            ProblemKind::Busy => (StatusCode::TOO_MANY_REQUESTS, "busy"),
+            ProblemKind::NotFound => (StatusCode::NOT_FOUND, "not-found"),
+            ProblemKind::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "agent-cannot"),
+            ProblemKind::TooLate => (StatusCode::GATEWAY_TIMEOUT, "agent-too-slow"),
+            ProblemKind::NotConnected => (StatusCode::CONFLICT, "agent-not-connected"),
+            ProblemKind::Lost => (StatusCode::BAD_GATEWAY, "agent-lost"),
+            ProblemKind::Other => (StatusCode::BAD_GATEWAY, "agent-failed"),
+        };
+        Self::new(status, word, problem.text.clone())
     }
 
     pub(super) fn unavailable() -> Self {

@@ -33,6 +33,9 @@ pub(crate) struct AgentRow {
     pub(crate) revoked_us: Option<u64>,
     /// When the certificate ends that it showed last; none when it never came.
     pub(crate) certified_us: Option<u64>,
+    /// What it can be asked, and what of that its operator allows.
+    pub(crate) commands: Vec<String>,
+    pub(crate) allowed: Vec<String>,
 }
 
 /// What an agent made of the newest statement about one filter.
@@ -47,7 +50,7 @@ pub(crate) struct Outcome {
 }
 
 const AGENT: &str = "SELECT number, id, grp, name, joined_us, last_seen_us, version, listen, admin, revision, workers, \
-                     revoked_us, certified_us FROM agents ORDER BY number";
+                     revoked_us, certified_us, commands, allowed FROM agents ORDER BY number";
 
 impl Store {
     /// The agent of a certificate; none when it never joined here.
@@ -75,7 +78,8 @@ impl Store {
         now_us: u64,
     ) -> Result<(), StoreError> {
         Sql::new(
-            "UPDATE agents SET name = $1, version = $2, listen = $3, admin = $4, workers = $5, last_seen_us = $6 WHERE number = $7",
+            "UPDATE agents SET name = $1, version = $2, listen = $3, admin = $4, workers = $5, last_seen_us = $6, \
+             commands = $7, allowed = $8 WHERE number = $9",
         )
         .bind(&hello.name)
         .bind(&hello.version)
@@ -83,6 +87,8 @@ impl Store {
         .bind(&hello.admin)
         .bind(i64::from(hello.workers))
         .bind(signed(now_us))
+        .bind(hello.commands.join(" "))
+        .bind(hello.allowed.join(" "))
         .bind(number)
         .execute(&self.writes)
         .await?;
@@ -186,5 +192,11 @@ fn agent_row(row: &Row) -> Result<AgentRow, StoreError> {
         workers: row.number(10)?,
         revoked_us: revoked.map(unsigned),
         certified_us: certified.map(unsigned),
+        commands: words(row.get(13)?),
+        allowed: words(row.get(14)?),
     })
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
 }

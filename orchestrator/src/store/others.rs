@@ -19,7 +19,7 @@ const CHANNEL: &str = "weir";
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(5);
 /// The database's own clock in microseconds: those of the orchestrators may differ.
-const NOW_US: &str = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+pub(super) const NOW_US: &str = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
 
 /// An agent, how long ago something came from it, and its last heartbeat.
 pub(crate) type Presence = (i64, Duration, Option<Heartbeat>);

@@ -5,8 +5,10 @@ use std::time::Duration;
 use rcgen::KeyPair;
 use serde_json::json;
 use weir_orchestrator::{ServeConfig, Server};
+use weir_proto::v1::{Closed, Problem, ProblemKind, answer};
 
 use crate::{
+    commands::able,
     component::{filter, filter_noted},
     harness::{Home, PATIENCE, Person, Publisher, Running, eventually, exchange, id, join, publication},
 };
@@ -184,4 +186,45 @@ async fn an_agent_goes_on_with_the_other_when_one_ends() {
     let _dir = one.stop().await;
     agent.at(two.grpc).await.record(vec![exchange("a.example", "/two", 200)]).await;
     assert_eq!(two.person.ids("", 10).await.len(), 2);
+}
+
+#[tokio::test]
+async fn who_is_asked_at_one_is_found_at_the_other() {
+    let one = Running::start().await;
+    let two = beside(&one).await;
+    let agent = two.agent().await;
+    let mut control = agent.sync_as(able(&["connections"])).await.unwrap();
+    let path = format!("/api/v1/connections?agent={}", agent.id);
+    let agents = || one.person.get("/api/v1/agents");
+    eventually(agents, |agents| agents["items"][0]["state"] == "connected").await;
+    for count in 1..=20 {
+        let answers = async {
+            let command = control.command().await;
+            control.answer(&command, answer::Answer::Closed(Closed { count })).await;
+        };
+        let close = one.person.request(reqwest::Method::DELETE, &path).send();
+        let began = std::time::Instant::now();
+        let (response, ()) = tokio::join!(close, answers);
+        let body: serde_json::Value = response.unwrap().json().await.unwrap();
+        assert_eq!(body, json!({"closed": count, "unanswered": []}));
+        assert!(began.elapsed() < Duration::from_secs(4), "it is notified, not found by a look");
+    }
+    // The agent's own problem comes through as it is, and so does its end.
+    let answers = async {
+        let command = control.command().await;
+        let problem = Problem { kind: ProblemKind::Busy.into(), text: "not now".into() };
+        control.answer(&command, answer::Answer::Problem(problem)).await;
+        control.command().await;
+        drop(control);
+    };
+    let asks = async {
+        let (status, busy) = one.person.ask(&path).await;
+        assert_eq!((status.as_u16(), &busy["detail"]), (429, &json!("not now")));
+        let (status, lost) = one.person.ask(&path).await;
+        assert_eq!((status.as_u16(), &lost["type"]), (502, &json!("urn:weir:problem:agent-lost")));
+    };
+    tokio::join!(asks, answers);
+    eventually(agents, |agents| agents["items"][0]["state"] == "disconnected").await;
+    let (status, _) = one.person.ask(&path).await;
+    assert_eq!(status.as_u16(), 409);
 }

@@ -21,8 +21,8 @@ use uuid::Uuid;
 use weir_artifact::{Digest, Envelope, Limits, Publication, PublisherKey, Removal, Statement};
 use weir_orchestrator::{ServeArgs, ServeConfig, Server};
 use weir_proto::v1::{
-    AgentMessage, DesiredState, Exchange, Hello, JoinRequest, JoinResponse, OrchestratorMessage, RenewRequest, Request,
-    Response, TrafficAck, TrafficBatch, agent_message, control_client::ControlClient,
+    AgentMessage, Answer, Command, DesiredState, Exchange, Hello, JoinRequest, JoinResponse, OrchestratorMessage,
+    RenewRequest, Request, Response, TrafficAck, TrafficBatch, agent_message, answer, control_client::ControlClient,
     enrolment_client::EnrolmentClient, orchestrator_message, traffic_client::TrafficClient,
 };
 use weir_testkit::postgres::Database;
@@ -288,14 +288,16 @@ impl Agent {
     }
 
     pub(crate) async fn sync(&self) -> Result<Control, Status> {
+        self.sync_as(Self::hello()).await
+    }
+
+    /// Of a version that knows no commands.
+    pub(crate) fn hello() -> Hello {
+        Hello { name: "edge-1".into(), listen: "127.0.0.1:8080".into(), workers: 2, revision: 1, ..Hello::default() }
+    }
+
+    pub(crate) async fn sync_as(&self, hello: Hello) -> Result<Control, Status> {
         let (say, messages) = tokio::sync::mpsc::channel(16);
-        let hello = Hello {
-            name: "edge-1".into(),
-            listen: "127.0.0.1:8080".into(),
-            workers: 2,
-            revision: 1,
-            ..Hello::default()
-        };
         say.send(AgentMessage { message: Some(agent_message::Message::Hello(hello)) }).await.unwrap();
         let answers = ControlClient::new(self.channel.clone()).sync(ReceiverStream::new(messages)).await?;
         Ok(Control { say, answers: answers.into_inner() })
@@ -335,12 +337,32 @@ impl Control {
                     Some(orchestrator_message::Message::Settings(settings)) => {
                         assert!(settings.heartbeat_interval_s > 0);
                     }
+                    Some(orchestrator_message::Message::Command(command)) => panic!("nobody asks: {command:?}"),
                     None => panic!("an empty message"),
                 }
             }
         })
         .await
         .unwrap()
+    }
+
+    /// The next command.
+    pub(crate) async fn command(&mut self) -> Command {
+        tokio::time::timeout(PATIENCE, async {
+            loop {
+                let message = self.answers.message().await.unwrap().expect("the stream goes on").message;
+                if let Some(orchestrator_message::Message::Command(command)) = message {
+                    return command;
+                }
+            }
+        })
+        .await
+        .unwrap()
+    }
+
+    pub(crate) async fn answer(&self, command: &Command, answer: answer::Answer) {
+        let answer = Answer { id: command.id.clone(), answer: Some(answer) };
+        self.say(agent_message::Message::Answer(answer)).await;
     }
 
     /// How the stream ends.

@@ -1,7 +1,7 @@
 use clap::FromArgMatches as _;
 
 use super::*;
-use crate::config::LogFormat;
+use crate::config::{Allowed, LogFormat};
 
 /// What the file and the command line together come to.
 fn load_from(text: &str, flags: &[&str]) -> Result<Config, String> {
@@ -20,8 +20,11 @@ fn check(text: &str, expect: &[&str]) {
 
 #[test]
 fn a_section_without_a_key_is_no_fault() {
-    load_from("[client]\n[upstream]\n# ca = \"ca.pem\"\n[intercept]\n[targets]\n[capture]\n[metrics]\n[log]\n", &[])
-        .unwrap();
+    load_from(
+        "[client]\n[upstream]\n# ca = \"ca.pem\"\n[intercept]\n[targets]\n[capture]\n[metrics]\n[control]\n[log]\n",
+        &[],
+    )
+    .unwrap();
 }
 
 #[test]
@@ -155,4 +158,23 @@ fn the_default_is_a_configuration_that_can_be_used() {
     assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
     assert!(config.orchestrator.is_none() && config.workers >= 1);
     assert!(config.data_dir.ends_with("weir/agent"));
+}
+
+#[test]
+fn what_an_orchestrator_may_ask_is_written_down() {
+    let allow = |text: &str, flags: &[&str]| load_from(text, flags).unwrap().control.allow;
+    assert_eq!(allow("", &[]), [Allowed::Connections]);
+    assert_eq!(
+        allow("[control]\nallow = [\"replay\", \"breakpoints\"]\n", &[]),
+        [Allowed::Replay, Allowed::Breakpoints]
+    );
+    assert_eq!(allow("[control]\nallow = []\n", &[]), []);
+    assert_eq!(allow("[control]\nallow = [\"replay\"]\n", &["--allow", "none"]), []);
+    check("[control]\nallow = [\"none\", \"replay\"]\n", &["/agent.toml:2: control.allow: `none` stands by itself"]);
+    check(
+        "[control]\nallow = [\"all\"]\n",
+        &[
+            "/agent.toml:2: control.allow: unknown variant `all`, expected one of `none`, `connections`, `replay`, `breakpoints`",
+        ],
+    );
 }
