@@ -16,8 +16,13 @@ pub(crate) fn write(file: &Path, text: &str, mode: u32) -> io::Result<()> {
     handle.write_all(text.as_bytes())?;
     handle.sync_all()?;
     fs::rename(&new, file)?;
-    // The name is on disk when the folder is.
-    File::open(file.parent().unwrap_or(Path::new(".")))?.sync_all()
+    settle(file)
+}
+
+/// Puts the name of a file on disk, which it is when its folder is.
+pub(crate) fn settle(file: &Path) -> io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// The bits of the mode that let others at the file; none when only its owner can.

@@ -2,6 +2,7 @@
 //! It never runs guest code; a component is looked at by parsing only.
 
 mod access;
+mod backup;
 pub mod cli;
 mod clock;
 mod commands;

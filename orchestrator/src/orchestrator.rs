@@ -30,7 +30,9 @@ pub(crate) struct Orchestrator {
     pub(crate) exporting: Arc<Semaphore>,
     /// The turn of imports.
     pub(crate) importing: Arc<Semaphore>,
-    /// Where an import lies while it is looked at.
+    /// The turn of backups.
+    pub(crate) backing_up: Arc<Semaphore>,
+    /// Where an import lies while it is looked at, and what of a backup is of one moment.
     pub(crate) scratch: PathBuf,
 }
 

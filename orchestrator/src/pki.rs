@@ -125,7 +125,7 @@ impl Pki {
 
     /// SHA-256 of its public key.
     pub(crate) fn key_hash(&self) -> [u8; 32] {
-        Sha256::digest(self.issuer.key().public_key_raw()).into()
+        hash(self.issuer.key())
     }
 
     /// PEM.
@@ -165,6 +165,15 @@ impl Pki {
         let leaf = params.signed_by(&request.public_key, &self.issuer)?;
         Ok(vec![leaf.der().to_vec(), self.certificate.to_vec()])
     }
+}
+
+/// The same of a key as it stands in its file; none where it is none.
+pub(crate) fn key_hash(pem: &str) -> Option<[u8; 32]> {
+    KeyPair::from_pem(pem).ok().map(|key| hash(&key))
+}
+
+fn hash(key: &KeyPair) -> [u8; 32] {
+    Sha256::digest(key.public_key_raw()).into()
 }
 
 fn authority() -> CertificateParams {

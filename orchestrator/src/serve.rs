@@ -129,6 +129,7 @@ impl Server {
             laying_out: Arc::new(Semaphore::new(LAYING_OUT)),
             exporting: Arc::new(Semaphore::new(EXPORTS)),
             importing: Arc::new(Semaphore::new(1)),
+            backing_up: Arc::new(Semaphore::new(1)),
             scratch: dir.clone(),
         });
 
@@ -209,7 +210,7 @@ fn part(stop: &CancellationToken, work: impl Future<Output = ()> + Send + 'stati
 }
 
 /// The directory, for its owner only, and for one server at a time.
-fn claim(dir: &Path) -> Result<File, ServeError> {
+pub(crate) fn claim(dir: &Path) -> Result<File, ServeError> {
     let fault = |error| ServeError::DataDir { dir: dir.to_owned(), error };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(fault)?;
     let lock = File::create(dir.join("lock")).map_err(fault)?;

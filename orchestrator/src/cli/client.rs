@@ -83,6 +83,11 @@ impl Connect {
         Ok(Client { http, base, token, source_of_token })
     }
 
+    /// Of a server on this machine.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.data_dir.clone().unwrap_or_else(default_data_dir)
+    }
+
     fn token(&self) -> Result<(String, String), Failure> {
         if let Some(token) = &self.token {
             return Ok((token.trim().to_owned(), "--token or WEIR_TOKEN".to_owned()));
@@ -94,7 +99,7 @@ impl Connect {
         if self.data_dir.is_none() && !here {
             return Err(Failure::NoToken(self.orchestrator.to_string()));
         }
-        let path = self.data_dir.clone().unwrap_or_else(default_data_dir).join("token");
+        let path = self.data_dir().join("token");
         match fs::read_to_string(&path) {
             Ok(token) => Ok((token.trim().to_owned(), path.display().to_string())),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && self.data_dir.is_none() => {

@@ -1,10 +1,8 @@
 //! `orchestrator export`: recorded exchanges as a file that other programs read.
 
 use std::{
-    fs::{self, File, OpenOptions},
     io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use clap::{Args, ValueEnum};
@@ -14,6 +12,7 @@ use super::{
     client::{Client, Connect},
     failure::Failure,
     output,
+    part::Part,
     progress::Progress,
     units,
 };
@@ -110,42 +109,4 @@ pub(crate) async fn to_stdout(client: &Client, wanted: &Wanted<'_>) -> Result<()
     });
     written.await?;
     Ok(io::stdout().flush()?)
-}
-
-/// A file that is not whole yet, and goes if it never is. What clients said is in there: it is its owner's.
-struct Part {
-    path: PathBuf,
-    file: File,
-    whole: bool,
-}
-
-impl Part {
-    fn create(of: &Path) -> Result<Self, Failure> {
-        let mut name = of.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.part", std::process::id()));
-        let path = of.with_file_name(name);
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        match file {
-            Ok(file) => Ok(Self { path, file, whole: false }),
-            Err(error) => Err(Failure::File { path, error }),
-        }
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.file.write_all(bytes).map_err(|error| Failure::File { path: self.path.clone(), error })
-    }
-
-    fn finish(mut self, name: &Path) -> Result<(), Failure> {
-        fs::rename(&self.path, name).map_err(|error| Failure::File { path: name.to_owned(), error })?;
-        self.whole = true;
-        Ok(())
-    }
-}
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        if !self.whole {
-            let _ = fs::remove_file(&self.path);
-        }
-    }
 }

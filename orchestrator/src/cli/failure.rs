@@ -17,6 +17,11 @@ pub(crate) enum Failure {
     Config(#[from] crate::ConfigError),
     #[error(transparent)]
     Serve(#[from] crate::ServeError),
+    #[error(transparent)]
+    Keys(#[from] crate::backup::keys::KeysError),
+    /// A file that is not the backup that it was taken for.
+    #[error("{}: {reason}", path.display())]
+    Backup { path: PathBuf, reason: String },
     #[error("{}: {error}", path.display())]
     File { path: PathBuf, error: io::Error },
     /// A key, or the folder of keys.

@@ -1,9 +1,10 @@
 //! The command line. Arguments come in; answers go to stdout, errors to stderr, and the exit code is 0, 1 (refused or
-//! failed) or 2 (asked for wrongly). Apart from `serve`, a command knows the server by its REST only: what it can do,
+//! failed) or 2 (asked for wrongly). Apart from `serve` and `restore`, a command knows the server by its REST only: what it can do,
 //! any program can do.
 
 mod agents;
 mod audit;
+mod backup;
 mod client;
 mod export;
 mod failure;
@@ -15,10 +16,12 @@ mod keys;
 mod new_filter;
 mod output;
 mod paint;
+mod part;
 mod person;
 mod progress;
 mod publish;
 mod push;
+mod restore;
 mod serve;
 mod tokens;
 mod traffic;
@@ -54,6 +57,8 @@ enum Command {
     Tokens(tokens::Tokens),
     Users(users::Users),
     Audit(audit::Audit),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
 }
 
 /// Runs the command that the process was started with.
@@ -91,6 +96,8 @@ fn execute(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
             Command::Tokens(tokens) => tokens.run().await,
             Command::Users(users) => users.run().await,
             Command::Audit(audit) => audit.run().await,
+            Command::Backup(backup) => backup.run().await,
+            Command::Restore(restore) => restore.run().await,
         }
     })
 }

@@ -3,6 +3,7 @@
 mod agents;
 mod arrivals;
 mod audit;
+mod backup;
 mod bodies;
 mod connections;
 mod deletion;
@@ -96,6 +97,7 @@ fn router(orchestrator: Arc<Orchestrator>) -> Router {
         .route("/users", get(users::list).post(users::add).asks(Administer))
         .route("/users/{name}", delete(users::remove).asks(Administer))
         .route("/audit", get(audit::list).asks(Administer))
+        .route("/backup", get(backup::backup).asks(Administer))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(Arc::clone(&orchestrator), gate::authenticate));

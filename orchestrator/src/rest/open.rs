@@ -54,6 +54,7 @@ pub(crate) fn document() -> String {
 #[openapi(
     info(title = "Weir orchestrator", description = "Traffic, filters, agents and metrics of a fleet of Weir agents."),
     paths(
+        super::backup::backup,
         exchanges::list, exchanges::one, arrivals::list, export::many, export::one, import::import, diff::diff, deletion::one,
         deletion::many, bodies::request, bodies::response, filters::list, filters::one, push::push,
         agents::list, agents::revoke, connections::list, connections::close, connections::close_many, metrics::list, metrics::of_agent, join_tokens::make, tokens::list, tokens::make, tokens::revoke,

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::{
     extract::{ConnectInfo, FromRequestParts, OriginalUri},
-    http::request::Parts,
+    http::{StatusCode, request::Parts},
 };
 use weir_proto::v1::Exchange;
 use weir_query::Query;
@@ -59,6 +59,17 @@ impl Asker {
         Ok(query)
     }
 
+    /// Puts in the audit trail what else than a change is to be found there.
+    pub(super) async fn leaves_entry(
+        &self,
+        orchestrator: &Orchestrator,
+        action: &str,
+        status: StatusCode,
+    ) -> Result<(), Problem> {
+        let entry = self.principal.did(action, &self.object, status.as_u16(), self.source, now_us());
+        Ok(orchestrator.store.audit(entry).await?)
+    }
+
     /// Of one exchange, looked at by itself: as the role has it, unasked.
     pub(super) fn secrets(&self) -> Secrets {
         if self.principal.role.may(Permission::Operate) { Secrets::Shown } else { Secrets::Hidden }
@@ -75,11 +86,11 @@ impl Secrets {
         if reveal != Some(true) {
             return Ok(Self::Hidden);
         }
-        let Asker { principal, source, object } = asker;
-        let allowed = principal.role.may(Permission::Operate);
-        let entry = principal.did("reveal", object, if allowed { 200 } else { 403 }, *source, now_us());
-        orchestrator.store.audit(entry).await?;
-        if allowed { Ok(Self::Shown) } else { Err(Problem::forbidden(principal.role, Permission::Operate)) }
+        let role = asker.principal.role;
+        let allowed = role.may(Permission::Operate);
+        let status = if allowed { StatusCode::OK } else { StatusCode::FORBIDDEN };
+        asker.leaves_entry(orchestrator, "reveal", status).await?;
+        if allowed { Ok(Self::Shown) } else { Err(Problem::forbidden(role, Permission::Operate)) }
     }
 
     /// A value of a field as it is shown.

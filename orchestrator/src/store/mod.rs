@@ -4,6 +4,7 @@
 mod access;
 mod agents;
 mod arrivals;
+mod copy;
 mod deletion;
 mod dialect;
 mod exchanges;
@@ -31,6 +32,7 @@ use tokio::{sync::Semaphore, time::timeout};
 pub(crate) use access::{AccessToken, Audited, User};
 pub(crate) use agents::{Agent, AgentRow, Outcome};
 pub(crate) use arrivals::Arrivals;
+pub(crate) use copy::{restore, schema as newest_schema};
 pub(crate) use exchanges::Summary;
 pub(crate) use filters::{Accepted, FilterRow, Publishing, StatementRow};
 pub(crate) use imports::IMPORT_AGENT;
@@ -91,6 +93,9 @@ pub enum StoreError {
     /// A row that this program cannot have written.
     #[error("the database holds {0} that cannot be read")]
     Damaged(&'static str),
+    /// It cannot be written to where it is put together.
+    #[error("a backup cannot be written: {0}")]
+    Backup(String),
     /// It took too long to say that it is there.
     #[error("the database does not answer within {} s", SIGN_OF_LIFE.as_secs())]
     Silent,
@@ -151,10 +156,7 @@ impl Store {
 
     /// A write of its own, in turn with the recorded traffic.
     async fn begin(&self) -> Result<Transaction, StoreError> {
-        match &self.writes {
-            Pool::Sqlite(pool) => Ok(Transaction::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?)),
-            Pool::Postgres(pool) => Ok(Transaction::Postgres(pool.begin().await?)),
-        }
+        self.writes.begin().await
     }
 
     fn dialect(&self) -> Dialect {

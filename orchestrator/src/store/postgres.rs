@@ -44,17 +44,30 @@ const READS: &str = "SET default_transaction_read_only = on";
 
 /// Connects, sees whether it can be used, and brings it up to date: for reading, and for writing.
 pub(super) async fn open(url: &PostgresUrl) -> Result<(PgPool, PgPool), StoreError> {
-    let place = url.place();
-    let fault = |error: String| StoreError::Unusable { place: place.clone(), error };
     let options = url.options().clone().application_name("weir-orchestrator").disable_statement_logging();
-    let first = timeout(PATIENCE, PgConnection::connect_with(&options)).await;
-    let first = first.map_err(|_| fault(format!("no answer within {} s", PATIENCE.as_secs())))?;
-    let mut first = first.map_err(|error| fault(error.to_string()))?;
-    usable(&mut first).await.map_err(|error| fault(error.to_string()))?.map_err(fault)?;
+    let mut first = reach(url, &options).await?;
     // With the time limits of the server, not with ours: a change of a large table takes as long as it takes.
     schema::migrate_postgres(&mut first).await?;
     first.close().await?;
     Ok((pool(READERS, &options, READS), pool(WRITERS, &options, WRITES)))
+}
+
+/// One connection, with the time limits of the server.
+pub(super) async fn open_alone(url: &PostgresUrl) -> Result<PgPool, StoreError> {
+    let options = url.options().clone().application_name("weir-restore").disable_statement_logging();
+    reach(url, &options).await?.close().await?;
+    Ok(PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect_lazy_with(options))
+}
+
+/// A connection to what can be used.
+async fn reach(url: &PostgresUrl, options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
+    let place = url.place();
+    let fault = |error: String| StoreError::Unusable { place: place.clone(), error };
+    let first = timeout(PATIENCE, PgConnection::connect_with(options)).await;
+    let first = first.map_err(|_| fault(format!("no answer within {} s", PATIENCE.as_secs())))?;
+    let mut first = first.map_err(|error| fault(error.to_string()))?;
+    usable(&mut first).await.map_err(|error| fault(error.to_string()))?.map_err(fault)?;
+    Ok(first)
 }
 
 /// What this one is, and why it cannot be used.

@@ -3,14 +3,14 @@
 use std::{borrow::Cow, ops::Deref};
 
 use sqlx::{
-    Acquire, PgConnection, SqlitePool,
+    Acquire, PgPool, SqlitePool,
     migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator},
 };
 
 use super::StoreError;
 
 /// Number, name and text of each migration, in order.
-type Migrations = [(i64, &'static str, &'static str)];
+pub(super) type Migrations = [(i64, &'static str, &'static str)];
 
 pub(super) const SQLITE: &Migrations = &[
     (1, "first", include_str!("../../migrations/sqlite/0001_first.sql")),
@@ -34,8 +34,23 @@ pub(super) async fn migrate_sqlite(writes: &SqlitePool) -> Result<(), StoreError
 }
 
 /// One orchestrator after the other: it takes a lock.
-pub(super) async fn migrate_postgres(connection: &mut PgConnection) -> Result<(), StoreError> {
-    migrate(POSTGRES, connection).await
+pub(super) async fn migrate_postgres<'a, A>(database: A) -> Result<(), StoreError>
+where
+    A: Acquire<'a>,
+    <A::Connection as Deref>::Target: Migrate,
+{
+    migrate(POSTGRES, database).await
+}
+
+/// To the tables of an earlier time: these migrations and no more.
+pub(super) async fn migrate_sqlite_to(numbers: &[i64], writes: &SqlitePool) -> Result<(), StoreError> {
+    migrator(SQLITE, |number| numbers.contains(&number)).run(writes).await.map_err(StoreError::Migrate)
+}
+
+/// The same. Tables that have more migrations are left as they are.
+pub(super) async fn migrate_postgres_to(numbers: &[i64], database: &PgPool) -> Result<(), StoreError> {
+    let mut migrator = migrator(POSTGRES, |number| numbers.contains(&number));
+    migrator.set_ignore_missing(true).run(database).await.map_err(StoreError::Migrate)
 }
 
 async fn migrate<'a, A>(migrations: &Migrations, database: A) -> Result<(), StoreError>
@@ -44,16 +59,16 @@ where
     <A::Connection as Deref>::Target: Migrate,
 {
     let ours = migrations.last().map_or(0, |last| last.0);
-    match migrator(migrations, ours).run(database).await {
+    match migrator(migrations, |_| true).run(database).await {
         Ok(()) => Ok(()),
         Err(MigrateError::VersionMissing(theirs)) => Err(StoreError::Newer { theirs, ours }),
         Err(error) => Err(StoreError::Migrate(error)),
     }
 }
 
-/// Up to this migration.
-pub(super) fn migrator(migrations: &Migrations, newest: i64) -> Migrator {
-    let migrations = migrations.iter().filter(|(number, ..)| *number <= newest).map(|&(number, name, text)| {
+/// Of some of the migrations.
+pub(super) fn migrator(migrations: &Migrations, takes: impl Fn(i64) -> bool) -> Migrator {
+    let migrations = migrations.iter().filter(|(number, ..)| takes(*number)).map(|&(number, name, text)| {
         let sql = sqlx::SqlSafeStr::into_sql_str(text);
         Migration::new(number, Cow::Borrowed(name), MigrationType::Simple, sql, false)
     });

@@ -17,11 +17,12 @@ use super::{StoreError, dialect::Dialect};
 /// What a place in a statement stands for.
 #[derive(Debug, Clone)]
 pub(super) enum Value {
-    Bool(bool),
+    Bool(Option<bool>),
     Int(Option<i64>),
+    Real(Option<f64>),
     Text(Option<String>),
     Bytes(Option<Vec<u8>>),
-    Id(Uuid),
+    Id(Option<Uuid>),
 }
 
 /// A statement and what stands at its places.
@@ -136,11 +137,24 @@ impl Sql {
         }
     }
 
+    /// Rows one by one, within a transaction.
+    pub(super) fn fetch_in(self, transaction: &mut Transaction) -> BoxStream<'_, Result<Row, StoreError>> {
+        match transaction {
+            Transaction::Sqlite(on) => {
+                self.sqlite().fetch(&mut **on).map_ok(Row::Sqlite).map_err(StoreError::from).boxed()
+            }
+            Transaction::Postgres(on) => {
+                self.postgres().fetch(&mut **on).map_ok(Row::Postgres).map_err(StoreError::from).boxed()
+            }
+        }
+    }
+
     fn sqlite(self) -> Query<'static, Sqlite, SqliteArguments> {
         let query = sqlx::query(statement(self.text));
         self.values.into_iter().fold(query, |query, value| match value {
             Value::Bool(value) => query.bind(value),
             Value::Int(value) => query.bind(value),
+            Value::Real(value) => query.bind(value),
             Value::Text(value) => query.bind(value),
             Value::Bytes(value) => query.bind(value),
             Value::Id(value) => query.bind(value),
@@ -152,6 +166,7 @@ impl Sql {
         self.values.into_iter().fold(query, |query, value| match value {
             Value::Bool(value) => query.bind(value),
             Value::Int(value) => query.bind(value),
+            Value::Real(value) => query.bind(value),
             Value::Text(value) => query.bind(value.as_deref().map(storable)),
             Value::Bytes(value) => query.bind(value),
             Value::Id(value) => query.bind(value),
@@ -192,6 +207,14 @@ impl Transaction {
 }
 
 impl Pool {
+    /// For what writes; with SQLite, alone from here on.
+    pub(super) async fn begin(&self) -> Result<Transaction, StoreError> {
+        match self {
+            Self::Sqlite(pool) => Ok(Transaction::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?)),
+            Self::Postgres(pool) => Ok(Transaction::Postgres(pool.begin().await?)),
+        }
+    }
+
     pub(super) async fn close(&self) {
         match self {
             Self::Sqlite(pool) => pool.close().await,
@@ -287,7 +310,7 @@ macro_rules! values {
 }
 
 values! {
-    Bool bool => |value| value;
+    Bool bool => |value| Some(value);
     Int i64 => |value| Some(value);
     Int Option<i64> => |value| value;
     Text &str => |value| Some(value.to_owned());
@@ -297,5 +320,5 @@ values! {
     Bytes &[u8] => |value| Some(value.to_vec());
     Bytes Vec<u8> => |value| Some(value);
     Bytes Option<Vec<u8>> => |value| value;
-    Id Uuid => |value| value;
+    Id Uuid => |value| Some(value);
 }

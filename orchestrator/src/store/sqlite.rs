@@ -43,6 +43,20 @@ pub(super) async fn open(file: &Path) -> Result<(SqlitePool, SqlitePool), StoreE
     Ok((reads, writes))
 }
 
+/// A new file that nobody else knows yet. What breaks off is thrown away, so no journal is kept.
+pub(super) async fn open_alone(file: &Path) -> Result<SqlitePool, StoreError> {
+    claim(file).map_err(|error| StoreError::File { file: file.display().to_string(), error })?;
+    let options = SqliteConnectOptions::new()
+        .filename(file)
+        .page_size(record::PAGE as u32)
+        .auto_vacuum(SqliteAutoVacuum::None)
+        .journal_mode(SqliteJournalMode::Memory)
+        .synchronous(SqliteSynchronous::Off)
+        .foreign_keys(false)
+        .disable_statement_logging();
+    Ok(pool(1).connect_with(options).await?)
+}
+
 /// Makes the file, or takes it from all others.
 fn claim(file: &Path) -> io::Result<()> {
     // SQLite gives its journal files the mode of the database.

@@ -31,6 +31,10 @@ impl Place {
         Self { database, _dir: dir, _postgres: postgres }
     }
 
+    pub(super) fn database(&self) -> &Database {
+        &self.database
+    }
+
     pub(super) async fn open(&self) -> Store {
         let limits = Limits { component_bytes: 1 << 20, queued_bytes: 1 << 20, push_time: Duration::from_secs(1) };
         Store::open(&self.database, limits, Arc::new(Telemetry::new())).await.unwrap()
@@ -197,7 +201,7 @@ async fn what_an_earlier_version_kept_is_kept() {
     let place = Place::new(Dialect::Sqlite).await;
     let Database::Sqlite(file) = &place.database else { panic!("{:?}", place.database) };
     let mut old = sqlx::SqliteConnection::connect(&format!("sqlite://{}?mode=rwc", file.display())).await.unwrap();
-    schema::migrator(schema::SQLITE, 1).run(&mut old).await.unwrap();
+    schema::migrator(schema::SQLITE, |number| number == 1).run(&mut old).await.unwrap();
     let rows = "INSERT INTO agents (id, name, grp, joined_us, last_seen_us, version) VALUES (x'00000000000000000000000000000000', 'a', 'g', 0, 0, '');
         INSERT INTO exchanges VALUES (x'01890a5d000070008000000000000001', 1, 1, 1, 1, 'GET', '', '', 'h', '/', '', 200, 0, 0, '', 0, '', '', '', '', '', 0, x'');
         INSERT INTO system_metrics VALUES (5, 1, x'');";

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod agent;
+mod backup;
 mod component;
 mod filters;
 mod help;

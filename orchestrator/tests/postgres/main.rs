@@ -5,6 +5,8 @@
 #[path = "../server/access.rs"]
 mod access;
 mod away;
+#[path = "../server/backup.rs"]
+mod backup;
 #[path = "../server/commands.rs"]
 mod commands;
 #[path = "../server/component.rs"]

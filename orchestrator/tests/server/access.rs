@@ -41,6 +41,7 @@ const MATRIX: &[(&str, &[&str])] = &[
     ("addUser", &["admin"]),
     ("removeUser", &["admin"]),
     ("listAudit", &["admin"]),
+    ("backUp", &["admin"]),
 ];
 
 impl Person {

@@ -51,6 +51,12 @@ impl Home {
         Self { dir: tempfile::tempdir().unwrap(), database }
     }
 
+    /// On the database that this test binary is not for.
+    pub(crate) async fn other() -> Self {
+        let database = if crate::on_postgres() { None } else { Some(Arc::new(Database::create().await.unwrap())) };
+        Self { dir: tempfile::tempdir().unwrap(), database }
+    }
+
     /// Another directory, with copies of these files, and the same database.
     #[allow(dead_code, reason = "not every database is shared")]
     pub(crate) fn beside(&self, files: &[&str]) -> Self {

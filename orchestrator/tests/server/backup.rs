@@ -1,0 +1,202 @@
+//! A backup is taken while the server is used, and what is restored from it answers as the server did. What is not whole is not
+//! restored, and leaves nothing.
+
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use weir_orchestrator::{ServeConfig, Server};
+use weir_proto::v1::Body;
+
+use crate::{
+    component::filter,
+    harness::{Agent, Home, Person, Publisher, Running, binary, exchange, id, publication},
+};
+
+/// A server with something of everything.
+async fn full() -> (Running, Agent) {
+    let running = Running::start().await;
+    let person = &running.person;
+    let publisher = Publisher::new(person);
+    assert_eq!(publisher.publish(publication(&filter(), 1), Some(&filter())).await.0, 201);
+    let anna = json!({"name": "anna", "role": "operator", "password": "korrekt horse bättery"});
+    assert_eq!(person.post("/api/v1/users", &anna).await.0, 201);
+    assert_eq!(person.post("/api/v1/tokens", &json!({"name": "ci", "role": "viewer"})).await.0, 201);
+    let agent = running.agent().await;
+    agent.record((0..300).map(|n| exchange("a.example", &format!("/{n}\u{e9}"), 200)).collect()).await;
+    let mut noise = exchange("b.example", "/noise", 500);
+    let data: Vec<u8> = (0..100_000).map(|_| rand::random()).collect();
+    noise.response.as_mut().unwrap().body = Some(Body { size: data.len() as u64, data: data.into() });
+    let last = exchange("b.example", "/last", 200);
+    agent.record(vec![noise, last.clone()]).await;
+    // The number that the newest had does not come again.
+    let gone = person.request(Method::DELETE, &format!("/api/v1/exchanges/{}", id(&last)));
+    assert_eq!(gone.send().await.unwrap().status(), 204);
+    (running, agent)
+}
+
+/// All that REST tells, but for what is of the moment.
+async fn told(person: &Person) -> Vec<Value> {
+    let mut all = Vec::new();
+    for path in ["filters", "users", "exchanges?limit=500", "audit?limit=500"] {
+        all.push(person.get(&format!("/api/v1/{path}")).await);
+    }
+    for (path, moving) in [("tokens", "last_used"), ("agents", "state")] {
+        let mut list = person.get(&format!("/api/v1/{path}")).await;
+        for item in list["items"].as_array_mut().unwrap() {
+            item.as_object_mut().unwrap().remove(moving);
+        }
+        all.push(list);
+    }
+    let noise = person.ids("host:b.example", 10).await;
+    all.push(person.get(&format!("/api/v1/exchanges/{}", noise[0])).await);
+    all
+}
+
+async fn backup(person: &Person, dir: &Path) -> PathBuf {
+    let taken = person.request(Method::GET, "/api/v1/backup").send().await.unwrap();
+    assert_eq!(taken.status(), 200);
+    let file = dir.join("weir.backup");
+    std::fs::write(&file, taken.bytes().await.unwrap()).unwrap();
+    file
+}
+
+fn restoring(into: &Home, file: &Path, more: &[&str]) -> Command {
+    let mut command = Command::new(binary());
+    command.env_clear().env("WEIR_DATABASE_URL", into.database_url());
+    command.arg("restore").arg(file).arg("--data-dir").arg(into.path()).args(more);
+    command
+}
+
+fn restore(into: &Home, file: &Path, more: &[&str]) -> Result<String, String> {
+    let output = restoring(into, file, more).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    if output.status.success() { Ok(said) } else { Err(said) }
+}
+
+/// Restores into a database that holds nothing, and compares what is told.
+async fn moves(running: &Running, agent: &Agent, into: Home) {
+    let file = backup(&running.person, running.dir.path()).await;
+    let before = told(&running.person).await;
+    for key in ["ca.key", "ca.pem"] {
+        std::fs::copy(running.dir.path().join(key), into.path().join(key)).unwrap();
+    }
+    restore(&into, &file, &[]).unwrap();
+    let server = Server::start(ServeConfig::load(into.args()).unwrap()).await.unwrap();
+    assert_eq!(server.new_token, None, "the admin token counts on");
+    let person = Person { base: format!("http://{}", server.rest), ..running.person.clone() };
+    for (now, before) in told(&person).await.into_iter().zip(before) {
+        assert_eq!(now, before);
+    }
+    // The agent's certificate counts on, and what it records next has the next place.
+    let place = person.get("/api/v1/exchanges/arrivals").await["next"].as_str().unwrap().to_owned();
+    let there = agent_at(agent, server.grpc).await;
+    there.record(vec![exchange("a.example", "/after", 200)]).await;
+    let came = person.get(&format!("/api/v1/exchanges/arrivals?cursor={place}")).await;
+    assert_eq!((&came["items"][0]["path"], &came["skipped"]), (&json!("/after"), &json!(0)), "{came}");
+    let said = restore(&into, &file, &[]).unwrap_err();
+    assert!(said.contains("another orchestrator is using it"), "{said}");
+    server.stop().await;
+    let said = restore(&into, &file, &[]).unwrap_err();
+    assert!(said.contains("nothing was restored: "), "{said}");
+}
+
+async fn agent_at(agent: &Agent, grpc: std::net::SocketAddr) -> Agent {
+    let channel = crate::harness::connect(grpc, &agent.ca, Some(agent.identity.clone())).await.unwrap();
+    Agent { channel, ..agent.clone() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_restored_is_what_was() {
+    let (running, agent) = full().await;
+    moves(&running, &agent, Home::new().await).await;
+    // From one database to the other, whichever this is.
+    moves(&running, &agent, Home::other().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_while_traffic_comes_is_of_one_moment() {
+    let (running, agent) = full().await;
+    let writes = tokio::spawn({
+        let agent = agent.clone();
+        async move {
+            for round in 0..100 {
+                let some = (0..20).map(|n| exchange("c.example", &format!("/{round}/{n}"), 200)).collect();
+                agent.record(some).await;
+            }
+        }
+    });
+    let mut counts = Vec::new();
+    while !writes.is_finished() {
+        let file = backup(&running.person, running.dir.path()).await;
+        let into = Home::new().await;
+        restore(&into, &file, &["--new-authority"]).unwrap();
+        let server = Server::start(ServeConfig::load(into.args()).unwrap()).await.unwrap();
+        let person = Person { base: format!("http://{}", server.rest), ..running.person.clone() };
+        let paths = person.ids("host:c.example", 500).await.len();
+        assert_eq!(paths % 20, 0, "a batch is there whole or not at all");
+        counts.push(paths);
+        server.stop().await;
+    }
+    writes.await.unwrap();
+    assert!(counts.is_sorted(), "{counts:?}");
+}
+
+#[tokio::test]
+async fn what_is_not_whole_is_not_restored_and_leaves_nothing() {
+    let (running, _agent) = full().await;
+    let file = backup(&running.person, running.dir.path()).await;
+    let whole = std::fs::read(&file).unwrap();
+    let into = Home::new().await;
+    let damaged = running.dir.path().join("damaged");
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    for (bytes, says) in [
+        (&whole[..whole.len() - 1], "ends before its end"),
+        (&whole[..whole.len() / 2], "ends before its end"),
+        (&flipped, "damaged"),
+        (b"PGDMP", "no backup"),
+        (b"", "no backup"),
+    ] {
+        std::fs::write(&damaged, bytes).unwrap();
+        let said = restore(&into, &damaged, &["--new-authority"]).unwrap_err();
+        assert!(said.contains(says), "{said}");
+        assert!(!into.path().join("weir.db").exists() && !into.path().join("weir.db.restoring").exists());
+    }
+    // The authority that its agents joined is asked for.
+    let said = restore(&into, &file, &[]).unwrap_err();
+    assert!(said.contains("--keys") && said.contains("--new-authority"), "{said}");
+    // Killed in the middle: a part of the file was taken, and no more comes.
+    let fifo = running.dir.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let mut child = restoring(&into, &fifo, &["--new-authority"]).stderr(Stdio::null()).spawn().unwrap();
+    let mut pipe = std::fs::OpenOptions::new().write(true).open(&fifo).unwrap();
+    pipe.write_all(&whole[..whole.len() * 3 / 4]).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    drop(pipe);
+    assert!(!into.path().join("weir.db").exists());
+    let said = restore(&into, &file, &["--new-authority"]).unwrap();
+    assert!(said.contains("301 exchanges"), "{said}");
+    assert!(!into.path().join("weir.db.restoring").exists());
+}
+
+#[tokio::test]
+async fn an_older_orchestrator_does_not_open_a_newer_database() {
+    let running = Running::start().await;
+    let (status, _) = running.person.ask("/api/v1/agents").await;
+    assert_eq!(status, 200);
+    let dir = running.stop().await;
+    dir.sql(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         SELECT 9999, 'later', success, checksum, 0 FROM _sqlx_migrations WHERE version = 1",
+    )
+    .await;
+    let refused = Server::start(ServeConfig::load(dir.args()).unwrap()).await.map(drop).unwrap_err().to_string();
+    assert!(refused.contains("written by a newer orchestrator (schema 9999"), "{refused}");
+    assert!(refused.contains("run that version, or restore a backup"), "{refused}");
+}
