@@ -4,7 +4,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use http::{HeaderMap, HeaderValue, Method, request, response};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, request, response};
 use uuid::Uuid;
 use weir_artifact::Name;
 
@@ -210,4 +210,11 @@ fn compact(headers: &mut HeaderMap) {
             *value = copy;
         }
     }
+}
+
+/// RFC 9110 sections 6.4.1 and 9.3.2: a response without content, whatever its fields say of one.
+pub fn has_no_content(method: &Method, status: StatusCode) -> bool {
+    method == Method::HEAD
+        || status.is_informational()
+        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }

@@ -49,7 +49,7 @@ pub use calls::{Call, CallKind, CallOutcome, CallRequest, CallResponse};
 pub use chain::Chain;
 pub use component::{World, check as check_component};
 pub use connect::{ClientHello, Passage, Redirect, Tunnel, on_client_hello, on_connect};
-pub use exchange::{Connection, Direction, Entry, Exchange, Placeholder, Tag, TagValue};
+pub use exchange::{Connection, Direction, Entry, Exchange, Placeholder, Tag, TagValue, has_no_content};
 pub use failure::{Failure, FailureKind};
 pub use filter::Filter;
 pub use guest::Hooks;

@@ -73,9 +73,14 @@ impl Message {
 }
 
 impl Close {
+    /// RFC 6455 section 7.4: may this be said in a Close?
+    pub fn is_code(code: u16) -> bool {
+        matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
+    }
+
     /// May it be sent (RFC 6455 sections 5.5.1 and 7.4)?
     pub(crate) fn is_valid(&self) -> bool {
-        matches!(self.code, 1000..=1003 | 1007..=1014 | 3000..=4999) && self.reason.len() <= 123
+        Self::is_code(self.code) && self.reason.len() <= 123
     }
 }
 

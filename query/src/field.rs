@@ -17,7 +17,7 @@ pub enum Text {
     User,
     /// Address of the client, with or without its port.
     Client,
-    /// How the client came in: forward, connect, socks5, transparent or reverse.
+    /// How the client came in: forward, connect, socks5, transparent or reverse; import when it came from a file.
     Entry,
     /// Id or name of the agent.
     Agent,
@@ -133,7 +133,7 @@ impl Text {
     pub(crate) fn words(self) -> Option<&'static [&'static str]> {
         match self {
             Self::Scheme => Some(&["http", "https"]),
-            Self::Entry => Some(&["forward", "connect", "socks5", "transparent", "reverse"]),
+            Self::Entry => Some(&["forward", "connect", "socks5", "transparent", "reverse", "import"]),
             Self::Outcome => Some(&[
                 "complete",
                 "client-gone",

@@ -11,7 +11,7 @@ use http::{HeaderMap, Method, Response, StatusCode, Version, response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::ext::ReasonPhrase;
 use hyper::upgrade::OnUpgrade;
-use weir_host::{Direction, Length, LocalResponse, Progress};
+use weir_host::{Direction, Length, LocalResponse, Progress, has_no_content};
 
 use super::Abort;
 use super::body::BodyStream;
@@ -198,13 +198,6 @@ async fn filtered_head(
         Some((head, original))
     });
     heads.flatten().ok_or_else(|| Problem::agent("the response was lost among the filters").into())
-}
-
-/// RFC 9110 sections 6.4.1 and 9.3.2: a response without content, whatever its fields say of one.
-fn has_no_content(method: &Method, status: StatusCode) -> bool {
-    method == Method::HEAD
-        || status.is_informational()
-        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
 /// Content-Length as it is once the head is open.

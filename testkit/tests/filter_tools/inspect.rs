@@ -55,6 +55,19 @@ fn a_filter_with_streams_is_described_as_what_it_is() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// There is no exchange yet that could wait.
+#[test]
+fn a_filter_that_sleeps_where_it_is_configured_is_not_loaded() -> anyhow::Result<()> {
+    let file = binaries::filter("streaming")?;
+    let scratch = Scratch::new("sleeps-where-configured")?;
+    let config = scratch.join("config.json");
+    std::fs::write(&config, r#"{"naps":true}"#)?;
+    let answer = filter(["inspect".as_ref(), file.as_os_str(), "--config".as_ref(), config.as_os_str()])?;
+    assert!(answer.code != 0 && !answer.stderr.contains("panicked"), "{}{}", answer.stdout, answer.stderr);
+    assert!(answer.stdout.contains("there is nothing to wait for"), "{}", answer.stdout);
+    Ok(())
+}
+
 #[test]
 fn programs_get_a_document() -> anyhow::Result<()> {
     let file = binaries::filter("rogue")?;

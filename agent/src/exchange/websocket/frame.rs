@@ -166,8 +166,3 @@ pub(crate) fn apply(mut mask: Mask, offset: u64, payload: &mut [u8]) {
     words.iter_mut().for_each(|bytes| *bytes = (u32::from_ne_bytes(*bytes) ^ word).to_ne_bytes());
     rest.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
 }
-
-/// Section 7.4: may this be said in a Close?
-pub(crate) fn is_close_code(code: u16) -> bool {
-    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
-}

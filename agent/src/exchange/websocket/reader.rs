@@ -3,7 +3,8 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::frame::{Fault, Header, MAX_CONTROL, Opcode, Sender, apply, is_close_code};
+use super::frame::{Fault, Header, MAX_CONTROL, Opcode, Sender, apply};
+use weir_host::Close;
 
 /// What a peer has said.
 #[derive(Debug, PartialEq, Eq)]
@@ -123,7 +124,7 @@ impl Reader {
 fn check_close(payload: &[u8]) -> Result<(), Fault> {
     match payload {
         [] => Ok(()),
-        [high, low, reason @ ..] if is_close_code(u16::from_be_bytes([*high, *low])) => {
+        [high, low, reason @ ..] if Close::is_code(u16::from_be_bytes([*high, *low])) => {
             std::str::from_utf8(reason).map(drop).map_err(|_| Fault::Utf8)
         }
         _ => Err(Fault::Close),

@@ -43,9 +43,12 @@ impl Workshop {
     pub(super) fn open(engine: &Engine) -> wasmtime::Result<Self> {
         let mut linker = imports::linker(engine)?;
         let mut pause = linker.instance(&imports::interface("pause"))?;
-        pause.func_wrap_concurrent("sleep", |_: &Accessor<State>, (milliseconds,): (u32,)| {
+        pause.func_wrap_concurrent("sleep", |accessor: &Accessor<State>, (milliseconds,): (u32,)| {
             let time = Duration::from_millis(milliseconds.into()).min(SLEEP);
             Box::pin(async move {
+                // Whoever loads a filter waits for nothing, and has no timers: a command may be the one.
+                let serves = accessor.with(|mut store| store.data_mut().wire.is_some());
+                wasmtime::ensure!(serves, "`sleep` was called in no hook of an exchange: there is nothing to wait for");
                 tokio::time::sleep(time).await;
                 Ok(())
             })

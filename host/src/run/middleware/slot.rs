@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, response};
+use http::{HeaderMap, response};
 
 use super::{Fed, Head, Part, Pull};
 use crate::{
@@ -80,7 +80,7 @@ impl Slot {
         let status = part.status(exchange, direction);
         let fed = Fed {
             bodyless,
-            has_no_content: status.is_some_and(|status| has_no_content(exchange.client_method(), status)),
+            has_no_content: status.is_some_and(|status| crate::has_no_content(exchange.client_method(), status)),
             keeps_original,
         };
         let head = part.head(&filter, exchange, direction, fed);
@@ -180,11 +180,4 @@ impl Slot {
         }
         self.judge(core, false);
     }
-}
-
-/// RFC 9110 sections 6.4.1 and 9.3.2.
-fn has_no_content(method: &Method, status: StatusCode) -> bool {
-    method == Method::HEAD
-        || status.is_informational()
-        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }

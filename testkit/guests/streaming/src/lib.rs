@@ -4,7 +4,8 @@ use std::{
     cell::{Cell, RefCell},
     future::{Future as _, poll_fn},
     hint::black_box,
-    task::Poll,
+    pin::pin,
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -20,6 +21,9 @@ struct Config {
     /// Sees heads only.
     #[serde(default)]
     heads: bool,
+    /// Sleeps where it is configured.
+    #[serde(default)]
+    naps: bool,
 }
 
 struct Streaming {
@@ -37,6 +41,10 @@ impl StreamFilter for Streaming {
     type Config = Config;
 
     fn new(config: Config) -> Result<Self, Problems> {
+        if config.naps {
+            let mut nap = pin!(sleep(Duration::from_millis(1)));
+            let _ = nap.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        }
         Ok(Self { config, seen: Cell::new(0), kept: RefCell::default() })
     }
 
