@@ -83,7 +83,9 @@ async fn send(agent: Agent, stored: Arc<AtomicU64>, time: Duration) {
                 exchange
             });
             let exchanges = exchanges.collect();
-            if Instant::now() > until || send.send(TrafficBatch { batch, exchanges, dropped: 0 }).await.is_err() {
+            if Instant::now() > until
+                || send.send(TrafficBatch { batch, exchanges, ..TrafficBatch::default() }).await.is_err()
+            {
                 return;
             }
         }

@@ -42,13 +42,13 @@ pub struct ServeArgs {
     /// Serve REST in plain HTTP beyond this machine: whoever can listen on the way learns the admin token
     #[arg(long, env = "WEIR_ALLOW_REMOTE_PLAIN_REST", num_args = 0..=1, default_missing_value = "true")]
     pub allow_remote_plain_rest: Option<bool>,
-    /// Drop exchanges older than this many hours [default: 720]
+    /// Drop exchanges, messages and metrics older than this many hours [default: 720]
     #[arg(long, env = "WEIR_RETENTION_HOURS", value_name = "HOURS")]
     pub retention_hours: Option<u64>,
-    /// Keep at most this many exchanges [default: 10000000]
+    /// Keep at most this many exchanges, and as many messages [default: 10000000]
     #[arg(long, env = "WEIR_RETENTION_EXCHANGES", value_name = "N")]
     pub retention_exchanges: Option<u64>,
-    /// Keep exchanges and metrics within this many bytes of disk [default: 21474836480]
+    /// Keep exchanges, messages and metrics within this many bytes of disk [default: 21474836480]
     #[arg(long, env = "WEIR_RETENTION_BYTES", value_name = "BYTES")]
     pub retention_bytes: Option<u64>,
     /// Largest component that can be pushed [default: 67108864]
@@ -109,11 +109,11 @@ pub struct ServeConfig {
 /// How long and how much is kept; the first bound reached counts.
 #[derive(Debug, Clone, Copy)]
 pub struct Retention {
-    /// Age of an exchange or a metrics sample.
+    /// Age of whatever agents sent.
     pub age: Duration,
-    /// Number of exchanges.
+    /// Number of exchanges, and of messages.
     pub exchanges: u64,
-    /// Bytes on disk, a tenth of them for metrics.
+    /// Bytes on disk, a tenth of them for metrics, a quarter at most for messages.
     pub bytes: u64,
 }
 

@@ -17,6 +17,7 @@ use crate::store::StoreError;
 pub(crate) struct Telemetry {
     registry: Registry,
     exchanges: Family<[(&'static str, &'static str); 1], Counter<u64, AtomicU64>>,
+    records: Family<[(&'static str, &'static str); 1], Counter<u64, AtomicU64>>,
     commits: Histogram,
     commit_failures: Counter<u64, AtomicU64>,
     agents: Gauge<i64, AtomicI64>,
@@ -31,6 +32,7 @@ impl Telemetry {
         let commits = Histogram::new((0..16).map(|power| 0.000_5 * f64::from(1 << power)));
         let new = Self {
             exchanges: Family::default(),
+            records: Family::default(),
             commits,
             commit_failures: Counter::default(),
             agents: Gauge::default(),
@@ -43,6 +45,11 @@ impl Telemetry {
             "Recorded exchanges: stored, repeated (delivered before), refused (not an exchange), dropped (agents could not keep)",
             new.exchanges.clone(),
         );
+        registry.register(
+            "records",
+            "All that agents recorded but exchanges, messages above all: taken, refused (cannot be kept), dropped (agents could not keep)",
+            new.records.clone(),
+        );
         registry.register("commit_seconds", "Time of one transaction of exchanges", new.commits.clone());
         registry.register("commit_failures", "Transactions of exchanges that failed", new.commit_failures.clone());
         registry.register("agents_connected", "Agents with an open control stream", new.agents.clone());
@@ -50,6 +57,9 @@ impl Telemetry {
         registry.register("exchanges_deleted", "Exchanges beyond the retention bounds", new.deleted.clone());
         for kind in ["stored", "repeated", "refused", "dropped"] {
             drop(new.exchanges.get_or_create(&[("kind", kind)]));
+        }
+        for kind in ["taken", "refused", "dropped"] {
+            drop(new.records.get_or_create(&[("kind", kind)]));
         }
         Self { registry, ..new }
     }
@@ -66,8 +76,23 @@ impl Telemetry {
         tracing::warn!(agent, %reason, "the agent sent an exchange that cannot be stored");
     }
 
-    /// An agent had to let go of exchanges.
-    pub(crate) fn dropped(&self, agent: &str, count: u64) {
+    /// Messages and the like came; some may have come before.
+    pub(crate) fn recorded_others(&self, count: u64) {
+        self.records.get_or_create(&[("kind", "taken")]).inc_by(count);
+    }
+
+    /// One that cannot be kept.
+    pub(crate) fn refused_record(&self, agent: &str, reason: &dyn std::error::Error) {
+        self.records.get_or_create(&[("kind", "refused")]).inc();
+        tracing::warn!(agent, %reason, "the agent sent a record that cannot be stored");
+    }
+
+    /// An agent had to let go of exchanges, or of others.
+    pub(crate) fn dropped(&self, agent: &str, count: u64, others: u64) {
+        if others > 0 {
+            self.records.get_or_create(&[("kind", "dropped")]).inc_by(others);
+            tracing::warn!(agent, count = others, "the agent could not record every message and the like");
+        }
         if count > 0 {
             self.exchanges.get_or_create(&[("kind", "dropped")]).inc_by(count);
             tracing::warn!(agent, count, "the agent could not record every exchange");

@@ -101,6 +101,10 @@ pub struct TargetsConfig {
 pub struct CaptureConfig {
     /// of each body, bytes
     pub body_bytes: usize,
+    /// of WebSockets, streams of events and gRPC
+    pub messages: bool,
+    /// of each message, bytes
+    pub message_bytes: usize,
     /// of each worker's queue, and once more of all that is sent and unacknowledged, bytes
     pub queue_bytes: usize,
     /// on disk, bytes
@@ -150,7 +154,7 @@ impl Default for Config {
             upstream: UpstreamConfig::default(),
             intercept: InterceptConfig { enabled: true, pass_through: Vec::new() },
             targets: TargetsConfig::default(),
-            capture: CaptureConfig { body_bytes: 64 << 10, queue_bytes: 16 << 20, spool_bytes: 256 << 20 },
+            capture: CaptureConfig::default(),
             metrics: MetricsConfig { interval: Duration::from_secs(5), interfaces: Vec::new(), disks: Vec::new() },
             control: ControlConfig { allow: vec![Allowed::Connections] },
             log: LogConfig { format: LogFormat::Text, level: "info".to_owned() },
@@ -159,6 +163,18 @@ impl Default for Config {
             secrets: None,
             trust_keys: Vec::new(),
             drain: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for CaptureConfig {
+    fn default() -> Self {
+        CaptureConfig {
+            body_bytes: 64 << 10,
+            messages: true,
+            message_bytes: 16 << 10,
+            queue_bytes: 16 << 20,
+            spool_bytes: 256 << 20,
         }
     }
 }

@@ -151,6 +151,12 @@ section! {
         /// Bytes of each body that are recorded [default: 64KiB]
         #[arg(id = "capture.body_bytes", long = "capture-body-bytes", env = "WEIR_AGENT_CAPTURE_BODY_BYTES", value_name = "SIZE")]
         body_bytes: Size,
+        /// Whether messages of WebSockets, server-sent events and gRPC are recorded [default: true]
+        #[arg(id = "capture.messages", long = "capture-messages", env = "WEIR_AGENT_CAPTURE_MESSAGES", value_name = "BOOL")]
+        messages: bool,
+        /// Bytes of each message that are recorded [default: 16KiB]
+        #[arg(id = "capture.message_bytes", long = "capture-message-bytes", env = "WEIR_AGENT_CAPTURE_MESSAGE_BYTES", value_name = "SIZE")]
+        message_bytes: Size,
         /// Memory for exchanges on their way to the orchestrator, per worker, and again for all that is unacknowledged [default: 16MiB]
         #[arg(id = "capture.queue_bytes", long = "capture-queue-bytes", env = "WEIR_AGENT_CAPTURE_QUEUE_BYTES", value_name = "SIZE")]
         queue_bytes: Size,

@@ -93,6 +93,8 @@ pub(super) fn validate(settings: Settings) -> Result<Config, Vec<KeyFault>> {
 
     let own = &mut config.capture;
     check.size("capture.body_bytes", capture.body_bytes, 0..=1 << 20, &mut own.body_bytes);
+    own.messages = capture.messages.unwrap_or(own.messages);
+    check.size("capture.message_bytes", capture.message_bytes, 0..=1 << 20, &mut own.message_bytes);
     check.size("capture.queue_bytes", capture.queue_bytes, 64 << 10..=1 << 30, &mut own.queue_bytes);
     let mut spool = usize::try_from(own.spool_bytes).unwrap_or(usize::MAX);
     check.size("capture.spool_bytes", capture.spool_bytes, 0..=1 << 40, &mut spool);
@@ -104,6 +106,13 @@ pub(super) fn validate(settings: Settings) -> Result<Config, Vec<KeyFault>> {
             Size(own.body_bytes as u64)
         );
         check.fault("capture.body_bytes", problem);
+    }
+
+    if own.messages && own.message_bytes.saturating_mul(4) > own.queue_bytes {
+        let (queue, message) = (Size(own.queue_bytes as u64), Size(own.message_bytes as u64));
+        let problem =
+            format!("capture.queue_bytes is {queue}: two messages of {message} would not fit into half of it");
+        check.fault("capture.message_bytes", problem);
     }
 
     check.time("metrics.interval", metrics.interval, 1..=3600, &mut config.metrics.interval);

@@ -7,6 +7,7 @@ use http::{HeaderMap, request, response};
 use weir_host::{Direction, Run};
 
 use super::capture::Capture;
+use super::messages::Watch;
 use crate::record::{Outcome, Recording, Side};
 
 pub(super) struct Ledger {
@@ -18,6 +19,8 @@ pub(super) struct Ledger {
     responded: bool,
     /// the response is not the upstream's
     local: bool,
+    /// where there are messages in a body, by direction
+    watches: [Option<Box<Watch>>; 2],
 }
 
 /// What passed in one direction.
@@ -32,9 +35,10 @@ struct Passed {
 }
 
 impl Ledger {
-    pub(super) fn new(recording: Recording, limit: usize) -> Self {
+    pub(super) fn new(mut recording: Recording, limit: usize, request: &request::Parts) -> Self {
         let passed = || Passed { received: Capture::new(limit), ..Passed::default() };
-        Ledger { recording, limit, bodies: [passed(), passed()], responded: false, local: false }
+        let watches = [Watch::of(Direction::Request, &request.headers, &mut recording), None];
+        Ledger { recording, limit, bodies: [passed(), passed()], responded: false, local: false, watches }
     }
 
     pub(super) fn recording(&mut self) -> &mut Recording {
@@ -51,6 +55,7 @@ impl Ledger {
     pub(super) fn response(&mut self, head: &response::Parts, original: Option<&response::Parts>) {
         self.responded = true;
         self.recording.response_head(Side::Filtered, head);
+        self.watches[Direction::Response as usize] = Watch::of(Direction::Response, &head.headers, &mut self.recording);
         if let Some(original) = original {
             self.bodies[Direction::Response as usize].both_heads = true;
             self.recording.response_head(Side::Original, original);
@@ -69,12 +74,26 @@ impl Ledger {
     }
 
     pub(super) fn received(&mut self, direction: Direction, chunk: &Bytes) {
-        self.bodies[direction as usize].received.chunk(chunk);
+        let passed = &mut self.bodies[direction as usize];
+        passed.received.chunk(chunk);
+        // of a request what the client said, of a response what it gets
+        if direction == Direction::Request || passed.sent.is_none() {
+            self.watch(direction, chunk);
+        }
     }
 
     pub(super) fn sent(&mut self, direction: Direction, chunk: &Bytes) {
         if let Some(sent) = &mut self.bodies[direction as usize].sent {
             sent.chunk(chunk);
+            if direction == Direction::Response {
+                self.watch(direction, chunk);
+            }
+        }
+    }
+
+    fn watch(&mut self, direction: Direction, chunk: &Bytes) {
+        if let Some(watch) = &mut self.watches[direction as usize] {
+            watch.passed(chunk);
         }
     }
 
@@ -111,6 +130,7 @@ impl Ledger {
     }
 
     pub(super) fn finish(mut self, run: Option<&Run>, outcome: Outcome, error: Option<&str>) {
+        self.watches = [None, None];
         if self.recording.is_on() {
             for receipt in run.into_iter().flat_map(Run::receipts) {
                 self.recording.receipt(&receipt);

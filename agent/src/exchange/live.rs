@@ -21,7 +21,7 @@ use super::calls;
 use super::expect::Leave;
 use super::ledger::Ledger;
 use super::problem::{Blame, Problem};
-use crate::record::{Outcome, Side};
+use crate::record::{Messages, Outcome, Side};
 use crate::stats::Way;
 use crate::worker::Worker;
 
@@ -95,7 +95,7 @@ impl Live {
             began: Instant::now(),
             run: RefCell::new(None),
             rewrites_responses: Cell::new(false),
-            ledger: RefCell::new(Some(Ledger::new(recording, worker.recorder.body_limit()))),
+            ledger: RefCell::new(Some(Ledger::new(recording, worker.recorder.body_limit(), request))),
             outcome: RefCell::new(None),
             stopping: RefCell::default(),
             replied: Cell::new(false),
@@ -199,6 +199,11 @@ impl Live {
         if let Some(ledger) = &mut *self.ledger.borrow_mut() {
             write(ledger);
         }
+    }
+
+    /// Where messages of this exchange go; none where they are not recorded.
+    pub(super) fn messages(&self) -> Option<Rc<Messages>> {
+        self.ledger.borrow_mut().as_mut().and_then(|ledger| ledger.recording().messages())
     }
 
     pub(super) fn replied(&self) {

@@ -12,6 +12,7 @@ mod hop_by_hop;
 mod ledger;
 mod linger;
 mod live;
+mod messages;
 mod problem;
 mod reply;
 mod request;

@@ -62,7 +62,7 @@ pub(super) async fn from_upstream(
     {
         let watched = websocket::open(live, &spoken)?;
         reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        upgrade::relay(live, client, upstream, watched);
+        upgrade::relay(live, client, upstream, spoken, watched);
     }
     Ok(reply)
 }

@@ -13,7 +13,7 @@ use weir_host::Direction;
 
 use super::hop_by_hop::asks_upgrade;
 use super::live::Live;
-use super::websocket;
+use super::websocket::{self, Spoken};
 use crate::record::Outcome;
 use crate::tunnel;
 
@@ -25,7 +25,7 @@ pub(super) fn of_client(request: &mut Request<Incoming>) -> Option<OnUpgrade> {
 
 /// Lets the bytes pass for as long as the two ends like; `watched`: as messages, since filters see them. The 101 is on its way
 /// to the client.
-pub(super) fn relay(live: &Rc<Live>, client: OnUpgrade, upstream: OnUpgrade, watched: bool) {
+pub(super) fn relay(live: &Rc<Live>, client: OnUpgrade, upstream: OnUpgrade, spoken: Spoken, watched: bool) {
     live.ends(Outcome::Upgraded, None);
     live.with_run(|run| run.exchange_mut().compact());
     let live = Rc::clone(live);
@@ -39,7 +39,10 @@ pub(super) fn relay(live: &Rc<Live>, client: OnUpgrade, upstream: OnUpgrade, wat
         let (mut client, mut upstream) = (TokioIo::new(client), TokioIo::new(upstream));
         let [received, sent] = match watched {
             true => Box::pin(websocket::relay(&live, &mut client, &mut upstream)).await,
-            false => [tunnel::relay(&live.worker, &mut client, &mut upstream).await; 2],
+            false => {
+                let (mut client, mut upstream) = websocket::tapped(&live, &spoken, client, upstream);
+                [tunnel::relay(&live.worker, &mut client, &mut upstream).await; 2]
+            }
         };
         drop(member);
         live.record(|ledger| {

@@ -2,6 +2,7 @@
 //! orchestrator, through memory while it answers and through a spool on disk while it does not. Never delays an exchange.
 
 mod batch;
+mod messages;
 mod recorder;
 mod recording;
 mod sender;
@@ -9,6 +10,7 @@ mod sink;
 mod spool;
 mod wire;
 
+pub use messages::{Fate, Kind, Messages, Passed};
 pub use recorder::{Recorder, WorkerRecorder};
 pub use recording::{Recording, Side};
 pub use sender::Sender;

@@ -13,14 +13,18 @@ use std::{
 use parking_lot::Mutex;
 use uuid::Uuid;
 
-use super::{Recording, wire};
+use super::{
+    Recording,
+    batch::{EXCHANGES_TAG, Lost, MESSAGES_TAG},
+    wire,
+};
 use crate::config::CaptureConfig;
 
 /// Buffers that a worker keeps for its next exchanges, and how large one may be to be kept.
 const SPARE_BUFFERS: usize = 64;
 const SPARE_BYTES: usize = 256 << 10;
-/// Field `exchanges` of `TrafficBatch`, length-delimited.
-const EXCHANGES_TAG: u8 = 2 << 3 | 2;
+/// Of a queue, what all but exchanges may fill: a chatty WebSocket is not to push exchanges out.
+const OTHERS_SHARE: usize = 2;
 
 /// What all workers record into.
 #[derive(Default)]
@@ -28,6 +32,8 @@ pub struct Recorder {
     /// none: nothing is recorded
     queues: Vec<Arc<Queue>>,
     body_limit: usize,
+    /// of a message; none: messages are not recorded
+    message_limit: Option<usize>,
     pub(super) counts: Counts,
 }
 
@@ -40,6 +46,9 @@ pub(super) struct Counts {
     pub(super) delivered: AtomicU64,
     /// lost for want of room, in memory or on disk
     pub(super) dropped: AtomicU64,
+    /// the same of messages and the like
+    pub(super) others_recorded: AtomicU64,
+    pub(super) others_dropped: AtomicU64,
     /// bytes sent and not acknowledged
     pub(super) unacknowledged_bytes: AtomicU64,
     pub(super) spool_bytes: AtomicU64,
@@ -52,12 +61,13 @@ pub(super) struct Queue {
     bound: usize,
 }
 
-/// Encoded `exchanges` fields of a batch, one after the other.
+/// Encoded fields of a batch, one after the other.
 #[derive(Default)]
 pub(super) struct Filled {
     pub(super) bytes: Vec<u8>,
     pub(super) exchanges: u64,
-    pub(super) dropped: u64,
+    pub(super) others: u64,
+    pub(super) dropped: Lost,
 }
 
 impl Recorder {
@@ -67,6 +77,7 @@ impl Recorder {
         Self {
             queues: (0..workers).map(|_| queue()).collect(),
             body_limit: capture.body_bytes,
+            message_limit: capture.messages.then_some(capture.message_bytes),
             counts: Counts::default(),
         }
     }
@@ -86,7 +97,12 @@ impl Recorder {
         let inner = self
             .queues
             .get(number)
-            .map(|queue| Rc::new(WorkerInner { queue: Arc::clone(queue), spare: RefCell::default() }));
+            .map(|queue| WorkerInner {
+                queue: Arc::clone(queue),
+                spare: RefCell::default(),
+                message_limit: self.message_limit,
+            })
+            .map(Rc::new);
         WorkerRecorder { inner, body_limit: self.body_limit }
     }
 
@@ -102,7 +118,21 @@ impl Recorder {
 
     /// Exchanges that are lost to the record.
     pub fn dropped(&self) -> u64 {
-        self.counts.dropped.load(Relaxed) + self.queues.iter().map(|queue| queue.filled.lock().dropped).sum::<u64>()
+        self.counts.dropped.load(Relaxed) + self.waiting_to_be_told().exchanges
+    }
+
+    /// Messages and the like that found room in a queue.
+    pub fn others_recorded(&self) -> u64 {
+        self.counts.others_recorded.load(Relaxed)
+    }
+
+    /// Messages and the like that are lost to the record.
+    pub fn others_dropped(&self) -> u64 {
+        self.counts.others_dropped.load(Relaxed) + self.waiting_to_be_told().others
+    }
+
+    fn waiting_to_be_told(&self) -> Lost {
+        self.queues.iter().map(|queue| queue.filled.lock().dropped).sum()
     }
 
     /// Bytes in memory: queued by workers or sent and not acknowledged.
@@ -129,8 +159,10 @@ impl Recorder {
         for queue in &self.queues {
             let filled = std::mem::take(&mut *queue.filled.lock());
             self.counts.recorded.fetch_add(filled.exchanges, Relaxed);
-            self.counts.dropped.fetch_add(filled.dropped, Relaxed);
-            if filled.exchanges != 0 || filled.dropped != 0 {
+            self.counts.others_recorded.fetch_add(filled.others, Relaxed);
+            self.counts.dropped.fetch_add(filled.dropped.exchanges, Relaxed);
+            self.counts.others_dropped.fetch_add(filled.dropped.others, Relaxed);
+            if !filled.bytes.is_empty() || !filled.dropped.is_nothing() {
                 each(filled);
             }
         }
@@ -146,6 +178,7 @@ pub struct WorkerRecorder {
 pub(super) struct WorkerInner {
     queue: Arc<Queue>,
     spare: RefCell<Vec<Vec<u8>>>,
+    pub(super) message_limit: Option<usize>,
 }
 
 impl WorkerRecorder {
@@ -165,24 +198,39 @@ impl WorkerInner {
         self.spare.borrow_mut().pop().unwrap_or_else(|| Vec::with_capacity(2 << 10))
     }
 
-    /// Appends an encoded exchange to the queue and keeps its buffer for the next.
-    pub(super) fn deliver(&self, mut exchange: Vec<u8>) {
-        let needed = 1 + wire::varint_len(exchange.len() as u64) + exchange.len();
+    /// Takes an encoded exchange.
+    pub(super) fn deliver(&self, exchange: Vec<u8>) {
+        self.append(EXCHANGES_TAG, exchange, self.queue.bound);
+    }
+
+    /// Takes an encoded message.
+    pub(super) fn deliver_message(&self, message: Vec<u8>) {
+        self.append(MESSAGES_TAG, message, self.queue.bound / OTHERS_SHARE);
+    }
+
+    /// Appends a record to the queue and keeps its buffer for the next.
+    fn append(&self, tag: u8, mut record: Vec<u8>, bound: usize) {
+        let needed = 1 + wire::varint_len(record.len() as u64) + record.len();
         {
             let mut filled = self.queue.filled.lock();
-            if filled.bytes.len() + needed > self.queue.bound {
-                filled.dropped += 1;
-            } else {
-                filled.bytes.push(EXCHANGES_TAG);
-                wire::varint(&mut filled.bytes, exchange.len() as u64);
-                filled.bytes.extend_from_slice(&exchange);
-                filled.exchanges += 1;
+            let fits = filled.bytes.len() + needed <= bound;
+            let Filled { exchanges, others, dropped, .. } = &mut *filled;
+            *match (tag == EXCHANGES_TAG, fits) {
+                (true, true) => exchanges,
+                (false, true) => others,
+                (true, false) => &mut dropped.exchanges,
+                (false, false) => &mut dropped.others,
+            } += 1;
+            if fits {
+                filled.bytes.push(tag);
+                wire::varint(&mut filled.bytes, record.len() as u64);
+                filled.bytes.extend_from_slice(&record);
             }
         }
         let mut spare = self.spare.borrow_mut();
-        if spare.len() < SPARE_BUFFERS && exchange.capacity() <= SPARE_BYTES {
-            exchange.clear();
-            spare.push(exchange);
+        if spare.len() < SPARE_BUFFERS && record.capacity() <= SPARE_BYTES {
+            record.clear();
+            spare.push(record);
         }
     }
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use weir_host::{Connection, Receipt, Tag, TagValue};
 use weir_proto::v1::Outcome;
 
-use super::{recorder::WorkerInner, wire};
+use super::{Messages, recorder::WorkerInner, wire};
 
 /// On which side of the filters a head or a body was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +49,8 @@ struct Inner {
     worker: Rc<WorkerInner>,
     out: Vec<u8>,
     began: Instant,
+    id: Uuid,
+    messages: Option<Rc<Messages>>,
 }
 
 impl Recording {
@@ -61,12 +63,22 @@ impl Recording {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         wire::bytes(&mut out, 1, id.as_bytes());
         wire::number(&mut out, 2, micros(now));
-        Self { inner: Some(Inner { worker: Rc::clone(worker), out, began: Instant::now() }) }
+        let (worker, began) = (Rc::clone(worker), Instant::now());
+        Self { inner: Some(Inner { worker, out, began, id, messages: None }) }
     }
 
     /// Is there a record? If not, nobody needs to collect bodies for it.
     pub fn is_on(&self) -> bool {
         self.inner.is_some()
+    }
+
+    /// Where its messages go; none where they are not recorded.
+    pub fn messages(&mut self) -> Option<Rc<Messages>> {
+        let Inner { worker, id, messages, .. } = self.inner.as_mut()?;
+        if messages.is_none() {
+            *messages = Messages::of(worker, *id);
+        }
+        messages.clone()
     }
 
     fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
@@ -184,7 +196,7 @@ impl Recording {
     }
 
     fn close(&mut self, outcome: Outcome, error: Option<&str>) {
-        let Some(Inner { worker, mut out, began }) = self.inner.take() else { return };
+        let Some(Inner { worker, mut out, began, .. }) = self.inner.take() else { return };
         wire::number(&mut out, 3, micros(began.elapsed()).max(1));
         wire::number(&mut out, 12, u64::from(outcome as u32));
         wire::bytes(&mut out, 13, error.unwrap_or_default().as_bytes());

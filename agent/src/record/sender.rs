@@ -17,7 +17,8 @@ use tokio::{
 };
 
 use super::{
-    Recorder, batch,
+    Recorder,
+    batch::{self, Lost},
     sink::Sink,
     spool::{Frame, Position, Spool},
 };
@@ -53,7 +54,7 @@ impl Sender {
             window_bytes: 0,
             window_bound: capture.queue_bytes,
             next_number: 1,
-            untold: 0,
+            untold: Lost::default(),
             sink: None,
             shared,
         };
@@ -91,8 +92,8 @@ struct State {
     window_bytes: usize,
     window_bound: usize,
     next_number: u64,
-    /// lost exchanges that no batch has told of
-    untold: u64,
+    /// what was lost and no batch has told of
+    untold: Lost,
     sink: Option<Sink>,
 }
 
@@ -170,11 +171,11 @@ impl State {
             }
         }
         let lost = self.spool.take_lost();
-        if lost != 0 {
+        if !lost.is_nothing() {
             self.lose(lost, "the spool is full");
         }
         // never by way of the spool, where the number itself could be lost
-        if self.untold != 0 && self.sink.is_some() && self.has_room() {
+        if !self.untold.is_nothing() && self.sink.is_some() && self.has_room() {
             let untold = std::mem::take(&mut self.untold);
             self.send(batch::lost(untold), None);
         }
@@ -222,8 +223,7 @@ impl State {
         let newer = self.window.split_off(first);
         let older: Vec<Frame> = self.window.drain(..).map(|batch| batch.frame).collect();
         if let Err(error) = self.spool.prepend(&older) {
-            let exchanges = older.iter().map(|frame| u64::from(frame.exchanges)).sum();
-            self.lose(exchanges, &format!("the spool: {error}"));
+            self.lose(older.iter().map(Lost::of).sum(), &format!("the spool: {error}"));
         }
         for Unacknowledged { frame, spooled, .. } in newer.iter().rev() {
             if let Some(position) = spooled {
@@ -239,7 +239,7 @@ impl State {
 
     fn keep(&mut self, frame: &Frame) {
         if let Err(error) = self.spool.append(frame) {
-            self.lose(u64::from(frame.exchanges), &format!("the spool: {error}"));
+            self.lose(Lost::of(frame), &format!("the spool: {error}"));
         }
     }
 
@@ -256,12 +256,14 @@ impl State {
         self.pump();
     }
 
-    fn lose(&mut self, exchanges: u64, why: &str) {
-        if self.untold == 0 {
-            tracing::warn!("{exchanges} exchanges are lost to the record: {why}");
+    fn lose(&mut self, lost: Lost, why: &str) {
+        let Lost { exchanges, others } = lost;
+        if self.untold.is_nothing() {
+            tracing::warn!("{exchanges} exchanges and {others} messages and the like are lost to the record: {why}");
         }
-        self.untold += exchanges;
+        self.untold += lost;
         self.recorder().counts.dropped.fetch_add(exchanges, Relaxed);
+        self.recorder().counts.others_dropped.fetch_add(others, Relaxed);
     }
 
     fn publish(&mut self) {
@@ -284,8 +286,11 @@ impl State {
             tracing::error!("the spool: {error}");
         }
         let (spooled, lost) = (self.spool.bytes(), self.spool.take_lost());
-        if spooled != 0 || lost != 0 {
-            tracing::info!("{spooled} bytes of records wait on disk, {lost} exchanges are lost to the record");
+        if spooled != 0 || !lost.is_nothing() {
+            let Lost { exchanges, others } = lost;
+            tracing::info!(
+                "{spooled} bytes of records wait on disk, {exchanges} exchanges and {others} messages and the like are lost"
+            );
         }
     }
 }

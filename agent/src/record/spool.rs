@@ -14,6 +14,7 @@ use std::{
 
 use bytes::Bytes;
 
+use super::batch::Lost;
 use crate::disk;
 
 const HEADER: usize = 12;
@@ -41,7 +42,7 @@ struct Segment {
     number: u64,
     bytes: u64,
     read: u64,
-    unread_exchanges: u64,
+    unread: Lost,
 }
 
 /// The folder of segments.
@@ -54,7 +55,7 @@ pub(super) struct Spool {
     writer: Option<File>,
     reader: Option<(u64, File)>,
     bytes: u64,
-    lost: u64,
+    lost: Lost,
 }
 
 impl Spool {
@@ -74,17 +75,17 @@ impl Spool {
             writer: None,
             reader: None,
             bytes: 0,
-            lost: 0,
+            lost: Lost::default(),
         };
         for number in numbers {
             let path = spool.path(number);
-            let (bytes, unread_exchanges) = scan(&path)?;
+            let (bytes, unread) = scan(&path)?;
             if bytes == 0 {
                 fs::remove_file(&path)?;
                 continue;
             }
             spool.bytes += bytes;
-            spool.segments.push_back(Segment { number, bytes, read: 0, unread_exchanges });
+            spool.segments.push_back(Segment { number, bytes, read: 0, unread });
         }
         Ok(spool)
     }
@@ -99,8 +100,8 @@ impl Spool {
         self.segments.iter().any(|segment| segment.read < segment.bytes)
     }
 
-    /// Exchanges lost since the last call: to the bound, or to damage.
-    pub(super) fn take_lost(&mut self) -> u64 {
+    /// Lost since the last call: to the bound, or to damage.
+    pub(super) fn take_lost(&mut self) -> Lost {
         std::mem::take(&mut self.lost)
     }
 
@@ -108,7 +109,7 @@ impl Spool {
     pub(super) fn append(&mut self, frame: &Frame) -> io::Result<()> {
         let size = (HEADER + frame.payload.len()) as u64;
         if size > self.bound {
-            self.lost += u64::from(frame.exchanges);
+            self.lost += Lost::of(frame);
             return Ok(());
         }
         while self.bytes + size > self.bound {
@@ -120,7 +121,7 @@ impl Spool {
         if self.writer.is_none() {
             let number = self.segments.back().map_or(MIDDLE, |last| last.number + 1);
             self.writer = Some(self.create(number)?);
-            self.segments.push_back(Segment { number, bytes: 0, read: 0, unread_exchanges: 0 });
+            self.segments.push_back(Segment { number, bytes: 0, read: 0, unread: Lost::default() });
         }
         if let (Some(file), Some(segment)) = (&mut self.writer, self.segments.back_mut()) {
             if let Err(error) = file.write_all(&encode(frame)) {
@@ -136,7 +137,7 @@ impl Spool {
                 return Err(error);
             }
             segment.bytes += size;
-            segment.unread_exchanges += u64::from(frame.exchanges);
+            segment.unread += Lost::of(frame);
             self.bytes += size;
         }
         Ok(())
@@ -145,9 +146,9 @@ impl Spool {
     /// Puts frames before all others: they are older. Without room for them they are lost, as the oldest.
     pub(super) fn prepend(&mut self, frames: &[Frame]) -> io::Result<()> {
         let size: u64 = frames.iter().map(|frame| (HEADER + frame.payload.len()) as u64).sum();
-        let exchanges: u64 = frames.iter().map(|frame| u64::from(frame.exchanges)).sum();
+        let all: Lost = frames.iter().map(Lost::of).sum();
         if frames.is_empty() || self.bytes + size > self.bound {
-            self.lost += exchanges;
+            self.lost += all;
             return Ok(());
         }
         let number = self.segments.front().map_or(MIDDLE, |first| first.number.saturating_sub(1));
@@ -158,7 +159,7 @@ impl Spool {
             let _ = fs::remove_file(self.path(number));
             return Err(error);
         }
-        self.segments.push_front(Segment { number, bytes: size, read: 0, unread_exchanges: exchanges });
+        self.segments.push_front(Segment { number, bytes: size, read: 0, unread: all });
         self.bytes += size;
         Ok(())
     }
@@ -173,12 +174,12 @@ impl Spool {
         match read_at(&mut self.reader, &self.folder, number, segment.read) {
             Ok(frame) => {
                 segment.read += (HEADER + frame.payload.len()) as u64;
-                segment.unread_exchanges -= u64::from(frame.exchanges).min(segment.unread_exchanges);
+                segment.unread -= Lost::of(&frame);
                 Ok(Some((Position { segment: number, end: segment.read }, frame)))
             }
             Err(error) => {
                 segment.read = segment.bytes;
-                self.lost += std::mem::take(&mut segment.unread_exchanges);
+                self.lost += std::mem::take(&mut segment.unread);
                 Err(error)
             }
         }
@@ -194,10 +195,10 @@ impl Spool {
         match self.segments.iter_mut().find(|segment| segment.number == position.segment) {
             Some(segment) => {
                 segment.read = position.end - (HEADER + frame.payload.len()) as u64;
-                segment.unread_exchanges += u64::from(frame.exchanges);
+                segment.unread += Lost::of(frame);
             }
             // the bound took the segment meanwhile
-            None => self.lost += u64::from(frame.exchanges),
+            None => self.lost += Lost::of(frame),
         }
     }
 
@@ -231,7 +232,7 @@ impl Spool {
             self.writer = None;
         }
         self.bytes -= first.bytes;
-        self.lost += first.unread_exchanges;
+        self.lost += first.unread;
         if self.reader.as_ref().is_some_and(|(open, _)| *open == first.number) {
             self.reader = None;
         }
@@ -293,19 +294,19 @@ fn read_frame(file: &mut impl io::Read) -> io::Result<Option<Frame>> {
     Ok(whole.then(|| Frame { payload: payload.into(), exchanges }))
 }
 
-/// Whole frames at the beginning of a file, in bytes and exchanges; what follows them is cut off.
-fn scan(path: &Path) -> io::Result<(u64, u64)> {
+/// Whole frames at the beginning of a file, in bytes and in what they hold; what follows them is cut off.
+fn scan(path: &Path) -> io::Result<(u64, Lost)> {
     let mut reader = io::BufReader::new(File::open(path)?);
-    let (mut bytes, mut exchanges) = (0, 0);
+    let (mut bytes, mut held) = (0, Lost::default());
     while let Some(frame) = read_frame(&mut reader)? {
         bytes += (HEADER + frame.payload.len()) as u64;
-        exchanges += u64::from(frame.exchanges);
+        held += Lost::of(&frame);
     }
     if fs::metadata(path)?.len() != bytes {
         tracing::warn!("{}: cut to its {bytes} whole bytes", path.display());
         OpenOptions::new().write(true).open(path)?.set_len(bytes)?;
     }
-    Ok((bytes, exchanges))
+    Ok((bytes, held))
 }
 
 #[cfg(test)]

@@ -107,6 +107,9 @@ impl Scrape {
         counter(out, "recorder_recorded", "Exchanges that found room in a queue.", recorder.recorded())?;
         counter(out, "recorder_delivered", "Exchanges that the orchestrator has committed.", recorder.delivered())?;
         counter(out, "recorder_dropped", "Exchanges that found no room, in memory or on disk.", recorder.dropped())?;
+        let (recorded, dropped) = (recorder.others_recorded(), recorder.others_dropped());
+        counter(out, "recorder_messages_recorded", "Messages and the like that found room in a queue.", recorded)?;
+        counter(out, "recorder_messages_dropped", "Messages and the like that found no room.", dropped)?;
         gauge(out, "recorder_queued_bytes", "Queued, or sent and not acknowledged.", recorder.queued_bytes())?;
         gauge(out, "spool_bytes", "On disk until the orchestrator has them.", recorder.spool_bytes())
     }

@@ -6,12 +6,13 @@
 mod body;
 mod cookies;
 mod message;
+mod socket;
 mod target;
 
 use serde_json::{Map, Value, json};
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 use uuid::Uuid;
-use weir_proto::v1::{Connection, Exchange, Receipt, Tag, tag};
+use weir_proto::v1::{Connection, Exchange, Message, Receipt, Tag, tag};
 
 use crate::{IMPORT_TAG, outcome};
 
@@ -39,6 +40,26 @@ pub fn begin(version: &str) -> String {
 /// A log from behind its last entry.
 pub fn end() -> &'static str {
     "]}}\n"
+}
+
+/// The entry of an exchange with its messages, which only those of WebSockets have a place for.
+pub fn entry_with(exchange: &Exchange, recorder: Recorder<'_>, messages: &[Message]) -> Value {
+    let mut entry = entry(exchange, recorder);
+    if is_websocket(exchange) {
+        entry["_resourceType"] = "websocket".into();
+        entry["_webSocketMessages"] = socket::messages(messages);
+    }
+    entry
+}
+
+/// Does the entry of this exchange take messages?
+pub fn is_websocket(exchange: &Exchange) -> bool {
+    exchange.response.as_ref().is_some_and(|response| {
+        let names = |field: &weir_proto::v1::Field| {
+            field.name.eq_ignore_ascii_case("upgrade") && field.value.eq_ignore_ascii_case(b"websocket")
+        };
+        response.status == 101 && response.headers.iter().any(names)
+    })
 }
 
 /// The entry of an exchange.

@@ -11,7 +11,7 @@ use weir_proto::v1::{TrafficAck, TrafficBatch, traffic_server::Traffic};
 
 use super::{Answers, Service, unavailable};
 use crate::clock::now_us;
-use crate::store::{Agent, Row, StoreError, Written, prepare};
+use crate::store::{Agent, Recorded, StoreError, Written, prepare, prepare_message};
 
 /// Batches of one agent that wait for the disk.
 const IN_FLIGHT: usize = 8;
@@ -73,9 +73,9 @@ impl Service {
                 self.still(agent.id).await?;
             }
             let number = batch.batch;
-            self.orchestrator.telemetry.dropped(&agent.id.to_string(), batch.dropped);
+            self.orchestrator.telemetry.dropped(&agent.id.to_string(), batch.dropped, batch.dropped_records);
             let rows = self.rows(agent, batch).await?;
-            let count = rows.len() as u64;
+            let count = rows.exchanges.len() as u64;
             let (done, written) = oneshot::channel();
             // In its order before it is written; the channel's bound is the number in flight.
             if pending.send(Ok((number, count, written))).await.is_err() {
@@ -87,21 +87,30 @@ impl Service {
         }
     }
 
-    /// What is no exchange is counted and left out: sent again it would be no better, and the rest would never come.
-    async fn rows(&self, agent: &Agent, batch: TrafficBatch) -> Result<Vec<Row>, Status> {
+    /// What is no exchange, or no message, is counted and left out: sent again it would be no better, and the rest would never come.
+    async fn rows(&self, agent: &Agent, batch: TrafficBatch) -> Result<Recorded, Status> {
         let service = self.clone();
         let agent = agent.clone();
         let small = batch.encoded_len() < INLINE_BYTES;
         let now = now_us();
         let work = move || {
             let mut packer = zstd::bulk::Compressor::new(LEVEL).ok();
-            let mut rows = Vec::with_capacity(batch.exchanges.len());
+            let exchanges = Vec::with_capacity(batch.exchanges.len());
+            let mut rows = Recorded { exchanges, seen: Vec::with_capacity(batch.messages.len()) };
+            let telemetry = &service.orchestrator.telemetry;
             for exchange in &batch.exchanges {
                 match prepare(agent.number, now, exchange, packer.as_mut()) {
-                    Ok(row) => rows.push(row),
-                    Err(reason) => service.orchestrator.telemetry.refused(&agent.id.to_string(), &reason),
+                    Ok(row) => rows.exchanges.push(row),
+                    Err(reason) => telemetry.refused(&agent.id.to_string(), &reason),
                 }
             }
+            for message in batch.messages {
+                match prepare_message(agent.number, now, message) {
+                    Ok(row) => rows.seen.push(row),
+                    Err(reason) => telemetry.refused_record(&agent.id.to_string(), &reason),
+                }
+            }
+            telemetry.recorded_others(rows.seen.len() as u64);
             rows
         };
         if small {

@@ -16,6 +16,7 @@ mod gate;
 mod import;
 mod input;
 mod join_tokens;
+mod messages;
 mod metrics;
 mod open;
 mod problem;
@@ -83,6 +84,8 @@ fn router(orchestrator: Arc<Orchestrator>) -> Router {
         .route("/exchanges/{id}/diff/{other}", get(diff::diff).asks(Read))
         .route("/exchanges/{id}/request/body", get(bodies::request).asks(Read))
         .route("/exchanges/{id}/response/body", get(bodies::response).asks(Read))
+        .route("/exchanges/{id}/messages", get(messages::of_exchange).asks(Read))
+        .route("/messages", get(messages::list).asks(Read))
         .route("/filters", get(filters::list).asks(Read).merge(push))
         .route("/filters/{name}", get(filters::one).asks(Read))
         .route("/agents", get(agents::list).asks(Read))

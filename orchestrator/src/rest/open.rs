@@ -14,7 +14,7 @@ use utoipa::{
 
 use super::{
     agents, arrivals, audit, bodies, connections, deletion, diff, exchanges, export, filters, import, join_tokens,
-    metrics, problem::Problem, push, tokens, users,
+    messages, metrics, problem::Problem, push, tokens, users,
 };
 use crate::orchestrator::Orchestrator;
 
@@ -56,7 +56,7 @@ pub(crate) fn document() -> String {
     paths(
         super::backup::backup,
         exchanges::list, exchanges::one, arrivals::list, export::many, export::one, import::import, diff::diff, deletion::one,
-        deletion::many, bodies::request, bodies::response, filters::list, filters::one, push::push,
+        deletion::many, bodies::request, bodies::response, messages::of_exchange, messages::list, filters::list, filters::one, push::push,
         agents::list, agents::revoke, connections::list, connections::close, connections::close_many, metrics::list, metrics::of_agent, join_tokens::make, tokens::list, tokens::make, tokens::revoke,
         users::list, users::add, users::remove, audit::list, health, ready, prometheus, openapi,
     ),

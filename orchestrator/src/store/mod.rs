@@ -11,6 +11,7 @@ mod exchanges;
 mod filters;
 mod imports;
 mod mail;
+mod messages;
 mod metrics;
 mod others;
 mod postgres;
@@ -18,6 +19,7 @@ mod record;
 mod retention;
 mod schema;
 mod search;
+mod seen;
 mod sql;
 mod sqlite;
 #[cfg(test)]
@@ -37,9 +39,11 @@ pub(crate) use exchanges::Summary;
 pub(crate) use filters::{Accepted, FilterRow, Publishing, StatementRow};
 pub(crate) use imports::IMPORT_AGENT;
 pub(crate) use mail::{Letter, Mail};
+pub(crate) use messages::Told;
 pub(crate) use metrics::Sample;
 pub(crate) use others::{Others, Presence};
 pub(crate) use record::{Row, prepare};
+pub(crate) use seen::{Recorded, prepare_message};
 pub(crate) use tokens::{Joining, Spend};
 pub(crate) use writer::Written;
 
@@ -135,8 +139,8 @@ impl Store {
     }
 
     /// Takes rows when there is room for them; `done` hears when they are on disk.
-    pub(crate) async fn accept(&self, rows: Vec<Row>, done: writer::Done) -> Result<(), StoreError> {
-        self.writer.submit(rows, done).await
+    pub(crate) async fn accept(&self, rows: impl Into<Recorded>, done: writer::Done) -> Result<(), StoreError> {
+        self.writer.submit(rows.into(), done).await
     }
 
     /// Whether the database answers and what comes in is written.

@@ -13,7 +13,10 @@ use sqlx::{
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{Row, StoreError, schema, sql::storable};
+use super::{
+    Recorded, Row, StoreError, schema, seen,
+    sql::{self, storable},
+};
 use crate::PostgresUrl;
 
 /// Readers at a time; more wait their turn.
@@ -139,14 +142,14 @@ const INSERT: &str = "INSERT INTO exchanges (number, received_us, bytes, id, age
 
 /// All rows in one transaction; how many of each batch were new. What it says of a commit it lost the answer to is wrong,
 /// and put right by doing it again.
-pub(super) async fn ingest(writes: &PgPool, batches: &[&[Row]]) -> Result<Vec<u64>, StoreError> {
+pub(super) async fn ingest(writes: &PgPool, batches: &[&Recorded]) -> Result<Vec<u64>, StoreError> {
     let mut transaction = writes.begin().await?;
     // Whoever has this row has the next numbers: other orchestrators wait, so what is in the table is seen below.
     let lock = "SELECT newest FROM held WHERE what = 'exchanges' FOR UPDATE";
     let mut newest: i64 = sqlx::query(lock).fetch_one(&mut *transaction).await?.try_get(0)?;
     let mut new = vec![0; batches.len()];
     let mut owners = HashMap::new();
-    let all = batches.iter().enumerate().flat_map(|(batch, rows)| rows.iter().map(move |row| (batch, row)));
+    let all = batches.iter().enumerate().flat_map(|(batch, rows)| rows.exchanges.iter().map(move |row| (batch, row)));
     let mut first = |batch, row: &Row| match owners.entry(row.id) {
         Entry::Vacant(place) => *place.insert(batch) == batch,
         Entry::Occupied(_) => false,
@@ -163,6 +166,8 @@ pub(super) async fn ingest(writes: &PgPool, batches: &[&[Row]]) -> Result<Vec<u6
             }
         }
     }
+    let mut transaction = sql::Transaction::Postgres(transaction);
+    seen::insert(&mut transaction, batches.iter().flat_map(|batch| &batch.seen)).await?;
     transaction.commit().await?;
     Ok(new)
 }

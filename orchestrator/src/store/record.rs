@@ -8,7 +8,7 @@ use uuid::{Uuid, Variant};
 use weir_proto::v1::{Exchange, Field, Receipt, Request};
 
 /// 9999-12-31T23:59:59Z in microseconds: what RFC 3339 can say.
-const LAST_US: u64 = 253_402_300_799_000_000;
+pub(super) const LAST_US: u64 = 253_402_300_799_000_000;
 /// Of a column, bytes. The whole is in the detail.
 pub(super) const LONG: usize = 8 << 10;
 pub(super) const SHORT: usize = 1 << 10;

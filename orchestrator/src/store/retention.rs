@@ -15,6 +15,8 @@ use crate::Retention;
 const STEP: u64 = 2000;
 /// Metrics may take one part of so many of the bytes.
 const METRICS_SHARE: u64 = 10;
+/// So may these; exchanges have what they leave.
+const SHARES: [(&str, u64); 1] = [("messages", 4)];
 
 /// Numbered in the order in which rows came, with their own size; and what of it may stay.
 struct Shelf {
@@ -35,7 +37,13 @@ impl Store {
         let metrics_bytes = keep.bytes / METRICS_SHARE;
         let metrics = Shelf { table: "system_metrics", count: u64::MAX, bytes: metrics_bytes, cutoff_us };
         self.clear(&metrics).await?;
-        let bytes = keep.bytes - metrics_bytes;
+        let mut bytes = keep.bytes - metrics_bytes;
+        for (table, share) in SHARES {
+            let own = Shelf { table, count: keep.exchanges, bytes: keep.bytes / share, cutoff_us };
+            self.clear(&own).await?;
+            let held = Sql::new("SELECT bytes FROM held WHERE what = $1").bind(table).fetch_one(&self.reads).await?;
+            bytes = bytes.saturating_sub(held.number(0)?);
+        }
         self.clear(&Shelf { table: "exchanges", count: keep.exchanges, bytes, cutoff_us }).await
     }
 

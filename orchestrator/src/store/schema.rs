@@ -18,6 +18,7 @@ pub(super) const SQLITE: &Migrations = &[
     (3, "joined", include_str!("../../migrations/sqlite/0003_joined.sql")),
     (4, "certificates", include_str!("../../migrations/sqlite/0004_certificates.sql")),
     (5, "access", include_str!("../../migrations/sqlite/0005_access.sql")),
+    (7, "seen", include_str!("../../migrations/sqlite/0007_seen.sql")),
     (11, "commands", include_str!("../../migrations/sqlite/0011_commands.sql")),
 ];
 
@@ -26,6 +27,7 @@ pub(super) const POSTGRES: &Migrations = &[
     (2, "certificates", include_str!("../../migrations/postgres/0002_certificates.sql")),
     (3, "access", include_str!("../../migrations/postgres/0003_access.sql")),
     (4, "several", include_str!("../../migrations/postgres/0004_several.sql")),
+    (6, "seen", include_str!("../../migrations/postgres/0006_seen.sql")),
     (10, "commands", include_str!("../../migrations/postgres/0010_commands.sql")),
 ];
 

@@ -18,7 +18,7 @@ use sqlx::{
     },
 };
 
-use super::{Row, StoreError, record, schema};
+use super::{Recorded, Row, StoreError, record, schema, seen, sql};
 use crate::disk;
 
 /// Readers at a time; more wait their turn.
@@ -92,13 +92,17 @@ const MANY: usize = 32;
 /// All rows in one transaction; how many of each batch were new. They are gone from the batches whatever comes of it.
 pub(super) async fn ingest<'a>(
     writes: &SqlitePool,
-    batches: impl Iterator<Item = &'a mut Vec<Row>>,
+    batches: impl Iterator<Item = &'a mut Recorded>,
 ) -> Result<Vec<u64>, StoreError> {
     let mut transaction = writes.begin_with("BEGIN IMMEDIATE").await?;
-    let mut new = Vec::new();
+    let (mut new, mut more) = (Vec::new(), Vec::new());
     for rows in batches {
-        new.push(insert(&mut transaction, std::mem::take(rows)).await?);
+        let Recorded { exchanges, seen } = std::mem::take(rows);
+        new.push(insert(&mut transaction, exchanges).await?);
+        more.extend(seen);
     }
+    let mut transaction = sql::Transaction::Sqlite(transaction);
+    seen::insert(&mut transaction, more.iter()).await?;
     transaction.commit().await?;
     Ok(new)
 }

@@ -107,7 +107,7 @@ async fn fill(store: &Store, count: u64, padding: usize) {
         prepare(1, u64::try_from(received.as_micros()).unwrap(), &exchange, None).unwrap()
     };
     let (done, written) = tokio::sync::oneshot::channel();
-    store.accept((0..count).map(row).collect(), done).await.unwrap();
+    store.accept((0..count).map(row).collect::<Vec<_>>(), done).await.unwrap();
     assert_eq!(written.await.unwrap().unwrap().new, count);
 }
 

@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Row, StoreError, postgres, sql::Pool, sqlite};
+use super::{Recorded, StoreError, postgres, sql::Pool, sqlite};
 use crate::telemetry::Telemetry;
 
 /// Rows of one transaction; more wait for the next, so that other writers get their turn.
@@ -21,7 +21,7 @@ const QUEUE: usize = 1024;
 /// Between two tries at a database that is away: doubled from the first to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
-/// How many rows were new; the others had been delivered before.
+/// How many exchanges were new; the others had been delivered before.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Written {
     pub(crate) new: u64,
@@ -31,7 +31,7 @@ pub(crate) struct Written {
 pub(crate) type Done = oneshot::Sender<Result<Written, StoreError>>;
 
 struct Batch {
-    rows: Vec<Row>,
+    rows: Recorded,
     room: OwnedSemaphorePermit,
     done: Done,
 }
@@ -61,13 +61,12 @@ impl Writer {
     }
 
     /// Waits for room; `done` hears of the commit.
-    pub(super) async fn submit(&self, rows: Vec<Row>, done: Done) -> Result<(), StoreError> {
-        if rows.is_empty() {
+    pub(super) async fn submit(&self, rows: Recorded, done: Done) -> Result<(), StoreError> {
+        if rows.rows() == 0 {
             let _ = done.send(Ok(Written { new: 0 }));
             return Ok(());
         }
-        let bytes: usize = rows.iter().map(Row::bytes).sum();
-        let weight = u32::try_from(bytes >> 10).unwrap_or(u32::MAX).clamp(1, self.kibibytes);
+        let weight = u32::try_from(rows.bytes() >> 10).unwrap_or(u32::MAX).clamp(1, self.kibibytes);
         let room = Arc::clone(&self.room).acquire_many_owned(weight).await.map_err(|_| StoreError::Closed)?;
         let queue = self.queue.lock().clone().ok_or(StoreError::Closed)?;
         queue.send(Batch { rows, room, done }).await.map_err(|_| StoreError::Closed)
@@ -97,11 +96,11 @@ impl Writer {
 async fn run(writes: Pool, mut batches: mpsc::Receiver<Batch>, telemetry: Arc<Telemetry>, closing: CancellationToken) {
     while let Some(first) = batches.recv().await {
         let mut group = vec![first];
-        let mut rows = group[0].rows.len();
+        let mut rows = group[0].rows.rows();
         while rows < TRANSACTION_ROWS
             && let Ok(next) = batches.try_recv()
         {
-            rows += next.rows.len();
+            rows += next.rows.rows();
             group.push(next);
         }
         match persist(&writes, &mut group, &telemetry, &closing).await {
@@ -159,12 +158,12 @@ async fn persist(
     }
 }
 
-/// New rows of each batch.
+/// New exchanges of each batch.
 async fn commit(writes: &Pool, group: &mut [Batch]) -> Result<Vec<u64>, StoreError> {
     match writes {
         Pool::Sqlite(pool) => sqlite::ingest(pool, group.iter_mut().map(|batch| &mut batch.rows)).await,
         Pool::Postgres(pool) => {
-            let batches: Vec<&[Row]> = group.iter().map(|batch| &batch.rows[..]).collect();
+            let batches: Vec<&Recorded> = group.iter().map(|batch| &batch.rows).collect();
             // A server that vanished without a word would be waited for for ever: there is nothing left to send that the
             // network could miss an answer to.
             let ingest = timeout(PATIENCE, postgres::ingest(pool, &batches)).await;

@@ -67,7 +67,7 @@ impl Agent {
     /// Has these recorded, and waits until they are on disk.
     pub(crate) fn record(&self, exchanges: Vec<Exchange>) {
         self.runtime.block_on(async {
-            let batch = TrafficBatch { batch: 1, exchanges, dropped: 0 };
+            let batch = TrafficBatch { batch: 1, exchanges, ..TrafficBatch::default() };
             let mut client = TrafficClient::new(self.channel.clone());
             let mut acks = client.record(tokio_stream::once(batch)).await.unwrap().into_inner();
             assert_eq!(acks.message().await.unwrap().unwrap().batch, 1);

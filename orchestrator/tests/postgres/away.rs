@@ -67,7 +67,7 @@ async fn killed_in_the_middle_it_has_all_that_was_acknowledged() {
         for batch in 0..BATCHES {
             let exchanges: Vec<_> = (0..20).map(|n| exchange("a.example", &format!("/{n}"), 200)).collect();
             sent.send((batch, exchanges.iter().map(id).collect::<Vec<_>>())).unwrap();
-            send.send(TrafficBatch { batch, exchanges, dropped: 0 }).await.unwrap();
+            send.send(TrafficBatch { batch, exchanges, ..TrafficBatch::default() }).await.unwrap();
         }
     });
     let mut acknowledged = HashSet::new();
@@ -94,7 +94,7 @@ async fn a_server_stops_though_its_database_is_away() {
     let mut traffic = setup.agent.traffic().await.unwrap();
     setup.postgres.kill().unwrap();
     let exchanges = vec![exchange("a.example", "/", 200)];
-    traffic.send.send(TrafficBatch { batch: 1, exchanges, dropped: 0 }).await.unwrap();
+    traffic.send.send(TrafficBatch { batch: 1, exchanges, ..TrafficBatch::default() }).await.unwrap();
     tokio::time::timeout(crate::harness::PATIENCE / 2, setup.server.stop()).await.expect("it ends");
     assert!(traffic.acks.message().await.is_err(), "it was never acknowledged");
 }

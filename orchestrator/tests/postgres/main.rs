@@ -23,6 +23,8 @@ mod harness;
 mod hostile;
 #[path = "../server/join.rs"]
 mod join;
+#[path = "../server/messages.rs"]
+mod messages;
 #[path = "../server/metrics.rs"]
 mod metrics;
 #[path = "../server/publish.rs"]

@@ -23,6 +23,8 @@ const MATRIX: &[(&str, &[&str])] = &[
     ("deleteExchanges", &["operator", "admin"]),
     ("getRequestBody", &ROLES),
     ("getResponseBody", &ROLES),
+    ("listMessagesOfExchange", &ROLES),
+    ("listMessages", &ROLES),
     ("listFilters", &ROLES),
     ("getFilter", &ROLES),
     ("publishStatement", &["publisher", "admin"]),

@@ -61,7 +61,7 @@ async fn killed_in_the_middle_nothing_acknowledged_is_lost() {
                 }
                 let ids: Vec<String> = exchanges.iter().map(id).collect();
                 sent.send((batch, ids)).unwrap();
-                if send.send(TrafficBatch { batch, exchanges, dropped: 0 }).await.is_err() {
+                if send.send(TrafficBatch { batch, exchanges, ..TrafficBatch::default() }).await.is_err() {
                     return;
                 }
             }

@@ -318,7 +318,7 @@ impl Agent {
     /// Records and waits for the acknowledgement.
     pub(crate) async fn record(&self, exchanges: Vec<Exchange>) {
         let mut traffic = self.traffic().await.unwrap();
-        traffic.send.send(TrafficBatch { batch: 1, exchanges, dropped: 0 }).await.unwrap();
+        traffic.send.send(TrafficBatch { batch: 1, exchanges, ..TrafficBatch::default() }).await.unwrap();
         assert_eq!(traffic.acks.message().await.unwrap().unwrap().batch, 1);
     }
 }

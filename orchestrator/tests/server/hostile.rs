@@ -65,7 +65,7 @@ async fn a_message_beyond_the_bound_ends_the_stream_only() {
     let mut traffic = agent.traffic().await.unwrap();
     let mut huge = exchange("a.example", "/", 200);
     huge.response.as_mut().unwrap().body = Some(Body { data: vec![0; 17 << 20].into(), size: 17 << 20 });
-    let _ = traffic.send.send(TrafficBatch { batch: 1, exchanges: vec![huge], dropped: 0 }).await;
+    let _ = traffic.send.send(TrafficBatch { batch: 1, exchanges: vec![huge], ..TrafficBatch::default() }).await;
     assert!(traffic.acks.message().await.is_err());
     agent.record(vec![exchange("a.example", "/", 200)]).await;
     assert_eq!(running.person.ids("", 10).await.len(), 1);

@@ -12,6 +12,7 @@ mod forms;
 mod harness;
 mod hostile;
 mod join;
+mod messages;
 mod metrics;
 mod openapi;
 mod publish;

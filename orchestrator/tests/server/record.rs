@@ -128,7 +128,7 @@ async fn batches_are_answered_in_order() {
     tokio::spawn(async move {
         for batch in 0..200 {
             let exchanges = (0..batch % 4).map(|n| exchange("a.example", &format!("/{n}"), 200)).collect();
-            send.send(TrafficBatch { batch, exchanges, dropped: 0 }).await.unwrap();
+            send.send(TrafficBatch { batch, exchanges, ..TrafficBatch::default() }).await.unwrap();
         }
     });
     for batch in 0..200 {

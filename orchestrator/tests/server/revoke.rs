@@ -29,7 +29,8 @@ async fn every_stream_of_a_revoked_agent_ends_and_none_begins() {
     assert_eq!(revoke(&running, &agent.id.to_string()).await, StatusCode::NO_CONTENT);
     assert_eq!(revoke(&running, &agent.id.to_string()).await, StatusCode::NO_CONTENT, "once more changes nothing");
     assert!(is_revoked(&control.end().await));
-    let batch = TrafficBatch { batch: 1, exchanges: vec![exchange("a.example", "/late", 200)], dropped: 0 };
+    let batch =
+        TrafficBatch { batch: 1, exchanges: vec![exchange("a.example", "/late", 200)], ..TrafficBatch::default() };
     let _ = traffic.send.send(batch).await;
     assert!(is_revoked(&traffic.acks.message().await.unwrap_err()));
     assert!(is_revoked(&agent.sync().await.map(drop).unwrap_err()));

@@ -5,6 +5,7 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -13,7 +14,9 @@ use weir_host::{Close, Direction, Failure, Judged, Message};
 
 use super::frame::{self, Fault, Mask, Opcode, Sender};
 use super::reader::{Item, Reader};
+use super::tap::{Tap, told};
 use crate::exchange::live::Live;
+use crate::record::{Fate, Kind, Messages, Passed};
 
 const READ: usize = 16 << 10;
 /// Messages that filters are shown before other tasks of the worker have their turn.
@@ -52,12 +55,16 @@ pub(super) struct Lane {
     output: BytesMut,
     /// what the sender says cannot be followed any more
     is_deaf: bool,
+    /// the record
+    messages: Option<Rc<Messages>>,
+    /// where it reads what no filter does
+    tap: Option<Box<Tap>>,
     pub(super) received: u64,
     pub(super) sent: u64,
 }
 
 impl Lane {
-    pub(super) fn new(direction: Direction, limit: usize) -> Self {
+    pub(super) fn new(direction: Direction, limit: usize, messages: Option<Rc<Messages>>) -> Self {
         let sender = if direction == Direction::Request { Sender::Client } else { Sender::Server };
         Lane {
             direction,
@@ -66,6 +73,8 @@ impl Lane {
             input: BytesMut::new(),
             output: BytesMut::new(),
             is_deaf: false,
+            messages,
+            tap: None,
             received: 0,
             sent: 0,
         }
@@ -97,6 +106,9 @@ impl Lane {
                     }
                 }
                 State::Raw if !self.input.is_empty() => {
+                    if let Some(tap) = &mut self.tap {
+                        tap.passed(&self.input);
+                    }
                     self.output = std::mem::take(&mut self.input);
                     continue;
                 }
@@ -166,13 +178,14 @@ impl Lane {
     fn take(&mut self, live: &Live, shown: &mut u32) -> Result<bool, Stop> {
         let sees = live.with_run(|run| run.sees_messages()).unwrap_or_default();
         if !sees && self.reader.is_between() {
-            self.state = State::Raw;
+            self.read_no_more(None);
             return Ok(true);
         }
         match self.reader.next(&mut self.input) {
             Ok(None) => return Ok(false),
             Ok(Some(Item::Control(opcode, payload))) => {
                 self.write(true, opcode, &payload);
+                self.record(&told(opcode, &payload));
                 if opcode == Opcode::Close {
                     self.state = State::Closed;
                 }
@@ -181,7 +194,10 @@ impl Lane {
                 *shown += 1;
                 self.show(live, is_text, payload)?;
             }
-            Ok(Some(Item::Message { is_text, payload })) => self.write_message(is_text, &payload),
+            Ok(Some(Item::Message { is_text, payload })) => {
+                self.record(&passed(is_text, &payload, Fate::Passed, None));
+                self.write_message(is_text, &payload);
+            }
             Ok(Some(Item::TooLong)) => {
                 live.with_run(|run| run.message_too_long()).unwrap_or(Ok(())).map_err(Stop::Failed)?;
                 self.give_up();
@@ -197,8 +213,15 @@ impl Lane {
             true => Message::Text(String::from_utf8(payload).map_err(|_| Stop::Fault(self.direction, Fault::Utf8))?),
             false => Message::Binary(payload),
         };
-        let judged = live.with_run(|run| run.message(self.direction, &message));
-        match judged.unwrap_or(Judged::Pass) {
+        let judged = live.with_run(|run| run.message(self.direction, &message)).unwrap_or(Judged::Pass);
+        let (fate, sent) = match &judged {
+            Judged::Pass => (Fate::Passed, None),
+            Judged::Replace(other) => (Fate::Replaced, Some(bytes_of(other))),
+            Judged::Drop => (Fate::Dropped, None),
+            Judged::Close(_) | Judged::Failed(_) => (Fate::Stopped, None),
+        };
+        self.record(&passed(is_text, bytes_of(&message), fate, sent));
+        match judged {
             Judged::Pass => self.write_one(&message),
             Judged::Replace(other) => self.write_one(&other),
             Judged::Drop => {}
@@ -234,10 +257,29 @@ impl Lane {
 
     /// Nobody gathers any more, in the middle of a message: what came of it goes on as a fragment, and the rest as it comes.
     fn give_up(&mut self) {
-        if let Some((opcode, begun)) = self.reader.give_up() {
-            self.write(false, opcode, &begun);
+        let begun = self.reader.give_up();
+        if let Some((opcode, begun)) = &begun {
+            self.write(false, *opcode, begun);
         }
+        self.read_no_more(begun);
+    }
+
+    /// Filters do not; the record does.
+    fn read_no_more(&mut self, begun: Option<(Opcode, Vec<u8>)>) {
         self.state = State::Raw;
+        self.tap = self.messages.clone().map(|messages| {
+            let tap = Tap::new(messages, self.direction, None);
+            Box::new(match begun {
+                Some((opcode, begun)) => tap.within(opcode, &begun),
+                None => tap,
+            })
+        });
+    }
+
+    fn record(&self, passed: &Passed<'_>) {
+        if let Some(messages) = &self.messages {
+            messages.tell(self.direction, passed);
+        }
     }
 
     /// The agent ends it: what is left to be written to the receiver.
@@ -266,4 +308,18 @@ impl Lane {
         self.input.clear();
         false
     }
+}
+
+fn bytes_of(message: &Message) -> &[u8] {
+    match message {
+        Message::Text(text) => text.as_bytes(),
+        Message::Binary(bytes) => bytes,
+        // no event comes this way
+        Message::Event(_) => &[],
+    }
+}
+
+fn passed<'a>(is_text: bool, data: &'a [u8], fate: Fate, sent: Option<&'a [u8]>) -> Passed<'a> {
+    let kind = if is_text { Kind::Text } else { Kind::Binary };
+    Passed { kind, data, size: data.len() as u64, fate, sent, ..Passed::default() }
 }

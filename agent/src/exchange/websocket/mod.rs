@@ -1,13 +1,16 @@
 //! WebSockets whose messages filters see (RFC 6455). Enters: the two ends of an upgraded connection; leaves: the bytes counted,
 //! and why it ended. Messages are gathered, shown and sent on whole; pings, pongs and Closes pass as they come, between the
-//! fragments too. Where no filter sees messages none of this runs.
+//! fragments too. Where no filter sees messages none of this runs, but for the taps that the record has.
 
 mod frame;
+mod inflate;
 mod lane;
 mod reader;
+mod tap;
 
 use std::future::poll_fn;
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -17,10 +20,12 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until, timeout};
 use weir_host::{Close, Direction, Failure, FailureKind};
 
+use self::inflate::Deflate;
 use self::lane::{Lane, Stop};
+use self::tap::{Tap, Tapped};
 use super::live::Live;
 use super::problem::Problem;
-use crate::record::Outcome;
+use crate::record::{Messages, Outcome};
 use crate::stats::Way;
 use crate::tunnel::Relayed;
 
@@ -31,13 +36,21 @@ const GOODBYE: Duration = Duration::from_secs(2);
 pub(super) struct Spoken {
     is_websocket: bool,
     has_extension: bool,
+    /// how messages may be compressed
+    deflate: Option<Deflate>,
 }
 
 impl Spoken {
     pub(super) fn of(head: &response::Parts) -> Self {
         let is_websocket = names_websocket(&head.headers);
         let mut extensions = head.headers.get_all(EXTENSIONS).iter();
-        Spoken { is_websocket, has_extension: extensions.any(|value| !value.as_bytes().trim_ascii().is_empty()) }
+        let has_extension = extensions.any(|value| !value.as_bytes().trim_ascii().is_empty());
+        let mut values = head.headers.get_all(EXTENSIONS).iter();
+        let deflate = match (values.next(), values.next()) {
+            (Some(only), None) => only.to_str().ok().and_then(Deflate::parse),
+            _ => None,
+        };
+        Spoken { is_websocket, has_extension, deflate }
     }
 }
 
@@ -73,6 +86,13 @@ pub(super) fn open(live: &Live, spoken: &Spoken) -> Result<bool, Problem> {
     opened.unwrap_or(Ok(false)).map_err(|failure| Problem::from(&failure))
 }
 
+/// Both ends so that what they say is recorded, where it is and they speak WebSocket.
+pub(super) fn tapped<C, U>(live: &Live, spoken: &Spoken, client: C, upstream: U) -> (Tapped<C>, Tapped<U>) {
+    let messages = spoken.is_websocket.then(|| live.messages()).flatten();
+    let tap = |direction| messages.clone().map(|messages| Tap::new(messages, direction, spoken.deflate));
+    (Tapped::new(client, tap(Direction::Request)), Tapped::new(upstream, tap(Direction::Response)))
+}
+
 /// Until both directions have ended, one of them broke, a filter or a fault ended them, or nothing moved for too long.
 pub(super) async fn relay<C, U>(live: &Live, client: &mut C, upstream: &mut U) -> [Relayed; 2]
 where
@@ -81,7 +101,9 @@ where
 {
     let stats = &live.worker.shared.stats;
     let limit = live.with_run(|run| run.longest_message()).unwrap_or_default();
-    let (mut up, mut down) = (Lane::new(Direction::Request, limit), Lane::new(Direction::Response, limit));
+    let messages: Option<Rc<Messages>> = live.messages();
+    let lane = |direction| Lane::new(direction, limit, messages.clone());
+    let (mut up, mut down) = (lane(Direction::Request), lane(Direction::Response));
     stats.tunnel_opened();
     if let Err(stop) = carry(live, client, upstream, &mut up, &mut down).await {
         // Boxed: it is not to lie in every WebSocket that goes on.

@@ -6,6 +6,7 @@ mod detail;
 mod diff;
 mod follow;
 mod id;
+mod messages;
 mod show;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -47,7 +48,7 @@ Queries (docs/query.md has all of it):
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// One exchange in full: heads, bodies, what each filter did
+    /// One exchange in full: heads, bodies, messages, what each filter did
     Show {
         /// Its id, or the last characters of it
         id: String,

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{
     detail::{Body, Connection, Detail, Fields, Request, Response, header},
-    id, parsed,
+    id, messages, parsed,
 };
 use crate::cli::{client::Client, failure::Failure, output, paint::Paint, person, units};
 
@@ -40,7 +40,21 @@ pub(super) async fn show(client: &Client, id: &str, form: Form, reveal: bool) ->
         Form::Raw => return export(client, &id, "raw", reveal).await,
         Form::Json | Form::Table => {}
     }
-    let item: Value = client.get(&["exchanges", &id], &[]).await?;
+    let paint = Paint::stdout();
+    let item = match client.get::<Value>(&["exchanges", &id], &[]).await {
+        Ok(item) => item,
+        // One that goes on: of it there are the messages.
+        Err(failure @ Failure::Problem { status: 404, .. }) => {
+            if form == Form::Json {
+                let items = messages::json(client, &id).await.map_err(|_| failure)?;
+                return Ok(output::json(&items)?);
+            }
+            let said = messages::shown(client, &id, paint).await?;
+            let text = format!("id        {id}\noutcome   it has not ended\n\n{said}");
+            return if said.is_empty() { Err(failure) } else { Ok(output::say(text.trim_end())?) };
+        }
+        Err(failure) => return Err(failure),
+    };
     if form == Form::Json {
         return Ok(output::json(&item)?);
     }
@@ -50,7 +64,12 @@ pub(super) async fn show(client: &Client, id: &str, form: Form, reveal: bool) ->
         Some(response) => body(client, &id, "response", response.body, &response.headers).await?,
         None => String::new(),
     };
-    Ok(output::say(Shown { text: String::new(), paint: Paint::stdout() }.text(&detail, &request, &response))?)
+    let said = messages::shown(client, &id, paint).await?;
+    let mut text = Shown { text: String::new(), paint }.text(&detail, &request, &response);
+    if !said.is_empty() {
+        let _ = write!(text, "\n\n--- messages\n{}", said.trim_end());
+    }
+    Ok(output::say(text)?)
 }
 
 async fn export(client: &Client, id: &str, format: &str, reveal: bool) -> Result<(), Failure> {

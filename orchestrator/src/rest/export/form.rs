@@ -8,7 +8,7 @@ use axum::{
 use serde::Deserialize;
 use utoipa::ToSchema;
 use weir_har::Recorder;
-use weir_proto::v1::Exchange;
+use weir_proto::v1::{Exchange, Message};
 
 use crate::store::Summary;
 
@@ -38,13 +38,18 @@ impl ExportForm {
         }
     }
 
-    pub(super) fn written(self, summary: &Summary, exchange: &Exchange, first: bool) -> Vec<u8> {
+    /// Are the messages of this exchange to be read for it?
+    pub(super) fn wants_messages(self, exchange: &Exchange) -> bool {
+        self == Self::Har && weir_har::is_websocket(exchange)
+    }
+
+    pub(super) fn written(self, summary: &Summary, exchange: &Exchange, messages: &[Message], first: bool) -> Vec<u8> {
         match self {
             Self::Har => {
                 let recorder = Recorder { id: &summary.agent.to_string(), name: &summary.agent_name };
                 let mut out = if first { b"\n".to_vec() } else { b",\n".to_vec() };
                 // Writing to memory does not fail.
-                let _ = serde_json::to_writer(&mut out, &weir_har::entry(exchange, recorder));
+                let _ = serde_json::to_writer(&mut out, &weir_har::entry_with(exchange, recorder, messages));
                 out
             }
             Self::Curl => weir_har::command(exchange).into_bytes(),

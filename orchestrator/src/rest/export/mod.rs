@@ -13,7 +13,8 @@ use prost::Message as _;
 use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa::IntoParams;
-use weir_proto::v1::Exchange;
+use uuid::Uuid;
+use weir_proto::v1::{Exchange, Message};
 
 use self::{
     form::{ExportForm, file},
@@ -36,6 +37,10 @@ const MOST: usize = 100_000;
 const CHUNK: usize = 64 << 10;
 /// Larger ones are written off the I/O threads.
 const INLINE_BYTES: usize = 32 << 10;
+/// Of the messages of one exchange, about; more are left out.
+const MESSAGES_BYTES: usize = 16 << 20;
+/// Messages that are read at a time.
+const MESSAGES: usize = 500;
 
 /// Which exchanges, and how.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -103,9 +108,10 @@ pub(super) async fn one(
     let (summary, mut exchange) = found.ok_or_else(|| Problem::not_found(format!("there is no exchange {id}")))?;
     let form = wanted.format.unwrap_or_default();
     Secrets::asked(&orchestrator, &asker, wanted.reveal).await?.guard(&mut exchange);
+    let said = messages(&orchestrator, form, id, &exchange).await?;
     let written = orchestrator.lay_out(move || {
         let mut out = form.begin();
-        out.extend(form.written(&summary, &exchange, true));
+        out.extend(form.written(&summary, &exchange, &said, true));
         out.extend(form.end());
         out
     });
@@ -149,24 +155,49 @@ impl Writing {
             let Some((summary, exchange)) = self.orchestrator.store.exchange(id).await.inspect_err(broken)? else {
                 continue;
             };
-            out.extend(self.one(summary, exchange).await?);
+            let said = messages(&self.orchestrator, self.form, id, &exchange).await.inspect_err(broken)?;
+            out.extend(self.one(summary, exchange, said).await?);
         }
         Ok(Some((out.into(), self)))
     }
 
-    async fn one(&mut self, summary: Summary, mut exchange: Exchange) -> Result<Vec<u8>, StoreError> {
+    async fn one(
+        &mut self,
+        summary: Summary,
+        mut exchange: Exchange,
+        said: Vec<Message>,
+    ) -> Result<Vec<u8>, StoreError> {
         let (form, secrets, first) = (self.form, self.secrets, self.written == 0);
         self.written += 1;
-        let is_small = exchange.encoded_len() < INLINE_BYTES;
+        let is_small = said.is_empty() && exchange.encoded_len() < INLINE_BYTES;
         let mut work = move || {
             secrets.guard(&mut exchange);
-            form.written(&summary, &exchange, first)
+            form.written(&summary, &exchange, &said, first)
         };
         if is_small {
             return Ok(work());
         }
         tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)
     }
+}
+
+/// What was said in an exchange, where the form has a place for it.
+async fn messages(
+    orchestrator: &Orchestrator,
+    form: ExportForm,
+    id: Uuid,
+    exchange: &Exchange,
+) -> Result<Vec<Message>, StoreError> {
+    let (mut said, mut bytes) = (Vec::new(), 0);
+    let mut is_more = form.wants_messages(exchange);
+    while is_more && bytes < MESSAGES_BYTES {
+        let after = said.last().map_or(0, |last: &Message| last.number);
+        let page = orchestrator.store.messages_of(id, after, MESSAGES).await?;
+        is_more = page.more;
+        bytes += page.items.iter().map(|told| told.message.encoded_len()).sum::<usize>();
+        said.extend(page.items.into_iter().map(|told| told.message));
+    }
+    Ok(said)
 }
 
 fn broken(error: &StoreError) {

@@ -316,7 +316,8 @@ impl Bench {
         let joining = Joining { id: agent, key: rand::random(), name: "edge-1", version: "0.1.0" };
         assert!(matches!(store.join(tokens::hash("t"), joining, 1).await.unwrap(), Spend::Joined { .. }));
         let mut packer = zstd::bulk::Compressor::new(1).unwrap();
-        let rows = exchanges.iter().map(|exchange| prepare(1, 1, exchange, Some(&mut packer)).unwrap()).collect();
+        let rows: Vec<_> =
+            exchanges.iter().map(|exchange| prepare(1, 1, exchange, Some(&mut packer)).unwrap()).collect();
         let (done, written) = tokio::sync::oneshot::channel();
         store.accept(rows, done).await.unwrap();
         assert_eq!(written.await.unwrap().unwrap().new, exchanges.len() as u64);
