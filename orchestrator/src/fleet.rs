@@ -28,7 +28,7 @@ pub(crate) const SILENCE: Duration = Duration::from_secs(16);
 pub(crate) struct Fleet {
     connected: Mutex<HashMap<i64, Presence>>,
     /// With other orchestrators on the same database: when something was heard of them, and what.
-    elsewhere: Mutex<HashMap<i64, (Instant, Option<Heartbeat>)>>,
+    elsewhere: Mutex<HashMap<i64, Elsewhere>>,
     /// Numbers streams over all agents and for good: one that is slow to end must not take the next one's place with it.
     streams: AtomicU64,
     /// Counts statements accepted since the start: a change means look again.
@@ -37,11 +37,14 @@ pub(crate) struct Fleet {
     revocations: watch::Sender<u64>,
 }
 
+/// When something was heard of it, and its last heartbeat.
+type Elsewhere = (Instant, Option<Arc<Heartbeat>>);
+
 struct Presence {
     stream: u64,
     leave: Arc<Notify>,
     heard: Instant,
-    last: Option<Heartbeat>,
+    last: Option<Arc<Heartbeat>>,
     line: Arc<Line>,
 }
 
@@ -89,9 +92,9 @@ impl Fleet {
     }
 
     /// Is the agent connected and heard of lately; and its last heartbeat with its age.
-    pub(crate) fn presence(&self, agent: i64) -> Option<(Duration, Option<Heartbeat>)> {
-        let here = self.connected.lock().get(&agent).map(|presence| (presence.heard.elapsed(), presence.last));
-        let there = self.elsewhere.lock().get(&agent).map(|(heard, last)| (heard.elapsed(), *last));
+    pub(crate) fn presence(&self, agent: i64) -> Option<(Duration, Option<Arc<Heartbeat>>)> {
+        let here = self.connected.lock().get(&agent).map(|presence| (presence.heard.elapsed(), presence.last.clone()));
+        let there = self.elsewhere.lock().get(&agent).map(|(heard, last)| (heard.elapsed(), last.clone()));
         // One that went from one to the other may be with both for a while.
         let latest = here.into_iter().chain(there).min_by_key(|(age, _)| *age);
         latest.filter(|(age, _)| *age < SILENCE)
@@ -105,7 +108,7 @@ impl Fleet {
     /// Agents that are connected here.
     pub(crate) fn here(&self) -> Vec<store::Presence> {
         let connected = self.connected.lock();
-        connected.iter().map(|(agent, presence)| (*agent, presence.heard.elapsed(), presence.last)).collect()
+        connected.iter().map(|(agent, presence)| (*agent, presence.heard.elapsed(), presence.last.clone())).collect()
     }
 
     /// All that are connected elsewhere.
@@ -119,12 +122,12 @@ impl Fleet {
 
 impl Membership {
     /// Something came from the agent.
-    pub(crate) fn heard(&self, heartbeat: Option<Heartbeat>) {
+    pub(crate) fn heard(&self, heartbeat: Option<Arc<Heartbeat>>) {
         if let Some(presence) = self.fleet.connected.lock().get_mut(&self.agent)
             && presence.stream == self.stream
         {
             presence.heard = Instant::now();
-            presence.last = heartbeat.or(presence.last);
+            presence.last = heartbeat.or_else(|| presence.last.take());
         }
     }
 

@@ -85,6 +85,28 @@ async fn every_exchange_is_found_over_rest_with_its_bodies_and_what_filters_did(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_agents_counted_of_a_filter_is_told_by_the_orchestrator() -> anyhow::Result<()> {
+    let setup = Setup::start("figures").await?;
+    setup.orchestrator.push(&filter("block")?, &["--name", "block", "--config", ADS_REFUSED]).await?;
+    setup.agent.active("block", 1).await?;
+    let curl = setup.agent.curl(&setup.agent.ca_file()).get(&[&setup.plain("/ads/x")]).await?;
+    ensure!(curl.status == 403, "{curl:?}");
+    let counted = weir_testkit::wait::eventually(weir_testkit::wait::PATIENCE, "figures of one exchange", || async {
+        let filter = setup.orchestrator.get("/filters/block").await?;
+        let figures = filter["agents"][0]["figures"].clone();
+        Ok((figures["exchanges"] == 1).then_some(figures))
+    })
+    .await?;
+    let calls = counted["calls"].as_u64().context("calls")?;
+    ensure!(calls >= 1 && counted["instances"].as_u64() >= Some(1), "{counted}");
+    let by_time = counted["times"].as_array().context("times")?.iter().filter_map(|bucket| bucket["calls"].as_u64());
+    ensure!(by_time.sum::<u64>() == calls, "{counted}");
+    let shown = setup.orchestrator.command(["filters", "show", "block"]).await?.ok()?;
+    ensure!(shown.contains("PER CALL") && shown.contains("µs"), "{shown}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn proxy_credentials_are_never_recorded_and_files_are_their_owners() -> anyhow::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     let setup = Setup::start("secrets").await?;

@@ -17,7 +17,7 @@ use weir_proto::{
     },
 };
 
-use super::{Applier, BackOff, Link, commands::Commands, link::explain};
+use super::{Applier, BackOff, Link, commands::Commands, figures, link::explain};
 use crate::worker::Shared;
 
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -238,6 +238,7 @@ impl Control {
             connections_active: count(stats.connections_active()),
             recorder_dropped: recorder.dropped(),
             spooled_bytes: recorder.spool_bytes(),
+            filters: figures::of(&self.shared),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! `orchestrator filters`: what runs where, and the signed statements that take back: rollback and removal.
 
+mod show;
+
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -113,13 +115,14 @@ struct Agent {
     active: bool,
     phase: Option<String>,
     reason: Option<String>,
+    figures: Option<show::Figures>,
 }
 
 impl Filters {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         match self.command.unwrap_or(Command::List(self.list)) {
             Command::List(list) => list.run().await,
-            Command::Show { name, group, format, connect } => show(&name, &group, format, &connect).await,
+            Command::Show { name, group, format, connect } => show::show(&name, &group, format, &connect).await,
             Command::Rollback { name, to, expires_in, signing } => signing.rollback(name, to, expires_in).await,
             Command::Remove { name, signing } => signing.remove(name).await,
         }
@@ -169,56 +172,6 @@ impl Row {
             units::short_time(&self.published),
         ]
     }
-}
-
-async fn show(name: &Name, group: &GroupName, format: Format, connect: &Connect) -> Result<(), Failure> {
-    let found: Option<Value> =
-        connect.client()?.find(&["filters", name.as_str()], &[("group", group.as_str())]).await?;
-    let shown = found.ok_or_else(|| Failure::Refused(format!("group {group} has no filter {name}")))?;
-    if format == Format::Json {
-        return Ok(output::json(&shown)?);
-    }
-    let versions: Vec<Row> =
-        shown["versions"].as_array().into_iter().flatten().cloned().map(row).collect::<Result<_, _>>()?;
-    const FIELDS: [&str; 12] = [
-        "match",
-        "priority",
-        "on_failure",
-        "isolation",
-        "config",
-        "grants",
-        "upstreams",
-        "reads",
-        "secrets",
-        "limits",
-        "key_id",
-        "expires",
-    ];
-    for field in FIELDS {
-        let value = match &shown[field] {
-            Value::Null => "-".to_owned(),
-            Value::String(text) => person::or_dash(text),
-            other => person::line(&other.to_string()),
-        };
-        output::say(format!("{field:<11} {value}"))?;
-    }
-    let row: Row = row(shown)?;
-    output::say(format!("{:<11} {}\n", "digest", person::or_dash(&row.digest)))?;
-    let agents = row.agents.iter().map(|agent| {
-        let state = if agent.active { "active" } else { "refused" };
-        let reason = [agent.phase.as_deref(), agent.reason.as_deref()];
-        let reason: Vec<&str> = reason.into_iter().flatten().filter(|text| !text.is_empty()).collect();
-        let name = if agent.name.is_empty() { &agent.agent } else { &agent.name };
-        [person::line(name), agent.version.to_string(), state.to_owned(), person::or_dash(&reason.join(": "))]
-    });
-    let columns = [Column::Text("AGENT"), Column::Number("VERSION"), Column::Text("STATE"), Column::Long("REASON")];
-    output::say(output::table(columns, agents.collect()))?;
-    output::say("")?;
-    let versions = versions.into_iter().map(|version| {
-        [version.version.to_string(), units::short_time(&version.published), person::or_dash(&version.digest)]
-    });
-    let columns = [Column::Number("VERSION"), Column::Text("PUBLISHED"), Column::Long("DIGEST")];
-    Ok(output::say(output::table(columns, versions.collect()))?)
 }
 
 impl Signing {

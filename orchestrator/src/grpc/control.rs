@@ -1,6 +1,6 @@
 //! One stream per agent: it says hello, is told what to run, again at each change, and answers what became of it.
 
-use std::{pin::pin, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use prost::bytes::Bytes;
 use tokio::{sync::mpsc, time::Instant};
@@ -15,7 +15,7 @@ use weir_proto::{
     },
 };
 
-use super::{Answers, Service, bounded, unavailable};
+use super::{Answers, Service, bounded, figures, unavailable};
 use crate::{
     clock::now_us,
     commands::{Abilities, Line},
@@ -186,7 +186,7 @@ impl Service {
     async fn hear(&self, agent: &Agent, message: AgentMessage, member: &Membership) -> Result<(), Status> {
         match message.message {
             Some(agent_message::Message::Heartbeat(heartbeat)) => {
-                member.heard(Some(heartbeat));
+                member.heard(Some(Arc::new(figures::bounded(heartbeat))));
                 Ok(())
             }
             Some(agent_message::Message::Applied(applied)) => {

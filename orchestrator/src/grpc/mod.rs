@@ -3,6 +3,7 @@
 
 mod control;
 mod enrolment;
+mod figures;
 mod identity;
 mod metrics;
 mod traffic;

@@ -16,6 +16,7 @@ use weir_artifact::{
 
 use super::{
     List,
+    figures::Figures,
     input::{Params, Segment},
     problem::Problem,
 };
@@ -108,6 +109,8 @@ pub(super) struct AgentOutcome {
     /// Where it failed; empty when it did not.
     phase: String,
     reason: String,
+    /// What the agent counted; null when it is not connected, or runs another version.
+    figures: Option<Figures>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -165,7 +168,9 @@ impl Outcomes {
         for (number, outcome) in orchestrator.store.outcomes().await? {
             let Some(row) = agents.get(&number) else { continue };
             let key = (row.agent.group.clone(), outcome.name.clone());
-            by_filter.entry(key).or_default().push(agent_outcome(row.agent.id, &row.name, outcome));
+            let heartbeat = orchestrator.fleet.presence(number).and_then(|(_, heartbeat)| heartbeat);
+            let figures = heartbeat.and_then(|beat| Figures::find(&beat, &outcome.name, &outcome.digest));
+            by_filter.entry(key).or_default().push(agent_outcome(row.agent.id, &row.name, outcome, figures));
         }
         Ok(Self(by_filter))
     }
@@ -184,7 +189,7 @@ impl Outcomes {
     }
 }
 
-fn agent_outcome(agent: Uuid, name: &str, outcome: Outcome) -> AgentOutcome {
+fn agent_outcome(agent: Uuid, name: &str, outcome: Outcome, figures: Option<Figures>) -> AgentOutcome {
     AgentOutcome {
         agent,
         name: name.to_owned(),
@@ -193,6 +198,7 @@ fn agent_outcome(agent: Uuid, name: &str, outcome: Outcome) -> AgentOutcome {
         active: outcome.active,
         phase: outcome.phase,
         reason: outcome.reason,
+        figures,
     }
 }
 

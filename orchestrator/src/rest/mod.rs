@@ -11,6 +11,7 @@ mod diff;
 mod exchanges;
 mod export;
 mod fields;
+mod figures;
 mod filters;
 mod gate;
 mod import;

@@ -1,7 +1,7 @@
 //! Several orchestrators on one database: what others changed, and which agents are with them. On SQLite there are no
 //! others. A notification says that something changed, and a look now and then finds what no notification told.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use prost::Message as _;
 use sqlx::postgres::PgListener;
@@ -22,7 +22,7 @@ const LOOK: Duration = Duration::from_secs(5);
 pub(super) const NOW_US: &str = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
 
 /// An agent, how long ago something came from it, and its last heartbeat.
-pub(crate) type Presence = (i64, Duration, Option<Heartbeat>);
+pub(crate) type Presence = (i64, Duration, Option<Arc<Heartbeat>>);
 
 /// What is the same for all orchestrators, as it is now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +99,7 @@ impl Store {
         let numbers: Vec<i64> = agents.iter().map(|(number, ..)| *number).collect();
         let ages =
             agents.iter().map(|(_, age, _)| i64::try_from(age.as_micros()).unwrap_or(i64::MAX)).collect::<Vec<_>>();
-        let beats: Vec<_> = agents.iter().map(|(_, _, beat)| beat.map(|beat| beat.encode_to_vec())).collect();
+        let beats: Vec<_> = agents.iter().map(|(_, _, beat)| beat.as_ref().map(|beat| beat.encode_to_vec())).collect();
         let note = format!(
             "INSERT INTO presence AS p (agent, orchestrator, heard_us, heartbeat) SELECT n.agent, $1, {NOW_US} - n.age, n.beat \
              FROM unnest($2::bigint[], $3::bigint[], $4::bytea[]) AS n(agent, age, beat) ON CONFLICT (agent) DO UPDATE SET \
@@ -115,7 +115,7 @@ impl Store {
         let presence = |row: &super::sql::Row| {
             let beat = row.get::<Option<&[u8]>>(2)?.map(Heartbeat::decode).transpose();
             let beat = beat.map_err(|_| StoreError::Damaged("a heartbeat"))?;
-            Ok((row.get(0)?, Duration::from_micros(row.number(1)?), beat))
+            Ok((row.get(0)?, Duration::from_micros(row.number(1)?), beat.map(Arc::new)))
         };
         rows.iter().map(presence).collect()
     }

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use tonic::Code;
 use weir_proto::v1::{
-    Applied, FetchRequest, FilterOutcome, Heartbeat, agent_message::Message, control_client::ControlClient,
+    Applied, FetchRequest, FilterFigures, FilterOutcome, Heartbeat, agent_message::Message,
+    control_client::ControlClient,
 };
 
 use crate::{
@@ -66,7 +67,21 @@ async fn what_became_of_it_can_be_read() {
 
     // It runs revision 1, it says; what it made of the filters it has not said yet.
     assert_eq!(running.person.get("/api/v1/agents").await["items"][0]["revision"], 0);
-    control.say(Message::Heartbeat(Heartbeat { exchanges_total: 7, ..Heartbeat::default() })).await;
+    let figures = |digest: &str| FilterFigures {
+        name: "block".into(),
+        digest: digest.into(),
+        calls: 4,
+        times: vec![3, 1],
+        time_bounds_us: vec![10],
+        failures: [("trap".to_owned(), 2)].into(),
+        ..FilterFigures::default()
+    };
+    let heartbeat = Heartbeat {
+        exchanges_total: 7,
+        filters: vec![figures("sha256:y"), figures("sha256:x")],
+        ..Heartbeat::default()
+    };
+    control.say(Message::Heartbeat(heartbeat)).await;
     let outcome = FilterOutcome {
         name: "block".into(),
         version: 1,
@@ -89,6 +104,12 @@ async fn what_became_of_it_can_be_read() {
     let outcome = &filters["items"][0]["agents"][0];
     assert_eq!((&outcome["name"], &outcome["phase"]), (&json!("edge-1"), &json!("configure")));
     assert_eq!(outcome["agent"], json!(agent.id));
+    assert_eq!(outcome["figures"]["failures"], json!({"trap": 2}));
+    assert_eq!(outcome["figures"]["times"], json!([{"up_to_us": 10, "calls": 3}, {"up_to_us": null, "calls": 1}]));
+    // what it counted of another component is not of this one
+    control.say(Message::Heartbeat(Heartbeat { filters: vec![figures("sha256:y")], ..Heartbeat::default() })).await;
+    let figures = || async { running.person.get("/api/v1/filters").await["items"][0]["agents"][0]["figures"].clone() };
+    eventually(figures, Value::is_null).await;
 
     drop(control);
     eventually(ask, |seen| seen["state"] == "disconnected").await;
