@@ -4,10 +4,11 @@ use std::{path::PathBuf, sync::Arc};
 
 use parking_lot::RwLock;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Limits, access::Passwords, commands::Relay, fleet::Fleet, in_transit::InTransit, pki::Pki, store::Store,
-    telemetry::Telemetry, tokens::TokenHash,
+    Limits, access::Passwords, commands::Relay, events::Events, fleet::Fleet, in_transit::InTransit, pki::Pki,
+    seats::Seats, store::Store, telemetry::Telemetry, tokens::TokenHash,
 };
 
 /// One server's parts.
@@ -15,6 +16,10 @@ pub(crate) struct Orchestrator {
     pub(crate) store: Store,
     pub(crate) fleet: Arc<Fleet>,
     pub(crate) relay: Relay,
+    /// What happens, for whoever follows.
+    pub(crate) events: Events,
+    /// Of those who follow.
+    pub(crate) seats: Arc<Seats>,
     pub(crate) pki: Pki,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) limits: Limits,
@@ -34,6 +39,8 @@ pub(crate) struct Orchestrator {
     pub(crate) backing_up: Arc<Semaphore>,
     /// Where an import lies while it is looked at, and what of a backup is of one moment.
     pub(crate) scratch: PathBuf,
+    /// What would go on for ever ends with it.
+    pub(crate) stop: CancellationToken,
 }
 
 impl Orchestrator {

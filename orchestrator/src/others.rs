@@ -6,20 +6,40 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::{orchestrator::Orchestrator, store::Others};
+use crate::{
+    orchestrator::Orchestrator,
+    store::{News, Others},
+};
 
 /// Between two exchanges of who is where.
 const PRESENCE: Duration = Duration::from_secs(2);
 
-/// Tells agents here of statements that came in elsewhere, lets go of those that were revoked there, and takes over a new
-/// admin token.
+/// Tells agents here of statements that came in elsewhere, lets go of those that were revoked there, takes over a new
+/// admin token, and tells followers here what happened there.
 pub(crate) async fn watch(orchestrator: Arc<Orchestrator>, stop: CancellationToken) {
     let mut others = Others::default();
     let (mut statements, mut revoked) = (0, 0);
     loop {
-        tokio::select! {
-            () = others.wait(&orchestrator.store) => {}
+        let news = tokio::select! {
+            news = others.news(&orchestrator.store) => news,
             () = stop.cancelled() => return,
+        };
+        match news {
+            News::Arrived => {
+                orchestrator.store.arrived_elsewhere();
+                continue;
+            }
+            News::Said(text) => {
+                orchestrator.events.hear(orchestrator.relay.own, &text);
+                continue;
+            }
+            News::Listening => {
+                orchestrator.store.arrived_elsewhere();
+                orchestrator.events.missed();
+            }
+            // As long as they are not heard, what came is looked for.
+            News::Quiet => orchestrator.store.arrived_elsewhere(),
+            News::Changed => {}
         }
         match orchestrator.store.shared().await {
             Ok(shared) => {

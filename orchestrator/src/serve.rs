@@ -21,9 +21,23 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Retention, ServeConfig, access::Passwords, clock::now_us, commands, commands::Relay, disk, fleet::Fleet, grpc,
-    in_transit::InTransit, orchestrator::Orchestrator, others, pki::Pki, pki::PkiError, rest, store::Store,
-    store::StoreError, telemetry::Telemetry, tokens,
+    Retention, ServeConfig,
+    access::Passwords,
+    clock::now_us,
+    commands::{self, Relay},
+    disk,
+    events::{self, Events},
+    fleet::Fleet,
+    grpc,
+    in_transit::InTransit,
+    orchestrator::Orchestrator,
+    others,
+    pki::{Pki, PkiError},
+    rest,
+    seats::Seats,
+    store::{Store, StoreError},
+    telemetry::Telemetry,
+    tokens,
 };
 
 /// Between two looks at the retention bounds.
@@ -115,10 +129,14 @@ impl Server {
         }
         let (admin, new_token) = admin_token(&store, dir, config.new_token).await?;
         let fleet = Arc::new(Fleet::default());
+        let (events, outbox) = Events::new();
+        let stop = CancellationToken::new();
         let orchestrator = Arc::new(Orchestrator {
             store,
             fleet,
             relay: Relay::default(),
+            events,
+            seats: Arc::new(Seats::default()),
             pki,
             telemetry,
             limits: config.limits,
@@ -131,11 +149,11 @@ impl Server {
             importing: Arc::new(Semaphore::new(1)),
             backing_up: Arc::new(Semaphore::new(1)),
             scratch: dir.clone(),
+            stop: stop.clone(),
         });
 
         let (rest, rest_address) = bind("REST", config.rest).await?;
         let (grpc, grpc_address) = bind("gRPC", config.grpc).await?;
-        let stop = CancellationToken::new();
         let agents = grpc::serve(Arc::clone(&orchestrator), identity, grpc, stop.clone());
         let people = rest::serve(Arc::clone(&orchestrator), rest, stop.clone());
         let retention = retain(Arc::clone(&orchestrator), config.retention, stop.clone());
@@ -151,6 +169,7 @@ impl Server {
                 }
             }),
             part(&stop, retention),
+            part(&stop, events::carry(Arc::clone(&orchestrator), outbox, stop.clone())),
             part(&stop, others::watch(Arc::clone(&orchestrator), stop.clone())),
             part(&stop, commands::carry(Arc::clone(&orchestrator), stop.clone())),
             part(&stop, others::presence(Arc::clone(&orchestrator), stop.clone())),

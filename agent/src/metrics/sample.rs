@@ -1,6 +1,7 @@
 //! One look at the machine, as the protocol says it. Reads the kernel's counters (sysinfo), keeps what rates need.
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -46,7 +47,7 @@ impl Sampler {
         let process = ProcessRefreshKind::nothing().with_cpu().with_memory();
         self.system.refresh_processes_specifics(ProcessesToUpdate::Some(&[self.own]), true, process);
         self.networks.refresh(true);
-        self.disks.refresh_specifics(true, DiskRefreshKind::nothing().with_storage());
+        self.disks.refresh_specifics(true, DiskRefreshKind::nothing().with_storage().with_io_usage());
     }
 
     /// Blocks: a mount that hangs makes it hang.
@@ -71,6 +72,7 @@ impl Sampler {
         disks.sort_by(|a, b| a.mount.cmp(&b.mount));
         // bind mounts show one disk several times under one name
         disks.dedup_by(|a, b| a.mount == b.mount);
+        let (disk_read_bytes, disk_written_bytes) = self.disk_traffic();
         SystemMetrics {
             at_us: u64::try_from(now.as_micros()).unwrap_or(u64::MAX),
             cpu_percent: f64::from(self.system.global_cpu_usage()).clamp(0.0, 100.0),
@@ -87,7 +89,18 @@ impl Sampler {
                 open_files: open_files(),
             }),
             load_1m: System::load_average().one,
+            disk_read_bytes,
+            disk_written_bytes,
         }
+    }
+
+    /// Bytes read and written. A device may be mounted in several places.
+    fn disk_traffic(&self) -> (u64, u64) {
+        let shown = self.disks.iter().filter(|disk| chosen(&self.mounts, &disk.mount_point().to_owned()));
+        let devices: BTreeMap<_, _> = shown.map(|disk| (disk.name(), disk.usage())).collect();
+        devices
+            .values()
+            .fold((0, 0), |(read, written), usage| (read + usage.total_read_bytes, written + usage.total_written_bytes))
     }
 }
 
@@ -114,6 +127,7 @@ mod tests {
         assert!(second.memory_total_bytes > 0 && second.memory_used_bytes <= second.memory_total_bytes);
         assert!(second.networks.iter().any(|network| network.name == "lo"), "{:?}", second.networks);
         assert!(second.disks.iter().all(|disk| disk.available_bytes <= disk.total_bytes));
+        assert!(second.disk_read_bytes >= first.disk_read_bytes, "they are counted, not measured");
         let process = second.process.unwrap();
         assert!(process.memory_bytes > 1 << 20 && process.open_files > 2, "{process:?}");
     }
@@ -126,5 +140,6 @@ mod tests {
         let sample = Sampler::new(&config).sample();
         assert_eq!(sample.networks.iter().map(|network| network.name.as_str()).collect::<Vec<_>>(), ["lo"]);
         assert!(sample.disks.is_empty());
+        assert_eq!((sample.disk_read_bytes, sample.disk_written_bytes), (0, 0));
     }
 }

@@ -20,6 +20,8 @@ use crate::default_data_dir;
 const PAGE: usize = 500;
 /// Of what may be as long as a database.
 const LONG: Duration = Duration::from_secs(86_400);
+/// Of what goes on as long as the command.
+const ENDLESS: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 /// Where the server is and who asks.
 #[derive(Debug, Clone, Args)]
@@ -166,6 +168,13 @@ impl Client {
         }
     }
 
+    /// What comes at a path for as long as somebody follows, from behind the last id that came.
+    pub(crate) async fn follow(&self, path: &[&str], query: &[(&str, &str)], last: &str) -> Result<Response, Failure> {
+        let url = self.url(path, query)?;
+        let request = self.http.get(url).timeout(ENDLESS).header("Last-Event-ID", last);
+        self.ask(request).await
+    }
+
     /// Posts what may be as long as a disk.
     pub(crate) async fn upload<T: DeserializeOwned>(
         &self,
@@ -310,7 +319,7 @@ fn problem_text(status: StatusCode, body: &str) -> String {
 }
 
 /// An error with its causes: reqwest's own text leaves out the one that matters.
-fn text_of(error: &reqwest::Error) -> String {
+pub(crate) fn text_of(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;

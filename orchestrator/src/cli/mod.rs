@@ -23,6 +23,7 @@ mod publish;
 mod push;
 mod restore;
 mod serve;
+mod stream;
 mod tokens;
 mod traffic;
 pub(crate) mod units;

@@ -19,6 +19,7 @@ use super::{Answers, Service, bounded, figures, unavailable};
 use crate::{
     clock::now_us,
     commands::{Abilities, Line},
+    events::{Event, Failed},
     fleet::{HEARTBEAT, Membership},
     in_transit::Shared,
     store::{Agent, Outcome},
@@ -126,8 +127,19 @@ impl Service {
         greeted.map_err(|error| unavailable(&error))?;
         tracing::info!(agent = %agent.id, name = hello.name, revision = hello.revision, "agent connected");
         self.orchestrator.telemetry.agent_connected();
+        self.orchestrator.events.publish(Event::AgentConnected {
+            agent: agent.id,
+            name: hello.name,
+            group: agent.group.clone(),
+            version: hello.version,
+        });
         let ended = self.converse((agent, ends_us), &mut messages, out, &member, &mut news).await;
         self.orchestrator.telemetry.agent_disconnected();
+        drop(member);
+        // It may have another stream, here or at another orchestrator.
+        if self.orchestrator.fleet.presence(agent.number).is_none() {
+            self.orchestrator.events.publish(Event::AgentDisconnected { agent: agent.id });
+        }
         if let Err(error) = self.orchestrator.store.agent_seen(agent.number, now_us()).await {
             tracing::debug!(%error, "last seen is not noted");
         }
@@ -216,9 +228,22 @@ impl Service {
             );
         }
         let store = &self.orchestrator.store;
-        let stored = store.applied(agent.number, applied.revision, applied.took_us, &outcomes, now_us()).await;
-        stored.map_err(|error| unavailable(&error))
+        let (revision, took_us) = (applied.revision, applied.took_us);
+        let stored = store.applied(agent.number, revision, took_us, &outcomes, now_us()).await;
+        stored.map_err(|error| unavailable(&error))?;
+        let failed: Vec<Failed> = outcomes.into_iter().filter(|it| !it.phase.is_empty()).map(failed).collect();
+        self.orchestrator.events.publish(if failed.is_empty() {
+            Event::RevisionApplied { agent: agent.id, revision, took_us }
+        } else {
+            Event::RevisionFailed { agent: agent.id, revision, filters: failed }
+        });
+        Ok(())
     }
+}
+
+/// In an event, which is short: the whole reason is in the list of agents.
+fn failed(Outcome { name, version, phase, reason, .. }: Outcome) -> Failed {
+    Failed { name, version, phase, reason: bounded(&reason, 256) }
 }
 
 fn outcome(outcome: FilterOutcome) -> Outcome {

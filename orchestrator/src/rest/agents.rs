@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     clock::{now_us, rfc3339},
+    events::Event,
     fleet::Fleet,
     orchestrator::Orchestrator,
     store::{AgentRow, IMPORT_AGENT},
@@ -112,6 +113,7 @@ pub(super) async fn revoke(State(orchestrator): State<Arc<Orchestrator>>, Id(id)
         return Err(Problem::not_found(format!("there is no agent {id}")));
     }
     orchestrator.fleet.announce_revocation();
+    orchestrator.events.publish(Event::AgentRevoked { agent: id });
     tracing::warn!(agent = %id, "the agent's identity was revoked");
     Ok(StatusCode::NO_CONTENT)
 }

@@ -12,7 +12,7 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::problem::Problem;
+use super::{problem::Problem, standing::Standing};
 use crate::{
     access::{PasswordError, Permission, Principal},
     clock::now_us,
@@ -57,7 +57,10 @@ pub(super) async fn authenticate(
     next: Next,
 ) -> Response {
     let principal = match principal(&orchestrator, request.headers(), client).await {
-        Ok(principal) => principal,
+        Ok((principal, standing)) => {
+            request.extensions_mut().insert(standing);
+            principal
+        }
         Err(problem) => return problem.into_response(),
     };
     request.extensions_mut().insert(principal.clone());
@@ -89,7 +92,11 @@ pub(super) fn object(uri: &Uri) -> String {
     text[..text.floor_char_boundary(LONGEST_OBJECT)].to_owned()
 }
 
-async fn principal(orchestrator: &Orchestrator, headers: &HeaderMap, client: SocketAddr) -> Result<Principal, Problem> {
+async fn principal(
+    orchestrator: &Orchestrator,
+    headers: &HeaderMap,
+    client: SocketAddr,
+) -> Result<(Principal, Standing), Problem> {
     let refused = |who: &str| {
         tracing::info!(%client, who, "a credential was refused");
         Problem::unauthorized()
@@ -99,17 +106,20 @@ async fn principal(orchestrator: &Orchestrator, headers: &HeaderMap, client: Soc
             let hash = tokens::hash(&token);
             let admin = *orchestrator.admin.read();
             if tokens::same(&hash, &admin) {
-                return Ok(Principal::first());
+                return Ok((Principal::first(), Standing::First(hash)));
             }
             let found = orchestrator.store.access_token(hash, now_us()).await?;
             let token = found.ok_or_else(|| refused("a token"))?;
-            Ok(Principal { name: format!("token:{}", token.name), role: token.role })
+            Ok((Principal { name: format!("token:{}", token.name), role: token.role }, Standing::Token(hash)))
         }
         Credential::Basic { user, password } => {
             let known = orchestrator.store.user(&user).await?;
             let (role, kept) = known.map_or((None, None), |user| (Some(user.role), Some(user.password)));
-            match (orchestrator.passwords.is_right(kept, password).await, role) {
-                (Ok(true), Some(role)) => Ok(Principal { name: format!("user:{user}"), role }),
+            match (orchestrator.passwords.is_right(kept.clone(), password).await, role) {
+                (Ok(true), Some(role)) => {
+                    let principal = Principal { name: format!("user:{user}"), role };
+                    Ok((principal, Standing::User { name: user, role, password: kept.unwrap_or_default() }))
+                }
                 (Err(PasswordError::Busy), _) => Err(Problem::busy("too many passwords are being tried: try again")),
                 _ => Err(refused(&user)),
             }

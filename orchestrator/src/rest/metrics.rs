@@ -40,6 +40,9 @@ pub(super) struct MetricsItem {
     swap_total_bytes: u64,
     swap_used_bytes: u64,
     load_1m: f64,
+    /// Of all disks that the agent shows, since its machine started.
+    disk_read_bytes: u64,
+    disk_written_bytes: u64,
     networks: Vec<Network>,
     disks: Vec<Disk>,
     /// The agent itself.
@@ -129,6 +132,8 @@ fn item(Sample { agent, at_us, metrics, .. }: Sample) -> MetricsItem {
         swap_total_bytes: metrics.swap_total_bytes,
         swap_used_bytes: metrics.swap_used_bytes,
         load_1m: metrics.load_1m,
+        disk_read_bytes: metrics.disk_read_bytes,
+        disk_written_bytes: metrics.disk_written_bytes,
         networks: metrics
             .networks
             .into_iter()

@@ -1,7 +1,6 @@
 //! REST: one file per resource. JSON in and out, errors as RFC 9457 problem documents.
 
 mod agents;
-mod arrivals;
 mod audit;
 mod backup;
 mod bodies;
@@ -17,6 +16,7 @@ mod gate;
 mod import;
 mod input;
 mod join_tokens;
+mod live;
 mod messages;
 mod metrics;
 mod open;
@@ -24,6 +24,7 @@ mod problem;
 mod push;
 mod range;
 mod secrets;
+mod standing;
 mod tokens;
 mod users;
 
@@ -77,7 +78,7 @@ fn router(orchestrator: Arc<Orchestrator>) -> Router {
     let push = post(push::push).layer(DefaultBodyLimit::max(largest)).asks(Publish);
     let api = Router::new()
         .route("/exchanges", get(exchanges::list).asks(Read).merge(delete(deletion::many).asks(Operate)))
-        .route("/exchanges/arrivals", get(arrivals::list).asks(Read))
+        .route("/exchanges/stream", get(live::exchanges::follow).asks(Read))
         .route("/exchanges/export", get(export::many).asks(Read))
         .route("/exchanges/import", post(import::import).layer(DefaultBodyLimit::disable()).asks(Operate))
         .route("/exchanges/{id}", get(exchanges::one).asks(Read).merge(delete(deletion::one).asks(Operate)))
@@ -87,6 +88,7 @@ fn router(orchestrator: Arc<Orchestrator>) -> Router {
         .route("/exchanges/{id}/response/body", get(bodies::response).asks(Read))
         .route("/exchanges/{id}/messages", get(messages::of_exchange).asks(Read))
         .route("/messages", get(messages::list).asks(Read))
+        .route("/events", get(live::events::follow).asks(Read))
         .route("/filters", get(filters::list).asks(Read).merge(push))
         .route("/filters/{name}", get(filters::one).asks(Read))
         .route("/agents", get(agents::list).asks(Read))

@@ -13,7 +13,7 @@ use utoipa::{
 };
 
 use super::{
-    agents, arrivals, audit, bodies, connections, deletion, diff, exchanges, export, filters, import, join_tokens,
+    agents, audit, bodies, connections, deletion, diff, exchanges, export, filters, import, join_tokens, live,
     messages, metrics, problem::Problem, push, tokens, users,
 };
 use crate::orchestrator::Orchestrator;
@@ -55,9 +55,9 @@ pub(crate) fn document() -> String {
     info(title = "Weir orchestrator", description = "Traffic, filters, agents and metrics of a fleet of Weir agents."),
     paths(
         super::backup::backup,
-        exchanges::list, exchanges::one, arrivals::list, export::many, export::one, import::import, diff::diff, deletion::one,
+        exchanges::list, exchanges::one, live::exchanges::follow, export::many, export::one, import::import, diff::diff, deletion::one,
         deletion::many, bodies::request, bodies::response, messages::of_exchange, messages::list, filters::list, filters::one, push::push,
-        agents::list, agents::revoke, connections::list, connections::close, connections::close_many, metrics::list, metrics::of_agent, join_tokens::make, tokens::list, tokens::make, tokens::revoke,
+        live::events::follow, agents::list, agents::revoke, connections::list, connections::close, connections::close_many, metrics::list, metrics::of_agent, join_tokens::make, tokens::list, tokens::make, tokens::revoke,
         users::list, users::add, users::remove, audit::list, health, ready, prometheus, openapi,
     ),
     security(("token" = []), ("password" = [])),

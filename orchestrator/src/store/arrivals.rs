@@ -18,11 +18,27 @@ use super::{
 /// What came, the oldest first.
 #[derive(Debug)]
 pub(crate) struct Arrivals {
-    pub(crate) items: Vec<Summary>,
+    pub(crate) items: Vec<Arrival>,
     /// The place to go on from.
     pub(crate) next: i64,
+    /// The place behind the newest.
+    pub(crate) newest: i64,
     /// Deleted before they could be told.
     pub(crate) skipped: u64,
+}
+
+/// One of them, and its place.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    pub(crate) number: i64,
+    pub(crate) summary: Summary,
+}
+
+impl Arrivals {
+    /// How many lie beyond, whether they fit or not.
+    pub(crate) fn waiting(&self) -> u64 {
+        unsigned(self.newest - self.next)
+    }
 }
 
 impl Store {
@@ -38,7 +54,9 @@ impl Store {
         let row = ends.fetch_one(&self.reads).await?;
         let last: i64 = row.get(1)?;
         let before_first = row.get::<Option<i64>>(0)?.map_or(last, |first| first - 1);
-        let Some(after) = after else { return Ok(Arrivals { items: Vec::new(), next: last, skipped: 0 }) };
+        let Some(after) = after else {
+            return Ok(Arrivals { items: Vec::new(), next: last, newest: last, skipped: 0 });
+        };
         let after = after.min(last);
         let search = Arc::new(Search::plain(query));
         let turn = self.turn(&search).await?;
@@ -50,7 +68,7 @@ impl Store {
             let to = last.min(at + block);
             at = self.arrived((&search, &turn), (at, to), limit, until, &mut items).await?.unwrap_or(to);
         }
-        Ok(Arrivals { items, next: at, skipped: unsigned(before_first - after) })
+        Ok(Arrivals { items, next: at, newest: last, skipped: unsigned(before_first - after) })
     }
 
     /// What fits of one block; the place where it stopped before the end of it.
@@ -60,7 +78,7 @@ impl Store {
         (after, to): (i64, i64),
         enough: usize,
         until: Instant,
-        items: &mut Vec<Summary>,
+        items: &mut Vec<Arrival>,
     ) -> Result<Option<i64>, StoreError> {
         let mut query = Sql::new(COLUMNS);
         query.push(", e.number");
@@ -86,7 +104,7 @@ impl Store {
                     }
                 }
             } else {
-                items.push(summary);
+                items.push(Arrival { number, summary });
                 if items.len() >= enough || Instant::now() >= until {
                     return Ok(Some(number));
                 }
@@ -102,13 +120,13 @@ async fn sifted(
     rows: Vec<Candidate>,
     until: Instant,
     enough: usize,
-    items: &mut Vec<Summary>,
+    items: &mut Vec<Arrival>,
 ) -> Result<Option<i64>, StoreError> {
     let count = rows.len();
     let asked = sift(search, rows, until, turn).await?;
     let last = if asked.len() < count { asked.last().map(|last| last.number) } else { None };
     for asked in asked {
-        items.extend(asked.found);
+        items.extend(asked.found.map(|summary| Arrival { number: asked.number, summary }));
         if items.len() >= enough {
             return Ok(Some(asked.number));
         }

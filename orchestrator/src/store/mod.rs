@@ -29,11 +29,14 @@ mod writer;
 
 use std::{io, sync::Arc, time::Duration};
 
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::timeout,
+};
 
 pub(crate) use access::{AccessToken, Audited, User};
 pub(crate) use agents::{Agent, AgentRow, Outcome};
-pub(crate) use arrivals::Arrivals;
+pub(crate) use arrivals::{Arrival, Arrivals};
 pub(crate) use copy::{restore, schema as newest_schema};
 pub(crate) use exchanges::Summary;
 pub(crate) use filters::{Accepted, FilterRow, Publishing, StatementRow};
@@ -41,7 +44,7 @@ pub(crate) use imports::IMPORT_AGENT;
 pub(crate) use mail::{Letter, Mail};
 pub(crate) use messages::Told;
 pub(crate) use metrics::Sample;
-pub(crate) use others::{Others, Presence};
+pub(crate) use others::{News, Others, Presence};
 pub(crate) use record::{Row, prepare};
 pub(crate) use seen::{Recorded, prepare_message};
 pub(crate) use tokens::{Joining, Spend};
@@ -115,6 +118,8 @@ pub(crate) struct Store {
     writer: writer::Writer,
     /// For searches that unpack whole messages: the readers are for others too.
     unpacking: Arc<Semaphore>,
+    /// Changes when exchanges came.
+    arrived: watch::Sender<u64>,
 }
 
 impl Store {
@@ -134,8 +139,19 @@ impl Store {
                 (Pool::Postgres(reads), Pool::Postgres(writes))
             }
         };
-        let writer = writer::Writer::start(writes.clone(), limits.queued_bytes, telemetry);
-        Ok(Self { reads, writes, writer, unpacking: Arc::new(Semaphore::new(UNPACKING)) })
+        let arrived = watch::Sender::new(0);
+        let writer = writer::Writer::start(writes.clone(), limits.queued_bytes, telemetry, arrived.clone());
+        Ok(Self { reads, writes, writer, unpacking: Arc::new(Semaphore::new(UNPACKING)), arrived })
+    }
+
+    /// Changes whenever exchanges came, here or at another orchestrator.
+    pub(crate) fn arrivals_news(&self) -> watch::Receiver<u64> {
+        self.arrived.subscribe()
+    }
+
+    /// Others took exchanges.
+    pub(crate) fn arrived_elsewhere(&self) {
+        self.arrived.send_modify(|count| *count += 1);
     }
 
     /// Takes rows when there is room for them; `done` hears when they are on disk.

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use prost::Message as _;
-use sqlx::postgres::PgListener;
+use sqlx::{PgConnection, postgres::PgListener};
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 use weir_proto::v1::Heartbeat;
@@ -15,7 +15,12 @@ use super::{
 };
 use crate::tokens::TokenHash;
 
-const CHANNEL: &str = "weir";
+/// Something of [`Shared`] changed.
+const CHANGED: &str = "weir";
+/// Exchanges came.
+const ARRIVED: &str = "weir_arrived";
+/// What one of them says to all.
+const SAID: &str = "weir_said";
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(5);
 /// The database's own clock in microseconds: those of the orchestrators may differ.
@@ -33,6 +38,18 @@ pub(crate) struct Shared {
     pub(crate) admin: Option<TokenHash>,
 }
 
+/// What is heard of others.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    Changed,
+    Arrived,
+    Said(String),
+    /// Nothing for a while, and it is time for a look.
+    Quiet,
+    /// From now on they are heard; what they said before may have been missed.
+    Listening,
+}
+
 /// Hears of others.
 #[derive(Default)]
 pub(crate) struct Others {
@@ -41,27 +58,36 @@ pub(crate) struct Others {
 
 impl Others {
     /// Until something may have changed; for ever where there are no others.
-    pub(crate) async fn wait(&mut self, store: &Store) {
+    pub(crate) async fn news(&mut self, store: &Store) -> News {
         let Pool::Postgres(pool) = &store.reads else { return std::future::pending().await };
         if self.listener.is_none() {
             let listen = async {
                 let mut listener = PgListener::connect_with(pool).await?;
-                listener.listen(CHANNEL).await?;
+                listener.listen_all([CHANGED, ARRIVED, SAID]).await?;
                 Ok::<_, sqlx::Error>(listener)
             };
             match listen.await {
                 // What was changed before it listened is found by a look at once.
-                Ok(listener) => return self.listener = Some(listener),
+                Ok(listener) => {
+                    self.listener = Some(listener);
+                    return News::Listening;
+                }
                 Err(error) => tracing::debug!(%error, "changes by other orchestrators are looked for, not heard of"),
             }
         }
         match &mut self.listener {
             Some(listener) => match timeout(LOOK, listener.try_recv()).await {
-                Ok(Ok(Some(_))) | Err(_) => {}
+                Ok(Ok(Some(news))) => match news.channel() {
+                    ARRIVED => return News::Arrived,
+                    SAID => return News::Said(news.payload().to_owned()),
+                    _ => return News::Changed,
+                },
+                Err(_) => {}
                 Ok(Ok(None) | Err(_)) => self.listener = None,
             },
             None => sleep(LOOK).await,
         }
+        News::Quiet
     }
 }
 
@@ -69,16 +95,26 @@ impl Transaction {
     /// Other orchestrators look when it is committed.
     pub(super) async fn tell_others(&mut self) -> Result<(), StoreError> {
         if let Self::Postgres(_) = self {
-            Sql::new("SELECT pg_notify($1, '')").bind(CHANNEL).fetch_one(self).await?;
+            Sql::new("SELECT pg_notify($1, '')").bind(CHANGED).fetch_one(self).await?;
         }
         Ok(())
     }
+}
+
+/// The others look for exchanges when it is committed.
+pub(super) async fn tell_of_arrivals(transaction: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("SELECT pg_notify($1, '')").bind(ARRIVED).execute(transaction).await.map(drop)
 }
 
 impl Store {
     /// Whether there can be others.
     pub(crate) fn has_others(&self) -> bool {
         matches!(self.writes, Pool::Postgres(_))
+    }
+
+    /// Says something to all orchestrators on this database, this one too. Less than 8,000 bytes.
+    pub(crate) async fn say_to_others(&self, text: &str) -> Result<(), StoreError> {
+        Sql::new("SELECT pg_notify($1, $2)").bind(SAID).bind(text).fetch_one(&self.writes).await.map(drop)
     }
 
     /// What others may have changed.

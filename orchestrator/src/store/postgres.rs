@@ -14,7 +14,9 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{
-    Recorded, Row, StoreError, schema, seen,
+    Recorded, Row, StoreError,
+    others::tell_of_arrivals,
+    schema, seen,
     sql::{self, storable},
 };
 use crate::PostgresUrl;
@@ -165,6 +167,9 @@ pub(super) async fn ingest(writes: &PgPool, batches: &[&Recorded]) -> Result<Vec
                 *count += 1;
             }
         }
+    }
+    if new.iter().any(|new| *new > 0) {
+        tell_of_arrivals(&mut transaction).await?;
     }
     let mut transaction = sql::Transaction::Postgres(transaction);
     seen::insert(&mut transaction, batches.iter().flat_map(|batch| &batch.seen)).await?;

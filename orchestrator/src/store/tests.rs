@@ -238,7 +238,7 @@ async fn what_comes_is_told_in_its_order_and_what_went_is_counted(store: &Store)
     let first = store.arrivals(&all, Some(begin.next), 500).await.unwrap();
     let rest = store.arrivals(&all, Some(first.next), 500).await.unwrap();
     assert_eq!((begin.items.len(), first.items.len(), rest.items.len(), rest.skipped), (0, 500, 200, 0));
-    let mut ids: Vec<Uuid> = first.items.iter().chain(&rest.items).map(|item| item.id).collect();
+    let mut ids: Vec<Uuid> = first.items.iter().chain(&rest.items).map(|item| item.summary.id).collect();
     assert!(ids.is_sorted());
     ids.dedup();
     assert_eq!(ids.len(), 700);

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch},
     task::JoinHandle,
     time::{Instant, timeout},
 };
@@ -46,11 +46,17 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(writes: Pool, queued_bytes: u64, telemetry: Arc<Telemetry>) -> Self {
+    /// Whoever looks for new rows looks again after each change of `arrived`.
+    pub(super) fn start(
+        writes: Pool,
+        queued_bytes: u64,
+        telemetry: Arc<Telemetry>,
+        arrived: watch::Sender<u64>,
+    ) -> Self {
         let kibibytes = u32::try_from(queued_bytes >> 10).unwrap_or(u32::MAX >> 3).min(u32::MAX >> 3);
         let (queue, batches) = mpsc::channel(QUEUE);
         let closing = CancellationToken::new();
-        let task = tokio::spawn(run(writes, batches, telemetry, closing.clone()));
+        let task = tokio::spawn(run(writes, batches, (telemetry, arrived), closing.clone()));
         Self {
             queue: Mutex::new(Some(queue)),
             room: Arc::new(Semaphore::new(kibibytes as usize)),
@@ -93,7 +99,12 @@ impl Writer {
     }
 }
 
-async fn run(writes: Pool, mut batches: mpsc::Receiver<Batch>, telemetry: Arc<Telemetry>, closing: CancellationToken) {
+async fn run(
+    writes: Pool,
+    mut batches: mpsc::Receiver<Batch>,
+    (telemetry, arrived): (Arc<Telemetry>, watch::Sender<u64>),
+    closing: CancellationToken,
+) {
     while let Some(first) = batches.recv().await {
         let mut group = vec![first];
         let mut rows = group[0].rows.rows();
@@ -105,6 +116,7 @@ async fn run(writes: Pool, mut batches: mpsc::Receiver<Batch>, telemetry: Arc<Te
         }
         match persist(&writes, &mut group, &telemetry, &closing).await {
             Ok(new) => {
+                arrived.send_modify(|count| *count += 1);
                 for (batch, new) in group.into_iter().zip(new) {
                     drop(batch.room);
                     // An agent that went away asks again and is told the same.

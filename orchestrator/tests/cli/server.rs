@@ -31,8 +31,21 @@ pub(crate) struct Ran {
 impl Server {
     pub(crate) fn start() -> Self {
         let dir = TempDir::new().unwrap();
+        let (child, rest, grpc) = Self::serve(&dir, ["127.0.0.1:0", "127.0.0.1:0"]);
+        Self { child, rest, grpc, dir }
+    }
+
+    /// Another process in its place, at the same addresses.
+    pub(crate) fn restart(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let addresses = [self.rest, self.grpc].map(|address| address.to_string());
+        (self.child, ..) = Self::serve(&self.dir, addresses.each_ref().map(String::as_str));
+    }
+
+    fn serve(dir: &TempDir, [rest, grpc]: [&str; 2]) -> (Child, SocketAddr, SocketAddr) {
         let mut child = command(dir.path())
-            .args(["serve", "--rest", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--log", "warn", "--data-dir"])
+            .args(["serve", "--rest", rest, "--grpc", grpc, "--log", "warn", "--data-dir"])
             .arg(dir.path().join("data"))
             .stdout(Stdio::piped())
             .spawn()
@@ -43,7 +56,7 @@ impl Server {
             Some((rest.parse().unwrap(), grpc.parse().unwrap()))
         });
         let (rest, grpc) = ready.expect("the server is not ready: its log says why");
-        Self { child, rest, grpc, dir }
+        (child, rest, grpc)
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

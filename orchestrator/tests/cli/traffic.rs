@@ -270,6 +270,37 @@ fn followed_as_they_come() {
 }
 
 #[test]
+fn followed_over_a_restart_of_the_server_and_ended_by_ctrl_c() {
+    let (mut server, agent) = recorded();
+    let mut child = server
+        .command(&["traffic", "host:late.example.com", "--follow", "--format", "json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
+    // It has begun to follow when it tells the first.
+    agent.record(vec![exchange(10, "late.example.com", "/1", 204)]);
+    assert_eq!(next()["path"], "/1");
+    server.restart();
+    let agent = Agent::join(&server, "edge-2", content);
+    agent.record(vec![exchange(11, "late.example.com", "/2", 204)]);
+    assert_eq!(next()["path"], "/2");
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("trying again"), "{said}");
+    assert_eq!(lines.count(), 0);
+}
+
+fn interrupt(child: &std::process::Child) {
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+}
+
+#[test]
 fn followed_from_as_far_back_as_asked() {
     let (server, agent) = recorded();
     agent.record((0..620).map(|n| exchange(0, "many.example.com", &format!("/{n}"), 200)).collect());

@@ -23,6 +23,8 @@ mod harness;
 mod hostile;
 #[path = "../server/join.rs"]
 mod join;
+#[path = "../server/live.rs"]
+mod live;
 #[path = "../server/messages.rs"]
 mod messages;
 #[path = "../server/metrics.rs"]
@@ -43,6 +45,8 @@ mod search;
 mod several;
 #[path = "../server/single.rs"]
 mod single;
+#[path = "../server/sse.rs"]
+mod sse;
 #[path = "../server/sync.rs"]
 mod sync;
 

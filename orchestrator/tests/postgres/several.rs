@@ -10,7 +10,8 @@ use weir_proto::v1::{Closed, Problem, ProblemKind, answer};
 use crate::{
     commands::able,
     component::{filter, filter_noted},
-    harness::{Home, PATIENCE, Person, Publisher, Running, eventually, exchange, id, join, publication},
+    harness::{Home, Person, Publisher, Running, eventually, exchange, id, join, publication},
+    sse::Stream,
 };
 
 /// Another orchestrator with the same database and authority.
@@ -45,7 +46,7 @@ async fn what_is_pushed_at_one_reaches_the_agents_of_the_other() {
 async fn who_follows_at_one_sees_each_exchange_of_both_once() {
     let one = Running::start().await;
     let two = beside(&one).await;
-    let begin = one.person.get("/api/v1/exchanges/arrivals").await;
+    let mut stream = Stream::open(&one.person, "/api/v1/exchanges/stream?fields=id").await;
     let mut sent = Vec::new();
     let mut senders = Vec::new();
     for agent in [one.agent().await, two.agent().await] {
@@ -58,15 +59,15 @@ async fn who_follows_at_one_sees_each_exchange_of_both_once() {
             }
         }));
     }
-    let mut cursor = begin["next"].as_str().unwrap().to_owned();
     let mut seen = Vec::new();
-    let until = tokio::time::Instant::now() + PATIENCE;
     while seen.len() < sent.len() {
-        assert!(tokio::time::Instant::now() < until, "{} of {} were seen", seen.len(), sent.len());
-        let came = one.person.get(&format!("/api/v1/exchanges/arrivals?limit=7&cursor={cursor}")).await;
-        assert_eq!(came["skipped"], 0);
-        cursor = came["next"].as_str().unwrap().to_owned();
-        seen.extend(came["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().to_owned()));
+        if seen.len() == 150 {
+            // A place counts at every orchestrator.
+            stream = Stream::go_on(&two.person, "/api/v1/exchanges/stream?fields=id", &stream.last).await;
+        }
+        let told = stream.told().await;
+        assert_eq!(told.event, "exchange");
+        seen.push(told.data["id"].as_str().unwrap().to_owned());
     }
     for sender in senders {
         sender.await.unwrap();
@@ -227,4 +228,17 @@ async fn who_is_asked_at_one_is_found_at_the_other() {
     eventually(agents, |agents| agents["items"][0]["state"] == "disconnected").await;
     let (status, _) = one.person.ask(&path).await;
     assert_eq!(status.as_u16(), 409);
+}
+
+#[tokio::test]
+async fn what_happens_at_one_is_told_at_the_other() {
+    let one = Running::start().await;
+    let two = beside(&one).await;
+    let mut stream = Stream::open(&one.person, "/api/v1/events?kinds=agent.*").await;
+    let agent = two.agent().await;
+    let control = agent.sync().await.unwrap();
+    let told = stream.told_but("missed").await;
+    assert_eq!((&*told.event, &told.data["agent"]), ("agent.connected", &json!(agent.id.to_string())));
+    drop(control);
+    assert_eq!(stream.told().await.event, "agent.disconnected");
 }

@@ -6,12 +6,14 @@ mod backup;
 mod commands;
 mod component;
 mod config;
+mod documents;
 mod durability;
 mod files;
 mod forms;
 mod harness;
 mod hostile;
 mod join;
+mod live;
 mod messages;
 mod metrics;
 mod openapi;
@@ -22,6 +24,7 @@ mod rest;
 mod revoke;
 mod search;
 mod single;
+mod sse;
 mod sync;
 
 /// The other test binary, `postgres`, runs the same files on the other database.

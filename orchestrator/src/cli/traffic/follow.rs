@@ -1,30 +1,29 @@
-//! Exchanges as they come. The server is asked again and again for what came behind the place where the answer before
-//! ended: in the order of arrival, so that one that began long ago and ends now is told now.
+//! Exchanges as they come, in the order of arrival, so that one that began long ago and ends now is told now.
 
-use std::{collections::HashSet, time::Duration};
+use std::collections::HashSet;
 
-use serde::Deserialize;
 use serde_json::Value;
+use tokio::signal;
 
 use super::{Format, Row, parsed};
-use crate::cli::{client::Client, failure::Failure, output};
+use crate::cli::{
+    client::Client,
+    failure::Failure,
+    output,
+    stream::{Event, Stream},
+};
 
-const PAUSE: Duration = Duration::from_millis(300);
-const PAGE: usize = 500;
-
-/// What came, the oldest first.
-#[derive(Deserialize)]
-struct Arrivals {
-    items: Vec<Value>,
-    next: String,
-    #[serde(default)]
-    skipped: u64,
+/// Tells the newest `limit`, then every new one, until ctrl-c.
+pub(super) async fn follow(client: &Client, query: &str, limit: usize, format: Format) -> Result<(), Failure> {
+    tokio::select! {
+        ended = tell_all(client, query, limit, format) => ended,
+        pressed = signal::ctrl_c() => Ok(pressed?),
+    }
 }
 
-/// Tells the newest `limit`, then every new one, until the process is ended.
-pub(super) async fn follow(client: &Client, query: &str, limit: usize, format: Format) -> Result<(), Failure> {
+async fn tell_all(client: &Client, query: &str, limit: usize, format: Format) -> Result<(), Failure> {
     // First the place, then what was there: nothing falls in between, and what is on both sides is told once.
-    let Arrivals { next: mut place, .. } = client.get(&["exchanges", "arrivals"], &[("query", query)]).await?;
+    let mut stream = Stream::open(client, &["exchanges", "stream"], &[("query", query)]).await?;
     let begin = client.list(&["exchanges"], &[("query", query)], limit).await?;
     let mut told: HashSet<String> = begin.iter().map(id).collect();
     if format == Format::Table {
@@ -32,20 +31,18 @@ pub(super) async fn follow(client: &Client, query: &str, limit: usize, format: F
     }
     begin.into_iter().rev().try_for_each(|item| tell(item, format))?;
     loop {
-        let asked = [("query", query), ("limit", &PAGE.to_string()), ("cursor", &place)];
-        let Arrivals { items, next, skipped } = client.get(&["exchanges", "arrivals"], &asked).await?;
-        if skipped > 0 {
-            eprintln!("({skipped} exchanges were deleted, as retention has it, before they could be shown)");
-        }
-        let is_all = items.len() < PAGE;
-        for item in items {
-            if !told.remove(&id(&item)) {
-                tell(item, format)?;
+        let Event { kind, data } = stream.next().await?;
+        match kind.as_str() {
+            "exchange" if told.remove(&id(&data)) => {}
+            "exchange" => tell(data, format)?,
+            "behind" => eprintln!("({} exchanges wait to be shown)", data["waiting"]),
+            "skipped" => {
+                eprintln!(
+                    "({} exchanges were deleted, as retention has it, before they could be shown)",
+                    data["exchanges"]
+                );
             }
-        }
-        place = next;
-        if is_all {
-            tokio::time::sleep(PAUSE).await;
+            _ => {}
         }
     }
 }

@@ -49,7 +49,7 @@ impl Ids {
                 }
                 let arrivals = orchestrator.store.arrivals(query, Some(*at), PAGE).await?;
                 *at = arrivals.next;
-                *page = arrivals.items.into_iter().map(|summary| summary.id).collect::<Vec<_>>().into_iter();
+                *page = arrivals.items.into_iter().map(|arrival| arrival.summary.id).collect::<Vec<_>>().into_iter();
             },
         }
     }

@@ -353,7 +353,7 @@ impl Bench {
         let (mut ids, mut at) = (Vec::new(), 0);
         loop {
             let arrivals = self.store.arrivals(query, Some(at), 70).await.unwrap();
-            ids.extend(arrivals.items.iter().map(|item| item.id));
+            ids.extend(arrivals.items.iter().map(|item| item.summary.id));
             if arrivals.next == at {
                 ids.sort();
                 return ids;

@@ -1,0 +1,172 @@
+//! What happens in the fleet, told to whoever follows: agents that come and go, revisions that are applied or not. An event
+//! says that something changed; how things are, lists say. So an event is small, none is kept for long, and who missed
+//! some is told so and reads the list anew.
+//!
+//! To add a kind: a variant here with its name on the wire (`THING.HAPPENED`), who may hear of it in [`Event::asks`], and
+//! `orchestrator.events.publish(…)` where it happens; then a line in docs/live.md. It is then in `/api/v1/events`, here and at
+//! every orchestrator on the same database. What happens thousands of times a second, or is worth nothing to who did not
+//! ask for it, gets a [`Feed`] of its own, or it would drive the rest out of this one.
+
+mod feed;
+mod others;
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc::{self, error::TrySendError};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+pub(crate) use feed::{Feed, Follower, Heard, Place};
+pub(crate) use others::carry;
+
+use crate::{access::Permission, clock::now_us};
+
+/// Events that are kept for who comes back.
+const KEPT: usize = 8192;
+/// Events that wait to be told to other orchestrators.
+const WAITING: usize = 1024;
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind")]
+pub(crate) enum Event {
+    /// An agent is there, or is there again.
+    #[serde(rename = "agent.connected")]
+    AgentConnected {
+        #[schema(value_type = String, format = "uuid")]
+        agent: Uuid,
+        name: String,
+        group: String,
+        version: String,
+    },
+    /// An agent is there no longer.
+    #[serde(rename = "agent.disconnected")]
+    AgentDisconnected {
+        #[schema(value_type = String, format = "uuid")]
+        agent: Uuid,
+    },
+    /// An agent's identity was taken away.
+    #[serde(rename = "agent.revoked")]
+    AgentRevoked {
+        #[schema(value_type = String, format = "uuid")]
+        agent: Uuid,
+    },
+    /// An agent runs all that a revision of the desired state wants of it.
+    #[serde(rename = "revision.applied")]
+    RevisionApplied {
+        #[schema(value_type = String, format = "uuid")]
+        agent: Uuid,
+        revision: u64,
+        took_us: u64,
+    },
+    /// An agent runs some filters of a revision not, or in an older version.
+    #[serde(rename = "revision.failed")]
+    RevisionFailed {
+        #[schema(value_type = String, format = "uuid")]
+        agent: Uuid,
+        revision: u64,
+        filters: Vec<Failed>,
+    },
+}
+
+/// A filter that an agent does not run as it should.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Failed {
+    pub(crate) name: String,
+    pub(crate) version: u64,
+    /// Where it failed.
+    pub(crate) phase: String,
+    pub(crate) reason: String,
+}
+
+/// Every kind.
+pub(crate) const KINDS: [&str; 5] =
+    ["agent.connected", "agent.disconnected", "agent.revoked", "revision.applied", "revision.failed"];
+
+impl Event {
+    /// Its name on the wire.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::AgentConnected { .. } => "agent.connected",
+            Self::AgentDisconnected { .. } => "agent.disconnected",
+            Self::AgentRevoked { .. } => "agent.revoked",
+            Self::RevisionApplied { .. } => "revision.applied",
+            Self::RevisionFailed { .. } => "revision.failed",
+        }
+    }
+
+    /// What somebody has to be allowed to hear of it.
+    pub(crate) fn asks(&self) -> Permission {
+        match self {
+            Self::AgentConnected { .. }
+            | Self::AgentDisconnected { .. }
+            | Self::AgentRevoked { .. }
+            | Self::RevisionApplied { .. }
+            | Self::RevisionFailed { .. } => Permission::Read,
+        }
+    }
+}
+
+/// Takes events and tells them.
+pub(crate) struct Events {
+    feed: Feed<Event>,
+    outbox: mpsc::Sender<others::Said>,
+    /// Something did not go into the outbox.
+    lost: AtomicBool,
+}
+
+/// What is told to other orchestrators, until it is.
+pub(crate) type Outbox = mpsc::Receiver<others::Said>;
+
+impl Events {
+    /// With what [`carry`] takes from.
+    pub(crate) fn new() -> (Self, Outbox) {
+        let (outbox, said) = mpsc::channel(WAITING);
+        (Self { feed: Feed::new(KEPT), outbox, lost: AtomicBool::new(false) }, said)
+    }
+
+    /// It happened here, now. Waits for nobody.
+    pub(crate) fn publish(&self, event: Event) {
+        let at_us = now_us();
+        // Without other orchestrators the other end is closed.
+        let said = others::Said { at_us, event: event.clone() };
+        if let Err(TrySendError::Full(_)) = self.outbox.try_send(said) {
+            self.lost.store(true, Relaxed);
+        }
+        self.feed.tell(at_us, event);
+    }
+
+    /// All from now on, or from behind a place.
+    pub(crate) fn follow(&self, after: Option<Place>) -> Follower<'_, Event> {
+        self.feed.follow(after)
+    }
+
+    /// Some may have happened elsewhere that were not heard of.
+    pub(crate) fn missed(&self) {
+        self.feed.miss();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_called_alike_everywhere() {
+        let agent = Uuid::nil();
+        let all = [
+            Event::AgentConnected { agent, name: String::new(), group: String::new(), version: String::new() },
+            Event::AgentDisconnected { agent },
+            Event::AgentRevoked { agent },
+            Event::RevisionApplied { agent, revision: 1, took_us: 1 },
+            Event::RevisionFailed { agent, revision: 1, filters: vec![] },
+        ];
+        assert_eq!(all.clone().map(|event| event.kind()), KINDS);
+        for event in all {
+            let text = serde_json::to_value(&event).unwrap();
+            assert_eq!(text["kind"], event.kind());
+            assert_eq!(serde_json::from_value::<Event>(text).unwrap(), event);
+        }
+    }
+}

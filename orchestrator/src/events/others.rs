@@ -1,0 +1,163 @@
+//! Events to and from other orchestrators on the same database, as notifications: some in each, so that many cost little.
+//! One that is too long for a notification, or comes while the database is away, is not carried: the others are told that
+//! they missed something.
+
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{Event, Events, Outbox};
+use crate::orchestrator::Orchestrator;
+
+/// PostgreSQL takes less than 8,000 bytes.
+const LONGEST: usize = 7_800;
+/// What comes within this time goes together.
+const TOGETHER: Duration = Duration::from_millis(10);
+const MANY: usize = 256;
+
+/// An event on its way.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Said {
+    pub(crate) at_us: u64,
+    pub(crate) event: Event,
+}
+
+/// A notification.
+#[derive(Serialize, Deserialize)]
+struct Letter<T> {
+    from: Uuid,
+    /// Something was said that is not in here.
+    missed: bool,
+    /// A kind of a later version is none that this one knows.
+    said: Vec<T>,
+}
+
+impl Events {
+    /// A notification of another orchestrator, or the own one.
+    pub(crate) fn hear(&self, own: Uuid, text: &str) {
+        let Ok(letter) = serde_json::from_str::<Letter<serde_json::Value>>(text) else { return self.missed() };
+        if letter.from == own {
+            return;
+        }
+        if letter.missed {
+            self.missed();
+        }
+        for said in letter.said {
+            if let Ok(Said { at_us, event }) = serde_json::from_value(said) {
+                self.feed.tell(at_us, event);
+            }
+        }
+    }
+}
+
+/// Tells the others what is published here, until `stop`.
+pub(crate) async fn carry(orchestrator: Arc<Orchestrator>, mut outbox: Outbox, stop: CancellationToken) {
+    if !orchestrator.store.has_others() {
+        drop(outbox);
+        return stop.cancelled().await;
+    }
+    let mut missed = false;
+    loop {
+        let mut some = Vec::new();
+        tokio::select! {
+            _ = outbox.recv_many(&mut some, MANY) => {}
+            () = stop.cancelled() => return,
+        }
+        sleep(TOGETHER).await;
+        while some.len() < MANY
+            && let Ok(more) = outbox.try_recv()
+        {
+            some.push(more);
+        }
+        missed |= orchestrator.events.lost.swap(false, Relaxed);
+        for text in letters(orchestrator.relay.own, some, &mut missed) {
+            if let Err(error) = orchestrator.store.say_to_others(&text).await {
+                tracing::debug!(%error, "events are not told to other orchestrators");
+                missed = true;
+            }
+        }
+    }
+}
+
+/// As few as they fit in.
+fn letters(own: Uuid, said: Vec<Said>, missed: &mut bool) -> Vec<String> {
+    let mut letters = Vec::new();
+    let mut part = Vec::new();
+    let mut length = 0;
+    let mut seal = |part: &mut Vec<_>, missed: &mut bool| {
+        let letter = Letter { from: own, missed: std::mem::take(missed), said: std::mem::take(part) };
+        letters.extend(serde_json::to_string(&letter));
+    };
+    for said in said {
+        let Ok(text) = serde_json::to_string(&said) else { continue };
+        if text.len() > LONGEST - 100 {
+            *missed = true;
+            continue;
+        }
+        if length + text.len() > LONGEST - 100 {
+            seal(&mut part, missed);
+            length = 0;
+        }
+        length += text.len() + 1;
+        part.push(said);
+    }
+    if !part.is_empty() || *missed {
+        seal(&mut part, missed);
+    }
+    letters
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Heard, *};
+
+    fn said(name: &str) -> Said {
+        let (group, version) = (String::new(), String::new());
+        Said { at_us: 1, event: Event::AgentConnected { agent: Uuid::nil(), name: name.to_owned(), group, version } }
+    }
+
+    #[tokio::test]
+    async fn letters_are_short_and_lose_nothing_unsaid() {
+        let long = "x".repeat(LONGEST);
+        let all = (0..300).map(|n| said(&n.to_string())).chain([said(&long)]).collect();
+        let mut missed = false;
+        let own = Uuid::new_v4();
+        let letters = letters(own, all, &mut missed);
+        assert!(!missed && letters.len() > 1 && letters.iter().all(|letter| letter.len() < 8_000));
+        let (events, _outbox) = Events::new();
+        let mut follower = events.follow(None);
+        letters.iter().for_each(|letter| events.hear(own, letter));
+        letters.iter().for_each(|letter| events.hear(Uuid::nil(), letter));
+        let mut gaps = 0;
+        let mut next = 0;
+        while next < 300 {
+            match follower.next().await {
+                Heard::Item(told) => {
+                    assert_eq!(told.item, said(&next.to_string()).event);
+                    next += 1;
+                }
+                Heard::Missed => gaps += 1,
+            }
+        }
+        assert_eq!(gaps, 1, "the long one");
+    }
+
+    #[tokio::test]
+    async fn what_is_not_understood_is_a_gap_and_a_new_kind_is_not() {
+        let (events, _outbox) = Events::new();
+        let mut follower = events.follow(None);
+        events.hear(Uuid::nil(), "{");
+        assert!(matches!(follower.next().await, Heard::Missed));
+        let new = r#"{"at_us":1,"event":{"kind":"new.kind"}}"#;
+        let known = serde_json::to_string(&said("known")).unwrap();
+        let from = Uuid::new_v4();
+        events.hear(Uuid::nil(), &format!(r#"{{"from":"{from}","missed":false,"said":[{new},{known}]}}"#));
+        assert!(matches!(follower.next().await, Heard::Item(told) if told.item == said("known").event));
+    }
+}

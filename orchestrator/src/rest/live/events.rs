@@ -1,0 +1,108 @@
+//! `/api/v1/events`: what happens in the fleet.
+
+use std::sync::Arc;
+
+use axum::{extract::State, response::Response};
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, timeout_at};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    Reader,
+    pen::{HEARTBEAT, Page},
+};
+use crate::{
+    clock::rfc3339,
+    events::{Event, Heard, KINDS, Place},
+    orchestrator::Orchestrator,
+    rest::{
+        input::{Paging, Params, cursor},
+        problem::Problem,
+    },
+};
+
+/// Which events.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in super::super) struct Which {
+    /// Kinds with commas between them; `agent.*` is all that begin so; all without it
+    kinds: Option<String>,
+    /// The id of an event: from behind it; `Last-Event-ID` says the same
+    after: Option<String>,
+}
+
+/// An event as `data` has it.
+#[derive(Serialize, ToSchema)]
+pub(in super::super) struct EventItem<'a> {
+    /// RFC 3339 with microseconds.
+    at: String,
+    #[serde(flatten)]
+    event: &'a Event,
+}
+
+/// Events as they happen: agents that come and go, revisions that are applied or not (`text/event-stream`). `event` is the kind,
+/// `id` the place to go on from. `missed` says that some are not there any more: read the list anew. `end` is the last one.
+#[utoipa::path(get, path = "/api/v1/events", operation_id = "followEvents", tag = "events",
+    params(Which, ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that came")), responses(
+    (status = 200, body = EventItem, content_type = "text/event-stream"),
+    (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub(in super::super) async fn follow(
+    State(orchestrator): State<Arc<Orchestrator>>,
+    reader: Reader,
+    Params(which): Params<Which>,
+) -> Result<Response, Problem> {
+    let kinds = Kinds::of(which.kinds.as_deref())?;
+    let cursor_given = Paging { limit: None, cursor: reader.last.clone().or(which.after) };
+    let after = cursor_given.place()?.map(Place::from_bytes);
+    let role = reader.principal.role;
+    reader.stream(Arc::clone(&orchestrator), |pen| async move {
+        let mut follower = orchestrator.events.follow(after);
+        pen.begin(&cursor(follower.place().to_bytes())).await?;
+        let mut due = Instant::now() + HEARTBEAT;
+        loop {
+            let heard = timeout_at(due, follower.next()).await;
+            let place = cursor(follower.place().to_bytes());
+            let mut page = Page::default();
+            match heard {
+                Ok(Heard::Item(told)) if kinds.has(told.item.kind()) && role.may(told.item.asks()) => {
+                    let item = EventItem { at: rfc3339(told.at_us), event: &told.item };
+                    page.event(told.item.kind(), &place, &item);
+                }
+                // Of what this reader is not told there may be much.
+                Ok(Heard::Item(_)) if Instant::now() < due => continue,
+                Ok(Heard::Missed) => page.event("missed", &place, &serde_json::json!({})),
+                Ok(Heard::Item(_)) | Err(_) => page.place(&place),
+            }
+            pen.write(page).await?;
+            due = Instant::now() + HEARTBEAT;
+        }
+    })
+}
+
+/// Those that somebody wants.
+struct Kinds(Option<Vec<&'static str>>);
+
+impl Kinds {
+    fn of(text: Option<&str>) -> Result<Self, Problem> {
+        let Some(text) = text else { return Ok(Self(None)) };
+        let mut wanted = Vec::new();
+        for name in text.split(',').map(str::trim) {
+            let before = wanted.len();
+            wanted.extend(KINDS.into_iter().filter(|kind| match name.strip_suffix('*') {
+                Some(beginning) => kind.starts_with(beginning),
+                None => *kind == name,
+            }));
+            if wanted.len() == before {
+                let name: String = name.chars().take(64).collect();
+                let detail = format!("kinds: there is no `{name}`; there are {}", KINDS.join(", "));
+                return Err(Problem::bad_request(detail));
+            }
+        }
+        Ok(Self(Some(wanted)))
+    }
+
+    fn has(&self, kind: &str) -> bool {
+        self.0.as_ref().is_none_or(|wanted| wanted.contains(&kind))
+    }
+}

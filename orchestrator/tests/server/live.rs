@@ -1,0 +1,229 @@
+//! Streams: what happens in the fleet, told as it happens, and how a stream ends.
+
+use std::time::Duration;
+
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use weir_proto::v1::{Applied, Exchange, Field, FilterOutcome, agent_message::Message};
+
+use crate::{
+    harness::{Person, Running, exchange},
+    sse::Stream,
+};
+
+async fn made(admin: &Person, body: serde_json::Value) -> (String, Person) {
+    let (status, made) = admin.post("/api/v1/tokens", &body).await;
+    assert_eq!(status, StatusCode::CREATED, "{made}");
+    let token = made["token"].as_str().unwrap().to_owned();
+    (made["id"].as_str().unwrap().to_owned(), Person { token, ..admin.clone() })
+}
+
+#[tokio::test]
+async fn what_happens_to_an_agent_is_told_as_it_happens() {
+    let running = Running::start().await;
+    let person = &running.person;
+    let mut all = Stream::open(person, "/api/v1/events").await;
+    let mut some = Stream::open(person, "/api/v1/events?kinds=revision.*,agent.revoked").await;
+    let agent = running.agent().await;
+    let control = agent.sync().await.unwrap();
+    // Others on the same database may have said something before they were heard.
+    let told = all.told_but("missed").await;
+    assert_eq!((&*told.event, &told.data["kind"]), ("agent.connected", &json!("agent.connected")));
+    assert_eq!((&told.data["agent"], &told.data["name"]), (&json!(agent.id.to_string()), &json!("edge-1")));
+    assert!(told.data["at"].as_str().is_some_and(|at| at.ends_with('Z')), "{told:?}");
+    let connected = told.id;
+
+    let good = Applied { revision: 7, took_us: 12, ..Applied::default() };
+    let failed = FilterOutcome {
+        name: "block".into(),
+        version: 3,
+        phase: "load".into(),
+        reason: "no\nsuch world".into(),
+        ..FilterOutcome::default()
+    };
+    let bad = Applied { revision: 8, filters: vec![failed], ..Applied::default() };
+    control.say(Message::Applied(good)).await;
+    control.say(Message::Applied(bad)).await;
+    for stream in [&mut all, &mut some] {
+        let told = stream.told_but("missed").await;
+        assert_eq!(told.event, "revision.applied");
+        assert_eq!((&told.data["revision"], &told.data["took_us"]), (&json!(7), &json!(12)));
+        let told = stream.told().await;
+        assert_eq!((&*told.event, &told.data["revision"]), ("revision.failed", &json!(8)));
+        let expect = json!([{"name": "block", "version": 3, "phase": "load", "reason": "no such world"}]);
+        assert_eq!(told.data["filters"], expect);
+    }
+    let path = format!("/api/v1/agents/{}", agent.id);
+    assert_eq!(person.request(Method::DELETE, &path).send().await.unwrap().status(), StatusCode::NO_CONTENT);
+    assert_eq!(all.told().await.event, "agent.revoked");
+    assert_eq!(all.told().await.event, "agent.disconnected");
+    assert_eq!(some.told().await.event, "agent.revoked");
+
+    // Whoever lost the connection goes on where it broke, by header or by parameter.
+    let mut back = Stream::go_on(person, "/api/v1/events", &connected).await;
+    assert_eq!(back.told().await.event, "revision.applied");
+    let mut back = Stream::open(person, &format!("/api/v1/events?after={connected}&kinds=agent.*")).await;
+    assert_eq!(back.told().await.event, "agent.revoked");
+}
+
+#[tokio::test]
+async fn a_place_of_another_life_is_one_where_something_was_missed() {
+    let running = Running::start().await;
+    let last = Stream::open(&running.person, "/api/v1/events").await.last;
+    let dir = running.stop().await;
+    let running = Running::start_in(dir, |args| args).await;
+    let mut back = Stream::go_on(&running.person, "/api/v1/events", &last).await;
+    assert_eq!(back.told().await.event, "missed");
+    let (status, problem) = running.person.ask("/api/v1/events?after=nowhere").await;
+    assert_eq!((status, &problem["type"]), (StatusCode::BAD_REQUEST, &json!("urn:weir:problem:bad-request")));
+    let (status, problem) = running.person.ask("/api/v1/events?kinds=agent.gone").await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(problem["detail"].as_str().unwrap().contains("agent.connected"), "{problem}");
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_credential() {
+    let running = Running::start().await;
+    let admin = &running.person;
+    let (id, viewer) = made(admin, json!({"name": "v", "role": "viewer"})).await;
+    let (_, brief) = made(admin, json!({"name": "w", "role": "viewer", "expires_in_s": 3})).await;
+    let mut revoked = Stream::open(&viewer, "/api/v1/events").await;
+    let mut expired = Stream::open(&brief, "/api/v1/events").await;
+    let mut own = Stream::open(admin, "/api/v1/events").await;
+    let path = format!("/api/v1/tokens/{id}");
+    assert_eq!(admin.request(Method::DELETE, &path).send().await.unwrap().status(), StatusCode::NO_CONTENT);
+    for stream in [&mut revoked, &mut expired] {
+        let told = stream.told_but("missed").await;
+        assert_eq!((&*told.event, &told.data["reason"]), ("end", &json!("unauthorized")));
+        assert!(stream.next().await.is_none());
+    }
+    let goes_on = running.agent().await.sync().await.unwrap();
+    assert_eq!(own.told_but("missed").await.event, "agent.connected");
+    drop(goes_on);
+    assert_eq!(viewer.ask("/api/v1/events").await.0, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn streams_end_at_a_stop_and_hold_it_up_for_no_time() {
+    let running = Running::start().await;
+    let mut stream = Stream::open(&running.person, "/api/v1/events").await;
+    let began = std::time::Instant::now();
+    running.stop().await;
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    let told = stream.told_but("missed").await;
+    assert_eq!((&*told.event, &told.data["reason"]), ("end", &json!("stopping")));
+    assert!(stream.next().await.is_none());
+}
+
+#[tokio::test]
+async fn one_name_has_so_many_streams_and_the_others_have_theirs() {
+    let running = Running::start().await;
+    let admin = &running.person;
+    let (_, viewer) = made(admin, json!({"name": "v", "role": "viewer"})).await;
+    let mut open = Vec::new();
+    for _ in 0..64 {
+        open.push(Stream::open(&viewer, "/api/v1/events").await);
+    }
+    let (status, problem) = viewer.ask("/api/v1/events").await;
+    assert_eq!((status, &problem["type"]), (StatusCode::TOO_MANY_REQUESTS, &json!("urn:weir:problem:busy")));
+    drop(Stream::open(admin, "/api/v1/events").await);
+    open.truncate(63);
+    let again = || async { viewer.request(Method::GET, "/api/v1/events").send().await.unwrap().status() };
+    crate::harness::eventually(again, |status| *status == StatusCode::OK).await;
+}
+
+fn with_header(mut exchange: Exchange, name: &str, value: &'static str) -> Exchange {
+    let field = Field { name: name.into(), value: value.as_bytes().into() };
+    exchange.response.as_mut().unwrap().headers.push(field);
+    exchange
+}
+
+#[tokio::test]
+async fn exchanges_are_told_as_they_come_and_nobody_who_comes_back_misses_any() {
+    let running = Running::start().await;
+    let (person, agent) = (&running.person, running.agent().await);
+    agent.record(vec![exchange("before.example", "/", 500)]).await;
+    // What columns say, and what only the whole message holds.
+    let path = "/api/v1/exchanges/stream?query=status:5xx%20response.header.x-kind~^a&fields=id,url,status";
+    let mut stream = Stream::open(person, path).await;
+    let fits = |n: usize| with_header(exchange("a.example", &format!("/{n}"), 503), "X-Kind", "ab");
+    agent
+        .record(vec![
+            fits(0),
+            exchange("a.example", "/no", 503),
+            with_header(exchange("a.example", "/no", 200), "X-Kind", "ab"),
+        ])
+        .await;
+    let told = stream.told().await;
+    assert_eq!(told.event, "exchange");
+    assert_eq!(told.data["url"], "https://a.example/0");
+    assert_eq!(told.data.as_object().unwrap().len(), 3, "{told:?}");
+    assert!(stream.is_quiet(Duration::from_millis(300)).await);
+    drop(stream);
+    agent.record((1..=3).map(fits).collect()).await;
+    let mut back = Stream::go_on(person, path, &told.id).await;
+    for n in 1..=3 {
+        assert_eq!(back.told().await.data["url"], format!("https://a.example/{n}"));
+    }
+    let mut back = Stream::open(person, &format!("{path}&after={}", told.id)).await;
+    assert_eq!(back.told().await.data["url"], "https://a.example/1");
+    for wrong in ["query=status:x", "fields=body", "after=x", "limit=1"] {
+        let (status, problem) = person.ask(&format!("/api/v1/exchanges/stream?{wrong}")).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{wrong} {problem}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_behind_is_told_so_and_gets_everything() {
+    let running = Running::start().await;
+    let (person, agent) = (&running.person, running.agent().await);
+    let path = "/api/v1/exchanges/stream?fields=path";
+    let begin = Stream::open(person, path).await.last;
+    let all = (0..2500).map(|n| exchange("a.example", &format!("/{n}"), 200)).collect();
+    agent.record(all).await;
+    let mut stream = Stream::go_on(person, path, &begin).await;
+    let (mut paths, mut behind) = (Vec::new(), Vec::new());
+    while paths.len() < 2500 {
+        let told = stream.told().await;
+        match &*told.event {
+            "exchange" => paths.push(told.data["path"].as_str().unwrap().to_owned()),
+            "behind" => behind.push(told.data["waiting"].as_u64().unwrap()),
+            other => panic!("{other}"),
+        }
+    }
+    assert_eq!(paths, (0..2500).map(|n| format!("/{n}")).collect::<Vec<_>>());
+    assert_eq!(behind, [2400], "once");
+    // Retention was quicker than another one.
+    running.dir.sql("DELETE FROM exchanges WHERE path <> '/2499'").await;
+    let mut late = Stream::go_on(person, path, &begin).await;
+    let told = late.told().await;
+    assert_eq!((&*told.event, &told.data), ("skipped", &json!({"exchanges": 2499})));
+    assert_eq!(late.told().await.data["path"], "/2499");
+}
+
+#[tokio::test]
+async fn a_reader_that_reads_nothing_holds_nobody_up() {
+    let running = Running::start().await;
+    let (person, agent) = (&running.person, running.agent().await);
+    let mut deaf = tokio::net::TcpStream::connect(running.server.as_ref().unwrap().rest).await.unwrap();
+    let ask =
+        format!("GET /api/v1/exchanges/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n", person.token);
+    deaf.write_all(ask.as_bytes()).await.unwrap();
+    let mut stream = Stream::open(person, "/api/v1/exchanges/stream?fields=path").await;
+    let long = "x".repeat(4000);
+    for part in 0..4 {
+        agent.record((0..500).map(|n| exchange("a.example", &format!("/{part}/{n}/{long}"), 200)).collect()).await;
+    }
+    for n in 0..2000 {
+        let told = stream.told_but("behind").await;
+        let begin = format!("/{}/{}/", n / 500, n % 500);
+        assert!(told.data["path"].as_str().unwrap().starts_with(&begin), "{begin}");
+    }
+    // What it reads then begins where it was.
+    let mut text = [0; 4096];
+    let length = deaf.read(&mut text).await.unwrap();
+    let text = String::from_utf8_lossy(&text[..length]).into_owned();
+    assert!(text.starts_with("HTTP/1.1 200 OK"), "{text}");
+    running.stop().await;
+}
