@@ -20,6 +20,7 @@ pub mod filters;
 mod framing;
 mod idle;
 mod ids;
+pub mod interception;
 pub mod io;
 pub mod listener;
 pub mod local;

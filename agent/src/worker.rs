@@ -18,6 +18,7 @@ use crate::asks::{self, Asks};
 use crate::config::Config;
 use crate::drain::{Drain, Shutdown};
 use crate::filters::{Active, Orders, serve_orders};
+use crate::interception::Interception;
 use crate::listener;
 use crate::policy::TargetPolicy;
 use crate::record::{Recorder, WorkerRecorder};
@@ -51,6 +52,7 @@ pub struct Shared {
     /// as many as clients may be connected
     pub connections: Arc<Semaphore>,
     pub shutdown: Shutdown,
+    pub interception: Interception,
     /// `1.1 weir-…`: a pseudonym of this run of this agent (RFC 9110 section 7.6.3); seen again, a request has come back.
     pub via: HeaderValue,
 }
@@ -85,6 +87,7 @@ impl Shared {
             orders: Orders::default(),
             asks: Asks::default(),
             shutdown: Shutdown::default(),
+            interception: Interception::default(),
             via: HeaderValue::try_from(name).expect("hexadecimal digits are a field value"),
             config,
             host,

@@ -3,7 +3,7 @@
 //! To compile: a [`Term`] about a field that an exchange does not have is false, not unknown, so SQL needs
 //! `COALESCE(…, FALSE)` round each term, else `NOT` of it goes wrong.
 
-use crate::{Did, Is, Number, Pattern, Regex, Side, Text};
+use crate::{Did, Is, Moment, Number, Pattern, Regex, Side, Text};
 
 /// A condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,12 +132,13 @@ impl Range {
 }
 
 impl Term {
-    /// Is it known when only the request's head is there?
-    pub(crate) fn at_request(&self) -> bool {
+    /// Is it known then?
+    pub(crate) fn known_at(&self, moment: Moment) -> bool {
         match self {
-            Self::Text(field, _) => field.at_request(),
-            Self::Header { side, .. } => side.has_request(),
-            Self::Is(is) => is.at_request(),
+            Self::Text(field, _) => field.known_at(moment),
+            Self::Header { side, .. } => moment == Moment::Response || side.has_request(),
+            Self::Is(is) => is.is_of_request(),
+            Self::Number(Number::Status, _) => moment == Moment::Response,
             Self::Body(..) | Self::Filter { .. } | Self::Tag(_) | Self::Number(..) | Self::Began(_) => false,
         }
     }

@@ -1,5 +1,14 @@
 //! What can be asked about: fields, their names, and which of them are known when only the request's head is there.
 
+/// When a query is asked about an exchange that is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Moment {
+    /// The request's head is there.
+    Request,
+    /// So is the response's.
+    Response,
+}
+
 /// Fields of text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Text {
@@ -101,6 +110,8 @@ pub(crate) const ALL_FIELDS: &str = "host, path, url, method, scheme, status, ty
                                      response.header.NAME, response.size, response.body";
 pub(crate) const REQUEST_FIELDS: &str = "host, path, url, method, scheme, header.NAME, request.header.NAME, user, \
                                          client, entry, is:h2, is:tls, is:intercepted";
+/// Besides those.
+pub(crate) const RESPONSE_FIELDS: &str = "status, type, response.header.NAME";
 
 impl Text {
     pub(crate) const ALL: [(Self, &str); 13] = [
@@ -148,8 +159,12 @@ impl Text {
         }
     }
 
-    pub(crate) fn at_request(self) -> bool {
-        !matches!(self, Self::Agent | Self::Type | Self::Error | Self::Outcome | Self::Id)
+    pub(crate) fn known_at(self, moment: Moment) -> bool {
+        match self {
+            Self::Agent | Self::Error | Self::Outcome | Self::Id => false,
+            Self::Type => moment == Moment::Response,
+            _ => true,
+        }
     }
 }
 
@@ -189,7 +204,7 @@ impl Is {
         Self::ALL[self as usize].1
     }
 
-    pub(crate) fn at_request(self) -> bool {
+    pub(crate) fn is_of_request(self) -> bool {
         matches!(self, Self::H2 | Self::Tls | Self::Intercepted)
     }
 }
@@ -240,7 +255,11 @@ mod tests {
         for (field, name) in Text::ALL {
             assert_eq!(field.name(), name);
             assert!(ALL_FIELDS.split(", ").any(|known| known == name));
-            assert_eq!(field.at_request(), REQUEST_FIELDS.split(", ").any(|known| known == name), "{name}");
+            assert_eq!(
+                field.known_at(Moment::Request),
+                REQUEST_FIELDS.split(", ").any(|known| known == name),
+                "{name}"
+            );
         }
         for (field, name) in Number::ALL {
             assert_eq!(field.name(), name);
@@ -248,7 +267,7 @@ mod tests {
         }
         for (is, name) in Is::ALL {
             assert_eq!(is.name(), name);
-            assert_eq!(is.at_request(), REQUEST_FIELDS.contains(&format!("is:{name}")), "{name}");
+            assert_eq!(is.is_of_request(), REQUEST_FIELDS.contains(&format!("is:{name}")), "{name}");
         }
         Did::ALL.iter().for_each(|(did, name)| assert_eq!(did.name(), *name));
     }

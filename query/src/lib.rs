@@ -38,7 +38,7 @@ use std::{
 
 pub use ast::{Began, Expr, Match, OneOf, Range, Term};
 pub use error::QueryError;
-pub use field::{Did, Is, Number, Side, Text};
+pub use field::{Did, Is, Moment, Number, Side, Text};
 pub use matching::{Subject, bare_host};
 pub use pattern::Pattern;
 pub use regex::Regex;
@@ -56,14 +56,14 @@ pub const MAX_REGEXES: usize = 8;
 #[derive(Debug, Clone, Default)]
 pub struct Query {
     expr: Option<Expr>,
-    /// The first term that a filter's match may not have, with its column.
-    beyond_request: Option<(usize, Beyond)>,
+    /// The first term that may not be there at each moment, with its column.
+    beyond: [Option<(usize, Beyond)>; 2],
 }
 
-/// What a filter's match may not ask.
+/// What may not be asked of an exchange that is on its way.
 #[derive(Debug, Clone)]
 enum Beyond {
-    /// It is not there yet when only the request's head is.
+    /// It is not there yet.
     Field(String),
     /// A word without a field.
     Word,
@@ -108,12 +108,24 @@ impl Query {
     /// # Errors
     /// The first term that cannot.
     pub fn request_only(&self) -> Result<(), QueryError> {
-        let Some((column, what)) = &self.beyond_request else { return Ok(()) };
+        self.answerable(Moment::Request, "a filter's match")
+    }
+
+    /// Can `who`, a breakpoint or the like, have it answered at that moment? No words without a field here either.
+    ///
+    /// # Errors
+    /// The first term that cannot.
+    pub fn answerable(&self, moment: Moment, who: &str) -> Result<(), QueryError> {
+        let Some((column, what)) = &self.beyond[moment as usize] else { return Ok(()) };
+        let (arrives, more) = match moment {
+            Moment::Request => ("request", String::new()),
+            Moment::Response => ("response", format!(", {}", field::RESPONSE_FIELDS)),
+        };
         let why = match what {
-            Beyond::Field(field) => format!("`{field}` is not known when the request arrives"),
+            Beyond::Field(field) => format!("`{field}` is not known when the {arrives} arrives"),
             Beyond::Word => "a word without a field says too little here; `url:*WORD*` says it".to_owned(),
         };
-        Err(QueryError::new(*column, format!("{why}: a filter's match takes {}", field::REQUEST_FIELDS)))
+        Err(QueryError::new(*column, format!("{why}: {who} takes {}{more}", field::REQUEST_FIELDS)))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Tokens in, a checked [`Query`] out. Descends once per nesting, and no deeper than [`MAX_DEPTH`].
 
 use crate::{
-    Beyond, Expr, MAX_BYTES, MAX_DEPTH, MAX_REGEXES, MAX_TERMS, Query, QueryError, Term,
+    Beyond, Expr, MAX_BYTES, MAX_DEPTH, MAX_REGEXES, MAX_TERMS, Moment, Query, QueryError, Term,
     lex::{Lexer, Token},
     value,
 };
@@ -12,13 +12,13 @@ pub(crate) fn parse(text: &str, now_ms: u64) -> Result<Query, QueryError> {
     }
     let mut lexer = Lexer::new(text);
     let ahead = lexer.next()?;
-    let mut parser = Parser { lexer, ahead, now_ms, terms: 0, regexes: 0, beyond_request: None };
+    let mut parser = Parser { lexer, ahead, now_ms, terms: 0, regexes: 0, beyond: [None, None] };
     if parser.ahead.1.is_none() {
         return Ok(Query::default());
     }
     let expr = parser.or(0)?;
     match parser.ahead {
-        (_, None) => Ok(Query { expr: Some(expr), beyond_request: parser.beyond_request }),
+        (_, None) => Ok(Query { expr: Some(expr), beyond: parser.beyond }),
         (column, Some(_)) => Err(QueryError::new(column, "this `)` closes nothing: expected a term or the end")),
     }
 }
@@ -29,7 +29,7 @@ struct Parser {
     now_ms: u64,
     terms: usize,
     regexes: usize,
-    beyond_request: Option<(usize, Beyond)>,
+    beyond: [Option<(usize, Beyond)>; 2],
 }
 
 impl Parser {
@@ -91,7 +91,9 @@ impl Parser {
             Some(Token::Word { value, bare }) => {
                 let term = value::word(column, value, bare.as_deref())?;
                 // Who misspells a field must not be understood as somebody who means a word.
-                self.beyond_request.get_or_insert((column, Beyond::Word));
+                for beyond in &mut self.beyond {
+                    beyond.get_or_insert((column, Beyond::Word));
+                }
                 self.term(column, term, Beyond::Word)
             }
             Some(Token::Close) => Err(expected("`)`")),
@@ -106,8 +108,10 @@ impl Parser {
         if self.terms > MAX_TERMS {
             return Err(QueryError::new(column, format!("expected no more than {MAX_TERMS} terms")));
         }
-        if !term.at_request() {
-            self.beyond_request.get_or_insert((column, written));
+        for moment in [Moment::Request, Moment::Response] {
+            if !term.known_at(moment) {
+                self.beyond[moment as usize].get_or_insert((column, written.clone()));
+            }
         }
         Ok(Expr::Term(term))
     }

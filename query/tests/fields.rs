@@ -2,6 +2,7 @@
 
 mod subject;
 use subject::{Sample, parse, sample};
+use weir_query::Moment;
 
 fn check(query: &str, fits: bool) {
     assert_eq!(parse(query).matches(&sample()), fits, "{query}");
@@ -153,4 +154,21 @@ fn a_match_may_only_ask_about_the_request() {
         assert_eq!(error.column(), column, "{error}");
         assert!(error.message().contains(&format!("`{field}`")), "{error}");
     }
+}
+
+#[test]
+fn a_breakpoint_at_the_response_may_ask_about_its_head() {
+    for fits in ["status:5xx host:a", "type:json or response.header.a:b", "header.a:b -is:h2"] {
+        parse(fits).answerable(Moment::Response, "a breakpoint").unwrap();
+    }
+    for (query, column, field) in
+        [("status:5xx size:>1kB", 12, "size"), ("body~x", 1, "body"), ("type:json login", 11, "url:*WORD*")]
+    {
+        let error = parse(query).answerable(Moment::Response, "a breakpoint").unwrap_err();
+        assert_eq!(error.column(), column, "{error}");
+        assert!(error.message().contains(&format!("`{field}`")), "{error}");
+    }
+    let error = parse("status:404").answerable(Moment::Request, "a breakpoint at the request").unwrap_err();
+    let expect = "`status` is not known when the request arrives: a breakpoint at the request takes host";
+    assert!(error.message().starts_with(expect), "{error}");
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -60,6 +60,16 @@ pub struct BodyStream {
     lingers: bool,
     /// what is queued goes when the hook goes on that waits at the end
     withheld: bool,
+    /// read ahead of its time, for somebody to see
+    held: Held,
+    /// it is not what its sender sent
+    replaced: bool,
+}
+
+#[derive(Default)]
+struct Held {
+    bytes: Bytes,
+    trailers: Option<HeaderMap>,
 }
 
 impl BodyStream {
@@ -79,6 +89,8 @@ impl BodyStream {
             gate: None,
             lingers: false,
             withheld: false,
+            held: Held::default(),
+            replaced: false,
         }
     }
 
@@ -102,7 +114,7 @@ impl BodyStream {
     pub(super) fn head_is_open(&mut self, run: &Run) {
         if !run.sees_body(self.direction) {
             self.filtered = false;
-            self.done = self.source.is_end_stream();
+            self.done = self.is_sender_at_end();
             return;
         }
         if !self.filtered {
@@ -119,6 +131,76 @@ impl BodyStream {
     /// Nothing is read of the sender before the gate opens.
     pub(super) fn behind(&mut self, gate: Gate) {
         self.gate = Some(gate);
+    }
+
+    /// Reads up to `most` bytes before their time. True: that is all of it. What was read goes on as it would have, whether
+    /// this comes to its end or is dropped.
+    pub(super) async fn hold(&mut self, most: usize) -> Result<bool, Broken> {
+        while !self.done && !self.is_sender_over() {
+            if self.held.bytes.len() >= most {
+                return Ok(false);
+            }
+            let Some(frame) = std::future::poll_fn(|cx| self.poll_sender(cx)).await? else {
+                self.ended_before_its_time();
+                break;
+            };
+            match frame.into_data() {
+                // one piece, however small those were in which it came
+                Ok(chunk) if self.held.bytes.is_empty() => self.held.bytes = chunk,
+                Ok(chunk) => {
+                    let held = std::mem::take(&mut self.held.bytes);
+                    let mut whole = held.try_into_mut().unwrap_or_else(|held| BytesMut::from(&held[..]));
+                    whole.extend_from_slice(&chunk);
+                    self.held.bytes = whole.freeze();
+                }
+                Err(frame) => self.held.trailers = frame.into_trailers().ok(),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Nothing more comes of what is read ahead: what there is of it goes on from memory.
+    fn ended_before_its_time(&mut self) {
+        self.source = Source::Local(None);
+        if self.is_sender_at_end() {
+            (self.ended, self.done) = (true, true);
+        }
+    }
+
+    fn is_sender_over(&self) -> bool {
+        self.held.trailers.is_some() || self.source.is_end_stream()
+    }
+
+    /// Its sender was not asked for a while, so it cannot be blamed for the time.
+    pub(super) fn goes_on(&mut self) {
+        self.idle.moved();
+    }
+
+    pub(super) fn held(&self) -> Bytes {
+        self.held.bytes.clone()
+    }
+
+    pub(super) fn has_held(&self) -> bool {
+        !self.held.bytes.is_empty() || self.held.trailers.is_some()
+    }
+
+    /// Another body goes in its place, and nothing more of the sender's is wanted.
+    pub(super) fn replace(&mut self, source: Source) {
+        let before = std::mem::replace(&mut self.source, source);
+        if self.lingers && !before.is_end_stream() {
+            linger::discard(before);
+        }
+        (self.held, self.rest) = (Held::default(), Bytes::new());
+        self.remaining = self.source.len();
+        self.ended = self.source.is_end_stream();
+        (self.done, self.replaced) = (self.ended, true);
+        self.live.record(|ledger| ledger.may_change(self.direction));
+    }
+
+    /// Nothing of it is to go, whatever the sender has.
+    pub(super) fn drop_content(&mut self) {
+        (self.source, self.held, self.rest) = (Source::Local(None), Held::default(), Bytes::new());
+        (self.remaining, self.ended, self.done) = (Some(0), true, true);
     }
 
     /// Bytes to go, where that is known.
@@ -164,8 +246,23 @@ impl BodyStream {
         self.live.with_run(|run| ask(run, self.direction)).expect("a body passes filters only where there is a run")
     }
 
-    /// The next frame of the sender, counted and captured.
+    /// The next frame: one that was held, or the sender's.
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, Broken>> {
+        if !self.held.bytes.is_empty() {
+            return Poll::Ready(Ok(Some(Frame::data(std::mem::take(&mut self.held.bytes)))));
+        }
+        if let Some(trailers) = self.held.trailers.take() {
+            return Poll::Ready(Ok(Some(Frame::trailers(trailers))));
+        }
+        self.poll_sender(cx)
+    }
+
+    fn is_sender_at_end(&self) -> bool {
+        self.held.bytes.is_empty() && self.held.trailers.is_none() && self.source.is_end_stream()
+    }
+
+    /// The next frame of the sender, counted and captured.
+    fn poll_sender(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, Broken>> {
         if let Some(gate) = &mut self.gate {
             if !ready!(gate.poll_open(cx)) {
                 return Poll::Ready(Err(Broken::Stopped));
@@ -184,6 +281,7 @@ impl BodyStream {
         match frame {
             None => Poll::Ready(Ok(None)),
             Some(Err(broken)) => Poll::Ready(Err(self.breaks(broken))),
+            Some(Ok(frame)) if self.replaced => Poll::Ready(Ok(Some(frame))),
             Some(Ok(frame)) => {
                 self.live.record(|ledger| match (frame.data_ref(), frame.trailers_ref()) {
                     (Some(chunk), _) => ledger.received(self.direction, chunk),
@@ -281,7 +379,7 @@ impl BodyStream {
 
     /// The sender has nothing more, and no hook waits with what it sent before.
     fn is_source_at_end(&self) -> bool {
-        self.source.is_end_stream() && !self.with_run(|run, direction| run.is_waiting(direction))
+        self.is_sender_at_end() && !self.with_run(|run, direction| run.is_waiting(direction))
     }
 
     /// While a hook waits the sender is not asked, so that it cannot be blamed for the time.
@@ -307,9 +405,15 @@ impl BodyStream {
         let frame = ready!(self.poll_source(cx)).transpose();
         let last = match &frame {
             None => true,
-            Some(Ok(frame)) => frame.is_trailers() || self.source.is_end_stream(),
+            Some(Ok(frame)) => frame.is_trailers() || self.is_sender_at_end(),
             Some(Err(_)) => false,
         };
+        if self.replaced
+            && let Some(Ok(frame)) = &frame
+            && let Some(chunk) = frame.data_ref()
+        {
+            self.live.record(|ledger| ledger.sent(self.direction, chunk));
+        }
         if last {
             self.finished();
         }
@@ -340,6 +444,19 @@ fn trailers(run: &Run, direction: Direction) -> Option<&HeaderMap> {
     }
 }
 
+/// A size with what stands before it.
+fn longer(mut hint: SizeHint, by: u64) -> SizeHint {
+    if by != 0 {
+        let (lower, upper) = (hint.lower() + by, hint.upper().map(|upper| upper + by));
+        // the upper bound first: the lower may not pass it
+        if let Some(upper) = upper {
+            hint.set_upper(upper);
+        }
+        hint.set_lower(lower);
+    }
+    hint
+}
+
 impl Body for BodyStream {
     type Data = Bytes;
     type Error = BodyError;
@@ -365,7 +482,7 @@ impl Body for BodyStream {
 
     fn size_hint(&self) -> SizeHint {
         match (self.filtered, self.remaining) {
-            (false, _) => self.source.size_hint(),
+            (false, _) => longer(self.source.size_hint(), self.held.bytes.len() as u64),
             (true, Some(bytes)) => SizeHint::with_exact(bytes),
             (true, None) => SizeHint::default(),
         }

@@ -45,13 +45,13 @@ impl Ledger {
         &mut self.recording
     }
 
-    /// The head as it goes up, where a filter changed it.
-    pub(super) fn filtered_request(&mut self, head: &request::Parts) {
+    /// The head as it goes up, where a filter or a person changed it.
+    pub(super) fn changed_request(&mut self, head: &request::Parts) {
         self.bodies[Direction::Request as usize].both_heads = true;
         self.recording.request_head(Side::Filtered, head);
     }
 
-    /// The head as the client gets it, and as it was where a filter changed it.
+    /// The head as the client gets it, and as it was where a filter or a person changed it.
     pub(super) fn response(&mut self, head: &response::Parts, original: Option<&response::Parts>) {
         self.responded = true;
         self.recording.response_head(Side::Filtered, head);
@@ -150,10 +150,17 @@ impl Ledger {
         let passed = &self.bodies[Direction::Request as usize];
         let (received, trailers) = (&passed.received, passed.received_trailers.as_ref());
         write_request(&mut self.recording, Side::Original, received, trailers);
-        let Some(run) = run else { return };
-        let (sent, sent_trailers) = (passed.sent.as_ref(), run.exchange().request_trailers.as_ref());
+        let sent = passed.sent.as_ref();
+        // where nothing but the sender's own goes on, so do its trailers; what takes the place of it has those of filters
+        let sent_trailers = match run {
+            Some(run) => run.exchange().request_trailers.as_ref(),
+            None => trailers.filter(|_| sent.is_none()),
+        };
         let changed = sent.is_some_and(|sent| !sent.is_like(received)) || (sent.is_some() && sent_trailers != trailers);
-        if changed && !passed.both_heads {
+        if changed
+            && !passed.both_heads
+            && let Some(run) = run
+        {
             self.recording.request_head(Side::Filtered, &run.exchange().request);
         }
         if changed || passed.both_heads {
@@ -164,14 +171,14 @@ impl Ledger {
     fn response_body(&mut self, run: Option<&Run>) {
         let passed = &self.bodies[Direction::Response as usize];
         let (received, trailers) = (&passed.received, passed.received_trailers.as_ref());
-        let Some(run) = run else { return write_response(&mut self.recording, Side::Filtered, received, trailers) };
         let sent = passed.sent.as_ref();
-        let sent_trailers = if sent.is_some() { run.exchange().response_trailers.as_ref() } else { trailers };
+        let of_filters = run.and_then(|run| run.exchange().response_trailers.as_ref());
+        let sent_trailers = if sent.is_some() { of_filters } else { trailers };
         write_response(&mut self.recording, Side::Filtered, sent.unwrap_or(received), sent_trailers);
         let changed = sent.is_some_and(|sent| !sent.is_like(received)) || sent_trailers != trailers;
         if changed
             && !passed.both_heads
-            && let Some(head) = &run.exchange().response
+            && let Some(head) = run.and_then(|run| run.exchange().response.as_ref())
         {
             self.recording.response_head(Side::Original, head);
         }

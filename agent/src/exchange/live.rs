@@ -20,6 +20,7 @@ use weir_host::{Answer, CallOutcome, Connection, Direction, DoneReason, LocalRes
 use super::calls;
 use super::expect::Leave;
 use super::ledger::Ledger;
+use super::pause::Asked;
 use super::problem::{Blame, Problem};
 use crate::record::{Messages, Outcome, Side};
 use crate::stats::Way;
@@ -60,6 +61,10 @@ pub(super) struct Live {
     waits: RefCell<Waits>,
     /// where the request went, and when the response's head was there
     answered: Cell<Option<(SocketAddr, Duration)>>,
+    /// where a breakpoint may pause the response
+    asked: RefCell<Option<Box<Asked>>>,
+    /// a person changed the request's head
+    edited: Cell<bool>,
 }
 
 /// What filters wait for.
@@ -102,6 +107,8 @@ impl Live {
             leave: RefCell::new(None),
             waits: RefCell::default(),
             answered: Cell::new(None),
+            asked: RefCell::new(None),
+            edited: Cell::new(false),
         })
     }
 
@@ -109,6 +116,25 @@ impl Live {
     pub(super) fn answered(&self, by: SocketAddr) {
         self.answered.set(Some((by, self.began.elapsed())));
         self.record(|ledger| ledger.recording().upstream(by));
+    }
+
+    /// A breakpoint may ask about the response.
+    pub(super) fn asks(&self, asked: Asked) {
+        self.asked.replace(Some(Box::new(asked)));
+    }
+
+    /// What it asks about, once.
+    pub(super) fn asked(&self) -> Option<Asked> {
+        self.asked.take().map(|asked| *asked)
+    }
+
+    /// A person changed the request.
+    pub(super) fn mark_edited(&self) {
+        self.edited.set(true);
+    }
+
+    pub(super) fn was_edited(&self) -> bool {
+        self.edited.get()
     }
 
     /// Filters meet this exchange.

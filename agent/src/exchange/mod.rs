@@ -13,6 +13,7 @@ mod ledger;
 mod linger;
 mod live;
 mod messages;
+mod pause;
 mod problem;
 mod reply;
 mod request;

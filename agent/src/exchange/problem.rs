@@ -104,6 +104,20 @@ impl Problem {
             .detail(detail)
     }
 
+    /// A person does not let the exchange go on.
+    pub fn blocked() -> Self {
+        let (status, blame) = (StatusCode::FORBIDDEN, Blame::Agent);
+        Problem::new("blocked", status, blame, "http_request_denied", "The exchange was blocked")
+            .detail("somebody who watches this traffic blocked the exchange")
+    }
+
+    /// An exchange waited at a breakpoint, and nobody let it go on.
+    pub fn undecided() -> Self {
+        let (status, blame) = (StatusCode::GATEWAY_TIMEOUT, Blame::Agent);
+        Problem::new("breakpoint", status, blame, "http_request_denied", "Nobody let the exchange go on")
+            .detail("the exchange waited at a breakpoint, and nobody decided in time")
+    }
+
     /// A filter sent the exchange where nothing can be.
     pub fn redirected(error: &TargetError) -> Self {
         let (status, blame) = (StatusCode::INTERNAL_SERVER_ERROR, Blame::Filter);

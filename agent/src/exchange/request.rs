@@ -12,11 +12,12 @@ use super::body::BodyStream;
 use super::expect::Gate;
 use super::hop_by_hop::{Asked, add_via, connection_options, is_final_recipient, strip_request};
 use super::live::{Live, Stop};
+use super::pause;
 use super::problem::Problem;
 use super::reply::final_recipient;
 use super::response::set_length;
 use super::websocket;
-use crate::target::Target;
+use crate::target::{Target, TargetError};
 use crate::upstream::Outgoing;
 
 /// Takes a request through the filters. It comes out ready for [`crate::upstream::Upstreams::send`].
@@ -33,11 +34,21 @@ pub(super) async fn prepare(
         return Err(Stop::Reply(final_recipient(&head)));
     }
     let mut was_held = false;
-    if let Some(run) = enter(live, connection, &mut head) {
-        (head, was_held) = through_filters(live, run, target, &mut body).await?;
-        if asked.upgrade {
-            websocket::offer_no_extension(live, &mut head.headers);
+    if worker.shared.interception.is_armed() {
+        // apart, so that exchanges that meet no breakpoint are no larger for it
+        was_held = Box::pin(pause::at_request(live, connection, target, &mut head, &mut body)).await?;
+    }
+    match enter(live, connection, &mut head) {
+        Some(run) => {
+            let held;
+            (head, held) = through_filters(live, run, target, &mut body).await?;
+            was_held |= held;
+            if asked.upgrade {
+                websocket::offer_no_extension(live, &mut head.headers);
+            }
         }
+        None if live.was_edited() => live.record(|ledger| ledger.changed_request(&head)),
+        None => {}
     }
     Ok(outgoing(live, head, body, asked, was_held))
 }
@@ -83,8 +94,8 @@ async fn through_filters(
     }
     let head = live.with_run(|run| {
         let exchange = run.exchange();
-        if exchange.original_method.is_some() {
-            live.record(|ledger| ledger.filtered_request(&exchange.request));
+        if exchange.original_method.is_some() || live.was_edited() {
+            live.record(|ledger| ledger.changed_request(&exchange.request));
         }
         // filters may still read the request in later hooks, so theirs stays
         let mut head = exchange.request.clone();
@@ -97,7 +108,7 @@ async fn through_filters(
         (head, placeholders)
     });
     let (mut head, placeholders) = head.ok_or_else(|| Problem::agent("the filters of this exchange are gone"))?;
-    redirect(target, &before, &head.uri)?;
+    redirect(target, &before, &head.uri).map_err(|error| Problem::redirected(&error))?;
     // the record has what filters see
     let secrets = &live.worker.shared.secrets;
     secrets.fill(&mut head.headers, &placeholders, &head.uri, target).map_err(|misuse| Problem::misused(&misuse))?;
@@ -105,12 +116,12 @@ async fn through_filters(
 }
 
 /// Where it goes now. Whether it may is judged when it is dialled, as for any other target.
-fn redirect(target: &mut Target, before: &Uri, after: &Uri) -> Result<(), Problem> {
-    let redirected = Target::from_uri(after).map_err(|error| Problem::redirected(&error))?;
+pub(super) fn redirect(target: &mut Target, before: &Uri, after: &Uri) -> Result<(), TargetError> {
+    let redirected = Target::from_uri(after)?;
     if after.authority() != before.authority() {
         *target = redirected;
     } else if after.scheme() != before.scheme() {
-        // inside a tunnel `Host` does not say where it goes, and a filter that turns to TLS does not make it so
+        // inside a tunnel `Host` does not say where it goes, and turning to TLS does not make it so
         let port = if after.port_u16().is_some() { target.port } else { redirected.port };
         *target = Target::new(redirected.scheme, target.host.clone(), port);
     }

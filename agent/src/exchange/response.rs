@@ -18,6 +18,7 @@ use super::body::BodyStream;
 use super::hop_by_hop::{add_via, strip_response};
 use super::ledger::Ledger;
 use super::live::{Live, Stop};
+use super::pause;
 use super::problem::Problem;
 use super::reply::{into_response, render};
 use super::source::Source;
@@ -121,17 +122,22 @@ fn unfiltered(live: &Live, mut response: LocalResponse) -> Response<ReplyBody> {
 async fn through_filters(
     live: &Rc<Live>,
     mut head: response::Parts,
-    mut source: Source,
+    source: Source,
     received: Option<Version>,
 ) -> Result<Response<ReplyBody>, Stop> {
+    let mut body = BodyStream::new(live, Direction::Response, source, live.worker.shared.config.upstream.body_idle);
+    let mut edited = None;
+    let is_final = received.is_some() && head.status != StatusCode::SWITCHING_PROTOCOLS;
+    if is_final && live.worker.shared.interception.is_armed() {
+        edited = Box::pin(pause::at_response(live, &mut head, &mut body)).await?;
+    }
     let no_content = has_no_content(&live.method, head.status);
     if no_content && received.is_none() && live.method == Method::HEAD {
-        head.headers.entry(CONTENT_LENGTH).or_insert(HeaderValue::from(source.len().unwrap_or_default()));
+        head.headers.entry(CONTENT_LENGTH).or_insert(HeaderValue::from(body.len().unwrap_or_default()));
     }
     if no_content {
-        source = Source::Local(None);
+        body.drop_content();
     }
-    let mut body = BodyStream::new(live, Direction::Response, source, live.worker.shared.config.upstream.body_idle);
     let mut original = None;
     if live.has_run() {
         let may_stream = received.is_some() && !no_content;
@@ -142,7 +148,7 @@ async fn through_filters(
         add_via(&mut head.headers, &live.worker.shared.via, received);
     }
     live.record(|ledger| {
-        ledger.response(&head, original.as_deref());
+        ledger.response(&head, edited.or(original).as_deref());
         ledger.recording().first_byte();
     });
     if body.is_done() {

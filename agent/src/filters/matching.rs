@@ -4,13 +4,17 @@
 //! client writes each of them as it likes, so none of them alone may keep a filter away: the query is asked once for
 //! each, and one yes is enough. `-host:x` then keeps a filter away only where all three name x.
 
-use http::{Version, header::HOST, request};
+use http::{
+    Version,
+    header::{CONTENT_TYPE, HOST},
+    request, response,
+};
 use weir_host::{Connection, Tunnel};
-use weir_query::{Expr, Is, Query, QueryError, Side, Subject, Term, Text};
+use weir_query::{Expr, Is, Moment, Number, Query, QueryError, Side, Subject, Term, Text};
 
 /// A `match` that can be answered when the request head is there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Matcher {
+pub(crate) struct Matcher {
     query: Query,
     asks_host: bool,
     /// it asks for what only a request has
@@ -25,9 +29,23 @@ impl Matcher {
     pub(super) fn parse(text: &str) -> Result<Self, QueryError> {
         let query = Query::parse(text)?;
         query.request_only()?;
+        Ok(Self::of(query))
+    }
+
+    /// Reads the query of a breakpoint that pauses at that moment. `who` is what it is called in an error.
+    ///
+    /// # Errors
+    /// It is no query, or asks for what is not known then.
+    pub(crate) fn of_breakpoint(text: &str, moment: Moment, who: &str) -> Result<Self, QueryError> {
+        let query = Query::parse(text)?;
+        query.answerable(moment, who)?;
+        Ok(Self::of(query))
+    }
+
+    fn of(query: Query) -> Self {
         let asks_host = query.expr().is_some_and(asks_host);
         let asks_request = query.expr().is_some_and(asks_request);
-        Ok(Self { query, asks_host, asks_request })
+        Self { query, asks_host, asks_request }
     }
 
     /// It asks nothing.
@@ -36,9 +54,28 @@ impl Matcher {
     }
 
     /// Does the filter meet this exchange? The request is as the client sent it, its URI in absolute form.
-    pub(super) fn fits(&self, request: &request::Parts, connection: &Connection) -> bool {
+    pub(crate) fn fits(&self, request: &request::Parts, connection: &Connection) -> bool {
+        self.fits_heads(request, None, connection)
+    }
+
+    /// Does the exchange fit, now that there is a response?
+    pub(crate) fn fits_response(
+        &self,
+        request: &request::Parts,
+        response: &response::Parts,
+        connection: &Connection,
+    ) -> bool {
+        self.fits_heads(request, Some(response), connection)
+    }
+
+    fn fits_heads(
+        &self,
+        request: &request::Parts,
+        response: Option<&response::Parts>,
+        connection: &Connection,
+    ) -> bool {
         let named = request.uri.authority().map(|authority| authority.as_str());
-        let fits = |authority: Option<&str>| self.query.matches(&Head { request, connection, authority });
+        let fits = |authority: Option<&str>| self.query.matches(&Head { request, response, connection, authority });
         if fits(named) {
             return true;
         }
@@ -102,6 +139,8 @@ fn asks_host(expr: &Expr) -> bool {
 
 struct Head<'a> {
     request: &'a request::Parts,
+    /// from when it is there
+    response: Option<&'a response::Parts>,
     connection: &'a Connection,
     /// one of the places where the host is named, with or without a port
     authority: Option<&'a str>,
@@ -113,7 +152,16 @@ fn host(authority: &str) -> &str {
     authority[end..].find(':').map_or(authority, |colon| &authority[..end + colon])
 }
 
+/// A field's value as text, one character for each byte.
+fn latin1(value: &[u8]) -> String {
+    value.iter().map(|&byte| char::from(byte)).collect()
+}
+
 impl Head<'_> {
+    fn response_values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        self.response.into_iter().flat_map(move |head| head.headers.get_all(name)).map(|value| value.as_bytes())
+    }
+
     fn url(&self) -> String {
         let uri = &self.request.uri;
         let path = uri.path_and_query().map_or("", |path| path.as_str());
@@ -133,11 +181,15 @@ impl Subject for Head<'_> {
             Text::User => self.connection.user.as_deref().is_some_and(fits),
             Text::Client => fits(&self.connection.client_address.to_string()),
             Text::Entry => fits(self.connection.entry.as_str()),
-            Text::Agent | Text::Type | Text::Error | Text::Outcome | Text::Id => false,
+            Text::Type => self.response_values(CONTENT_TYPE.as_str()).next().is_some_and(|kind| fits(&latin1(kind))),
+            Text::Agent | Text::Error | Text::Outcome | Text::Id => false,
         }
     }
 
     fn any_header(&self, side: Side, name: &str, fits: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        if side.has_response() && self.response_values(name).any(&mut *fits) {
+            return true;
+        }
         if !side.has_request() {
             return false;
         }
@@ -146,6 +198,10 @@ impl Subject for Head<'_> {
             return self.authority.is_some_and(|authority| fits(authority.as_bytes()));
         }
         self.request.headers.get_all(name).iter().any(|value| fits(value.as_bytes()))
+    }
+
+    fn number(&self, field: Number) -> Option<u64> {
+        self.response.filter(|_| field == Number::Status).map(|head| u64::from(head.status.as_u16()))
     }
 
     fn is(&self, what: Is) -> bool {

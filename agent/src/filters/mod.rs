@@ -11,5 +11,6 @@ mod warm;
 pub use active::{Active, Clash, Snapshot, Source};
 pub use folder::{FileError, Folder};
 pub use log::FilterLog;
+pub(crate) use matching::Matcher;
 pub use swap::{SwapError, remove, swap};
 pub use warm::{Order, Orders, serve_orders};

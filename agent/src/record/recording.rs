@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Version, header::PROXY_AUTHORIZATION, request, response};
 use uuid::Uuid;
 use weir_host::{Connection, Receipt, Tag, TagValue};
-use weir_proto::v1::Outcome;
+use weir_proto::v1::{Intervention, Outcome};
 
 use super::{Messages, recorder::WorkerInner, wire};
 
@@ -173,6 +173,20 @@ impl Recording {
                     TagValue::Number(number) => wire::double(out, 3, *number),
                     TagValue::Flag(flag) => wire::flag(out, 4, *flag),
                 }
+            });
+        });
+    }
+
+    /// What a person did to it.
+    pub fn intervention(&mut self, how: &Intervention) {
+        self.write(|out| {
+            wire::message(out, 20, |out| {
+                wire::number(out, 1, u64::from(how.at_response));
+                wire::bytes(out, 2, how.decision.as_bytes());
+                wire::bytes(out, 3, how.by.as_bytes());
+                how.changed.iter().for_each(|changed| wire::bytes(out, 4, changed.as_bytes()));
+                wire::number(out, 5, how.waited_us);
+                wire::number(out, 6, u64::from(how.failed));
             });
         });
     }

@@ -8,6 +8,7 @@ mod agent;
 mod guest;
 
 mod bodies;
+mod breakpoints;
 mod failures;
 mod filters;
 mod heads;

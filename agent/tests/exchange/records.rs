@@ -12,7 +12,7 @@ use crate::agent::Setup;
 use crate::guest::{Guest, TRANSFORM, Wants};
 
 /// The only record there is, once there is one.
-async fn record(setup: &Setup) -> anyhow::Result<Exchange> {
+pub(crate) async fn record(setup: &Setup) -> anyhow::Result<Exchange> {
     let stats = &setup.agent.shared.stats;
     let over = async || Ok((stats.exchanges_active() == 0 && stats.exchanges_total() > 0).then_some(()));
     eventually(PATIENCE, "the end of the exchange", over).await?;
@@ -21,7 +21,7 @@ async fn record(setup: &Setup) -> anyhow::Result<Exchange> {
     Ok(batch.exchanges.remove(0))
 }
 
-fn field<'f>(fields: &'f [Field], name: &str) -> Option<&'f str> {
+pub(crate) fn field<'f>(fields: &'f [Field], name: &str) -> Option<&'f str> {
     let found = fields.iter().find(|field| field.name == name)?;
     std::str::from_utf8(&found.value).ok()
 }

@@ -211,6 +211,7 @@ impl Service {
                 Ok(())
             }
             Some(agent_message::Message::Hello(_)) => Err(Status::invalid_argument("hello was said before")),
+            Some(agent_message::Message::Paused(_) | agent_message::Message::PauseEnded(_)) => Ok(()),
             // A message of a later version.
             None => Ok(()),
         }

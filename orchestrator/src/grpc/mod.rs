@@ -81,7 +81,7 @@ fn unavailable(error: &StoreError) -> Status {
 }
 
 /// Text of an agent that is kept or logged, within bounds and on one line.
-fn bounded(text: &str, most: usize) -> String {
+pub(crate) fn bounded(text: &str, most: usize) -> String {
     let text = &text[..text.floor_char_boundary(most)];
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

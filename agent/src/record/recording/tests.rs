@@ -100,6 +100,14 @@ proptest! {
             name: &name, version, digest: Digest::of(b""), verdict: Verdict::Failed, error: Some(&failure), changed,
         };
         let outcome = Outcome::try_from(outcome).unwrap();
+        let intervention = v1::Intervention {
+            at_response: changed,
+            decision: "modify".to_owned(),
+            by: "user:ann".to_owned(),
+            changed: vec!["url".to_owned(), "body".to_owned()],
+            waited_us: version,
+            failed: intercepted,
+        };
 
         let name_of_filter = name.clone();
         let exchanges = written(|mut recording| {
@@ -122,6 +130,7 @@ proptest! {
             ] {
                 recording.tag(&Tag { filter: name_of_filter.clone(), name: name.to_owned(), value });
             }
+            recording.intervention(&intervention);
             recording.finish(outcome, Some(&error));
         });
 
@@ -184,6 +193,7 @@ proptest! {
                 v1::Tag { name: "block.flag".into(), value: Some(v1::tag::Value::Flag(changed)) },
             ],
             error,
+            interventions: vec![intervention],
         };
         prop_assert_eq!(got, &expected);
     }

@@ -1,0 +1,224 @@
+//! What pauses now, and what the orchestrator has yet to hear of it. Enters: messages that pause, decisions; leaves: each
+//! decision to its exchange, once, and the news. Must not know queries.
+//!
+//! Only what pauses takes the lock, and it is never held across a wait.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+use uuid::Uuid;
+use weir_proto::v1::{self, agent_message::Message as News};
+
+use super::edit::{self, Verdict};
+
+/// Pauses at a time, over all breakpoints, and ends of pauses that were not told yet.
+const MOST_PAUSED: usize = 256;
+/// Memory for them.
+const MOST_BYTES: usize = 64 << 20;
+/// Of a path, in a list, which has to fit into a message.
+const LONGEST_PATH: usize = 2 << 10;
+/// Of other texts there.
+const LONGEST_TEXT: usize = 256;
+/// For what is not the body.
+const HEADS: usize = 64 << 10;
+
+/// Why a decision is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    #[error("nothing of this id pauses: somebody decided, or it ended by itself")]
+    Gone,
+    #[error("{0}")]
+    Invalid(String),
+}
+
+#[derive(Default)]
+pub(super) struct Table {
+    inner: Mutex<Inner>,
+    news: Notify,
+}
+
+#[derive(Default)]
+struct Inner {
+    paused: BTreeMap<Uuid, Entry>,
+    /// of pauses that were told
+    ended: Vec<v1::PauseEnded>,
+    reserved: usize,
+    /// places that were taken and not given back
+    places: usize,
+}
+
+struct Entry {
+    shown: v1::Paused,
+    body: Bytes,
+    has_content: bool,
+    since: Instant,
+    ends: Instant,
+    decide: oneshot::Sender<Decided>,
+    is_told: bool,
+}
+
+/// A decision, and what the record says of it.
+pub struct Decided {
+    pub verdict: Verdict,
+    pub how: v1::Intervention,
+}
+
+/// What is to be shown.
+pub(super) struct Show {
+    pub(super) paused: v1::Paused,
+    pub(super) body: Bytes,
+    pub(super) has_content: bool,
+    pub(super) ends: Instant,
+}
+
+impl Table {
+    pub(super) fn reserve(&self, body: usize) -> bool {
+        let mut inner = self.inner.lock();
+        let has_room = inner.places + inner.ended.len() < MOST_PAUSED && inner.reserved + body + HEADS <= MOST_BYTES;
+        if has_room {
+            inner.places += 1;
+            inner.reserved += body + HEADS;
+        }
+        has_room
+    }
+
+    pub(super) fn give_back(&self, body: usize) {
+        let mut inner = self.inner.lock();
+        inner.places -= 1;
+        inner.reserved -= body + HEADS;
+    }
+
+    pub(super) fn show(&self, id: Uuid, show: Show) -> oneshot::Receiver<Decided> {
+        let (decide, decided) = oneshot::channel();
+        let Show { mut paused, body, has_content, ends } = show;
+        paused.id = Bytes::copy_from_slice(id.as_bytes());
+        paused.since_us = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, micros);
+        let entry = Entry { shown: paused, body, has_content, since: Instant::now(), ends, decide, is_told: false };
+        self.inner.lock().paused.insert(id, entry);
+        self.news.notify_one();
+        decided
+    }
+
+    pub(super) fn decide(&self, decide: v1::Decide) -> Result<v1::Decided, Refused> {
+        let id = Uuid::from_slice(&decide.id).map_err(|_| Refused::Gone)?;
+        let mut inner = self.inner.lock();
+        let entry = inner.paused.get(&id).ok_or(Refused::Gone)?;
+        let (verdict, how) = edit::verdict(decide, &entry.shown, entry.has_content).map_err(Refused::Invalid)?;
+        let entry = inner.paused.remove(&id).ok_or(Refused::Gone)?;
+        let how = v1::Intervention { waited_us: micros(entry.since.elapsed()), ..how };
+        let told = entry.told();
+        // its exchange may end at this very moment
+        let sent = entry.decide.send(Decided { verdict, how: how.clone() });
+        if entry.is_told {
+            inner.ended.push(v1::PauseEnded { paused: Some(told.clone()), how: Some(how.clone()) });
+        }
+        drop(inner);
+        self.news.notify_one();
+        sent.map(|()| v1::Decided { paused: Some(told), how: Some(how) }).map_err(|_| Refused::Gone)
+    }
+
+    /// Ends a pause that nobody decided; none if somebody did.
+    pub(super) fn end(&self, id: Uuid, why: &str, failed: bool) -> Option<v1::Intervention> {
+        let mut inner = self.inner.lock();
+        let entry = inner.paused.remove(&id)?;
+        let how = v1::Intervention {
+            at_response: entry.shown.at_response,
+            decision: why.to_owned(),
+            waited_us: micros(entry.since.elapsed()),
+            failed,
+            ..v1::Intervention::default()
+        };
+        if entry.is_told {
+            inner.ended.push(v1::PauseEnded { paused: Some(entry.told()), how: Some(how.clone()) });
+        }
+        drop(inner);
+        self.news.notify_one();
+        Some(how)
+    }
+
+    pub(super) fn read(&self, id: Uuid) -> Option<v1::Held> {
+        let inner = self.inner.lock();
+        let entry = inner.paused.get(&id)?;
+        let paused = v1::Paused { ends_in_ms: entry.left(), ..entry.shown.clone() };
+        Some(v1::Held { paused: Some(paused), body: entry.body.clone() })
+    }
+
+    pub(super) fn list(&self) -> Vec<v1::Paused> {
+        self.inner.lock().paused.values().map(Entry::told).collect()
+    }
+
+    pub(super) async fn has_news(&self) {
+        self.news.notified().await;
+    }
+
+    pub(super) fn news(&self) -> Vec<News> {
+        let mut inner = self.inner.lock();
+        let mut news: Vec<News> = Vec::new();
+        for entry in inner.paused.values_mut().filter(|entry| !entry.is_told) {
+            entry.is_told = true;
+            news.push(News::Paused(entry.told()));
+        }
+        news.extend(inner.ended.drain(..).map(News::PauseEnded));
+        news
+    }
+
+    pub(super) fn forget_told(&self) {
+        let mut inner = self.inner.lock();
+        inner.ended.clear();
+        inner.paused.values_mut().for_each(|entry| entry.is_told = false);
+        drop(inner);
+        self.news.notify_one();
+    }
+}
+
+impl Entry {
+    /// In few words, since there may be many.
+    fn told(&self) -> v1::Paused {
+        let shown = &self.shown;
+        let request = shown.request.as_ref().map(|request| v1::Request {
+            method: cut(&request.method, LONGEST_TEXT),
+            scheme: request.scheme.clone(),
+            authority: cut(&request.authority, LONGEST_TEXT),
+            path: cut(&request.path, LONGEST_PATH),
+            version: request.version.clone(),
+            ..v1::Request::default()
+        });
+        let status = shown.response.as_ref().map(|response| response.status);
+        let response = status.map(|status| v1::Response { status, ..v1::Response::default() });
+        v1::Paused {
+            id: shown.id.clone(),
+            breakpoint: shown.breakpoint.clone(),
+            exchange: shown.exchange.clone(),
+            at_response: shown.at_response,
+            connection: shown.connection.as_ref().map(|connection| v1::Connection {
+                client_address: connection.client_address.clone(),
+                user: cut(&connection.user, LONGEST_TEXT),
+                ..v1::Connection::default()
+            }),
+            request,
+            response,
+            body_held: shown.body_held,
+            body_is_whole: shown.body_is_whole,
+            since_us: shown.since_us,
+            ends_in_ms: self.left(),
+        }
+    }
+
+    /// Milliseconds until it ends by itself.
+    fn left(&self) -> u32 {
+        let left = self.ends.saturating_duration_since(Instant::now()).as_millis();
+        u32::try_from(left).unwrap_or(u32::MAX)
+    }
+}
+
+fn cut(text: &str, most: usize) -> String {
+    text[..text.floor_char_boundary(most)].to_owned()
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
