@@ -74,6 +74,8 @@ pub enum Is {
     Tls,
     /// The client's TLS ended at the agent.
     Intercepted,
+    /// A person changed it, answered it or stopped it.
+    Edited,
 }
 
 /// Which message of the exchange.
@@ -188,7 +190,7 @@ impl Number {
 }
 
 impl Is {
-    pub(crate) const ALL: [(Self, &str); 8] = [
+    pub(crate) const ALL: [(Self, &str); 9] = [
         (Self::Websocket, "websocket"),
         (Self::Error, "error"),
         (Self::Answered, "answered"),
@@ -197,6 +199,7 @@ impl Is {
         (Self::H2, "h2"),
         (Self::Tls, "tls"),
         (Self::Intercepted, "intercepted"),
+        (Self::Edited, "edited"),
     ];
 
     /// As in a query.

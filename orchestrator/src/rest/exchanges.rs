@@ -84,6 +84,8 @@ pub(super) struct ExchangeDetail {
     original_response: Option<ResponseMessage>,
     upstream_address: Option<String>,
     receipts: Vec<Receipt>,
+    /// What people did to it at breakpoints, in the order they did.
+    interventions: Vec<Intervention>,
     /// What filters said of it, by `FILTER.NAME`: text, number or flag.
     #[schema(value_type = Object)]
     tags: BTreeMap<String, serde_json::Value>,
@@ -131,6 +133,22 @@ struct ResponseMessage {
 struct BodySize {
     size: u64,
     captured: usize,
+}
+
+/// A pause at a breakpoint, and what ended it.
+#[derive(Debug, Serialize, ToSchema)]
+struct Intervention {
+    /// `request` or `response`
+    at: &'static str,
+    /// `continue`, `modify`, `respond`, `redirect`, `kill` or `block`; `timed-out`, `lease-ended` or `shut-down` when nobody decided
+    decision: String,
+    /// Whose decision.
+    by: Option<String>,
+    /// Of `method`, `url`, `headers`, `status` and `body`
+    changed: Vec<String>,
+    waited_us: u64,
+    /// Nobody decided, and the exchange failed for it.
+    failed: bool,
 }
 
 /// What one filter did.
@@ -240,6 +258,7 @@ fn detail(summary: Summary, exchange: v1::Exchange) -> ExchangeDetail {
         original_response: exchange.original_response.map(response),
         upstream_address: some(exchange.upstream_address),
         receipts: exchange.filters.into_iter().map(receipt).collect(),
+        interventions: exchange.interventions.into_iter().map(intervention).collect(),
         tags: exchange.tags.into_iter().map(tag).collect(),
     }
 }
@@ -274,6 +293,17 @@ fn tag(tag: v1::Tag) -> (String, serde_json::Value) {
         None => serde_json::Value::Null,
     };
     (tag.name, value)
+}
+
+fn intervention(how: v1::Intervention) -> Intervention {
+    Intervention {
+        at: if how.at_response { "response" } else { "request" },
+        decision: how.decision,
+        by: some(how.by),
+        changed: how.changed,
+        waited_us: how.waited_us,
+        failed: how.failed,
+    }
 }
 
 fn receipt(receipt: v1::Receipt) -> Receipt {

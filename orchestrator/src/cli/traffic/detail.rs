@@ -23,6 +23,7 @@ pub(super) struct Detail {
     pub(super) original_response: Option<Response>,
     pub(super) upstream_address: Option<String>,
     pub(super) receipts: Vec<Receipt>,
+    pub(super) interventions: Vec<Intervention>,
     pub(super) tags: BTreeMap<String, serde_json::Value>,
 }
 
@@ -75,6 +76,17 @@ pub(super) struct Receipt {
     pub(super) verdict: String,
     pub(super) error: Option<String>,
     pub(super) changed: bool,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct Intervention {
+    pub(super) at: String,
+    pub(super) decision: String,
+    pub(super) by: Option<String>,
+    pub(super) changed: Vec<String>,
+    pub(super) waited_us: u64,
+    pub(super) failed: bool,
 }
 
 /// The first value of a field.

@@ -136,7 +136,7 @@ impl Shown {
         self.request_head(&detail.request);
         self.rest(request, detail.request.trailers.as_ref());
         if let Some(filtered) = &detail.filtered_request {
-            self.heading("changed by filters, sent upstream as");
+            self.heading("changed, sent upstream as");
             self.request_head(filtered);
         }
         if let Some(answer) = &detail.response {
@@ -145,7 +145,7 @@ impl Shown {
             self.rest(response, answer.trailers.as_ref());
         }
         if let Some(original) = &detail.original_response {
-            self.heading("before filters changed it, it came as");
+            self.heading("before it was changed, it came as");
             self.response_head(original);
         }
         self.text.truncate(self.text.trim_end().len());
@@ -185,6 +185,13 @@ impl Shown {
             let error = receipt.error.as_ref().filter(|error| !error.is_empty());
             let error = error.map(|error| format!(": {error}")).unwrap_or_default();
             self.fact("filter", &format!("{} {}: {}{changed}{error}", receipt.name, receipt.version, receipt.verdict));
+        }
+        for how in &detail.interventions {
+            let changed = if how.changed.is_empty() { String::new() } else { format!(" {}", how.changed.join(", ")) };
+            let by = how.by.as_deref().map(|by| format!(" by {by}")).unwrap_or_default();
+            let failed = if how.failed { ", failed" } else { "" };
+            let waited = units::took(how.waited_us);
+            self.fact("paused", &format!("{} for {waited}: {}{changed}{by}{failed}", how.at, how.decision));
         }
         for (name, value) in &detail.tags {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);

@@ -10,7 +10,7 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 use uuid::Uuid;
-use weir_proto::v1::{Body, Connection, Exchange, Field, Receipt, Request, Response, Tag, tag::Value};
+use weir_proto::v1::{Body, Connection, Exchange, Field, Intervention, Receipt, Request, Response, Tag, tag::Value};
 use weir_query::Query;
 
 use super::super::{Joining, Spend, Store, dialect::Dialect, prepare, search::Seen, tests::Place};
@@ -156,6 +156,11 @@ fn exchange() -> impl Strategy<Value = Exchange> {
             )| {
                 Exchange {
                     filtered_request: changed.then(|| request.clone()),
+                    interventions: vec![Intervention {
+                        decision: if first_byte_us == 0 { "continue" } else { "kill" }.to_owned(),
+                        by: if changed { "user:ann" } else { "" }.to_owned(),
+                        ..Intervention::default()
+                    }],
                     id,
                     duration_us,
                     first_byte_us,
@@ -277,6 +282,7 @@ fn term(id: Vec<Uuid>) -> impl Strategy<Value = String> {
                 "is:answered",
                 "is:changed",
                 "is:truncated",
+                "is:edited",
                 "is:h2",
                 "is:tls",
                 "is:intercepted"

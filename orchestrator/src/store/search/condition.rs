@@ -117,7 +117,7 @@ impl Writer {
                 Is::Answered => "(e.outcome = 3)",
                 Is::H2 => "(e.version = 'HTTP/2')",
                 Is::Tls => "(lower(e.scheme) = 'https')",
-                Is::Websocket | Is::Changed | Is::Truncated | Is::Intercepted => "TRUE",
+                Is::Websocket | Is::Changed | Is::Truncated | Is::Intercepted | Is::Edited => "TRUE",
             }),
             // `is_exact` keeps them out.
             Term::Header { .. } | Term::Body(..) | Term::Tag(_) => self.sql("TRUE"),

@@ -153,6 +153,7 @@ impl Subject for Seen<'_> {
                 let versions = exchange.filtered_request.is_some() || exchange.original_response.is_some();
                 versions || record::receipts(exchange).any(|receipt| receipt.changed)
             }
+            Is::Edited => exchange.interventions.iter().any(|how| !how.by.is_empty() && how.decision != "continue"),
             Is::Truncated => {
                 self.bodies().iter().filter_map(|(_, body)| *body).any(|(body, _)| (body.data.len() as u64) < body.size)
             }
