@@ -16,6 +16,7 @@ mod fleet;
 mod grpc;
 mod import;
 mod in_transit;
+mod interception;
 mod open_files;
 mod orchestrator;
 mod others;

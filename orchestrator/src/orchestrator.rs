@@ -7,8 +7,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Limits, access::Passwords, commands::Relay, events::Events, fleet::Fleet, in_transit::InTransit, pki::Pki,
-    seats::Seats, store::Store, telemetry::Telemetry, tokens::TokenHash,
+    Limits, access::Passwords, commands::Relay, events::Events, fleet::Fleet, in_transit::InTransit,
+    interception::Interception, pki::Pki, seats::Seats, store::Store, telemetry::Telemetry, tokens::TokenHash,
 };
 
 /// One server's parts.
@@ -20,6 +20,7 @@ pub(crate) struct Orchestrator {
     pub(crate) events: Events,
     /// Of those who follow.
     pub(crate) seats: Arc<Seats>,
+    pub(crate) interception: Interception,
     pub(crate) pki: Pki,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) limits: Limits,

@@ -30,6 +30,7 @@ use crate::{
     fleet::Fleet,
     grpc,
     in_transit::InTransit,
+    interception::{self, Interception},
     orchestrator::Orchestrator,
     others,
     pki::{Pki, PkiError},
@@ -137,6 +138,7 @@ impl Server {
             relay: Relay::default(),
             events,
             seats: Arc::new(Seats::default()),
+            interception: Interception::default(),
             pki,
             telemetry,
             limits: config.limits,
@@ -172,6 +174,7 @@ impl Server {
             part(&stop, events::carry(Arc::clone(&orchestrator), outbox, stop.clone())),
             part(&stop, others::watch(Arc::clone(&orchestrator), stop.clone())),
             part(&stop, commands::carry(Arc::clone(&orchestrator), stop.clone())),
+            part(&stop, interception::keep(Arc::clone(&orchestrator), stop.clone())),
             part(&stop, others::presence(Arc::clone(&orchestrator), stop.clone())),
         ];
         Ok(Self { rest: rest_address, grpc: grpc_address, new_token, orchestrator, stop, tasks, _lock: lock })

@@ -102,6 +102,8 @@ impl Control {
             loop {
                 let began = Instant::now();
                 let ended = self.talk(&states, &mut outgoing, &revision, &commands, &mut waits.broken).await;
+                // what pauses waits for whoever is there next, but not for long
+                self.shared.interception.lost();
                 if ended.is_renewed {
                     continue;
                 }
@@ -173,6 +175,14 @@ impl Control {
                 // components are fetched over this connection, for as long as its certificate lasts
                 Ok(()) = renewals.changed() => return Ended { is_renewed: true, ..Ended::by("renewed") },
                 Some(applied) = answers.recv() => agent_message::Message::Applied(applied),
+                () = self.shared.interception.has_news() => {
+                    for message in self.shared.interception.news() {
+                        if say.send(AgentMessage { message: Some(message) }).await.is_err() {
+                            return Ended::by("it stopped listening");
+                        }
+                    }
+                    continue;
+                }
                 _ = beat.tick() => agent_message::Message::Heartbeat(self.heartbeat(*revision.borrow())),
             };
             if say.send(AgentMessage { message: Some(message) }).await.is_err() {

@@ -242,7 +242,17 @@ impl Client {
 
     /// Posts JSON.
     pub(crate) async fn post<T: DeserializeOwned>(&self, path: &[&str], body: &Value) -> Result<T, Failure> {
-        let url = self.url(path, &[])?;
+        self.post_to(path, &[], body).await
+    }
+
+    /// The same, with a query.
+    pub(crate) async fn post_to<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+        body: &Value,
+    ) -> Result<T, Failure> {
+        let url = self.url(path, query)?;
         let response = self.send(Method::POST, &url, Some(body)).await?;
         read(&format!("POST {}", url.path()), response).await
     }

@@ -5,12 +5,14 @@
 mod agents;
 mod audit;
 mod backup;
+mod breakpoints;
 mod client;
 mod export;
 mod failure;
 mod filters;
 mod history;
 mod import;
+mod intercept;
 mod join_token;
 mod keys;
 mod new_filter;
@@ -51,6 +53,8 @@ enum Command {
     Filters(filters::Filters),
     Agents(agents::Agents),
     Traffic(traffic::Traffic),
+    Breakpoints(breakpoints::Breakpoints),
+    Intercept(intercept::Intercept),
     Export(export::Export),
     Import(import::Import),
     Keys(keys::Keys),
@@ -90,6 +94,8 @@ fn execute(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
             Command::Filters(filters) => filters.run().await,
             Command::Agents(agents) => agents.run().await,
             Command::Traffic(traffic) => traffic.run().await,
+            Command::Breakpoints(breakpoints) => breakpoints.run().await,
+            Command::Intercept(intercept) => intercept.run().await,
             Command::Export(export) => export.run().await,
             Command::Import(import) => import.run().await,
             Command::Keys(keys) => keys.run().await,

@@ -33,6 +33,9 @@ impl Orchestrator {
 fn needs(command: &Command) -> &'static str {
     match command {
         Command::ListConnections(_) | Command::CloseConnections(_) => "connections",
+        Command::SetBreakpoints(_) | Command::ListPaused(_) | Command::ReadPaused(_) | Command::Decide(_) => {
+            "breakpoints"
+        }
     }
 }
 

@@ -211,7 +211,10 @@ impl Service {
                 Ok(())
             }
             Some(agent_message::Message::Hello(_)) => Err(Status::invalid_argument("hello was said before")),
-            Some(agent_message::Message::Paused(_) | agent_message::Message::PauseEnded(_)) => Ok(()),
+            Some(agent_message::Message::Paused(_) | agent_message::Message::PauseEnded(_)) => {
+                member.heard(None);
+                Ok(())
+            }
             // A message of a later version.
             None => Ok(()),
         }

@@ -2,8 +2,7 @@
 //! to know: they are asked. A breakpoint that nobody renews ends, here and at the agents, which hold it for no longer than
 //! they hear of it.
 
-mod told;
-
+pub(crate) mod told;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 

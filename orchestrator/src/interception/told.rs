@@ -1,56 +1,10 @@
-//! What agents tell of pauses becomes events. Agents are not trusted to be brief.
+//! What agents tell of pauses, in words for people. Agents are not trusted to be brief.
 
-use uuid::Uuid;
 use weir_proto::v1;
 
-use crate::{events::Event, grpc::bounded, orchestrator::Orchestrator, store::Agent};
+use crate::grpc::bounded;
 
 const LONGEST_URL: usize = 4 << 10;
-
-impl Orchestrator {
-    /// An exchange pauses.
-    pub(crate) fn paused(&self, agent: &Agent, paused: &v1::Paused) {
-        let Some((pause, breakpoint, exchange)) = ids(paused) else { return };
-        let (method, url) = request(paused);
-        self.events.publish(Event::ExchangePaused {
-            pause,
-            breakpoint,
-            exchange,
-            agent: agent.id,
-            at: at(paused.at_response).to_owned(),
-            method,
-            url,
-            status: status(paused),
-            ends_in_ms: paused.ends_in_ms,
-        });
-    }
-
-    /// It does not any more.
-    pub(crate) fn pause_ended(&self, agent: &Agent, ended: &v1::PauseEnded) {
-        let (Some(paused), Some(how)) = (&ended.paused, &ended.how) else { return };
-        let Some((pause, breakpoint, exchange)) = ids(paused) else { return };
-        let (method, url) = request(paused);
-        self.events.publish(Event::ExchangeDecided {
-            pause,
-            breakpoint,
-            exchange,
-            agent: agent.id,
-            at: at(paused.at_response).to_owned(),
-            method,
-            url,
-            decision: bounded(&how.decision, 32),
-            by: Some(bounded(&how.by, 128)).filter(|by| !by.is_empty()),
-            changed: how.changed.iter().take(8).map(|part| bounded(part, 32)).collect(),
-            waited_us: how.waited_us,
-            failed: how.failed,
-        });
-    }
-}
-
-fn ids(paused: &v1::Paused) -> Option<(Uuid, Uuid, Uuid)> {
-    let id = |bytes: &[u8]| Uuid::from_slice(bytes).ok();
-    Some((id(&paused.id)?, id(&paused.breakpoint)?, id(&paused.exchange)?))
-}
 
 /// `request` or `response`.
 pub(crate) fn at(at_response: bool) -> &'static str {

@@ -169,10 +169,7 @@ pub(super) async fn list(
 #[utoipa::path(post, path = "/api/v1/breakpoints/{id}/renew", operation_id = "renewBreakpoint", tag = "interception",
     params(("id" = String, Path,)), responses((status = 200, body = Renewed),
     (status = "4XX", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn renew(
-    State(orchestrator): State<Arc<Orchestrator>>,
-    Id(id): Id,
-) -> Result<Json<Renewed>, Problem> {
+pub(super) async fn renew(State(orchestrator): State<Arc<Orchestrator>>, Id(id): Id) -> Result<Json<Renewed>, Problem> {
     let now = now_us();
     let found = orchestrator.store.breakpoints(now).await?.into_iter().find(|breakpoint| breakpoint.id == id);
     let found = found.ok_or_else(|| gone(id))?;
@@ -294,7 +291,8 @@ impl New {
 fn named(names: &[String], rows: &[AgentRow]) -> Result<Vec<Uuid>, Problem> {
     let mut agents = Vec::new();
     for name in names {
-        let is_meant = |row: &&AgentRow| row.agent.id != IMPORT_AGENT && (row.name == *name || row.agent.id.to_string() == *name);
+        let is_meant =
+            |row: &&AgentRow| row.agent.id != IMPORT_AGENT && (row.name == *name || row.agent.id.to_string() == *name);
         let before = agents.len();
         agents.extend(rows.iter().filter(is_meant).map(|row| row.agent.id));
         if agents.len() == before {

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Bytes of an address in the audit trail.
-const LONGEST_OBJECT: usize = 1024;
+pub(super) const LONGEST_OBJECT: usize = 1024;
 /// Longest name of a user that is looked up.
 const LONGEST_NAME: usize = 64;
 

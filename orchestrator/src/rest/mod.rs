@@ -4,6 +4,7 @@ mod agents;
 mod audit;
 mod backup;
 mod bodies;
+mod breakpoints;
 mod connections;
 mod deletion;
 mod diff;
@@ -20,6 +21,7 @@ mod live;
 mod messages;
 mod metrics;
 mod open;
+mod paused;
 mod problem;
 mod push;
 mod range;
@@ -93,6 +95,14 @@ fn router(orchestrator: Arc<Orchestrator>) -> Router {
         .route("/filters/{name}", get(filters::one).asks(Read))
         .route("/agents", get(agents::list).asks(Read))
         .route("/agents/{id}", delete(agents::revoke).asks(Operate))
+        .route("/breakpoints", get(breakpoints::list).asks(Read).merge(post(breakpoints::make).asks(Operate)))
+        .route("/breakpoints/{id}", delete(breakpoints::remove).asks(Operate))
+        .route("/breakpoints/{id}/renew", post(breakpoints::renew).asks(Operate))
+        .route("/paused", get(paused::list).asks(Read))
+        .route(
+            "/paused/{id}",
+            get(paused::one).post(paused::decide).layer(DefaultBodyLimit::max(paused::LARGEST_DECISION)).asks(Operate),
+        )
         .route("/connections", get(connections::list).asks(Read).merge(delete(connections::close_many).asks(Operate)))
         .route("/connections/{id}", delete(connections::close).asks(Operate))
         .route("/agents/{id}/metrics", get(metrics::of_agent).asks(Read))

@@ -70,6 +70,18 @@ impl Asker {
         Ok(orchestrator.store.audit(entry).await?)
     }
 
+    /// Who asks.
+    pub(super) fn name(&self) -> &str {
+        &self.principal.name
+    }
+
+    /// Has the trail say what was done.
+    pub(super) async fn did(&self, orchestrator: &Orchestrator, action: &str, object: &str) -> Result<(), Problem> {
+        let object = &object[..object.floor_char_boundary(super::gate::LONGEST_OBJECT)];
+        let entry = self.principal.did(action, object, 200, self.source, now_us());
+        Ok(orchestrator.store.audit(entry).await?)
+    }
+
     /// Of one exchange, looked at by itself: as the role has it, unasked.
     pub(super) fn secrets(&self) -> Secrets {
         if self.principal.role.may(Permission::Operate) { Secrets::Shown } else { Secrets::Hidden }

@@ -56,11 +56,5 @@ impl Store {
 
 fn breakpoint(row: &Row) -> Result<Breakpoint, StoreError> {
     let wanted: Wanted = serde_json::from_str(row.get(1)?).map_err(|_| StoreError::Damaged("a breakpoint"))?;
-    Ok(Breakpoint {
-        id: row.get(0)?,
-        wanted,
-        owner: row.get(2)?,
-        made_us: row.number(3)?,
-        until_us: row.number(4)?,
-    })
+    Ok(Breakpoint { id: row.get(0)?, wanted, owner: row.get(2)?, made_us: row.number(3)?, until_us: row.number(4)? })
 }

@@ -4,6 +4,7 @@
 mod access;
 mod agents;
 mod arrivals;
+mod breakpoints;
 mod copy;
 mod deletion;
 mod dialect;

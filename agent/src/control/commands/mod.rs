@@ -1,6 +1,7 @@
 //! What an orchestrator tells the agent to do. Enters: a command; leaves: its one answer. What the agent's operator does not
 //! allow is not done, whoever asks.
 
+mod breakpoints;
 mod connections;
 
 use std::{sync::Arc, time::Duration};
@@ -33,7 +34,7 @@ impl Commands {
 
     /// Of this version, by the names that operators write.
     pub(super) fn known() -> Vec<String> {
-        [Allowed::Connections].map(|known| known.name().to_owned()).into()
+        [Allowed::Connections, Allowed::Breakpoints].map(|known| known.name().to_owned()).into()
     }
 
     pub(super) fn allowed(&self) -> Vec<String> {
@@ -71,6 +72,22 @@ async fn carry_out(shared: &Arc<Shared>, command: Option<What>) -> Result<answer
         Some(What::CloseConnections(close)) => {
             allows(shared, Allowed::Connections)?;
             connections::close(shared, close).await.map(answer::Answer::Closed)
+        }
+        Some(What::SetBreakpoints(wanted)) => {
+            allows(shared, Allowed::Breakpoints)?;
+            Ok(answer::Answer::Breakpoints(shared.interception.set(wanted)))
+        }
+        Some(What::ListPaused(_)) => {
+            allows(shared, Allowed::Breakpoints)?;
+            Ok(answer::Answer::PausedList(shared.interception.list()))
+        }
+        Some(What::ReadPaused(read)) => {
+            allows(shared, Allowed::Breakpoints)?;
+            breakpoints::read(shared, &read).map(answer::Answer::Held)
+        }
+        Some(What::Decide(decide)) => {
+            allows(shared, Allowed::Breakpoints)?;
+            breakpoints::decide(shared, decide).map(answer::Answer::Decided)
         }
         None => {
             let version = env!("CARGO_PKG_VERSION");

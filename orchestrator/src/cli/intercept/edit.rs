@@ -74,7 +74,8 @@ impl Text {
 
     /// What somebody makes of it in $VISUAL or $EDITOR.
     pub(super) async fn in_editor(&self) -> Result<String, String> {
-        let editor = ["VISUAL", "EDITOR"].iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+        let editor =
+            ["VISUAL", "EDITOR"].iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
         let editor = editor.unwrap_or_else(|| "vi".to_owned());
         let file = tempfile::Builder::new().prefix("weir-").suffix(".http").tempfile();
         let mut file = file.map_err(|error| format!("no file to edit can be made: {error}"))?;
@@ -96,7 +97,9 @@ impl Text {
         if self.kind == Kind::Answer {
             let body = body.unwrap_or_default();
             let status = status(&head)?;
-            return Ok(json!({ "decision": "respond", "status": status, "headers": head.fields, "body": { "text": body } }));
+            return Ok(
+                json!({ "decision": "respond", "status": status, "headers": head.fields, "body": { "text": body } }),
+            );
         }
         let mut decision = json!({ "decision": "modify" });
         if head.fields != self.head.fields {
@@ -111,7 +114,9 @@ impl Text {
                     decision["url"] = json!(head.line[1]);
                 }
             }
-            Kind::Response | Kind::Answer if head.line[1] != self.head.line[1] => decision["status"] = json!(status(&head)?),
+            Kind::Response | Kind::Answer if head.line[1] != self.head.line[1] => {
+                decision["status"] = json!(status(&head)?)
+            }
             Kind::Response | Kind::Answer => {}
         }
         if let Some(body) = body {
@@ -172,7 +177,8 @@ fn parsed(edited: &str, kind: Kind) -> Result<(Head, &str), String> {
         if line.is_empty() {
             break;
         }
-        let (name, value) = line.split_once(':').ok_or_else(|| format!("`{line}` is no field: expected `name: value`"))?;
+        let (name, value) =
+            line.split_once(':').ok_or_else(|| format!("`{line}` is no field: expected `name: value`"))?;
         fields.push((name.trim().to_owned(), value.trim().to_owned()));
     }
     Ok((Head { line, fields }, rest))
@@ -208,7 +214,11 @@ mod tests {
         let expect = json!({ "decision": "modify", "method": "PUT", "url": "http://a/y", "headers": [["host", "a"]],
             "body": { "text": "yours\n" } });
         check(&shown, edited, expect);
-        check(&shown, "POST http://a/x HTTP/1.1\nhost: a\nx: 1\n\n", json!({ "decision": "modify", "body": { "text": "" } }));
+        check(
+            &shown,
+            "POST http://a/x HTTP/1.1\nhost: a\nx: 1\n\n",
+            json!({ "decision": "modify", "body": { "text": "" } }),
+        );
         assert!(shown.decision("").unwrap_err().contains("METHOD URL"));
         assert!(shown.decision("GET http://a/\nno field\n\n").unwrap_err().contains("no field"));
     }

@@ -105,9 +105,9 @@ impl Session<'_> {
         let renewed = self.client.post::<Value>(&["breakpoints", &self.breakpoint.id, "renew"], &json!({})).await;
         match renewed {
             Ok(_) => Ok(()),
-            Err(Failure::Problem { status: 404, .. }) => Err(Failure::Refused(
-                "the breakpoint has ended: it was removed, or not renewed in time".to_owned(),
-            )),
+            Err(Failure::Problem { status: 404, .. }) => {
+                Err(Failure::Refused("the breakpoint has ended: it was removed, or not renewed in time".to_owned()))
+            }
             // Away, starting, or too much to do: its lease is longer than a moment.
             Err(failure) if is_passing(&failure) => Ok(()),
             Err(failure) => Err(failure),

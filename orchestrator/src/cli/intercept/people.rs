@@ -108,8 +108,13 @@ impl Person {
         match decide(client, &text(item, "id"), &text(item, "agent"), decision).await {
             Ok(decided) => {
                 self.paused.remove(&number);
-                let parts: Vec<String> =
-                    decided["changed"].as_array().into_iter().flatten().filter_map(|part| part.as_str()).map(person::line).collect();
+                let parts: Vec<String> = decided["changed"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|part| part.as_str())
+                    .map(person::line)
+                    .collect();
                 let parts = if parts.is_empty() { String::new() } else { format!(" {}", parts.join(", ")) };
                 output::say(format!("[{number}] {}{parts}", person::line(&text(&decided, "decision"))))?;
             }
@@ -134,7 +139,10 @@ impl Person {
                 }
                 Ok(())
             }
-            Err(Failure::Problem { status: 404, .. }) => Ok(eprintln!("it is over")),
+            Err(Failure::Problem { status: 404, .. }) => {
+                eprintln!("it is over");
+                Ok(())
+            }
             Err(failure) => Err(failure),
         }
     }

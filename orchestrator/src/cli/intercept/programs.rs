@@ -32,7 +32,9 @@ pub(super) async fn hear(client: &Client, line: &str) -> Result<bool, Failure> {
             let agent = taken(decision.remove("agent")).unwrap_or_default();
             match decide(client, &id, &agent, &Value::Object(decision)).await {
                 Ok(decided) => json!({ "id": id, "decided": decided }),
-                Err(Failure::Problem { status, text }) => json!({ "id": id, "error": { "status": status, "detail": text } }),
+                Err(Failure::Problem { status, text }) => {
+                    json!({ "id": id, "error": { "status": status, "detail": text } })
+                }
                 Err(failure) => return Err(failure),
             }
         }

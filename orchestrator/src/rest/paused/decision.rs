@@ -89,7 +89,9 @@ impl Content {
             Self::Text(text) => Ok(text.into()),
             Self::Base64(text) => {
                 let bytes = STANDARD.decode(text);
-                bytes.map(Bytes::from).map_err(|_| Problem::unprocessable("decision", "body.base64 is no Base64 (RFC 4648)"))
+                bytes
+                    .map(Bytes::from)
+                    .map_err(|_| Problem::unprocessable("decision", "body.base64 is no Base64 (RFC 4648)"))
             }
         }
     }

@@ -30,6 +30,8 @@ use crate::{
 
 /// Agents that are asked at a time.
 const AT_ONCE: usize = 32;
+/// A body of 512 KiB, each byte of it escaped, and a head.
+pub(super) const LARGEST_DECISION: usize = 4 << 20;
 
 /// Which of them.
 #[derive(Debug, Deserialize, IntoParams)]

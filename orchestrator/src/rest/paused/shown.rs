@@ -18,7 +18,7 @@ const DECODED_BYTES: usize = 4 << 20;
 
 /// A message that pauses.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct PausedItem {
+pub(in super::super) struct PausedItem {
     /// Of this pause: the request and the response of an exchange have different ones.
     #[schema(value_type = String, format = "uuid")]
     pub(super) id: Uuid,
@@ -48,7 +48,7 @@ pub(super) struct PausedItem {
 
 /// A message that pauses, whole.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct PausedDetail {
+pub(in super::super) struct PausedDetail {
     #[serde(flatten)]
     item: PausedItem,
     request: RequestHead,
@@ -81,7 +81,7 @@ struct ResponseHead {
 /// Bytes: as text where they are UTF-8, else in Base64.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
-pub(super) enum Content {
+pub(in super::super) enum Content {
     Text(String),
     Base64(String),
 }
@@ -149,7 +149,8 @@ impl Content {
 /// The body without its Content-Encoding, and which that was.
 fn decode(fields: &[v1::Field], body: &[u8], is_whole: bool) -> Option<(Vec<u8>, String)> {
     let encodings = fields.iter().filter(|field| field.name.eq_ignore_ascii_case("content-encoding"));
-    let encoding = encodings.map(|field| String::from_utf8_lossy(&field.value).into_owned()).collect::<Vec<_>>().join(", ");
+    let encoding =
+        encodings.map(|field| String::from_utf8_lossy(&field.value).into_owned()).collect::<Vec<_>>().join(", ");
     if encoding.is_empty() || body.is_empty() || !is_whole {
         return None;
     }
