@@ -161,5 +161,7 @@ async fn whole(client: &Client, item: &Value) -> Result<Value, Failure> {
 }
 
 async fn decide(client: &Client, id: &str, agent: &str, decision: &Value) -> Result<Value, Failure> {
-    client.post_to(&["paused", id], &[("agent", agent)], decision).await
+    // Without the agent all are asked.
+    let asked: &[(&str, &str)] = if agent.is_empty() { &[] } else { &[("agent", agent)] };
+    client.post_to(&["paused", id], asked, decision).await
 }

@@ -14,7 +14,7 @@ use crate::backup::archive::{self, Schema};
 pub(crate) use into::restore;
 
 /// What is made anew from the rest, or is true of one database alone.
-const LEFT_OUT: [&str; 5] = ["_sqlx_migrations", "held", "presence", "authority", "breakpoints"];
+const LEFT_OUT: [&str; 6] = ["_sqlx_migrations", "held", "presence", "authority", "mail", "breakpoints"];
 
 /// A table, as it is.
 struct Table {
