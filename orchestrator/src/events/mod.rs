@@ -68,6 +68,44 @@ pub(crate) enum Event {
         revision: u64,
         filters: Vec<Failed>,
     },
+    /// A message of an exchange pauses at a breakpoint. Told again when the agent's connection begins anew.
+    #[serde(rename = "exchange.paused")]
+    ExchangePaused(Pause),
+    /// It pauses no longer.
+    #[serde(rename = "exchange.decided")]
+    ExchangeDecided {
+        #[serde(flatten)]
+        pause: Pause,
+        /// `continue`, `modify`, `respond`, `redirect`, `kill` or `block`; `timed-out`, `lease-ended`, `client-gone` or
+        /// `shut-down` when nobody decided
+        decision: String,
+        by: Option<String>,
+        changed: Vec<String>,
+        waited_us: u64,
+        /// Nobody decided, and the exchange failed for it.
+        failed: bool,
+    },
+}
+
+/// What pauses at a breakpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Pause {
+    /// `id` in `/api/v1/paused`
+    #[schema(value_type = String, format = "uuid")]
+    pub(crate) paused: Uuid,
+    #[schema(value_type = String, format = "uuid")]
+    pub(crate) breakpoint: Uuid,
+    #[schema(value_type = String, format = "uuid")]
+    pub(crate) exchange: Uuid,
+    #[schema(value_type = String, format = "uuid")]
+    pub(crate) agent: Uuid,
+    /// `request` or `response`
+    pub(crate) message: String,
+    pub(crate) method: String,
+    /// Its beginning, where it is long.
+    pub(crate) url: String,
+    /// Of a response.
+    pub(crate) status: Option<u16>,
 }
 
 /// A filter that an agent does not run as it should.
@@ -81,8 +119,15 @@ pub(crate) struct Failed {
 }
 
 /// Every kind.
-pub(crate) const KINDS: [&str; 5] =
-    ["agent.connected", "agent.disconnected", "agent.revoked", "revision.applied", "revision.failed"];
+pub(crate) const KINDS: [&str; 7] = [
+    "agent.connected",
+    "agent.disconnected",
+    "agent.revoked",
+    "revision.applied",
+    "revision.failed",
+    "exchange.paused",
+    "exchange.decided",
+];
 
 impl Event {
     /// Its name on the wire.
@@ -93,6 +138,8 @@ impl Event {
             Self::AgentRevoked { .. } => "agent.revoked",
             Self::RevisionApplied { .. } => "revision.applied",
             Self::RevisionFailed { .. } => "revision.failed",
+            Self::ExchangePaused(_) => "exchange.paused",
+            Self::ExchangeDecided { .. } => "exchange.decided",
         }
     }
 
@@ -103,7 +150,9 @@ impl Event {
             | Self::AgentDisconnected { .. }
             | Self::AgentRevoked { .. }
             | Self::RevisionApplied { .. }
-            | Self::RevisionFailed { .. } => Permission::Read,
+            | Self::RevisionFailed { .. }
+            | Self::ExchangePaused(_)
+            | Self::ExchangeDecided { .. } => Permission::Read,
         }
     }
 }
@@ -155,12 +204,31 @@ mod tests {
     #[test]
     fn a_kind_is_called_alike_everywhere() {
         let agent = Uuid::nil();
+        let pause = Pause {
+            paused: agent,
+            breakpoint: agent,
+            exchange: agent,
+            agent,
+            message: String::new(),
+            method: String::new(),
+            url: String::new(),
+            status: None,
+        };
         let all = [
             Event::AgentConnected { agent, name: String::new(), group: String::new(), version: String::new() },
             Event::AgentDisconnected { agent },
             Event::AgentRevoked { agent },
             Event::RevisionApplied { agent, revision: 1, took_us: 1 },
             Event::RevisionFailed { agent, revision: 1, filters: vec![] },
+            Event::ExchangePaused(pause.clone()),
+            Event::ExchangeDecided {
+                pause,
+                decision: "modify".to_owned(),
+                by: None,
+                changed: vec![],
+                waited_us: 1,
+                failed: false,
+            },
         ];
         assert_eq!(all.clone().map(|event| event.kind()), KINDS);
         for event in all {

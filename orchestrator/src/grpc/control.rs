@@ -22,6 +22,7 @@ use crate::{
     events::{Event, Failed},
     fleet::{HEARTBEAT, Membership},
     in_transit::Shared,
+    interception::told,
     store::{Agent, Outcome},
 };
 
@@ -211,8 +212,14 @@ impl Service {
                 Ok(())
             }
             Some(agent_message::Message::Hello(_)) => Err(Status::invalid_argument("hello was said before")),
-            Some(agent_message::Message::Paused(_) | agent_message::Message::PauseEnded(_)) => {
+            Some(agent_message::Message::Paused(paused)) => {
                 member.heard(None);
+                told::paused(agent, &paused).into_iter().for_each(|event| self.orchestrator.events.publish(event));
+                Ok(())
+            }
+            Some(agent_message::Message::PauseEnded(ended)) => {
+                member.heard(None);
+                told::ended(agent, &ended).into_iter().for_each(|event| self.orchestrator.events.publish(event));
                 Ok(())
             }
             // A message of a later version.

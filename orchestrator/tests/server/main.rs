@@ -3,6 +3,7 @@
 
 mod access;
 mod backup;
+mod breakpoints;
 mod commands;
 mod component;
 mod config;

@@ -1,0 +1,123 @@
+//! Breakpoints as agents hear of them, and what people hear of agents.
+
+use serde_json::json;
+use uuid::Uuid;
+use weir_proto::v1::{
+    BreakpointState, Breakpoints, Hello, Intervention, PauseEnded, Paused, PausedList, Problem, ProblemKind, Request,
+    agent_message::Message, answer::Answer, command::Command,
+};
+
+use crate::{
+    harness::{Agent, Control, Running},
+    sse::Stream,
+};
+
+fn able() -> Hello {
+    let words = || vec!["breakpoints".to_owned()];
+    Hello { version: "0.2.0".into(), commands: words(), allowed: words(), ..Agent::hello() }
+}
+
+async fn connected(agent: &Agent) -> Control {
+    let mut control = agent.sync_as(able()).await.unwrap();
+    control.state().await.unwrap();
+    control
+}
+
+/// Answers the next command, which sets breakpoints; those that it set.
+async fn is_set(control: &mut Control, refused: &str) -> Vec<weir_proto::v1::Breakpoint> {
+    let command = control.command().await;
+    let Some(Command::SetBreakpoints(set)) = command.command.clone() else { panic!("{command:?}") };
+    let state = |one: &weir_proto::v1::Breakpoint| BreakpointState {
+        id: one.id.clone(),
+        refused: refused.to_owned(),
+        ..BreakpointState::default()
+    };
+    let states = set.breakpoints.iter().map(state).collect();
+    control.answer(&command, Answer::Breakpoints(Breakpoints { states })).await;
+    set.breakpoints
+}
+
+#[tokio::test]
+async fn agents_hear_of_the_breakpoints_that_are_for_them() {
+    let running = Running::start().await;
+    let (one, two) = (running.agent().await, running.agent().await);
+    let (mut first, mut second) = (connected(&one).await, connected(&two).await);
+    let wanted = json!({ "query": "host:a", "at": "both", "agents": [one.id.to_string()], "timeout_s": 7, "on_timeout": "fail",
+        "max_paused": 3, "body_bytes": 0, "lease_s": 600 });
+    let (made, set) = tokio::join!(running.person.post("/api/v1/breakpoints", &wanted), is_set(&mut first, ""));
+    assert_eq!(made.0, 201, "{}", made.1);
+    let made = made.1;
+    assert_eq!(made["at_agents"].as_array().unwrap().len(), 1, "{made}");
+    let [breakpoint] = &set[..] else { panic!("{set:?}") };
+    assert_eq!(Uuid::from_slice(&breakpoint.id).unwrap().to_string(), made["id"].as_str().unwrap());
+    assert_eq!((breakpoint.query.as_str(), breakpoint.at_request, breakpoint.at_response), ("host:a", true, true));
+    assert_eq!((breakpoint.timeout_ms, breakpoint.fails, breakpoint.most, breakpoint.body_bytes), (7000, true, 3, 0));
+    assert!(breakpoint.lease_ms <= 15_000, "an agent holds nothing for long: {breakpoint:?}");
+
+    // Again and again, and once more when there is none.
+    assert_eq!(is_set(&mut first, "").await.len(), 1);
+    let path = format!("/api/v1/breakpoints/{}", made["id"].as_str().unwrap());
+    let removal = async { running.person.request(reqwest::Method::DELETE, &path).send().await.unwrap().status() };
+    let answers = async { while !is_set(&mut first, "").await.is_empty() {} };
+    assert_eq!(tokio::join!(removal, answers).0, 204);
+
+    // For all: one agent refuses, one has it.
+    let wanted = json!({ "query": "host:b" });
+    let post = running.person.post("/api/v1/breakpoints", &wanted);
+    let (made, ..) = tokio::join!(post, is_set(&mut first, ""), is_set(&mut second, "not\nhere"));
+    assert_eq!(made.0, 201, "{}", made.1);
+    let states = made.1["at_agents"].as_array().unwrap();
+    assert_eq!(states[0]["state"], "set");
+    assert_eq!((&states[1]["state"], &states[1]["reason"]), (&json!("refused"), &json!("not here")));
+}
+
+#[tokio::test]
+async fn what_agents_tell_of_pauses_is_in_the_stream_and_no_more() {
+    let running = Running::start().await;
+    let agent = running.agent().await;
+    let mut control = connected(&agent).await;
+    let mut stream = Stream::open(&running.person, "/api/v1/events?kinds=exchange.*").await;
+    let id = || Uuid::now_v7().into_bytes().to_vec().into();
+    let request = Request {
+        method: "GET".into(),
+        scheme: "http".into(),
+        authority: "a\u{1b}[2J".into(),
+        path: format!("/{}", "x".repeat(10_000)),
+        ..Request::default()
+    };
+    let paused = Paused { id: id(), breakpoint: id(), exchange: id(), request: Some(request), ..Paused::default() };
+    control.say(Message::Paused(Paused { id: vec![1; 15].into(), ..paused.clone() })).await;
+    control.say(Message::PauseEnded(PauseEnded::default())).await;
+    control.say(Message::Paused(paused.clone())).await;
+    let told = stream.told().await;
+    assert_eq!((&*told.event, &told.data["message"]), ("exchange.paused", &json!("request")));
+    assert_eq!(told.data["paused"], Uuid::from_slice(&paused.id).unwrap().to_string());
+    assert_eq!(told.data["agent"], agent.id.to_string());
+    let url = told.data["url"].as_str().unwrap();
+    assert!(url.starts_with("http://a [2J/xx") && url.len() <= 4096, "{url}");
+    let how = Intervention { decision: "kill".into(), by: "user:ann".into(), waited_us: 5, ..Intervention::default() };
+    control.say(Message::PauseEnded(PauseEnded { paused: Some(paused.clone()), how: Some(how) })).await;
+    let told = stream.told().await;
+    assert_eq!((&*told.event, &told.data["decision"]), ("exchange.decided", &json!("kill")));
+    assert_eq!((&told.data["by"], &told.data["waited_us"]), (&json!("user:ann"), &json!(5)));
+
+    // The list is what the agent says now.
+    let answer = async {
+        let command = control.command().await;
+        assert!(matches!(command.command, Some(Command::ListPaused(_))), "{command:?}");
+        let list = PausedList { states: vec![], paused: vec![paused.clone()] };
+        control.answer(&command, Answer::PausedList(list)).await;
+    };
+    let (list, ()) = tokio::join!(running.person.get("/api/v1/paused"), answer);
+    assert_eq!((list["items"].as_array().unwrap().len(), &list["unanswered"]), (1, &json!([])));
+    // Whoever comes too late is told so.
+    let answer = async {
+        let command = control.command().await;
+        let gone = Problem { kind: ProblemKind::NotFound.into(), text: "gone".into() };
+        control.answer(&command, Answer::Problem(gone)).await;
+    };
+    let path = format!("/api/v1/paused/{}", Uuid::from_slice(&paused.id).unwrap());
+    let decision = json!({ "decision": "continue" });
+    let (decided, ()) = tokio::join!(running.person.post(&path, &decision), answer);
+    assert_eq!(decided.0, 409, "{}", decided.1);
+}
