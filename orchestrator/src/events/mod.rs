@@ -73,18 +73,7 @@ pub(crate) enum Event {
     ExchangePaused(Pause),
     /// It pauses no longer.
     #[serde(rename = "exchange.decided")]
-    ExchangeDecided {
-        #[serde(flatten)]
-        pause: Pause,
-        /// `continue`, `modify`, `respond`, `redirect`, `kill` or `block`; `timed-out`, `lease-ended`, `client-gone` or
-        /// `shut-down` when nobody decided
-        decision: String,
-        by: Option<String>,
-        changed: Vec<String>,
-        waited_us: u64,
-        /// Nobody decided, and the exchange failed for it.
-        failed: bool,
-    },
+    ExchangeDecided(PauseEnd),
 }
 
 /// What pauses at a breakpoint.
@@ -106,6 +95,21 @@ pub(crate) struct Pause {
     pub(crate) url: String,
     /// Of a response.
     pub(crate) status: Option<u16>,
+}
+
+/// What ended a pause.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct PauseEnd {
+    /// What paused.
+    pub(crate) pause: Pause,
+    /// `continue`, `modify`, `respond`, `redirect`, `kill` or `block`; `timed-out`, `lease-ended`, `client-gone` or
+    /// `shut-down` when nobody decided
+    pub(crate) decision: String,
+    pub(crate) by: Option<String>,
+    pub(crate) changed: Vec<String>,
+    pub(crate) waited_us: u64,
+    /// Nobody decided, and the exchange failed for it.
+    pub(crate) failed: bool,
 }
 
 /// A filter that an agent does not run as it should.
@@ -139,7 +143,7 @@ impl Event {
             Self::RevisionApplied { .. } => "revision.applied",
             Self::RevisionFailed { .. } => "revision.failed",
             Self::ExchangePaused(_) => "exchange.paused",
-            Self::ExchangeDecided { .. } => "exchange.decided",
+            Self::ExchangeDecided(_) => "exchange.decided",
         }
     }
 
@@ -152,7 +156,7 @@ impl Event {
             | Self::RevisionApplied { .. }
             | Self::RevisionFailed { .. }
             | Self::ExchangePaused(_)
-            | Self::ExchangeDecided { .. } => Permission::Read,
+            | Self::ExchangeDecided(_) => Permission::Read,
         }
     }
 }
@@ -221,14 +225,14 @@ mod tests {
             Event::RevisionApplied { agent, revision: 1, took_us: 1 },
             Event::RevisionFailed { agent, revision: 1, filters: vec![] },
             Event::ExchangePaused(pause.clone()),
-            Event::ExchangeDecided {
+            Event::ExchangeDecided(PauseEnd {
                 pause,
                 decision: "modify".to_owned(),
                 by: None,
                 changed: vec![],
                 waited_us: 1,
                 failed: false,
-            },
+            }),
         ];
         assert_eq!(all.clone().map(|event| event.kind()), KINDS);
         for event in all {

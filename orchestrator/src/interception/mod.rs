@@ -30,7 +30,7 @@ const LEASE: Duration = Duration::from_secs(15);
 /// Where an exchange pauses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum At {
+pub(crate) enum PausesAt {
     Request,
     Response,
     Both,
@@ -46,10 +46,10 @@ pub(crate) enum OnTimeout {
 
 /// What somebody wants to pause.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub(crate) struct Wanted {
+pub(crate) struct BreakpointTerms {
     /// In the query grammar (docs/query.md)
     pub(crate) query: String,
-    pub(crate) at: At,
+    pub(crate) at: PausesAt,
     /// Only at these agents; at all of them when there are none
     #[schema(value_type = Vec<String>)]
     pub(crate) agents: Vec<Uuid>,
@@ -71,7 +71,7 @@ pub(crate) struct Wanted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Breakpoint {
     pub(crate) id: Uuid,
-    pub(crate) wanted: Wanted,
+    pub(crate) wanted: BreakpointTerms,
     /// who made it
     pub(crate) owner: String,
     pub(crate) made_us: u64,
@@ -88,7 +88,7 @@ pub(crate) struct Interception {
 
 impl Breakpoint {
     pub(crate) fn is_for(&self, agent: &Agent) -> bool {
-        let Wanted { agents, group, .. } = &self.wanted;
+        let BreakpointTerms { agents, group, .. } = &self.wanted;
         let is_named = agents.is_empty() || agents.contains(&agent.id);
         is_named && group.as_ref().is_none_or(|group| *group == agent.group) && !agent.is_revoked
     }
@@ -99,8 +99,8 @@ impl Breakpoint {
         v1::Breakpoint {
             id: Bytes::copy_from_slice(self.id.as_bytes()),
             query: wanted.query.clone(),
-            at_request: wanted.at != At::Response,
-            at_response: wanted.at != At::Request,
+            at_request: wanted.at != PausesAt::Response,
+            at_response: wanted.at != PausesAt::Request,
             body_bytes: wanted.body_bytes,
             timeout_ms: wanted.timeout_s.saturating_mul(1000),
             fails: wanted.on_timeout == OnTimeout::Fail,

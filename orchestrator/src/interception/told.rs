@@ -4,7 +4,7 @@ use uuid::Uuid;
 use weir_proto::v1;
 
 use crate::{
-    events::{Event, Pause},
+    events::{Event, Pause, PauseEnd},
     grpc::bounded,
     store::Agent,
 };
@@ -19,14 +19,14 @@ pub(crate) fn paused(agent: &Agent, paused: &v1::Paused) -> Option<Event> {
 /// The same of the end of a pause.
 pub(crate) fn ended(agent: &Agent, ended: &v1::PauseEnded) -> Option<Event> {
     let how = ended.how.as_ref()?;
-    Some(Event::ExchangeDecided {
+    Some(Event::ExchangeDecided(PauseEnd {
         pause: pause(agent, ended.paused.as_ref()?)?,
         decision: bounded(&how.decision, 32),
         by: Some(bounded(&how.by, 128)).filter(|by| !by.is_empty()),
         changed: how.changed.iter().take(8).map(|part| bounded(part, 32)).collect(),
         waited_us: how.waited_us,
         failed: how.failed,
-    })
+    }))
 }
 
 fn pause(agent: &Agent, paused: &v1::Paused) -> Option<Pause> {

@@ -20,7 +20,7 @@ use crate::{
     access::Principal,
     clock::{now_us, rfc3339},
     commands::SOON,
-    interception::{At, Breakpoint, OnTimeout, Wanted},
+    interception::{Breakpoint, BreakpointTerms, OnTimeout, PausesAt},
     orchestrator::Orchestrator,
     store::{AgentRow, IMPORT_AGENT},
 };
@@ -36,11 +36,11 @@ const MOST_NAMED: usize = 256;
 /// What is to pause. Everything but the query may be left out.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct New {
+pub(super) struct NewBreakpoint {
     /// In the query grammar (docs/query.md), of what is known when the head arrives at which it pauses
     query: String,
     /// By default `request`
-    at: Option<At>,
+    at: Option<PausesAt>,
     /// Names or ids of agents, by default all
     #[serde(default)]
     agents: Vec<String>,
@@ -64,7 +64,7 @@ pub(super) struct BreakpointItem {
     #[schema(value_type = String, format = "uuid")]
     id: Uuid,
     #[serde(flatten)]
-    wanted: Wanted,
+    wanted: BreakpointTerms,
     /// Who made it.
     owner: String,
     made: String,
@@ -92,18 +92,18 @@ struct AtAgent {
 
 /// Until when it lasts now.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Renewed {
+pub(super) struct RenewedBreakpoint {
     ends: String,
 }
 
 /// Makes a breakpoint. Refused where every agent that it is for refuses it.
-#[utoipa::path(post, path = "/api/v1/breakpoints", operation_id = "makeBreakpoint", tag = "interception", request_body = New, responses(
+#[utoipa::path(post, path = "/api/v1/breakpoints", operation_id = "makeBreakpoint", tag = "interception", request_body = NewBreakpoint, responses(
     (status = 201, body = BreakpointItem), (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn make(
     State(orchestrator): State<Arc<Orchestrator>>,
     Extension(principal): Extension<Principal>,
-    Body(new): Body<New>,
+    Body(new): Body<NewBreakpoint>,
 ) -> Result<(StatusCode, Json<BreakpointItem>), Problem> {
     let rows = orchestrator.store.agents().await?;
     let wanted = new.checked(&rows)?;
@@ -167,9 +167,12 @@ pub(super) async fn list(
 
 /// Lets a breakpoint last for its lease from now on.
 #[utoipa::path(post, path = "/api/v1/breakpoints/{id}/renew", operation_id = "renewBreakpoint", tag = "interception",
-    params(("id" = String, Path,)), responses((status = 200, body = Renewed),
+    params(("id" = String, Path,)), responses((status = 200, body = RenewedBreakpoint),
     (status = "4XX", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn renew(State(orchestrator): State<Arc<Orchestrator>>, Id(id): Id) -> Result<Json<Renewed>, Problem> {
+pub(super) async fn renew(
+    State(orchestrator): State<Arc<Orchestrator>>,
+    Id(id): Id,
+) -> Result<Json<RenewedBreakpoint>, Problem> {
     let now = now_us();
     let found = orchestrator.store.breakpoints(now).await?.into_iter().find(|breakpoint| breakpoint.id == id);
     let found = found.ok_or_else(|| gone(id))?;
@@ -177,7 +180,7 @@ pub(super) async fn renew(State(orchestrator): State<Arc<Orchestrator>>, Id(id):
     if !orchestrator.store.renew_breakpoint(id, until_us, now).await? {
         return Err(gone(id));
     }
-    Ok(Json(Renewed { ends: rfc3339(until_us) }))
+    Ok(Json(RenewedBreakpoint { ends: rfc3339(until_us) }))
 }
 
 /// Ends a breakpoint. What it paused goes on or fails, as its `on_timeout` says.
@@ -254,11 +257,11 @@ fn item(breakpoint: Breakpoint, states: Vec<(AgentRow, Result<BreakpointState, v
     }
 }
 
-impl New {
-    fn checked(self, rows: &[AgentRow]) -> Result<Wanted, Problem> {
-        let at = self.at.unwrap_or(At::Request);
+impl NewBreakpoint {
+    fn checked(self, rows: &[AgentRow]) -> Result<BreakpointTerms, Problem> {
+        let at = self.at.unwrap_or(PausesAt::Request);
         let query = Query::parse(&self.query).map_err(|error| Problem::bad_query(&error))?;
-        if at != At::Response {
+        if at != PausesAt::Response {
             let known = query.answerable(Moment::Request, "a breakpoint at the request");
             known.map_err(|error| Problem::bad_query(&error))?;
         }
@@ -274,7 +277,7 @@ impl New {
             let many = format!("name {MOST_NAMED} agents at most, or a group");
             return Err(Problem::unprocessable("breakpoint", many));
         }
-        Ok(Wanted {
+        Ok(BreakpointTerms {
             query: self.query,
             at,
             agents: named(&self.agents, rows)?,

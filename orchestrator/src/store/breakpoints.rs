@@ -7,7 +7,7 @@ use super::{
     Store, StoreError, signed,
     sql::{Row, Sql},
 };
-use crate::interception::{Breakpoint, Wanted};
+use crate::interception::{Breakpoint, BreakpointTerms};
 
 /// Breakpoints at a time.
 pub(crate) const MOST: u64 = 64;
@@ -55,6 +55,6 @@ impl Store {
 }
 
 fn breakpoint(row: &Row) -> Result<Breakpoint, StoreError> {
-    let wanted: Wanted = serde_json::from_str(row.get(1)?).map_err(|_| StoreError::Damaged("a breakpoint"))?;
+    let wanted: BreakpointTerms = serde_json::from_str(row.get(1)?).map_err(|_| StoreError::Damaged("a breakpoint"))?;
     Ok(Breakpoint { id: row.get(0)?, wanted, owner: row.get(2)?, made_us: row.number(3)?, until_us: row.number(4)? })
 }

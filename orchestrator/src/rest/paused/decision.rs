@@ -6,7 +6,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use weir_proto::v1::{self, decide};
 
-use super::{super::problem::Problem, shown::Content};
+use super::{super::problem::Problem, shown::HeldBody};
 
 /// How a paused message goes on.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -39,7 +39,7 @@ pub(in super::super) struct Modify {
     #[schema(value_type = Option<Vec<Vec<String>>>)]
     headers: Option<Vec<(String, String)>>,
     /// The whole. `text` goes as it is, without Content-Encoding; `base64` is encoded as the headers say.
-    body: Option<Content>,
+    body: Option<HeldBody>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -50,7 +50,7 @@ pub(in super::super) struct Respond {
     #[serde(default)]
     #[schema(value_type = Vec<Vec<String>>)]
     headers: Vec<(String, String)>,
-    body: Option<Content>,
+    body: Option<HeldBody>,
 }
 
 impl Decision {
@@ -60,21 +60,21 @@ impl Decision {
         Ok(match self {
             Self::Continue {} => decide::Decision::GoOn(v1::GoOn {}),
             Self::Modify(modify) => {
-                let body_is_plain = matches!(modify.body, Some(Content::Text(_)));
+                let body_is_plain = matches!(modify.body, Some(HeldBody::Text(_)));
                 let headers = modify.headers.map(fields).transpose()?.map(|fields| v1::HeaderEdit { fields });
                 decide::Decision::Modify(v1::Modify {
                     method: modify.method,
                     url: modify.url,
                     status: modify.status,
                     headers,
-                    body: modify.body.map(Content::bytes).transpose()?,
+                    body: modify.body.map(HeldBody::bytes).transpose()?,
                     body_is_plain,
                 })
             }
             Self::Respond(respond) => decide::Decision::Respond(v1::Respond {
                 status: respond.status,
                 headers: fields(respond.headers)?,
-                body: respond.body.map(Content::bytes).transpose()?.unwrap_or_default(),
+                body: respond.body.map(HeldBody::bytes).transpose()?.unwrap_or_default(),
             }),
             Self::Redirect { to } => decide::Decision::Redirect(v1::Redirect { to }),
             Self::Kill {} => decide::Decision::Kill(v1::Kill {}),
@@ -83,7 +83,7 @@ impl Decision {
     }
 }
 
-impl Content {
+impl HeldBody {
     fn bytes(self) -> Result<Bytes, Problem> {
         match self {
             Self::Text(text) => Ok(text.into()),

@@ -76,7 +76,7 @@ pub(super) struct Unheard {
 
 /// What was done.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Done {
+pub(super) struct DecisionDone {
     /// `continue`, `modify`, `respond`, `redirect`, `kill` or `block`
     decision: String,
     /// Of `method`, `url`, `headers`, `status` and `body`
@@ -131,7 +131,7 @@ pub(super) async fn one(
 /// Ends a pause. The first decision counts: who comes later is told so with status 409. A decision that cannot be carried
 /// out is refused with status 422, and the pause goes on.
 #[utoipa::path(post, path = "/api/v1/paused/{id}", operation_id = "decidePaused", tag = "interception", request_body = Decision,
-    params(("id" = String, Path,), Where), responses((status = 200, body = Done),
+    params(("id" = String, Path,), Where), responses((status = 200, body = DecisionDone),
     (status = 409, description = "It does not pause any more", body = Problem, content_type = "application/problem+json"),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json")))]
@@ -141,7 +141,7 @@ pub(super) async fn decide(
     Id(id): Id,
     Params(place): Params<Where>,
     Body(decision): Body<Decision>,
-) -> Result<Json<Done>, Problem> {
+) -> Result<Json<DecisionDone>, Problem> {
     let decide = Decide {
         id: Bytes::copy_from_slice(id.as_bytes()),
         by: asker.name().to_owned(),
@@ -155,7 +155,11 @@ pub(super) async fn decide(
             let parts = if changed.is_empty() { String::new() } else { format!(" {}", changed.join(",")) };
             let said = format!("{}{parts}: {at} of {method} {url} at {}", decision_word(&how.decision), row.name);
             asker.did(&orchestrator, "decide", &said).await?;
-            Ok(Json(Done { decision: crate::grpc::bounded(&how.decision, 32), changed, waited_us: how.waited_us }))
+            Ok(Json(DecisionDone {
+                decision: crate::grpc::bounded(&how.decision, 32),
+                changed,
+                waited_us: how.waited_us,
+            }))
         }
         _ => Err(Problem::conflict("nothing of this id pauses: somebody decided, or it ended by itself")),
     }

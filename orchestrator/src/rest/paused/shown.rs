@@ -55,7 +55,7 @@ pub(in super::super) struct PausedDetail {
     /// Where the response pauses.
     response: Option<ResponseHead>,
     /// Of the message that pauses, as far as it is held.
-    body: Content,
+    body: HeldBody,
     /// The Content-Encoding that was undone in `body`; null where none was.
     decoded: Option<String>,
 }
@@ -81,7 +81,7 @@ struct ResponseHead {
 /// Bytes: as text where they are UTF-8, else in Base64.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
-pub(in super::super) enum Content {
+pub(in super::super) enum HeldBody {
     Text(String),
     Base64(String),
 }
@@ -119,8 +119,8 @@ impl PausedDetail {
         let message = response.as_ref().map_or(&request.headers, |response| &response.headers);
         let decoded = decode(message, &held.body, item.body_is_whole);
         let (body, decoded) = match decoded {
-            Some((body, encoding)) => (Content::of(&body), Some(encoding)),
-            None => (Content::of(&held.body), None),
+            Some((body, encoding)) => (HeldBody::of(&body), Some(encoding)),
+            None => (HeldBody::of(&held.body), None),
         };
         let request = RequestHead {
             url: format!("{}://{}{}", request.scheme, request.authority, request.path),
@@ -137,7 +137,7 @@ impl PausedDetail {
     }
 }
 
-impl Content {
+impl HeldBody {
     fn of(bytes: &[u8]) -> Self {
         match std::str::from_utf8(bytes) {
             Ok(text) => Self::Text(text.to_owned()),
