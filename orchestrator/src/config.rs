@@ -10,6 +10,10 @@ use std::{
 
 use serde::Deserialize;
 
+mod face;
+
+pub use face::{FaceArgs, RestTls, TlsMode};
+
 use crate::{
     cli::units,
     database::{Database, DatabaseUrl},
@@ -27,7 +31,7 @@ pub struct ServeArgs {
     /// Where database, CA and admin token live
     #[arg(long, env = "WEIR_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Address of REST, plain HTTP [default: 127.0.0.1:7080]
+    /// Address of REST [default: 127.0.0.1:7080]
     #[arg(long, env = "WEIR_REST", value_name = "ADDR")]
     pub rest: Option<SocketAddr>,
     /// Address of gRPC for agents, TLS [default: 127.0.0.1:7443]
@@ -39,9 +43,9 @@ pub struct ServeArgs {
     /// Names and addresses by which agents reach this server, for its certificate
     #[arg(long, env = "WEIR_NAMES", value_name = "NAME", value_delimiter = ',')]
     pub names: Option<Vec<String>>,
-    /// Serve REST in plain HTTP beyond this machine: whoever can listen on the way learns the admin token
-    #[arg(long, env = "WEIR_ALLOW_REMOTE_PLAIN_REST", num_args = 0..=1, default_missing_value = "true")]
-    pub allow_remote_plain_rest: Option<bool>,
+    /// How people meet REST
+    #[command(flatten)]
+    pub face: FaceArgs,
     /// Drop exchanges, messages and metrics older than this many hours [default: 720]
     #[arg(long, env = "WEIR_RETENTION_HOURS", value_name = "HOURS")]
     pub retention_hours: Option<u64>,
@@ -74,6 +78,9 @@ struct File {
     grpc: Option<SocketAddr>,
     database_url: Option<DatabaseUrl>,
     names: Option<Vec<String>>,
+    rest_tls: Option<TlsMode>,
+    rest_tls_cert: Option<PathBuf>,
+    rest_tls_key: Option<PathBuf>,
     allow_remote_plain_rest: Option<bool>,
     retention_hours: Option<u64>,
     retention_exchanges: Option<u64>,
@@ -90,6 +97,8 @@ pub struct ServeConfig {
     pub data_dir: PathBuf,
     /// Address of REST; port 0 takes a free one.
     pub rest: SocketAddr,
+    /// TLS on it.
+    pub rest_tls: RestTls,
     /// Address of gRPC; port 0 takes a free one.
     pub grpc: SocketAddr,
     /// The SQLite file, or where PostgreSQL is.
@@ -185,15 +194,15 @@ impl ServeConfig {
     fn merge(args: ServeArgs, file: File) -> Result<Self, ConfigError> {
         let data_dir = args.data_dir.or(file.data_dir).unwrap_or_else(default_data_dir);
         let rest = args.rest.or(file.rest).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 7080)));
-        let plain = args.allow_remote_plain_rest.or(file.allow_remote_plain_rest).unwrap_or(false);
-        if !rest.ip().is_loopback() && !plain {
-            return Err(value(
-                "rest",
-                format!(
-                    "{rest} is reachable from other machines and REST is plain HTTP: put a TLS proxy before a loopback address, or force it with allow_remote_plain_rest"
-                ),
-            ));
-        }
+        let rest_tls = args
+            .face
+            .over(FaceArgs {
+                rest_tls: file.rest_tls,
+                rest_tls_cert: file.rest_tls_cert,
+                rest_tls_key: file.rest_tls_key,
+                allow_remote_plain_rest: file.allow_remote_plain_rest,
+            })
+            .tls(rest)?;
         let grpc = args.grpc.or(file.grpc).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 7443)));
         if rest == grpc && rest.port() != 0 {
             return Err(value("grpc", format!("{grpc} is the address of rest too")));
@@ -219,6 +228,7 @@ impl ServeConfig {
         let bytes = args.retention_bytes.or(file.retention_bytes).unwrap_or(20 << 30);
         Ok(Self {
             rest,
+            rest_tls,
             grpc,
             database,
             names,
@@ -271,7 +281,7 @@ impl ServeArgs {
             "max_component_bytes" => self.max_component_bytes.is_some(),
             "max_queued_bytes" => self.max_queued_bytes.is_some(),
             "agent_certificate" => self.agent_certificate.is_some(),
-            _ => false,
+            key => self.face.sets(key),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod access;
 mod backup;
+mod certificates;
 pub mod cli;
 mod clock;
 mod commands;
@@ -29,7 +30,10 @@ mod telemetry;
 mod tokens;
 
 pub use access::Role;
-pub use config::{ConfigError, Limits, Retention, ServeArgs, ServeConfig, default_data_dir};
+pub use certificates::CertificateError;
+pub use config::{
+    ConfigError, FaceArgs, Limits, RestTls, Retention, ServeArgs, ServeConfig, TlsMode, default_data_dir,
+};
 pub use database::{Database, DatabaseUrl, PostgresUrl};
 pub use pki::PkiError;
 pub use serve::{ServeError, Server, serve};

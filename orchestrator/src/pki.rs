@@ -18,8 +18,8 @@ use uuid::Uuid;
 
 use crate::disk;
 
-/// Of the CA and of the server's certificate, which is made anew at each start.
-const LONG: Duration = Duration::days(10 * 365);
+/// Of the CA and of the certificate for agents, which is made anew at each start.
+pub(crate) const LONG: Duration = Duration::days(10 * 365);
 /// Clocks differ: a certificate is valid for so long before it was made, though never for longer than after.
 const SKEW: Duration = Duration::hours(1);
 
@@ -67,7 +67,7 @@ pub(crate) struct Pki {
     agent_lifetime: Duration,
 }
 
-/// What the gRPC listener shows, PEM.
+/// What a listener shows, PEM.
 pub(crate) struct ServerIdentity {
     pub(crate) chain: String,
     pub(crate) key: String,
@@ -133,8 +133,8 @@ impl Pki {
         &self.pem
     }
 
-    /// A new key and certificate for the listener. It never touches the disk.
-    pub(crate) fn server(&self, names: &[String]) -> Result<ServerIdentity, PkiError> {
+    /// A new key and certificate for a listener. It never touches the disk.
+    pub(crate) fn server(&self, names: &[String], lifetime: Duration) -> Result<ServerIdentity, PkiError> {
         let mut all: Vec<String> =
             [weir_proto::ORCHESTRATOR_NAME, "localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
         all.extend(hostname());
@@ -145,7 +145,7 @@ impl Pki {
         params.distinguished_name.push(DnType::CommonName, weir_proto::ORCHESTRATOR_NAME);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        lasting(&mut params, LONG);
+        lasting(&mut params, lifetime);
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let leaf = params.signed_by(&key, &self.issuer)?;
         Ok(ServerIdentity { chain: format!("{}{}", leaf.pem(), self.pem), key: key.serialize_pem() })

@@ -20,6 +20,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::certificates::{self, CertificateError};
+use crate::pki;
 use crate::{
     Retention, ServeConfig,
     access::Passwords,
@@ -71,6 +73,9 @@ pub enum ServeError {
     /// The certificate authority cannot be used.
     #[error(transparent)]
     Pki(#[from] PkiError),
+    /// The certificate that REST is to show cannot be shown.
+    #[error("TLS on REST: {0}")]
+    Certificate(#[from] CertificateError),
     /// Agents that joined the others would not know this one.
     #[error(
         "data directory {}: other orchestrators on this database have another certificate authority: copy ca.key and ca.pem from the data directory of one of them",
@@ -122,7 +127,9 @@ impl Server {
         let dir = &config.data_dir;
         let lock = claim(dir)?;
         let pki = Pki::load_or_create(dir, config.agent_certificate)?;
-        let identity = pki.server(&config.names)?;
+        let identity = pki.server(&config.names, pki::LONG)?;
+        let certificates = certificates::of(&config.rest_tls, &pki, &config.names)?;
+        let tls = certificates.as_ref().map(certificates::Certificates::server).transpose()?;
         let telemetry = Arc::new(Telemetry::new());
         let store = Store::open(&config.database, config.limits, Arc::clone(&telemetry)).await?;
         if !store.is_authority(pki.key_hash()).await? {
@@ -157,19 +164,15 @@ impl Server {
         let (rest, rest_address) = bind("REST", config.rest).await?;
         let (grpc, grpc_address) = bind("gRPC", config.grpc).await?;
         let agents = grpc::serve(Arc::clone(&orchestrator), identity, grpc, stop.clone());
-        let people = rest::serve(Arc::clone(&orchestrator), rest, stop.clone());
+        let people = rest::serve(Arc::clone(&orchestrator), rest, tls, stop.clone());
         let retention = retain(Arc::clone(&orchestrator), config.retention, stop.clone());
-        let tasks = vec![
+        let mut tasks = vec![
             part(&stop, async move {
                 if let Err(error) = agents.await {
                     tracing::error!(%error, "gRPC ended");
                 }
             }),
-            part(&stop, async move {
-                if let Err(error) = people.await {
-                    tracing::error!(%error, "REST ended");
-                }
-            }),
+            part(&stop, people),
             part(&stop, retention),
             part(&stop, events::carry(Arc::clone(&orchestrator), outbox, stop.clone())),
             part(&stop, others::watch(Arc::clone(&orchestrator), stop.clone())),
@@ -177,6 +180,9 @@ impl Server {
             part(&stop, interception::keep(Arc::clone(&orchestrator), stop.clone())),
             part(&stop, others::presence(Arc::clone(&orchestrator), stop.clone())),
         ];
+        if let Some(certificates) = certificates {
+            tasks.push(part(&stop, certificates.watch(Arc::clone(&orchestrator), stop.clone())));
+        }
         Ok(Self { rest: rest_address, grpc: grpc_address, new_token, orchestrator, stop, tasks, _lock: lock })
     }
 

@@ -4,12 +4,15 @@ use std::{
     fs,
     io::{self, IsTerminal as _},
     net::IpAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
 use clap::Args;
-use reqwest::{Body, Client as Http, Method, RequestBuilder, Response, StatusCode, Url, redirect::Policy};
+use reqwest::{
+    Body, Certificate, Client as Http, ClientBuilder, Method, RequestBuilder, Response, StatusCode, Url,
+    redirect::Policy,
+};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -33,6 +36,9 @@ pub(crate) struct Connect {
     /// Token [default: the file `token` in the data folder, for a server on this machine]
     #[arg(long, env = "WEIR_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     token: Option<String>,
+    /// CA certificate that signed an https:// server's, PEM, and no other [default: the system's, and the file `ca.pem` in the data folder, for a server on this machine]
+    #[arg(long, env = "WEIR_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// The server's data folder, read for the token [default: ~/.local/share/weir/orchestrator]
     #[arg(long, env = "WEIR_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
@@ -73,7 +79,8 @@ impl Connect {
             )));
         }
         let (token, source_of_token) = self.token()?;
-        let http = Http::builder()
+        let http = self
+            .trusting(Http::builder())?
             // Not through the proxy that these commands look after, and the token goes where it was meant to.
             .no_proxy()
             .redirect(Policy::none())
@@ -81,7 +88,7 @@ impl Connect {
             .timeout(Duration::from_secs(120))
             .user_agent(concat!("weir-orchestrator/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|error| Failure::Unreachable { url: base.to_string(), reason: text_of(&error) })?;
+            .map_err(|error| Failure::Usage(format!("TLS for {base} cannot be set up: {}", text_of(&error))))?;
         Ok(Client { http, base, token, source_of_token })
     }
 
@@ -95,10 +102,7 @@ impl Connect {
             return Ok((token.trim().to_owned(), "--token or WEIR_TOKEN".to_owned()));
         }
         // The token of the server here is nothing to send to a server elsewhere, unless that is asked for.
-        let host = self.orchestrator.host_str().unwrap_or_default();
-        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-        let here = address.map_or(host == "localhost", |address| address.is_loopback());
-        if self.data_dir.is_none() && !here {
+        if self.data_dir.is_none() && !self.is_here() {
             return Err(Failure::NoToken(self.orchestrator.to_string()));
         }
         let path = self.data_dir().join("token");
@@ -110,6 +114,38 @@ impl Connect {
             }
             Err(error) => Err(Failure::File { path, error }),
         }
+    }
+}
+
+impl Connect {
+    /// Who may have signed the server's certificate.
+    fn trusting(&self, http: ClientBuilder) -> Result<ClientBuilder, Failure> {
+        if self.orchestrator.scheme() != "https" {
+            return Ok(http);
+        }
+        if let Some(file) = &self.ca {
+            return Ok(http.tls_certs_only(authorities(file)?));
+        }
+        let own = self.data_dir.clone().unwrap_or_else(default_data_dir).join("ca.pem");
+        if (self.data_dir.is_some() || self.is_here()) && own.exists() {
+            return Ok(http.tls_certs_merge(authorities(&own)?));
+        }
+        Ok(http)
+    }
+
+    /// Is the server on this machine?
+    fn is_here(&self) -> bool {
+        let host = self.orchestrator.host_str().unwrap_or_default();
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        address.map_or(host == "localhost", |address| address.is_loopback())
+    }
+}
+
+fn authorities(file: &Path) -> Result<Vec<Certificate>, Failure> {
+    let pem = fs::read(file).map_err(|error| Failure::File { path: file.to_owned(), error })?;
+    match Certificate::from_pem_bundle(&pem) {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        _ => Err(Failure::Usage(format!("{}: there is no certificate in PEM in it", file.display()))),
     }
 }
 
@@ -301,7 +337,11 @@ impl Client {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
-        Failure::Unreachable { url: self.base.to_string(), reason: text_of(error) }
+        let (url, reason) = (self.base.to_string(), text_of(error));
+        if reason.contains("peer certificate") {
+            return Failure::Untrusted { url, reason };
+        }
+        Failure::Unreachable { url, reason }
     }
 }
 

@@ -36,6 +36,11 @@ pub(crate) enum Failure {
     )]
     Unreachable { url: String, reason: String },
     #[error(
+        "the orchestrator at {url} cannot be trusted: {reason}\n--ca FILE or WEIR_CA names the CA that signed its certificate: \
+         with `serve --rest-tls own`, the file ca.pem of its data folder"
+    )]
+    Untrusted { url: String, reason: String },
+    #[error(
         "no token for {0}: give --token or WEIR_TOKEN, or name with --data-dir the server's data folder, which holds it"
     )]
     NoToken(String),

@@ -67,7 +67,7 @@ enum Command {
         #[command(flatten)]
         dir: KeyDir,
         #[command(flatten)]
-        connect: Connect,
+        connect: Box<Connect>,
     },
 }
 

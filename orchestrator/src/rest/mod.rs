@@ -1,5 +1,6 @@
 //! REST: one file per resource. JSON in and out, errors as RFC 9457 problem documents.
 
+mod accept;
 mod agents;
 mod audit;
 mod backup;
@@ -14,6 +15,7 @@ mod fields;
 mod figures;
 mod filters;
 mod gate;
+mod headers;
 mod import;
 mod input;
 mod join_tokens;
@@ -21,6 +23,7 @@ mod live;
 mod messages;
 mod metrics;
 mod open;
+mod paced;
 mod paused;
 mod problem;
 mod push;
@@ -30,18 +33,19 @@ mod standing;
 mod tokens;
 mod users;
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
-    http::{HeaderValue, header},
     middleware::{Next, from_fn_with_state},
     response::Response,
     routing::{delete, get, post},
 };
+use rustls::ServerConfig;
 use serde::Serialize;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
@@ -64,14 +68,15 @@ struct List<T> {
     next: Option<String>,
 }
 
-/// Serves people and programs until `stop`.
+/// Serves people and programs until `stop`, over TLS where there is what it takes.
 pub(crate) async fn serve(
     orchestrator: Arc<Orchestrator>,
     listener: TcpListener,
+    tls: Option<ServerConfig>,
     stop: CancellationToken,
-) -> io::Result<()> {
-    let service = router(orchestrator).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await
+) {
+    let tls = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
+    accept::serve(listener, tls, router(orchestrator), stop).await;
 }
 
 fn router(orchestrator: Arc<Orchestrator>) -> Router {
@@ -140,17 +145,9 @@ async fn method_not_allowed() -> Problem {
 
 /// What every response says, and its count.
 async fn finish(State(orchestrator): State<Arc<Orchestrator>>, request: Request, next: Next) -> Response {
+    let strict = headers::strict_transport(&request);
     let mut response = next.run(request).await;
     orchestrator.telemetry.request(response.status().as_u16());
-    let headers = response.headers_mut();
-    for (name, value) in [
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; sandbox"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::CACHE_CONTROL, "no-store"),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
+    headers::put(response.headers_mut(), strict);
     response
 }

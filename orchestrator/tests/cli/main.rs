@@ -12,4 +12,5 @@ mod new_filter;
 mod push;
 mod serve;
 mod server;
+mod tls;
 mod traffic;

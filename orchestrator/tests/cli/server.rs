@@ -30,8 +30,16 @@ pub(crate) struct Ran {
 
 impl Server {
     pub(crate) fn start() -> Self {
+        Self::start_with(|_| Vec::new())
+    }
+
+    /// With more arguments for `serve`, which may name files of its folder.
+    pub(crate) fn start_with(more: impl FnOnce(&Path) -> Vec<String>) -> Self {
         let dir = TempDir::new().unwrap();
-        let (child, rest, grpc) = Self::serve(&dir, ["127.0.0.1:0", "127.0.0.1:0"]);
+        let mut more = more(dir.path());
+        let rest = more.iter().position(|argument| argument == "--rest").map(|at| more.drain(at..at + 2).nth(1));
+        let rest = rest.flatten().unwrap_or_else(|| "127.0.0.1:0".to_owned());
+        let (child, rest, grpc) = Self::serve(&dir, [&rest, "127.0.0.1:0"], &more);
         Self { child, rest, grpc, dir }
     }
 
@@ -40,13 +48,14 @@ impl Server {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         let addresses = [self.rest, self.grpc].map(|address| address.to_string());
-        (self.child, ..) = Self::serve(&self.dir, addresses.each_ref().map(String::as_str));
+        (self.child, ..) = Self::serve(&self.dir, addresses.each_ref().map(String::as_str), &[]);
     }
 
-    fn serve(dir: &TempDir, [rest, grpc]: [&str; 2]) -> (Child, SocketAddr, SocketAddr) {
+    fn serve(dir: &TempDir, [rest, grpc]: [&str; 2], more: &[String]) -> (Child, SocketAddr, SocketAddr) {
         let mut child = command(dir.path())
             .args(["serve", "--rest", rest, "--grpc", grpc, "--log", "warn", "--data-dir"])
             .arg(dir.path().join("data"))
+            .args(more)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

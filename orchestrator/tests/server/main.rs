@@ -27,6 +27,7 @@ mod search;
 mod single;
 mod sse;
 mod sync;
+mod tls;
 
 /// The other test binary, `postgres`, runs the same files on the other database.
 fn on_postgres() -> bool {

@@ -1,0 +1,151 @@
+//! How people and programs meet REST: in plain HTTP or over TLS, and with whose certificate.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::ValueEnum;
+use serde::Deserialize;
+
+use super::{ConfigError, value};
+
+/// What `--rest-tls` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum TlsMode {
+    /// With a certificate of the orchestrator's own CA, the file `ca.pem` of the data folder
+    Own,
+    /// Plain HTTP, on this machine only
+    Off,
+}
+
+/// How REST is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RestTls {
+    /// Plain HTTP.
+    Off,
+    /// A certificate of the own CA, made anew at each start and now and then.
+    Own,
+    /// The operator's files, read again when they change.
+    Files {
+        /// PEM, the server's certificate first.
+        certificate: PathBuf,
+        /// PEM.
+        key: PathBuf,
+    },
+}
+
+/// Flags about TLS of REST. Each is also a key of the file and a variable.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct FaceArgs {
+    /// TLS on REST: `own` for a certificate of the orchestrator's CA [default: off; files where they are given]
+    #[arg(long, env = "WEIR_REST_TLS", value_name = "MODE")]
+    pub rest_tls: Option<TlsMode>,
+    /// Certificate chain for TLS on REST, PEM; read again when it changes
+    #[arg(long, env = "WEIR_REST_TLS_CERT", value_name = "FILE")]
+    pub rest_tls_cert: Option<PathBuf>,
+    /// Its key, PEM, which others cannot read
+    #[arg(long, env = "WEIR_REST_TLS_KEY", value_name = "FILE")]
+    pub rest_tls_key: Option<PathBuf>,
+    /// Serve REST in plain HTTP beyond this machine: whoever can listen on the way learns the admin token
+    #[arg(long, env = "WEIR_ALLOW_REMOTE_PLAIN_REST", num_args = 0..=1, default_missing_value = "true")]
+    pub allow_remote_plain_rest: Option<bool>,
+}
+
+impl FaceArgs {
+    /// These, and where they are silent those of `file`.
+    pub(super) fn over(self, file: Self) -> Self {
+        // One mode, or one pair of files: what a flag says of it is not mixed with what the file says.
+        let tls = if self.says_tls() { &self } else { &file };
+        Self {
+            rest_tls: tls.rest_tls,
+            rest_tls_cert: tls.rest_tls_cert.clone(),
+            rest_tls_key: tls.rest_tls_key.clone(),
+            allow_remote_plain_rest: self.allow_remote_plain_rest.or(file.allow_remote_plain_rest),
+        }
+    }
+
+    fn says_tls(&self) -> bool {
+        self.rest_tls.is_some() || self.rest_tls_cert.is_some() || self.rest_tls_key.is_some()
+    }
+
+    /// Is the key set by flag or variable?
+    pub(super) fn sets(&self, key: &str) -> bool {
+        match key {
+            "rest_tls" => self.rest_tls.is_some(),
+            "rest_tls_cert" => self.rest_tls_cert.is_some(),
+            "rest_tls_key" => self.rest_tls_key.is_some(),
+            _ => false,
+        }
+    }
+
+    /// How REST is served at this address.
+    pub(super) fn tls(self, rest: SocketAddr) -> Result<RestTls, ConfigError> {
+        let tls = match (self.rest_tls, self.rest_tls_cert, self.rest_tls_key) {
+            (None, Some(certificate), Some(key)) => RestTls::Files { certificate, key },
+            (Some(_), Some(_), _) | (Some(_), _, Some(_)) => {
+                return Err(value(
+                    "rest_tls",
+                    "either a mode, or a certificate and a key in files, not both".to_owned(),
+                ));
+            }
+            (None, Some(_), None) => return Err(value("rest_tls_cert", "needs rest_tls_key beside it".to_owned())),
+            (None, None, Some(_)) => return Err(value("rest_tls_key", "needs rest_tls_cert beside it".to_owned())),
+            (Some(TlsMode::Own), None, None) => RestTls::Own,
+            (Some(TlsMode::Off) | None, None, None) => RestTls::Off,
+        };
+        let forced = self.allow_remote_plain_rest.unwrap_or(false);
+        if tls == RestTls::Off && !rest.ip().is_loopback() && !forced {
+            return Err(value("rest", remote_plain(rest)));
+        }
+        Ok(tls)
+    }
+}
+
+fn remote_plain(rest: SocketAddr) -> String {
+    format!(
+        "{rest} is reachable from other machines, and in plain HTTP whoever can listen on the way learns the admin token. \
+         One of: rest_tls = \"own\" (a certificate of the orchestrator's CA), rest_tls_cert and rest_tls_key (files), or a \
+         loopback address behind a TLS proxy. allow_remote_plain_rest forces it"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(args: FaceArgs, rest: &str, expect: Result<RestTls, &str>) {
+        match (args.tls(rest.parse().unwrap()), expect) {
+            (Ok(tls), Ok(expect)) => assert_eq!(tls, expect),
+            (Err(error), Err(expect)) => assert!(error.to_string().contains(expect), "{error}"),
+            (got, expect) => panic!("{got:?}, not {expect:?}"),
+        }
+    }
+
+    #[test]
+    fn plain_stays_on_this_machine() {
+        check(FaceArgs::default(), "127.0.0.1:1", Ok(RestTls::Off));
+        check(FaceArgs::default(), "[::1]:1", Ok(RestTls::Off));
+        for way in ["rest_tls = \"own\"", "rest_tls_cert", "TLS proxy", "allow_remote_plain_rest"] {
+            check(FaceArgs::default(), "0.0.0.0:1", Err(way));
+            let off = FaceArgs { rest_tls: Some(TlsMode::Off), ..FaceArgs::default() };
+            check(off, "[::]:1", Err(way));
+        }
+        let forced = FaceArgs { allow_remote_plain_rest: Some(true), ..FaceArgs::default() };
+        check(forced, "0.0.0.0:1", Ok(RestTls::Off));
+        let own = FaceArgs { rest_tls: Some(TlsMode::Own), ..FaceArgs::default() };
+        check(own, "0.0.0.0:1", Ok(RestTls::Own));
+    }
+
+    #[test]
+    fn files_come_in_pairs_and_alone() {
+        let cert = || FaceArgs { rest_tls_cert: Some("c".into()), ..FaceArgs::default() };
+        check(cert(), "127.0.0.1:1", Err("rest_tls_cert: needs rest_tls_key"));
+        let key = FaceArgs { rest_tls_key: Some("k".into()), ..FaceArgs::default() };
+        check(key, "127.0.0.1:1", Err("rest_tls_key: needs rest_tls_cert"));
+        check(FaceArgs { rest_tls: Some(TlsMode::Own), ..cert() }, "127.0.0.1:1", Err("not both"));
+        let both = FaceArgs { rest_tls_key: Some("k".into()), ..cert() };
+        let files = RestTls::Files { certificate: "c".into(), key: "k".into() };
+        check(both.clone(), "0.0.0.0:1", Ok(files.clone()));
+        let own = FaceArgs { rest_tls: Some(TlsMode::Own), ..FaceArgs::default() };
+        check(both.over(own), "0.0.0.0:1", Ok(files));
+    }
+}
