@@ -14,6 +14,7 @@ mod database;
 mod disk;
 mod events;
 mod fleet;
+mod graphql;
 mod grpc;
 mod import;
 mod in_transit;
@@ -26,6 +27,7 @@ mod rest;
 mod seats;
 mod serve;
 mod store;
+mod tail;
 mod telemetry;
 mod tokens;
 

@@ -164,6 +164,8 @@ impl Event {
 /// Takes events and tells them.
 pub(crate) struct Events {
     feed: Feed<Event>,
+    /// Of agents whose machines were looked at: many, and of little worth a moment later.
+    looks: Feed<Uuid>,
     outbox: mpsc::Sender<others::Said>,
     /// Something did not go into the outbox.
     lost: AtomicBool,
@@ -176,18 +178,32 @@ impl Events {
     /// With what [`carry`] takes from.
     pub(crate) fn new() -> (Self, Outbox) {
         let (outbox, said) = mpsc::channel(WAITING);
-        (Self { feed: Feed::new(KEPT), outbox, lost: AtomicBool::new(false) }, said)
+        (Self { feed: Feed::new(KEPT), looks: Feed::new(KEPT), outbox, lost: AtomicBool::new(false) }, said)
     }
 
     /// It happened here, now. Waits for nobody.
     pub(crate) fn publish(&self, event: Event) {
         let at_us = now_us();
+        self.say(others::Said::Event { at_us, event: Box::new(event.clone()) });
+        self.feed.tell(at_us, event);
+    }
+
+    /// An agent sent a look at its machine, which is stored.
+    pub(crate) fn looked(&self, agent: Uuid) {
+        self.say(others::Said::Looked { looked: agent });
+        self.looks.tell(now_us(), agent);
+    }
+
+    /// Whose machines were looked at, from now on or from behind a place.
+    pub(crate) fn looks(&self, after: Option<Place>) -> Follower<'_, Uuid> {
+        self.looks.follow(after)
+    }
+
+    fn say(&self, said: others::Said) {
         // Without other orchestrators the other end is closed.
-        let said = others::Said { at_us, event: event.clone() };
         if let Err(TrySendError::Full(_)) = self.outbox.try_send(said) {
             self.lost.store(true, Relaxed);
         }
-        self.feed.tell(at_us, event);
     }
 
     /// All from now on, or from behind a place.

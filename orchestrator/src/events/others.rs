@@ -21,11 +21,12 @@ const LONGEST: usize = 7_800;
 const TOGETHER: Duration = Duration::from_millis(10);
 const MANY: usize = 256;
 
-/// An event on its way.
+/// Something on its way.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Said {
-    pub(crate) at_us: u64,
-    pub(crate) event: Event,
+#[serde(untagged)]
+pub(crate) enum Said {
+    Event { at_us: u64, event: Box<Event> },
+    Looked { looked: Uuid },
 }
 
 /// A notification.
@@ -49,8 +50,10 @@ impl Events {
             self.missed();
         }
         for said in letter.said {
-            if let Ok(Said { at_us, event }) = serde_json::from_value(said) {
-                self.feed.tell(at_us, event);
+            match serde_json::from_value(said) {
+                Ok(Said::Event { at_us, event }) => self.feed.tell(at_us, *event),
+                Ok(Said::Looked { looked }) => self.looks.tell(0, looked),
+                Err(_) => {}
             }
         }
     }
@@ -119,7 +122,13 @@ mod tests {
 
     fn said(name: &str) -> Said {
         let (group, version) = (String::new(), String::new());
-        Said { at_us: 1, event: Event::AgentConnected { agent: Uuid::nil(), name: name.to_owned(), group, version } }
+        let event = Event::AgentConnected { agent: Uuid::nil(), name: name.to_owned(), group, version };
+        Said::Event { at_us: 1, event: Box::new(event) }
+    }
+
+    fn event(name: &str) -> Event {
+        let Said::Event { event, .. } = said(name) else { panic!() };
+        *event
     }
 
     #[tokio::test]
@@ -139,7 +148,7 @@ mod tests {
         while next < 300 {
             match follower.next().await {
                 Heard::Item(told) => {
-                    assert_eq!(told.item, said(&next.to_string()).event);
+                    assert_eq!(told.item, event(&next.to_string()));
                     next += 1;
                 }
                 Heard::Missed => gaps += 1,
@@ -158,6 +167,6 @@ mod tests {
         let known = serde_json::to_string(&said("known")).unwrap();
         let from = Uuid::new_v4();
         events.hear(Uuid::nil(), &format!(r#"{{"from":"{from}","missed":false,"said":[{new},{known}]}}"#));
-        assert!(matches!(follower.next().await, Heard::Item(told) if told.item == said("known").event));
+        assert!(matches!(follower.next().await, Heard::Item(told) if told.item == event("known")));
     }
 }

@@ -19,7 +19,7 @@ impl Metrics for Service {
     async fn report(&self, request: Request<Streaming<MetricsBatch>>) -> Result<Response<Self::ReportStream>, Status> {
         let (agent, ends_us) = self.certified(&request).await?;
         let service = self.clone();
-        let number = agent.number;
+        let (number, id) = (agent.number, agent.id);
         let acks = request.into_inner().then(move |batch| {
             let service = service.clone();
             async move {
@@ -29,6 +29,7 @@ impl Metrics for Service {
                 }
                 let stored = service.orchestrator.store.add_metrics(number, &samples, now_us()).await;
                 stored.map_err(|error| unavailable(&error))?;
+                service.orchestrator.events.looked(id);
                 Ok(MetricsAck { stored: samples.len() as u64 })
             }
         });

@@ -198,7 +198,11 @@ impl Stored {
 }
 
 /// The bytes without their codings, and whether these came to their ends.
-async fn decode(orchestrator: &Orchestrator, fields: &[Field], data: Bytes) -> Result<(Bytes, bool), Problem> {
+pub(crate) async fn decode(
+    orchestrator: &Orchestrator,
+    fields: &[Field],
+    data: Bytes,
+) -> Result<(Bytes, bool), Problem> {
     let named: Vec<&[u8]> = fields
         .iter()
         .filter(|field| field.name.eq_ignore_ascii_case("content-encoding"))

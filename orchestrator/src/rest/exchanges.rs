@@ -326,7 +326,7 @@ fn size(body: Option<v1::Body>) -> BodySize {
     body.map(|body| BodySize { size: body.size, captured: body.data.len() }).unwrap_or_default()
 }
 
-fn url(scheme: &str, authority: &str, path: &str) -> String {
+pub(crate) fn url(scheme: &str, authority: &str, path: &str) -> String {
     if scheme.is_empty() { format!("{authority}{path}") } else { format!("{scheme}://{authority}{path}") }
 }
 

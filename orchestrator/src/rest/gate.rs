@@ -56,7 +56,7 @@ pub(super) async fn authenticate(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let principal = match principal(&orchestrator, request.headers(), client).await {
+    let principal = match identify(&orchestrator, request.headers(), client).await {
         Ok((principal, standing)) => {
             request.extensions_mut().insert(standing);
             principal
@@ -92,7 +92,8 @@ pub(super) fn object(uri: &Uri) -> String {
     text[..text.floor_char_boundary(LONGEST_OBJECT)].to_owned()
 }
 
-async fn principal(
+/// Whose credential it is, if it counts.
+pub(crate) async fn identify(
     orchestrator: &Orchestrator,
     headers: &HeaderMap,
     client: SocketAddr,

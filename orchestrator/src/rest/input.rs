@@ -1,5 +1,7 @@
 //! Query strings, path segments and JSON bodies, read so that whatever is wrong with them becomes a problem document.
 
+use std::fmt;
+
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
@@ -92,16 +94,41 @@ impl Paging {
 
     /// The 16 bytes that [`cursor`] wrote.
     pub(super) fn place(&self) -> Result<Option<[u8; 16]>, Problem> {
-        let fault = || Problem::bad_request("this cursor is not one that a listing gave: use `next` as it came");
-        let read = |text: &String| {
-            let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| fault())?;
-            bytes.try_into().map_err(|_| fault())
-        };
-        self.cursor.as_ref().map(read).transpose()
+        Ok(self.cursor.as_deref().map(Place::read).transpose()?.map(|place| place.0))
+    }
+}
+
+/// A place in a listing or a stream, as programs hand it back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place(pub(crate) [u8; 16]);
+
+impl Place {
+    pub(crate) fn read(text: &str) -> Result<Self, Problem> {
+        let fault = || Problem::bad_request("this is no cursor, or place, that an answer gave: use it as it came");
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| fault())?;
+        bytes.try_into().map(Self).map_err(|_| fault())
+    }
+
+    /// In the order of arrival. One of another listing is no place there, but is one that exists: it is bounded by what
+    /// is there.
+    pub(crate) fn number(self) -> i64 {
+        i64::try_from(u128::from_be_bytes(self.0)).unwrap_or(i64::MAX)
+    }
+}
+
+impl From<i64> for Place {
+    fn from(number: i64) -> Self {
+        Self(u128::from(number.unsigned_abs()).to_be_bytes())
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
     }
 }
 
 /// A place in a listing, for `next`.
 pub(super) fn cursor(place: [u8; 16]) -> String {
-    URL_SAFE_NO_PAD.encode(place)
+    Place(place).to_string()
 }

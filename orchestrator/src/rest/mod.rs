@@ -51,11 +51,19 @@ use utoipa::ToSchema;
 
 use crate::{
     access::Permission::{Administer, Operate, Publish, Read},
+    graphql,
     orchestrator::Orchestrator,
 };
 
+pub(crate) use bodies::decode as decoded;
+pub(crate) use exchanges::url;
 use gate::Asks as _;
-use problem::Problem;
+pub(crate) use gate::identify;
+pub(crate) use input::Place;
+pub(crate) use live::seat;
+pub(crate) use problem::Problem;
+pub(crate) use secrets::{Asker, Secrets};
+pub(crate) use standing::Standing;
 
 /// Of a body that carries no component.
 const SMALL_BODY: usize = 64 << 10;
@@ -124,6 +132,7 @@ fn router(orchestrator: Arc<Orchestrator>) -> Router {
         .layer(from_fn_with_state(Arc::clone(&orchestrator), gate::authenticate));
     Router::new()
         .nest("/api/v1", api)
+        .merge(graphql::routes(Arc::clone(&orchestrator)))
         .route("/healthz", get(open::health))
         .route("/readyz", get(open::ready))
         .route("/metrics", get(open::prometheus))

@@ -56,81 +56,99 @@ impl Problem {
         }
     }
 
+    /// The word of its kind, as GraphQL writes codes.
+    pub(crate) fn code(&self) -> String {
+        let word = self.kind.rsplit(':').next().unwrap_or_default();
+        word.to_ascii_uppercase().replace('-', "_")
+    }
+
+    pub(crate) fn status(&self) -> u16 {
+        self.status
+    }
+
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    pub(crate) fn column(&self) -> Option<usize> {
+        self.column
+    }
+
     /// With the place in what was sent.
-    pub(super) fn at(mut self, pointer: String, detail: String) -> Self {
+    pub(crate) fn at(mut self, pointer: String, detail: String) -> Self {
         self.errors.push(Fault { pointer, detail });
         self
     }
 
-    pub(super) fn bad_request(detail: impl Into<String>) -> Self {
+    pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad-request", detail)
     }
 
-    pub(super) fn bad_query(error: &weir_query::QueryError) -> Self {
+    pub(crate) fn bad_query(error: &weir_query::QueryError) -> Self {
         let column = Some(error.column());
         Self { column, ..Self::new(StatusCode::BAD_REQUEST, "bad-query", error.to_string()) }
     }
 
     /// Of a publication.
-    pub(super) fn bad_match(error: &weir_query::QueryError) -> Self {
+    pub(crate) fn bad_match(error: &weir_query::QueryError) -> Self {
         let column = Some(error.column());
         Self { column, ..Self::unprocessable("statement", format!("match: {error}")) }
     }
 
-    pub(super) fn unauthorized() -> Self {
+    pub(crate) fn unauthorized() -> Self {
         let detail = "send a token that counts (Authorization: Bearer TOKEN), or a user's name and password (Basic)";
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
     }
 
-    pub(super) fn forbidden(role: Role, permission: Permission) -> Self {
+    pub(crate) fn forbidden(role: Role, permission: Permission) -> Self {
         let detail = format!("this is for {}; your role is {role}", permission.roles());
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
     }
 
-    pub(super) fn busy(detail: &str) -> Self {
+    pub(crate) fn busy(detail: &str) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", detail)
     }
 
-    pub(super) fn not_found(detail: impl Into<String>) -> Self {
+    pub(crate) fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", detail)
     }
 
-    pub(super) fn method_not_allowed() -> Self {
+    pub(crate) fn method_not_allowed() -> Self {
         let detail = "this address does not take this method; see Allow";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
     }
 
-    pub(super) fn conflict(detail: impl Into<String>) -> Self {
+    pub(crate) fn conflict(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", detail)
     }
 
-    pub(super) fn too_large(detail: impl Into<String>) -> Self {
+    pub(crate) fn too_large(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
     }
 
-    pub(super) fn not_satisfiable(detail: impl Into<String>) -> Self {
+    pub(crate) fn not_satisfiable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::RANGE_NOT_SATISFIABLE, "range-not-satisfiable", detail)
     }
 
-    pub(super) fn too_slow(detail: impl Into<String>) -> Self {
+    pub(crate) fn too_slow(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::REQUEST_TIMEOUT, "too-slow", detail)
     }
 
-    pub(super) fn unsupported_media_type() -> Self {
+    pub(crate) fn unsupported_media_type() -> Self {
         let detail = "the body has to be application/json";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail)
     }
 
-    pub(super) fn unprocessable(word: &'static str, detail: impl Into<String>) -> Self {
+    pub(crate) fn unprocessable(word: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, word, detail)
     }
 
-    pub(super) fn not_all_stored(detail: impl Into<String>) -> Self {
+    pub(crate) fn not_all_stored(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "not-all-stored", detail)
     }
 
     /// What an agent, or the way to it, made of a command.
-    pub(super) fn by_agent(problem: &weir_proto::v1::Problem) -> Self {
+    pub(crate) fn by_agent(problem: &weir_proto::v1::Problem) -> Self {
         let (status, word) = match problem.kind() {
             ProblemKind::NotAllowed => (StatusCode::CONFLICT, "agent-does-not-allow"),
             ProblemKind::Unknown => (StatusCode::NOT_IMPLEMENTED, "agent-too-old"),
@@ -145,7 +163,7 @@ impl Problem {
         Self::new(status, word, problem.text.clone())
     }
 
-    pub(super) fn unavailable() -> Self {
+    pub(crate) fn unavailable() -> Self {
         let detail = "the database does not answer; the orchestrator's log says why";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
     }

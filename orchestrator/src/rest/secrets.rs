@@ -20,13 +20,14 @@ use crate::{
 
 /// How an answer treats Authorization, Proxy-Authorization, Cookie and Set-Cookie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Secrets {
+pub(crate) enum Secrets {
     Hidden,
     Shown,
 }
 
 /// Whose request it is, and of what.
-pub(super) struct Asker {
+#[derive(Clone)]
+pub(crate) struct Asker {
     principal: Principal,
     source: IpAddr,
     object: String,
@@ -49,8 +50,28 @@ impl<S: Send + Sync> FromRequestParts<S> for Asker {
 }
 
 impl Asker {
+    pub(crate) fn new(principal: Principal, source: IpAddr) -> Self {
+        Self { principal, source, object: String::new() }
+    }
+
+    /// The same, asking about this.
+    pub(crate) fn about(&self, object: String) -> Self {
+        Self { object, ..self.clone() }
+    }
+
+    /// Whether the role may.
+    pub(crate) fn may(&self, permission: Permission) -> Result<(), Problem> {
+        let role = self.principal.role;
+        if role.may(permission) { Ok(()) } else { Err(Problem::forbidden(role, permission)) }
+    }
+
+    /// Who asks.
+    pub(crate) fn name(&self) -> &str {
+        &self.principal.name
+    }
+
     /// A query that this one may have answered.
-    pub(super) fn query(&self, text: &str) -> Result<Query, Problem> {
+    pub(crate) fn query(&self, text: &str) -> Result<Query, Problem> {
         let query = Query::parse(text).map_err(|error| Problem::bad_query(&error))?;
         let is_hidden = |name: &str| weir_har::hidden(name, "").is_some();
         if !self.principal.role.may(Permission::Operate) && query.asks_for_header(&is_hidden) {
@@ -70,11 +91,6 @@ impl Asker {
         Ok(orchestrator.store.audit(entry).await?)
     }
 
-    /// Who asks.
-    pub(super) fn name(&self) -> &str {
-        &self.principal.name
-    }
-
     /// Has the trail say what was done.
     pub(super) async fn did(&self, orchestrator: &Orchestrator, action: &str, object: &str) -> Result<(), Problem> {
         let object = &object[..object.floor_char_boundary(super::gate::LONGEST_OBJECT)];
@@ -83,14 +99,14 @@ impl Asker {
     }
 
     /// Of one exchange, looked at by itself: as the role has it, unasked.
-    pub(super) fn secrets(&self) -> Secrets {
+    pub(crate) fn secrets(&self) -> Secrets {
         if self.principal.role.may(Permission::Operate) { Secrets::Shown } else { Secrets::Hidden }
     }
 }
 
 impl Secrets {
     /// As the request has it and its role allows. Nothing is shown that the trail does not tell of.
-    pub(super) async fn asked(
+    pub(crate) async fn asked(
         orchestrator: &Orchestrator,
         asker: &Asker,
         reveal: Option<bool>,
@@ -106,14 +122,14 @@ impl Secrets {
     }
 
     /// A value of a field as it is shown.
-    pub(super) fn shown(self, name: &str, value: String) -> String {
+    pub(crate) fn shown(self, name: &str, value: String) -> String {
         match self {
             Self::Hidden => weir_har::hidden(name, &value).unwrap_or(value),
             Self::Shown => value,
         }
     }
 
-    pub(super) fn guard(self, exchange: &mut Exchange) {
+    pub(crate) fn guard(self, exchange: &mut Exchange) {
         if self == Self::Hidden {
             weir_har::hide(exchange);
         }

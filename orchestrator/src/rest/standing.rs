@@ -36,7 +36,7 @@ impl Standing {
     }
 
     /// Until it counts no longer.
-    pub(super) async fn lapsed(self, orchestrator: Arc<Orchestrator>) {
+    pub(crate) async fn lapsed(self, orchestrator: Arc<Orchestrator>) {
         let mut away = 0;
         loop {
             tokio::time::sleep(LOOK).await;

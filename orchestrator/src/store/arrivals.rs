@@ -19,6 +19,8 @@ use super::{
 #[derive(Debug)]
 pub(crate) struct Arrivals {
     pub(crate) items: Vec<Arrival>,
+    /// Behind what was deleted, before the first that could be told.
+    pub(crate) from: i64,
     /// The place to go on from.
     pub(crate) next: i64,
     /// The place behind the newest.
@@ -55,7 +57,7 @@ impl Store {
         let last: i64 = row.get(1)?;
         let before_first = row.get::<Option<i64>>(0)?.map_or(last, |first| first - 1);
         let Some(after) = after else {
-            return Ok(Arrivals { items: Vec::new(), next: last, newest: last, skipped: 0 });
+            return Ok(Arrivals { items: Vec::new(), from: last, next: last, newest: last, skipped: 0 });
         };
         let after = after.min(last);
         let search = Arc::new(Search::plain(query));
@@ -63,12 +65,13 @@ impl Store {
         let until = Instant::now() + PATIENCE;
         let block = (self.dialect().block(search.needs_detail()) / search.weight()).max(1);
         let mut items = Vec::new();
-        let mut at = after.max(before_first);
+        let from = after.max(before_first);
+        let mut at = from;
         while at < last && items.len() < limit && Instant::now() < until {
             let to = last.min(at + block);
             at = self.arrived((&search, &turn), (at, to), limit, until, &mut items).await?.unwrap_or(to);
         }
-        Ok(Arrivals { items, next: at, newest: last, skipped: unsigned(before_first - after) })
+        Ok(Arrivals { items, from, next: at, newest: last, skipped: unsigned(before_first - after) })
     }
 
     /// What fits of one block; the place where it stopped before the end of it.

@@ -209,6 +209,33 @@ impl Store {
         walk.sift(candidates).await
     }
 
+    /// One exchange, without what only the whole message holds.
+    pub(crate) async fn summary(&self, id: Uuid) -> Result<Option<Summary>, StoreError> {
+        let mut query = Sql::new(COLUMNS);
+        query.push(" FROM exchanges e JOIN agents a ON a.number = e.agent WHERE e.id = ").push_bind(id);
+        query.fetch_optional(&self.reads).await?.as_ref().map(summary).transpose()
+    }
+
+    /// These exchanges, whole, one after the other, each with its size in memory; ends with the first error of `take`.
+    pub(crate) async fn exchanges_whole<E: From<StoreError>>(
+        &self,
+        ids: &[Uuid],
+        mut take: impl FnMut(Uuid, Exchange, usize) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut query = Sql::new("SELECT e.id, e.coding, e.detail FROM exchanges e WHERE e.id IN (");
+        for (place, id) in ids.iter().enumerate() {
+            query.push(if place == 0 { "" } else { ", " }).push_bind(*id);
+        }
+        query.push(")");
+        let mut rows = query.fetch(&self.reads);
+        while let Some(row) = rows.try_next().await? {
+            let exchange = detail(&row, 1)?;
+            let bytes = exchange.encoded_len();
+            take(row.get(0)?, exchange, bytes)?;
+        }
+        Ok(())
+    }
+
     /// One exchange, whole.
     pub(crate) async fn exchange(&self, id: Uuid) -> Result<Option<(Summary, Exchange)>, StoreError> {
         let mut query = Sql::new(COLUMNS);

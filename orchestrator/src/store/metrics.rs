@@ -51,6 +51,26 @@ impl Store {
         transaction.commit().await
     }
 
+    /// The newest `count` of each of these agents, the newest first.
+    pub(crate) async fn newest_metrics(&self, agents: &[Uuid], count: usize) -> Result<Vec<Sample>, StoreError> {
+        let mut samples = Vec::new();
+        for some in agents.chunks(TOGETHER) {
+            let mut query = Sql::new(
+                "SELECT a.id, m.agent, m.at_us, m.sample FROM agents a JOIN system_metrics m ON m.agent = a.number \
+                 WHERE m.at_us >= (SELECT min(n.at_us) FROM (SELECT o.at_us FROM system_metrics o WHERE o.agent = a.number \
+                 ORDER BY o.at_us DESC LIMIT ",
+            );
+            query.push_bind(i64::try_from(count).unwrap_or(i64::MAX)).push(") n) AND a.id IN (");
+            for (place, agent) in some.iter().enumerate() {
+                query.push(if place == 0 { "" } else { ", " }).push_bind(*agent);
+            }
+            query.push(") ORDER BY m.agent, m.at_us DESC");
+            let rows = query.fetch_all(&self.reads).await?;
+            samples.extend(rows.iter().map(sample).collect::<Result<Vec<_>, _>>()?);
+        }
+        Ok(samples)
+    }
+
     /// Newest first, from below the place `before`.
     pub(crate) async fn metrics(
         &self,
@@ -70,15 +90,16 @@ impl Store {
         }
         query.push(" ORDER BY m.at_us DESC, m.agent DESC LIMIT ").push_bind(limit);
         let rows = query.fetch_all(&self.reads).await?;
-        let sample = |row: &Row| {
-            let bytes: &[u8] = row.get(3)?;
-            Ok(Sample {
-                agent: row.get(0)?,
-                number: row.get(1)?,
-                at_us: row.number(2)?,
-                metrics: SystemMetrics::decode(bytes).map_err(|_| StoreError::Damaged("a metrics sample"))?,
-            })
-        };
         rows.iter().map(sample).collect()
     }
+}
+
+fn sample(row: &Row) -> Result<Sample, StoreError> {
+    let bytes: &[u8] = row.get(3)?;
+    Ok(Sample {
+        agent: row.get(0)?,
+        number: row.get(1)?,
+        at_us: row.number(2)?,
+        metrics: SystemMetrics::decode(bytes).map_err(|_| StoreError::Damaged("a metrics sample"))?,
+    })
 }

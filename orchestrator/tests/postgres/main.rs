@@ -17,6 +17,8 @@ mod config;
 mod durability;
 #[path = "../server/forms.rs"]
 mod forms;
+#[path = "../server/graphql.rs"]
+mod graphql;
 #[path = "../server/harness.rs"]
 mod harness;
 #[path = "../server/hostile.rs"]

@@ -1,11 +1,15 @@
-//! The commands of docs/live.md, run as they stand there. A line that begins with `$` is a command, up to one that does not
+//! The commands of docs/live.md and docs/graphql.md, run as they stand there. A line that begins with `$` is a command, up to one that does not
 //! end with `\`; what follows are lines of its output, in their order, where `…` stands for anything.
 
 use std::{path::Path, process::Stdio, time::Duration};
 
 use tokio::process::Command;
 
-use crate::harness::{Running, exchange};
+use crate::{
+    graphql::look,
+    harness::{Running, exchange},
+    metrics::report,
+};
 
 /// A command and what it says.
 struct Example {
@@ -83,5 +87,19 @@ async fn what_docs_live_shows_is_so() {
             output = run(&running, &example.command) => check(example, &output),
             () = happen => {}
         }
+    }
+}
+
+#[tokio::test]
+async fn what_docs_graphql_shows_is_so() {
+    let running = Running::start().await;
+    let agent = running.agent().await;
+    let _there = agent.sync().await.unwrap();
+    report(&agent, vec![look(0, 1), look(1, 2)]).await;
+    agent.record(vec![exchange("api.example.com", "/pay", 503)]).await;
+    let examples = examples("graphql.md");
+    assert_eq!(examples.len(), 3);
+    for example in &examples {
+        check(example, &run(&running, &example.command).await);
     }
 }

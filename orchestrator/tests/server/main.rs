@@ -11,6 +11,7 @@ mod documents;
 mod durability;
 mod files;
 mod forms;
+mod graphql;
 mod harness;
 mod hostile;
 mod join;

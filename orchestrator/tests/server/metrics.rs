@@ -21,7 +21,7 @@ fn sample(at_us: u64) -> SystemMetrics {
     }
 }
 
-async fn report(agent: &Agent, samples: Vec<SystemMetrics>) -> u64 {
+pub(crate) async fn report(agent: &Agent, samples: Vec<SystemMetrics>) -> u64 {
     let batches = tokio_stream::iter([MetricsBatch { samples }]);
     let mut acks = MetricsClient::new(agent.channel.clone()).report(batches).await.unwrap().into_inner();
     acks.message().await.unwrap().unwrap().stored

@@ -13,10 +13,10 @@ use super::{
 };
 use crate::{
     clock::rfc3339,
-    events::{Event, Heard, KINDS, Place},
+    events::{self, Event, Heard, KINDS},
     orchestrator::Orchestrator,
     rest::{
-        input::{Paging, Params, cursor},
+        input::{Params, Place},
         problem::Problem,
     },
 };
@@ -53,16 +53,16 @@ pub(in super::super) async fn follow(
     Params(which): Params<Which>,
 ) -> Result<Response, Problem> {
     let kinds = Kinds::of(which.kinds.as_deref())?;
-    let cursor_given = Paging { limit: None, cursor: reader.last.clone().or(which.after) };
-    let after = cursor_given.place()?.map(Place::from_bytes);
+    let given = reader.last.as_deref().or(which.after.as_deref());
+    let after = given.map(Place::read).transpose()?.map(|place| events::Place::from_bytes(place.0));
     let role = reader.principal.role;
     reader.stream(Arc::clone(&orchestrator), |pen| async move {
         let mut follower = orchestrator.events.follow(after);
-        pen.begin(&cursor(follower.place().to_bytes())).await?;
+        pen.begin(&Place(follower.place().to_bytes()).to_string()).await?;
         let mut due = Instant::now() + HEARTBEAT;
         loop {
             let heard = timeout_at(due, follower.next()).await;
-            let place = cursor(follower.place().to_bytes());
+            let place = Place(follower.place().to_bytes()).to_string();
             let mut page = Page::default();
             match heard {
                 Ok(Heard::Item(told)) if kinds.has(told.item.kind()) && role.may(told.item.asks()) => {

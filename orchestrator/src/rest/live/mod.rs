@@ -53,20 +53,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Reader {
     }
 }
 
-impl Reader {
-    /// A place among those who follow.
-    pub(super) fn seat(&self, orchestrator: &Orchestrator) -> Result<Seat, Problem> {
-        let full = || {
-            let detail = format!(
-                "too many streams are open: {} for one name and {} in all; close some, or ask for several things in one",
-                seats::EACH,
-                seats::ALL
-            );
-            Problem::busy(&detail)
-        };
-        orchestrator.seats.take(&self.principal.name).ok_or_else(full)
-    }
+/// A place among those who follow.
+pub(crate) fn seat(orchestrator: &Orchestrator, name: &str) -> Result<Seat, Problem> {
+    let full = || {
+        let detail = format!(
+            "too many streams are open: {} for one name and {} in all; close some, or ask for several things in one",
+            seats::EACH,
+            seats::ALL
+        );
+        Problem::busy(&detail)
+    };
+    orchestrator.seats.take(name).ok_or_else(full)
+}
 
+impl Reader {
     /// Answers with what `write` writes until one of them ends.
     pub(super) fn stream<F>(
         self,
@@ -76,7 +76,7 @@ impl Reader {
     where
         F: Future<Output = Result<Infallible, Gone>> + Send + 'static,
     {
-        let seat = self.seat(&orchestrator)?;
+        let seat = seat(&orchestrator, &self.principal.name)?;
         let (out, written) = mpsc::channel(AHEAD);
         let pen = Pen::new(out);
         let writing = write(pen.clone());

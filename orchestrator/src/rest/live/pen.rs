@@ -37,10 +37,6 @@ pub(in super::super) struct Page(String);
 pub(in super::super) struct Pen(mpsc::Sender<Bytes>);
 
 impl Page {
-    pub(in super::super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// One event. Its id is the place to go on from.
     pub(in super::super) fn event(&mut self, kind: &str, place: &str, data: &impl Serialize) {
         // JSON has no line ends but in escapes, so it is one line. What was recorded has no value that JSON has not.

@@ -1,0 +1,116 @@
+//! What several parts of a question ask for, asked of the database at once: as many agents or exchanges as there are in an
+//! answer, the statements are as many as there are kinds of things.
+
+use std::{collections::HashMap, sync::Arc};
+
+use async_graphql::{
+    Context, Request,
+    dataloader::{DataLoader, Loader},
+};
+use uuid::Uuid;
+use weir_proto::v1::Exchange;
+
+use super::{fault::Fault, metrics::SystemMetrics, purse::Purse};
+use crate::{
+    orchestrator::Orchestrator,
+    store::{AgentRow, Outcome},
+};
+
+/// Asks for one request.
+pub(super) struct Loaders {
+    orchestrator: Arc<Orchestrator>,
+    purse: Arc<Purse>,
+}
+
+/// The newest samples of an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Newest {
+    pub(super) agent: Uuid,
+    pub(super) count: usize,
+}
+
+/// An agent by its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct OfAgent(pub(super) Uuid);
+
+/// What an agent, by number, said of its filters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct OutcomesOf(pub(super) i64);
+
+/// The request with its purse and what asks for it.
+pub(super) fn with(request: Request, orchestrator: &Arc<Orchestrator>) -> Request {
+    let purse = Arc::new(Purse::default());
+    let loaders = Loaders { orchestrator: Arc::clone(orchestrator), purse: Arc::clone(&purse) };
+    request.data(purse).data(DataLoader::new(loaders, tokio::spawn))
+}
+
+pub(super) fn of<'a>(context: &Context<'a>) -> &'a DataLoader<Loaders> {
+    context.data_unchecked()
+}
+
+impl Loader<Newest> for Loaders {
+    type Value = Vec<SystemMetrics>;
+    type Error = Fault;
+
+    async fn load(&self, keys: &[Newest]) -> Result<HashMap<Newest, Self::Value>, Fault> {
+        let mut by_count: HashMap<usize, Vec<Uuid>> = HashMap::new();
+        for Newest { agent, count } in keys {
+            by_count.entry(*count).or_default().push(*agent);
+        }
+        let mut found = HashMap::new();
+        for (count, agents) in by_count {
+            // A rate takes the sample before.
+            let samples = self.orchestrator.store.newest_metrics(&agents, count + 1).await?;
+            for (agent, metrics) in SystemMetrics::of_agents(samples, count) {
+                found.insert(Newest { agent, count }, metrics);
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<OfAgent> for Loaders {
+    type Value = AgentRow;
+    type Error = Fault;
+
+    async fn load(&self, keys: &[OfAgent]) -> Result<HashMap<OfAgent, AgentRow>, Fault> {
+        let all = self.orchestrator.store.agents().await?.into_iter().map(|row| (OfAgent(row.agent.id), row));
+        Ok(all.filter(|(id, _)| keys.contains(id)).collect())
+    }
+}
+
+impl Loader<OutcomesOf> for Loaders {
+    type Value = Vec<Outcome>;
+    type Error = Fault;
+
+    async fn load(&self, keys: &[OutcomesOf]) -> Result<HashMap<OutcomesOf, Vec<Outcome>>, Fault> {
+        let mut found: HashMap<OutcomesOf, Vec<Outcome>> = keys.iter().map(|key| (*key, Vec::new())).collect();
+        for (agent, outcome) in self.orchestrator.store.outcomes().await? {
+            if let Some(all) = found.get_mut(&OutcomesOf(agent)) {
+                all.push(outcome);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// A recorded exchange by its id, whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Whole(pub(super) Uuid);
+
+impl Loader<Whole> for Loaders {
+    type Value = Arc<Exchange>;
+    type Error = Fault;
+
+    async fn load(&self, keys: &[Whole]) -> Result<HashMap<Whole, Arc<Exchange>>, Fault> {
+        let ids: Vec<Uuid> = keys.iter().map(|Whole(id)| *id).collect();
+        let mut found = HashMap::new();
+        let take = |id: Uuid, exchange: Exchange, bytes: usize| {
+            self.purse.spend(bytes)?;
+            found.insert(Whole(id), Arc::new(exchange));
+            Ok::<(), Fault>(())
+        };
+        self.orchestrator.store.exchanges_whole(&ids, take).await?;
+        Ok(found)
+    }
+}

@@ -1,0 +1,77 @@
+//! How much one answer may carry of what was recorded: a question is small, however often it asks for the same. And few
+//! answers that carry any are made at a time.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
+
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+
+use super::fault::Fault;
+use crate::rest::Problem;
+
+/// Of header fields, bodies and messages they are read from, bytes.
+const MOST: usize = 16 << 20;
+/// Answers that hold whole messages, at a time.
+const WHOLE: usize = 4;
+
+/// What an answer may still carry, and its turn once it holds something.
+pub(super) struct Purse {
+    left: AtomicUsize,
+    turn: OnceCell<OwnedSemaphorePermit>,
+}
+
+/// Of all answers.
+pub(super) struct Turns(Arc<Semaphore>);
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(WHOLE)))
+    }
+}
+
+impl Default for Purse {
+    fn default() -> Self {
+        Self { left: AtomicUsize::new(MOST), turn: OnceCell::new() }
+    }
+}
+
+impl Purse {
+    /// So many bytes go into the answer, or into memory for it.
+    pub(super) fn spend(&self, bytes: usize) -> Result<(), Fault> {
+        let spent = self.left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(bytes));
+        spent.map(drop).map_err(|_| Fault::too_much(MOST >> 20))
+    }
+
+    /// Waits for the turn, which lasts as long as the purse.
+    pub(super) async fn turn(&self, turns: &Turns) -> Result<(), Fault> {
+        let take = async || Arc::clone(&turns.0).acquire_owned().await.map_err(|_| Problem::unavailable());
+        self.turn.get_or_try_init(take).await?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_spent_is_gone() {
+        let purse = Purse::default();
+        assert!(purse.spend(MOST).is_ok() && purse.spend(0).is_ok());
+        assert!(purse.spend(1).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_turn_lasts_as_long_as_the_purse_and_is_taken_once() {
+        let turns = Turns::default();
+        let mut purses: Vec<Purse> = (0..WHOLE).map(|_| Purse::default()).collect();
+        for purse in &purses {
+            assert!(purse.turn(&turns).await.is_ok() && purse.turn(&turns).await.is_ok());
+        }
+        assert_eq!(turns.0.available_permits(), 0);
+        purses.pop();
+        assert_eq!(turns.0.available_permits(), 1);
+    }
+}
