@@ -12,10 +12,11 @@ use tokio::time::{Duration, Instant, sleep_until};
 use weir_host::{Connection, Entry};
 
 use crate::drain::Member;
-use crate::entry::next::{Situation, Stage, next};
+use crate::entry::next::{Situation, Stage, next, why};
 use crate::entry::peek::peek;
 use crate::entry::{connect, http1, http2};
 use crate::io::{self, Io};
+use crate::record::{ConnectionRecord, TunnelRecord};
 use crate::target::Target;
 use crate::worker::Worker;
 use crate::{tls, tunnel};
@@ -45,6 +46,10 @@ pub struct Cx {
     /// when it was accepted
     pub came: Instant,
     pub member: Member,
+    /// what is told of the connection when it has ended
+    pub record: Rc<ConnectionRecord>,
+    /// and of its tunnel
+    pub tunnel: Option<TunnelRecord>,
 }
 
 impl Cx {
@@ -58,8 +63,11 @@ impl Cx {
             intercepted: false,
         };
         let member = worker.drain.join();
+        let facts = Arc::new(facts);
         Cx {
-            facts: Arc::new(facts),
+            record: Rc::default(),
+            tunnel: None,
+            facts,
             origin: None,
             situation: Situation::default(),
             far: None,
@@ -78,6 +86,20 @@ impl Cx {
         sleep_until(self.came + NEWCOMER).await;
     }
 
+    /// Why nobody looks into the tunnel; the first reason counts.
+    pub fn uninspected(&mut self, why: &'static str) {
+        if let Some(tunnel) = &mut self.tunnel {
+            tunnel.because(why);
+        }
+    }
+
+    /// A filter has said whether somebody does.
+    pub fn uninspected_unless(&mut self, intercept: bool) {
+        if !intercept {
+            self.uninspected("filter");
+        }
+    }
+
     /// For a stream of an HTTP/2 connection, which may become a tunnel of its own.
     pub fn stream(&self) -> Self {
         Cx {
@@ -91,6 +113,8 @@ impl Cx {
             spoke: None,
             came: self.came,
             member: self.worker.drain.join(),
+            record: Rc::clone(&self.record),
+            tunnel: None,
         }
     }
 }
@@ -102,15 +126,25 @@ pub async fn serve(mut cx: Cx, stream: TcpStream) {
     let _ = stream.set_nodelay(true);
     let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(io::STALLED));
     let stream = worker.roster.watch(stream, cx.facts.client_address);
+    cx.record = Rc::new(worker.recorder.connection(stream.card(), &cx.facts));
     stages(&mut cx, Io::new(stream)).await;
+    cx.record.is(&cx.facts);
     worker.shared.stats.connection_closed();
 }
 
 /// Also of a tunnel that is one stream of an HTTP/2 connection.
 pub async fn stages(cx: &mut Cx, mut io: Io) {
     for _ in 0..MAX_STAGES {
-        let Some(protocol) = peek(cx, &mut io).await else { return };
-        let came_out = match next(protocol, cx.situation) {
+        let Some(protocol) = peek(cx, &mut io).await else {
+            return cx.tunnel.take().map_or((), |tunnel| tunnel.ends("silent"));
+        };
+        let stage = next(protocol, cx.situation);
+        match stage {
+            Stage::Http1 | Stage::Http2 => cx.tunnel.take().map_or((), TunnelRecord::is_inspected),
+            Stage::Tunnel => cx.uninspected(why(protocol, cx.situation)),
+            Stage::Intercept | Stage::Close => {}
+        }
+        let came_out = match stage {
             Stage::Http1 => http1::http1(cx, io).await.map(|(io, tunnel)| connect::enter(cx, io, tunnel)),
             Stage::Http2 => return http2::http2(cx, io).await,
             Stage::Intercept => Box::pin(tls::intercept(cx, io)).await,

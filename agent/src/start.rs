@@ -56,17 +56,17 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     admin.set_nonblocking(true)?;
     let addresses = Addresses { proxy, admin: admin.local_addr()? };
     let secrets = Arc::new(Secrets::open(config.secrets.as_deref())?);
-    let host = Host::new(HostConfig {
-        cache_dir: Some(data_dir.join("cache")),
-        kv_dir: Some(data_dir.join("kv")),
-        workers: config.workers,
-        log: Arc::new(FilterLog),
-        secrets: Some(Arc::<Secrets>::clone(&secrets)),
-    })?;
     let recorder = match &config.orchestrator {
         Some(_) => Recorder::new(config.workers, &config.capture),
         None => Recorder::off(),
     };
+    let host = Host::new(HostConfig {
+        cache_dir: Some(data_dir.join("cache")),
+        kv_dir: Some(data_dir.join("kv")),
+        workers: config.workers,
+        log: Arc::new(FilterLog::new(recorder.lines())),
+        secrets: Some(Arc::<Secrets>::clone(&secrets)),
+    })?;
     let shared = Arc::new(Shared::new(config, host, recorder, secrets, addresses.proxy, addresses.admin)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(serve(shared, listeners, admin, addresses));

@@ -2,6 +2,7 @@
 //! one direction is passed on and the other goes on (RFC 9293 section 3.6); a tunnel without a byte for too long ends.
 //! Must not know what the bytes mean.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
@@ -13,8 +14,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::connection::Cx;
-use crate::io::Io;
+use crate::io::{self as streams, Io};
+use crate::record::TunnelRecord;
 use crate::stats::Way;
+use crate::tls::Overheard;
 use crate::upstream::UpstreamFailure;
 use crate::worker::Worker;
 
@@ -31,14 +34,40 @@ pub enum First {
 
 /// Carries bytes between the client and the target of its tunnel.
 pub async fn run(cx: &mut Cx, mut client: Io) {
+    let record = cx.tunnel.take();
     match reach(cx).await {
-        Ok(mut far) => drop(relay(&cx.worker, &mut client, &mut far).await),
+        Ok(mut far) => carry(cx, record, &mut client, &mut far).await,
         Err(failure) => {
+            if let Some(record) = record {
+                record.fails("unreachable", &failure);
+            }
             // The client was answered long ago, so the end of its connection is all it can be told.
             tracing::info!(client = %cx.facts.client_address, target = ?cx.facts.tunnel_target, %failure, "tunnel");
             cx.worker.shared.stats.upstream_failed(&failure);
         }
     }
+}
+
+/// What is recorded of it is told also where this is dropped.
+async fn carry(cx: &Cx, record: Option<TunnelRecord>, client: &mut Io, far: &mut Io) {
+    let Some(mut record) = record.filter(TunnelRecord::is_on) else {
+        relay(&cx.worker, client, far).await;
+        return;
+    };
+    let mut overheard = Overheard::default();
+    let ended = {
+        let mut client = streams::Overheard::new(client, Some(|bytes: &[u8]| overheard.heard(bytes)));
+        match record.moved() {
+            Some(moved) => relay_telling(&cx.worker, &mut client, far, moved).await,
+            None => return,
+        }
+    };
+    record.server_name(overheard.take());
+    record.ends(match ended {
+        Ended::Both => "ended",
+        Ended::Broken => "broken",
+        Ended::Idle => "idle",
+    });
 }
 
 /// The target's end: with TLS of the agent's own where the client's was ended here.
@@ -145,8 +174,29 @@ enum State {
     Done,
 }
 
+/// How it came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// both sides had nothing more to say
+    Both,
+    Broken,
+    /// nothing moved for too long
+    Idle,
+}
+
 /// Until both directions have ended, one of them broke, or nothing moved for too long.
 pub async fn relay<C, U>(worker: &Rc<Worker>, client: &mut C, upstream: &mut U) -> Relayed
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    U: AsyncRead + AsyncWrite + Unpin,
+{
+    let moved = Cell::default();
+    relay_telling(worker, client, upstream, &moved).await;
+    moved.get()
+}
+
+/// The same; what has gone through stands in `told` all the time.
+async fn relay_telling<C, U>(worker: &Rc<Worker>, client: &mut C, upstream: &mut U, told: &Cell<Relayed>) -> Ended
 where
     C: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
@@ -158,16 +208,20 @@ where
     let mut idle_until = pin!(sleep_until(Instant::now() + idle));
     let mut seen = 0;
     stats.tunnel_opened();
-    poll_fn(|cx| {
+    let ended = poll_fn(|cx| {
         let broken = |polled: &Poll<io::Result<()>>| matches!(polled, Poll::Ready(Err(_)));
         let polled = (up.poll(cx, client, upstream), down.poll(cx, upstream, client));
-        if broken(&polled.0) || broken(&polled.1) || (polled.0.is_ready() && polled.1.is_ready()) {
-            return Poll::Ready(());
+        told.set(Relayed { from_client: up.copied, to_client: down.copied });
+        if broken(&polled.0) || broken(&polled.1) {
+            return Poll::Ready(Ended::Broken);
+        }
+        if polled.0.is_ready() && polled.1.is_ready() {
+            return Poll::Ready(Ended::Both);
         }
         while idle_until.as_mut().poll(cx).is_ready() {
             let moved = up.copied + down.copied;
             if moved == seen {
-                return Poll::Ready(());
+                return Poll::Ready(Ended::Idle);
             }
             seen = moved;
             idle_until.as_mut().reset(Instant::now() + idle);
@@ -180,7 +234,7 @@ where
     stats.bytes(Way::ToUpstream, up.copied);
     stats.bytes(Way::FromUpstream, down.copied);
     stats.bytes(Way::ToClient, down.copied);
-    Relayed { from_client: up.copied, to_client: down.copied }
+    ended
 }
 
 impl Pump {

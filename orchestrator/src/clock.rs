@@ -2,7 +2,11 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
+use time::{
+    OffsetDateTime,
+    format_description::{BorrowedFormatItem, well_known::Rfc3339},
+    macros::format_description,
+};
 
 const RFC3339: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
@@ -20,11 +24,20 @@ pub(crate) fn rfc3339(us: u64) -> String {
     text.unwrap_or_else(|| "9999-12-31T23:59:59.999999Z".to_owned())
 }
 
+/// What [`rfc3339`] writes, and all else that RFC 3339 lets be written; none before 1970.
+pub(crate) fn parse(text: &str) -> Option<u64> {
+    let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    u64::try_from(time.unix_timestamp_nanos() / 1000).ok()
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
     fn times_are_written_to_the_microsecond() {
         assert_eq!(super::rfc3339(1_700_000_000_000_001), "2023-11-14T22:13:20.000001Z");
         assert_eq!(super::rfc3339(u64::MAX), "9999-12-31T23:59:59.999999Z");
+        assert_eq!(super::parse("2023-11-14T22:13:20.000001Z"), Some(1_700_000_000_000_001));
+        assert_eq!(super::parse("2023-11-14T23:13:20+01:00"), Some(1_700_000_000_000_000));
+        assert_eq!((super::parse("1969-12-31T23:59:59Z"), super::parse("yesterday")), (None, None));
     }
 }

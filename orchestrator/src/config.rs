@@ -46,15 +46,24 @@ pub struct ServeArgs {
     /// How people meet REST
     #[command(flatten)]
     pub face: FaceArgs,
-    /// Drop exchanges, messages and metrics older than this many hours [default: 720]
+    /// Drop whatever agents recorded when it is older than this many hours [default: 720]
     #[arg(long, env = "WEIR_RETENTION_HOURS", value_name = "HOURS")]
     pub retention_hours: Option<u64>,
-    /// Keep at most this many exchanges, and as many messages [default: 10000000]
+    /// Keep at most this many exchanges, and as many each of messages, tunnels, connections and lines of filters [default: 10000000]
     #[arg(long, env = "WEIR_RETENTION_EXCHANGES", value_name = "N")]
     pub retention_exchanges: Option<u64>,
-    /// Keep exchanges, messages and metrics within this many bytes of disk [default: 21474836480]
+    /// Keep whatever agents recorded within this many bytes of disk [default: 21474836480]
     #[arg(long, env = "WEIR_RETENTION_BYTES", value_name = "BYTES")]
     pub retention_bytes: Option<u64>,
+    /// Keep samples of system metrics for this many hours; then there are minutes and hours of them [default: 48]
+    #[arg(long, env = "WEIR_RETENTION_METRICS_HOURS", value_name = "HOURS")]
+    pub retention_metrics_hours: Option<u64>,
+    /// Keep the minutes of system metrics for this many days [default: 30]
+    #[arg(long, env = "WEIR_RETENTION_METRICS_MINUTES_DAYS", value_name = "DAYS")]
+    pub retention_metrics_minutes_days: Option<u64>,
+    /// Keep the hours of system metrics for this many days [default: 730]
+    #[arg(long, env = "WEIR_RETENTION_METRICS_HOURS_DAYS", value_name = "DAYS")]
+    pub retention_metrics_hours_days: Option<u64>,
     /// Largest component that can be pushed [default: 67108864]
     #[arg(long, env = "WEIR_MAX_COMPONENT_BYTES", value_name = "BYTES")]
     pub max_component_bytes: Option<u64>,
@@ -85,6 +94,9 @@ struct File {
     retention_hours: Option<u64>,
     retention_exchanges: Option<u64>,
     retention_bytes: Option<u64>,
+    retention_metrics_hours: Option<u64>,
+    retention_metrics_minutes_days: Option<u64>,
+    retention_metrics_hours_days: Option<u64>,
     max_component_bytes: Option<u64>,
     max_queued_bytes: Option<u64>,
     agent_certificate: Option<String>,
@@ -111,6 +123,8 @@ pub struct ServeConfig {
     pub agent_certificate: Duration,
     /// What is kept.
     pub retention: Retention,
+    /// How long system metrics are kept, in each tier.
+    pub metrics: MetricsRetention,
     /// What is taken.
     pub limits: Limits,
 }
@@ -120,10 +134,21 @@ pub struct ServeConfig {
 pub struct Retention {
     /// Age of whatever agents sent.
     pub age: Duration,
-    /// Number of exchanges, and of messages.
+    /// Number of exchanges, and of messages, tunnels and the like each.
     pub exchanges: u64,
-    /// Bytes on disk, a tenth of them for metrics, a quarter at most for messages.
+    /// Bytes on disk: a tenth of them for metrics, at most a quarter for messages, a twentieth for tunnels, connections and lines of filters each.
     pub bytes: u64,
+}
+
+/// How long system metrics are kept, in each tier.
+#[derive(Debug, Clone, Copy)]
+pub struct MetricsRetention {
+    /// Samples as they came.
+    pub samples: Duration,
+    /// One row for each minute.
+    pub minutes: Duration,
+    /// One row for each hour.
+    pub hours: Duration,
 }
 
 /// Bounds on what comes in.
@@ -226,7 +251,20 @@ impl ServeConfig {
         let queued = args.max_queued_bytes.or(file.max_queued_bytes).unwrap_or(64 << 20);
         let exchanges = args.retention_exchanges.or(file.retention_exchanges).unwrap_or(10_000_000);
         let bytes = args.retention_bytes.or(file.retention_bytes).unwrap_or(20 << 30);
+        let samples = args.retention_metrics_hours.or(file.retention_metrics_hours).unwrap_or(48);
+        let minutes = args.retention_metrics_minutes_days.or(file.retention_metrics_minutes_days).unwrap_or(30);
+        let hour_days = args.retention_metrics_hours_days.or(file.retention_metrics_hours_days).unwrap_or(730);
+        let hour = 3600;
         Ok(Self {
+            metrics: MetricsRetention {
+                samples: Duration::from_secs(at_least("retention_metrics_hours", 1, samples)?.saturating_mul(hour)),
+                minutes: Duration::from_secs(
+                    at_least("retention_metrics_minutes_days", 1, minutes)?.saturating_mul(24 * hour),
+                ),
+                hours: Duration::from_secs(
+                    at_least("retention_metrics_hours_days", 1, hour_days)?.saturating_mul(24 * hour),
+                ),
+            },
             rest,
             rest_tls,
             grpc,
@@ -278,6 +316,9 @@ impl ServeArgs {
             "retention_hours" => self.retention_hours.is_some(),
             "retention_exchanges" => self.retention_exchanges.is_some(),
             "retention_bytes" => self.retention_bytes.is_some(),
+            "retention_metrics_hours" => self.retention_metrics_hours.is_some(),
+            "retention_metrics_minutes_days" => self.retention_metrics_minutes_days.is_some(),
+            "retention_metrics_hours_days" => self.retention_metrics_hours_days.is_some(),
             "max_component_bytes" => self.max_component_bytes.is_some(),
             "max_queued_bytes" => self.max_queued_bytes.is_some(),
             "agent_certificate" => self.agent_certificate.is_some(),

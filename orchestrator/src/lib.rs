@@ -34,7 +34,8 @@ mod tokens;
 pub use access::Role;
 pub use certificates::CertificateError;
 pub use config::{
-    ConfigError, FaceArgs, Limits, RestTls, Retention, ServeArgs, ServeConfig, TlsMode, default_data_dir,
+    ConfigError, FaceArgs, Limits, MetricsRetention, RestTls, Retention, ServeArgs, ServeConfig, TlsMode,
+    default_data_dir,
 };
 pub use database::{Database, DatabaseUrl, PostgresUrl};
 pub use pki::PkiError;

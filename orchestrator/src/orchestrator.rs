@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Limits, access::Passwords, commands::Relay, events::Events, fleet::Fleet, in_transit::InTransit,
+    Limits, MetricsRetention, access::Passwords, commands::Relay, events::Events, fleet::Fleet, in_transit::InTransit,
     interception::Interception, pki::Pki, seats::Seats, store::Store, telemetry::Telemetry, tokens::TokenHash,
 };
 
@@ -24,6 +24,8 @@ pub(crate) struct Orchestrator {
     pub(crate) pki: Pki,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) limits: Limits,
+    /// How far back each tier of system metrics reaches.
+    pub(crate) metrics: MetricsRetention,
     /// Another orchestrator on the same database may make a new one.
     pub(crate) admin: RwLock<TokenHash>,
     pub(crate) passwords: Passwords,

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::certificates::{self, CertificateError};
 use crate::pki;
 use crate::{
-    Retention, ServeConfig,
+    MetricsRetention, Retention, ServeConfig,
     access::Passwords,
     clock::now_us,
     commands::{self, Relay},
@@ -45,6 +45,8 @@ use crate::{
 
 /// Between two looks at the retention bounds.
 const RETENTION: Duration = Duration::from_secs(60);
+/// Between two times that samples of system metrics are folded into minutes and hours.
+const FOLDING: Duration = Duration::from_secs(60);
 /// How long entries of the audit trail are kept.
 const AUDIT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// Pushes in memory at a time.
@@ -149,6 +151,7 @@ impl Server {
             pki,
             telemetry,
             limits: config.limits,
+            metrics: config.metrics,
             admin: RwLock::new(admin),
             passwords: Passwords::default(),
             in_transit: InTransit::default(),
@@ -175,6 +178,7 @@ impl Server {
             part(&stop, people),
             part(&stop, retention),
             part(&stop, events::carry(Arc::clone(&orchestrator), outbox, stop.clone())),
+            part(&stop, fold(Arc::clone(&orchestrator), config.metrics, stop.clone())),
             part(&stop, others::watch(Arc::clone(&orchestrator), stop.clone())),
             part(&stop, commands::carry(Arc::clone(&orchestrator), stop.clone())),
             part(&stop, interception::keep(Arc::clone(&orchestrator), stop.clone())),
@@ -294,6 +298,25 @@ async fn retain(orchestrator: Arc<Orchestrator>, keep: Retention, stop: Cancella
         let oldest = now_us().saturating_sub(u64::try_from(AUDIT.as_micros()).unwrap_or(u64::MAX));
         if let Err(error) = orchestrator.store.forget_access_before(oldest).await {
             tracing::error!(%error, "old entries of the audit trail cannot be deleted");
+        }
+    }
+}
+
+async fn fold(orchestrator: Arc<Orchestrator>, keep: MetricsRetention, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(FOLDING);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = stop.cancelled() => return,
+        }
+        // What is not folded is not deleted either.
+        let folded = orchestrator.store.fold_metrics(now_us()).await;
+        let folded = match folded {
+            Ok(_) => orchestrator.store.retain_metrics(keep, now_us()).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = folded {
+            tracing::error!(%error, "system metrics cannot be folded into minutes and hours");
         }
     }
 }

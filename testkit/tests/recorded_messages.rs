@@ -219,7 +219,10 @@ async fn events_and_calls_are_told_one_by_one() -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_told_where_that_is_not_wanted() -> anyhow::Result<()> {
-    let setup = Setup::start_with("unwanted", |options| options.with("--capture-messages", "false")).await?;
+    let setup = Setup::start_with("unwanted", |options| {
+        options.with("--capture-messages", "false").with("--capture-connections", "false")
+    })
+    .await?;
     let origin = setup.origin.plain().to_string();
     let mut socket = WebSocket::open(setup.client()?.dial().await?, &setup.plain("/ws?quiet"), &origin).await?;
     socket.echo(b"not for the record").await?;

@@ -63,8 +63,13 @@ impl Inspect {
 
 fn load(publication: Publication, bytes: Vec<u8>) -> Result<Result<Loaded, LoadError>, Fault> {
     let artifact = Artifact::from_trusted_file(publication, bytes).map_err(|error| Fault::Usage(error.to_string()))?;
-    let host =
-        Host::new(HostConfig { cache_dir: None, kv_dir: None, workers: 1, log: Arc::new(FilterLog), secrets: None })?;
+    let host = Host::new(HostConfig {
+        cache_dir: None,
+        kv_dir: None,
+        workers: 1,
+        log: Arc::new(FilterLog::default()),
+        secrets: None,
+    })?;
     let prepared = match host.prepare(&artifact) {
         Ok(prepared) => prepared,
         Err(refusal) => return Ok(Err(refusal)),

@@ -105,6 +105,10 @@ pub struct CaptureConfig {
     pub messages: bool,
     /// of each message, bytes
     pub message_bytes: usize,
+    /// of clients, and tunnels that nobody looks into
+    pub connections: bool,
+    /// that filters write
+    pub filter_lines: bool,
     /// of each worker's queue, and once more of all that is sent and unacknowledged, bytes
     pub queue_bytes: usize,
     /// on disk, bytes
@@ -117,6 +121,10 @@ pub struct MetricsConfig {
     pub interval: Duration,
     /// empty for all
     pub interfaces: Vec<String>,
+    /// are disks looked at?
+    pub disk_details: bool,
+    /// samples that are kept while the orchestrator is away
+    pub buffer: usize,
     /// mount points; empty for all
     pub disks: Vec<PathBuf>,
 }
@@ -155,7 +163,7 @@ impl Default for Config {
             intercept: InterceptConfig { enabled: true, pass_through: Vec::new() },
             targets: TargetsConfig::default(),
             capture: CaptureConfig::default(),
-            metrics: MetricsConfig { interval: Duration::from_secs(5), interfaces: Vec::new(), disks: Vec::new() },
+            metrics: MetricsConfig::default(),
             control: ControlConfig { allow: vec![Allowed::Connections] },
             log: LogConfig { format: LogFormat::Text, level: "info".to_owned() },
             orchestrator: None,
@@ -167,12 +175,26 @@ impl Default for Config {
     }
 }
 
+impl Default for MetricsConfig {
+    fn default() -> Self {
+        MetricsConfig {
+            interval: Duration::from_secs(5),
+            interfaces: Vec::new(),
+            disks: Vec::new(),
+            disk_details: true,
+            buffer: 720,
+        }
+    }
+}
+
 impl Default for CaptureConfig {
     fn default() -> Self {
         CaptureConfig {
             body_bytes: 64 << 10,
             messages: true,
             message_bytes: 16 << 10,
+            connections: true,
+            filter_lines: true,
             queue_bytes: 16 << 20,
             spool_bytes: 256 << 20,
         }

@@ -157,6 +157,12 @@ section! {
         /// Bytes of each message that are recorded [default: 16KiB]
         #[arg(id = "capture.message_bytes", long = "capture-message-bytes", env = "WEIR_AGENT_CAPTURE_MESSAGE_BYTES", value_name = "SIZE")]
         message_bytes: Size,
+        /// Whether client connections and tunnels are recorded when they have ended [default: true]
+        #[arg(id = "capture.connections", long = "capture-connections", env = "WEIR_AGENT_CAPTURE_CONNECTIONS", value_name = "BOOL")]
+        connections: bool,
+        /// Whether lines that filters write are recorded [default: true]
+        #[arg(id = "capture.filter_lines", long = "capture-filter-lines", env = "WEIR_AGENT_CAPTURE_FILTER_LINES", value_name = "BOOL")]
+        filter_lines: bool,
         /// Memory for exchanges on their way to the orchestrator, per worker, and again for all that is unacknowledged [default: 16MiB]
         #[arg(id = "capture.queue_bytes", long = "capture-queue-bytes", env = "WEIR_AGENT_CAPTURE_QUEUE_BYTES", value_name = "SIZE")]
         queue_bytes: Size,
@@ -175,6 +181,12 @@ section! {
         /// Network interfaces to report [default: all]
         #[arg(id = "metrics.interfaces", long = "metrics-interfaces", env = "WEIR_AGENT_METRICS_INTERFACES", value_delimiter = ',', value_name = "NAME")]
         interfaces: Vec<String>,
+        /// Whether disks are looked at [default: true]
+        #[arg(id = "metrics.disk_details", long = "metrics-disk-details", env = "WEIR_AGENT_METRICS_DISK_DETAILS", value_name = "BOOL")]
+        disk_details: bool,
+        /// Samples that are kept while the orchestrator is away [default: 720]
+        #[arg(id = "metrics.buffer", long = "metrics-buffer", env = "WEIR_AGENT_METRICS_BUFFER", value_name = "N")]
+        buffer: usize,
         /// Mount points to report [default: all]
         #[arg(id = "metrics.disks", long = "metrics-disks", env = "WEIR_AGENT_METRICS_DISKS", value_delimiter = ',', value_name = "PATH")]
         disks: Vec<PathBuf>,

@@ -93,6 +93,8 @@ pub(super) fn validate(settings: Settings) -> Result<Config, Vec<KeyFault>> {
 
     let own = &mut config.capture;
     check.size("capture.body_bytes", capture.body_bytes, 0..=1 << 20, &mut own.body_bytes);
+    own.filter_lines = capture.filter_lines.unwrap_or(own.filter_lines);
+    own.connections = capture.connections.unwrap_or(own.connections);
     own.messages = capture.messages.unwrap_or(own.messages);
     check.size("capture.message_bytes", capture.message_bytes, 0..=1 << 20, &mut own.message_bytes);
     check.size("capture.queue_bytes", capture.queue_bytes, 64 << 10..=1 << 30, &mut own.queue_bytes);
@@ -117,7 +119,12 @@ pub(super) fn validate(settings: Settings) -> Result<Config, Vec<KeyFault>> {
 
     check.time("metrics.interval", metrics.interval, 1..=3600, &mut config.metrics.interval);
     config.metrics.interfaces = metrics.interfaces.unwrap_or_default();
+    config.metrics.disk_details = metrics.disk_details.unwrap_or(config.metrics.disk_details);
+    check.count("metrics.buffer", metrics.buffer, 1..=100_000, &mut config.metrics.buffer);
     config.metrics.disks = metrics.disks.unwrap_or_default();
+    if !config.metrics.disk_details && !config.metrics.disks.is_empty() {
+        check.fault("metrics.disks", "no disk is looked at, since metrics.disk_details is false".to_owned());
+    }
     if let Some(allow) = control.allow {
         let given = allow.len();
         config.control.allow = allow.into_iter().filter(|allowed| *allowed != Allowed::None).collect();

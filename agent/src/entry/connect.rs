@@ -16,6 +16,7 @@ use super::tunnels;
 use crate::connection::{self, Cx};
 use crate::exchange::{self, Problem, ReplyBody};
 use crate::io::Io;
+use crate::record::TunnelRecord;
 use crate::target::{Target, TargetError, TargetHost};
 use crate::upstream::UpstreamFailure;
 
@@ -28,6 +29,7 @@ pub struct Tunnel {
     asked: Option<String>,
     /// filters want TLS ended here, or not
     intercept: Option<bool>,
+    record: TunnelRecord,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -63,12 +65,20 @@ impl From<Refused> for Problem {
 
 /// With 200 comes the tunnel; without, the reason is in the response.
 pub async fn answer(cx: &Cx, mut request: Request<Incoming>) -> (Response<ReplyBody>, Option<(OnUpgrade, Tunnel)>) {
-    match open(cx, &request).await {
+    let mut record = cx.worker.recorder.tunnel(&cx.record, &cx.facts);
+    record.target(request.uri());
+    match open(cx, &request, record).await {
         Ok(tunnel) => {
             let upgrade = hyper::upgrade::on(&mut request);
             (Response::new(ReplyBody::empty()), Some((upgrade, tunnel)))
         }
-        Err(refused) => {
+        Err((refused, record)) => {
+            let outcome = match &refused {
+                Refused::Upstream(UpstreamFailure::Denied(_)) => "refused",
+                Refused::Upstream(_) => "unreachable",
+                _ => "refused",
+            };
+            record.fails(outcome, &refused);
             tracing::info!(client = %cx.facts.client_address, target = %request.uri(), %refused, "CONNECT refused");
             let accept = request.headers().get(ACCEPT);
             (exchange::reply(&refused.into(), accept, None), None)
@@ -78,7 +88,20 @@ pub async fn answer(cx: &Cx, mut request: Request<Incoming>) -> (Response<ReplyB
 
 /// The target is not dialled before the client is answered, except where its TLS will not end here: a filter may answer
 /// for a dead upstream, and the error page of the agent can only be read inside the client's own TLS.
-async fn open(cx: &Cx, request: &Request<Incoming>) -> Result<Tunnel, Refused> {
+async fn open(
+    cx: &Cx,
+    request: &Request<Incoming>,
+    mut record: TunnelRecord,
+) -> Result<Tunnel, (Refused, TunnelRecord)> {
+    match reach(cx, request, &mut record).await {
+        Ok((target, far, asked, intercept)) => Ok(Tunnel { target, far, asked, intercept, record }),
+        Err(refused) => Err((refused, record)),
+    }
+}
+
+type Reached = (Target, Option<Io>, Option<String>, Option<bool>);
+
+async fn reach(cx: &Cx, request: &Request<Incoming>, record: &mut TunnelRecord) -> Result<Reached, Refused> {
     if cx.situation.tunnel {
         return Err(Refused::InsideTunnel);
     }
@@ -102,11 +125,13 @@ async fn open(cx: &Cx, request: &Request<Incoming>) -> Result<Tunnel, Refused> {
     let pass_through = &cx.worker.shared.config.intercept.pass_through;
     let is_listed = || pass_through.iter().any(|pattern| pattern.covers(&host, target.port));
     if !intercept.unwrap_or_else(|| !is_listed()) {
-        let far = Io::new(cx.worker.upstreams.dial(&target).await?.stream);
-        return Ok(Tunnel { target, far: Some(far), asked, intercept });
+        record.because(if intercept == Some(false) { "filter" } else { "pass-through" });
+        let dialed = cx.worker.upstreams.dial(&target).await?;
+        record.upstream(dialed.address);
+        return Ok((target, Some(Io::new(dialed.stream)), asked, intercept));
     }
     cx.worker.upstreams.check(&target).await?;
-    Ok(Tunnel { target, far: None, asked, intercept })
+    Ok((target, None, asked, intercept))
 }
 
 /// What the connection is from here on.
@@ -131,6 +156,7 @@ pub fn enter(cx: &mut Cx, io: Io, tunnel: Tunnel) -> Io {
     };
     cx.intercept = tunnel.intercept;
     cx.far = tunnel.far;
+    cx.tunnel = Some(tunnel.record);
     io
 }
 

@@ -53,7 +53,10 @@ pub async fn http1(cx: &Cx, io: Io) -> Option<(Io, Tunnel)> {
                     slot.set(tunnel);
                     response
                 }
-                None => exchange::serve(&cx.worker, &cx.facts, cx.origin.as_ref(), request).await?,
+                None => {
+                    cx.record.exchange();
+                    exchange::serve(&cx.worker, &cx.facts, cx.origin.as_ref(), request).await?
+                }
             };
             if reply.status() == StatusCode::SWITCHING_PROTOCOLS {
                 notes.switch();

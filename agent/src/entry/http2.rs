@@ -38,6 +38,7 @@ pub async fn http2(cx: &Cx, io: Io) {
         async move {
             let mut stream = streams.begin();
             if request.method() != Method::CONNECT {
+                cx.record.exchange();
                 let reply = exchange::serve(&cx.worker, &cx.facts, cx.origin.as_ref(), request).await;
                 let reply = reply.inspect_err(|_| stream.answered())?;
                 return Ok(reply.map(|body| Streamed { body, stream }));

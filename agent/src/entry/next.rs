@@ -57,6 +57,16 @@ pub fn next(protocol: Protocol, situation: Situation) -> Stage {
     }
 }
 
+/// Why nobody looks into a tunnel that nothing else was said of.
+pub fn why(protocol: Protocol, situation: Situation) -> &'static str {
+    match protocol {
+        Protocol::Tls if situation.intercepted => "nested-tls",
+        Protocol::Tls => "off",
+        _ if situation.opaque => "pass-through",
+        _ => "protocol",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -40,7 +40,8 @@ pub(super) fn relay(live: &Rc<Live>, client: OnUpgrade, upstream: OnUpgrade, spo
         let [received, sent] = match watched {
             true => Box::pin(websocket::relay(&live, &mut client, &mut upstream)).await,
             false => {
-                let (mut client, mut upstream) = websocket::tapped(&live, &spoken, client, upstream);
+                let mut client = websocket::tapped(&live, &spoken, Direction::Request, client);
+                let mut upstream = websocket::tapped(&live, &spoken, Direction::Response, upstream);
                 [tunnel::relay(&live.worker, &mut client, &mut upstream).await; 2]
             }
         };

@@ -1,4 +1,5 @@
-//! The stream of samples. While the orchestrator is away the last hour of them is kept and told when it is back.
+//! The stream of samples. While the orchestrator is away the last of them are kept, by default those of an hour, and told when
+//! it is back.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -15,8 +16,6 @@ use crate::{
     control::{BackOff, Link, explain},
 };
 
-/// An hour at the default interval.
-const KEPT: usize = 720;
 /// Samples in one message.
 const BATCH: usize = 120;
 /// For one acknowledgement.
@@ -24,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// For ever: looks at the machine at each interval (which may change meanwhile) and reports.
 pub async fn report(config: MetricsConfig, link: Link, mut interval: watch::Receiver<Duration>) {
-    let kept = watch::Sender::new(VecDeque::new());
+    let (kept, most) = (watch::Sender::new(VecDeque::new()), config.buffer);
     let look = async {
         let mut sampler = Some(Sampler::new(&config));
         let mut last = Instant::now();
@@ -47,7 +46,7 @@ pub async fn report(config: MetricsConfig, link: Link, mut interval: watch::Rece
             };
             sampler = Some(own);
             kept.send_modify(|kept: &mut VecDeque<SystemMetrics>| {
-                if kept.len() == KEPT {
+                if kept.len() >= most {
                     kept.pop_front();
                 }
                 kept.push_back(sample);

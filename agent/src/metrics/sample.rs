@@ -22,6 +22,7 @@ pub(super) struct Sampler {
     own: Pid,
     interfaces: Vec<String>,
     mounts: Vec<PathBuf>,
+    disk_details: bool,
 }
 
 impl Sampler {
@@ -36,6 +37,7 @@ impl Sampler {
             own: Pid::from_u32(std::process::id()),
             interfaces: config.interfaces.clone(),
             mounts: config.disks.clone(),
+            disk_details: config.disk_details,
         };
         sampler.refresh();
         sampler
@@ -47,7 +49,9 @@ impl Sampler {
         let process = ProcessRefreshKind::nothing().with_cpu().with_memory();
         self.system.refresh_processes_specifics(ProcessesToUpdate::Some(&[self.own]), true, process);
         self.networks.refresh(true);
-        self.disks.refresh_specifics(true, DiskRefreshKind::nothing().with_storage().with_io_usage());
+        if self.disk_details {
+            self.disks.refresh_specifics(true, DiskRefreshKind::nothing().with_storage().with_io_usage());
+        }
     }
 
     /// Blocks: a mount that hangs makes it hang.
@@ -141,5 +145,7 @@ mod tests {
         assert_eq!(sample.networks.iter().map(|network| network.name.as_str()).collect::<Vec<_>>(), ["lo"]);
         assert!(sample.disks.is_empty());
         assert_eq!((sample.disk_read_bytes, sample.disk_written_bytes), (0, 0));
+        let config = crate::config::MetricsConfig { disk_details: false, ..Config::default().metrics };
+        assert!(Sampler::new(&config).sample().disks.is_empty());
     }
 }

@@ -53,6 +53,12 @@ impl std::iter::Sum for Lost {
 pub(super) const EXCHANGES_TAG: u8 = 2 << 3 | 2;
 /// Field `messages`.
 pub(super) const MESSAGES_TAG: u8 = 10 << 3 | 2;
+/// Field `tunnels`.
+pub(super) const TUNNELS_TAG: u8 = 11 << 3 | 2;
+/// Field `connections`.
+pub(super) const CONNECTIONS_TAG: u8 = 12 << 3 | 2;
+/// Field `lines`.
+pub(super) const LINES_TAG: u8 = 13 << 3 | 2;
 
 /// Cuts queued fields into payloads, in order.
 pub(super) fn cut(queued: Vec<u8>) -> Vec<Frame> {

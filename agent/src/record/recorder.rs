@@ -12,13 +12,16 @@ use std::{
 
 use parking_lot::Mutex;
 use uuid::Uuid;
+use weir_host::Connection;
 
 use super::{
     Recording,
-    batch::{EXCHANGES_TAG, Lost, MESSAGES_TAG},
+    batch::{CONNECTIONS_TAG, EXCHANGES_TAG, Lost, MESSAGES_TAG, TUNNELS_TAG},
+    lines::{self, Lines},
+    tunnels::{ConnectionRecord, TunnelRecord},
     wire,
 };
-use crate::config::CaptureConfig;
+use crate::{config::CaptureConfig, ids, roster::Card};
 
 /// Buffers that a worker keeps for its next exchanges, and how large one may be to be kept.
 const SPARE_BUFFERS: usize = 64;
@@ -29,11 +32,14 @@ const OTHERS_SHARE: usize = 2;
 /// What all workers record into.
 #[derive(Default)]
 pub struct Recorder {
-    /// none: nothing is recorded
+    /// one for each worker, and the last for lines of filters; none: nothing is recorded
     queues: Vec<Arc<Queue>>,
     body_limit: usize,
     /// of a message; none: messages are not recorded
     message_limit: Option<usize>,
+    /// connections and tunnels are
+    connections: bool,
+    filter_lines: bool,
     pub(super) counts: Counts,
 }
 
@@ -74,10 +80,13 @@ impl Recorder {
     /// With a queue for each worker.
     pub fn new(workers: usize, capture: &CaptureConfig) -> Self {
         let queue = || Arc::new(Queue { filled: Mutex::default(), bound: capture.queue_bytes });
+        let lines = Arc::new(Queue { filled: Mutex::default(), bound: lines::BOUND });
         Self {
-            queues: (0..workers).map(|_| queue()).collect(),
+            filter_lines: capture.filter_lines,
+            queues: (0..workers).map(|_| queue()).chain([lines]).collect(),
             body_limit: capture.body_bytes,
             message_limit: capture.messages.then_some(capture.message_bytes),
+            connections: capture.connections,
             counts: Counts::default(),
         }
     }
@@ -94,8 +103,8 @@ impl Recorder {
 
     /// The end of one worker, numbered from 0.
     pub fn worker(&self, number: usize) -> WorkerRecorder {
-        let inner = self
-            .queues
+        let of_workers = self.queues.split_last().map_or(&[][..], |(_, of_workers)| of_workers);
+        let inner = of_workers
             .get(number)
             .map(|queue| WorkerInner {
                 queue: Arc::clone(queue),
@@ -103,7 +112,13 @@ impl Recorder {
                 message_limit: self.message_limit,
             })
             .map(Rc::new);
-        WorkerRecorder { inner, body_limit: self.body_limit }
+        WorkerRecorder { inner, body_limit: self.body_limit, connections: self.connections }
+    }
+
+    /// Where lines of filters go.
+    pub fn lines(&self) -> Lines {
+        let queue = self.queues.last().filter(|_| self.filter_lines);
+        queue.map_or_else(Lines::default, |queue| Lines::into_queue(Arc::clone(queue)))
     }
 
     /// Exchanges that found room in a queue.
@@ -173,6 +188,7 @@ impl Recorder {
 pub struct WorkerRecorder {
     inner: Option<Rc<WorkerInner>>,
     body_limit: usize,
+    connections: bool,
 }
 
 pub(super) struct WorkerInner {
@@ -185,6 +201,18 @@ impl WorkerRecorder {
     /// An exchange begins: its request head is there.
     pub fn begin(&self, id: Uuid) -> Recording {
         self.inner.as_ref().map_or_else(Recording::off, |inner| Recording::begin(inner, id))
+    }
+
+    /// A client has connected.
+    pub fn connection(&self, card: &Arc<Card>, facts: &Arc<Connection>) -> ConnectionRecord {
+        let inner = self.inner.as_ref().filter(|_| self.connections);
+        inner.map_or_else(ConnectionRecord::off, |inner| ConnectionRecord::begin(inner, card, facts))
+    }
+
+    /// A client of this connection asks for a tunnel.
+    pub fn tunnel(&self, of: &ConnectionRecord, facts: &Arc<Connection>) -> TunnelRecord {
+        let inner = self.inner.as_ref().filter(|_| self.connections);
+        inner.map_or_else(TunnelRecord::off, |inner| TunnelRecord::begin(inner, ids::new(), of, facts))
     }
 
     /// Bytes of each body to capture; 0 when nothing is recorded.
@@ -208,29 +236,42 @@ impl WorkerInner {
         self.append(MESSAGES_TAG, message, self.queue.bound / OTHERS_SHARE);
     }
 
+    pub(super) fn deliver_tunnel(&self, tunnel: Vec<u8>) {
+        self.append(TUNNELS_TAG, tunnel, self.queue.bound / OTHERS_SHARE);
+    }
+
+    pub(super) fn deliver_connection(&self, connection: Vec<u8>) {
+        self.append(CONNECTIONS_TAG, connection, self.queue.bound / OTHERS_SHARE);
+    }
+
     /// Appends a record to the queue and keeps its buffer for the next.
     fn append(&self, tag: u8, mut record: Vec<u8>, bound: usize) {
-        let needed = 1 + wire::varint_len(record.len() as u64) + record.len();
-        {
-            let mut filled = self.queue.filled.lock();
-            let fits = filled.bytes.len() + needed <= bound;
-            let Filled { exchanges, others, dropped, .. } = &mut *filled;
-            *match (tag == EXCHANGES_TAG, fits) {
-                (true, true) => exchanges,
-                (false, true) => others,
-                (true, false) => &mut dropped.exchanges,
-                (false, false) => &mut dropped.others,
-            } += 1;
-            if fits {
-                filled.bytes.push(tag);
-                wire::varint(&mut filled.bytes, record.len() as u64);
-                filled.bytes.extend_from_slice(&record);
-            }
-        }
+        self.queue.append(tag, &record, bound);
         let mut spare = self.spare.borrow_mut();
         if spare.len() < SPARE_BUFFERS && record.capacity() <= SPARE_BYTES {
             record.clear();
             spare.push(record);
+        }
+    }
+}
+
+impl Queue {
+    /// Never waits for more than a copy.
+    pub(super) fn append(&self, tag: u8, record: &[u8], bound: usize) {
+        let needed = 1 + wire::varint_len(record.len() as u64) + record.len();
+        let mut filled = self.filled.lock();
+        let fits = filled.bytes.len() + needed <= bound;
+        let Filled { exchanges, others, dropped, .. } = &mut *filled;
+        *match (tag == EXCHANGES_TAG, fits) {
+            (true, true) => exchanges,
+            (false, true) => others,
+            (true, false) => &mut dropped.exchanges,
+            (false, false) => &mut dropped.others,
+        } += 1;
+        if fits {
+            filled.bytes.push(tag);
+            wire::varint(&mut filled.bytes, record.len() as u64);
+            filled.bytes.extend_from_slice(record);
         }
     }
 }

@@ -13,6 +13,7 @@ use weir_host::{ClientHello, Connection, Passage};
 use crate::connection::Cx;
 use crate::entry::tunnels;
 use crate::io::Io;
+use crate::record::Tls;
 use crate::stats::Peer;
 use crate::target::{Scheme, Target, TargetHost};
 use crate::upstream::{Alpn, Mirrored};
@@ -55,6 +56,10 @@ pub async fn intercept(cx: &mut Cx, io: Io) -> Option<Io> {
         Err(failure) => {
             stats.handshake_failed(Peer::Client);
             tracing::debug!(client = %cx.facts.client_address, target = ?cx.facts.tunnel_target, %failure);
+            if let Some(record) = cx.tunnel.take() {
+                let is_refused = matches!(failure, Failure::Denied { .. } | Failure::Filter(_));
+                record.fails(if is_refused { "refused" } else { "tls-failed" }, &failure);
+            }
             None
         }
     }
@@ -66,6 +71,9 @@ async fn handshake(cx: &mut Cx, mut io: Io) -> Result<Io, Failure> {
     io.remember();
     let mut start = timeout(limit, LazyConfigAcceptor::new(Acceptor::default(), io)).await??;
     let hello = Hello::of(&start);
+    if let Some(record) = &mut cx.tunnel {
+        record.server_name(hello.name.as_ref().map(ToString::to_string));
+    }
     let mut target = cx.origin.clone().ok_or(Failure::NoTunnel)?.with_scheme(Scheme::Https);
     let decided = match ask(cx, &target, &start) {
         Ok(decided) => decided,
@@ -92,6 +100,8 @@ async fn handshake(cx: &mut Cx, mut io: Io) -> Result<Io, Failure> {
         ..Connection::clone(&cx.facts)
     });
     cx.alpn = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
+    cx.record.is(&cx.facts);
+    cx.record.tls(|| agreed(stream.get_ref().1));
     cx.situation.intercepted = true;
     cx.situation.agreed_http = cx.alpn.as_deref().is_some_and(Alpn::is_http);
     cx.origin = Some(target);
@@ -128,9 +138,11 @@ async fn refuse(io: &mut Io, alert: [u8; 7]) -> std::io::Result<()> {
 /// Does this TLS end here? What filters say goes before the operator's list, and never before the switch.
 async fn ends_here(cx: &mut Cx, target: &Target, name: Option<&TargetHost>, decided: Option<bool>) -> bool {
     if !cx.situation.may_intercept {
+        cx.uninspected("off");
         return false;
     }
     if let Some(intercept) = decided {
+        cx.uninspected_unless(intercept);
         return intercept;
     }
     // passed through since the client was answered
@@ -138,11 +150,13 @@ async fn ends_here(cx: &mut Cx, target: &Target, name: Option<&TargetHost>, deci
         return false;
     }
     if let Some(intercept) = cx.intercept {
+        cx.uninspected_unless(intercept);
         return intercept;
     }
     match passes_through(cx, target, name).await {
         Some(far) => {
             cx.far = Some(far);
+            cx.uninspected("pass-through");
             false
         }
         None => true,
@@ -184,6 +198,19 @@ async fn agree(cx: &mut Cx, target: &Target, offers: Vec<Vec<u8>>) -> Option<Vec
     };
     let offered = |alpn: Alpn| offers.iter().any(|offer| offer == alpn.name()).then(|| alpn.name().to_vec());
     chosen.filter(|chosen| offers.contains(chosen)).or_else(|| offered(Alpn::Http1)).or_else(|| offered(Alpn::Http2))
+}
+
+/// In the names of IANA.
+fn agreed(tls: &rustls::ServerConnection) -> Tls {
+    let version = match tls.protocol_version() {
+        Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3".to_owned(),
+        Some(rustls::ProtocolVersion::TLSv1_2) => "TLS 1.2".to_owned(),
+        other => other.map(|other| format!("{other:?}")).unwrap_or_default(),
+    };
+    let suite = tls.negotiated_cipher_suite().map(|suite| format!("{:?}", suite.suite())).unwrap_or_default();
+    let alpn = String::from_utf8_lossy(tls.alpn_protocol().unwrap_or_default()).into_owned();
+    // rustls marks those of TLS 1.3, which IANA does not
+    Tls { version, cipher_suite: suite.replacen("TLS13_", "TLS_", 1), alpn }
 }
 
 /// The name for the upstream's handshake, where it is another than the host of the tunnel.

@@ -3,6 +3,8 @@
 mod authority;
 mod intercept;
 mod leaf;
+mod overheard;
 
 pub use self::authority::{Authority, AuthorityError};
 pub use self::intercept::intercept;
+pub use overheard::Overheard;

@@ -53,7 +53,7 @@ impl Agent {
             cache_dir: None,
             kv_dir: None,
             workers: 1,
-            log: Arc::new(FilterLog),
+            log: Arc::new(FilterLog::default()),
             secrets: None,
         })?;
         let secrets = Arc::new(Secrets::open(None)?);

@@ -34,9 +34,14 @@ pub(crate) fn component(note: &str) -> Vec<u8> {
 
 pub(crate) fn shared(data_dir: &Path) -> Arc<Shared> {
     let config = Config { data_dir: data_dir.to_owned(), workers: 1, ..Config::default() };
-    let host =
-        Host::new(HostConfig { cache_dir: None, kv_dir: None, workers: 1, log: Arc::new(FilterLog), secrets: None })
-            .unwrap();
+    let host = Host::new(HostConfig {
+        cache_dir: None,
+        kv_dir: None,
+        workers: 1,
+        log: Arc::new(FilterLog::default()),
+        secrets: None,
+    })
+    .unwrap();
     let nowhere = ([127, 0, 0, 1], 1).into();
     Arc::new(
         Shared::new(config, host, Recorder::off(), Arc::new(Secrets::open(None).unwrap()), nowhere, nowhere).unwrap(),

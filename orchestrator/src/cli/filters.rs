@@ -45,6 +45,8 @@ enum Command {
         #[command(flatten)]
         connect: Connect,
     },
+    /// What a filter wrote on agents, in the order in which it came
+    Logs(super::lines::Lines),
     /// Sign an earlier version anew and have agents run it with the settings it had
     Rollback {
         name: Name,
@@ -124,6 +126,7 @@ impl Filters {
             Command::List(list) => list.run().await,
             Command::Show { name, group, format, connect } => show::show(&name, &group, format, &connect).await,
             Command::Rollback { name, to, expires_in, signing } => signing.rollback(name, to, expires_in).await,
+            Command::Logs(lines) => lines.run().await,
             Command::Remove { name, signing } => signing.remove(name).await,
         }
     }

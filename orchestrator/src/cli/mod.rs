@@ -7,6 +7,7 @@ mod audit;
 mod backup;
 mod breakpoints;
 mod client;
+mod connections;
 mod export;
 mod failure;
 mod filters;
@@ -15,6 +16,7 @@ mod import;
 mod intercept;
 mod join_token;
 mod keys;
+mod lines;
 mod new_filter;
 mod output;
 mod paint;
@@ -28,6 +30,7 @@ mod serve;
 mod stream;
 mod tokens;
 mod traffic;
+mod tunnels;
 pub(crate) mod units;
 mod users;
 
@@ -55,6 +58,8 @@ enum Command {
     Traffic(traffic::Traffic),
     Breakpoints(breakpoints::Breakpoints),
     Intercept(intercept::Intercept),
+    Tunnels(tunnels::Tunnels),
+    Connections(connections::Connections),
     Export(export::Export),
     Import(import::Import),
     Keys(keys::Keys),
@@ -96,6 +101,8 @@ fn execute(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
             Command::Traffic(traffic) => traffic.run().await,
             Command::Breakpoints(breakpoints) => breakpoints.run().await,
             Command::Intercept(intercept) => intercept.run().await,
+            Command::Tunnels(tunnels) => tunnels.run().await,
+            Command::Connections(connections) => connections.run().await,
             Command::Export(export) => export.run().await,
             Command::Import(import) => import.run().await,
             Command::Keys(keys) => keys.run().await,

@@ -11,7 +11,9 @@ use weir_proto::v1::{TrafficAck, TrafficBatch, traffic_server::Traffic};
 
 use super::{Answers, Service, unavailable};
 use crate::clock::now_us;
-use crate::store::{Agent, Recorded, StoreError, Written, prepare, prepare_message};
+use crate::store::{
+    Agent, Recorded, StoreError, Written, prepare, prepare_connection, prepare_line, prepare_message, prepare_tunnel,
+};
 
 /// Batches of one agent that wait for the disk.
 const IN_FLIGHT: usize = 8;
@@ -104,8 +106,13 @@ impl Service {
                     Err(reason) => telemetry.refused(&agent.id.to_string(), &reason),
                 }
             }
-            for message in batch.messages {
-                match prepare_message(agent.number, now, message) {
+            let messages = batch.messages.into_iter().map(|message| prepare_message(agent.number, now, message));
+            let tunnels = batch.tunnels.into_iter().map(|tunnel| prepare_tunnel(agent.number, now, tunnel));
+            let connections = batch.connections.into_iter();
+            let connections = connections.map(|connection| prepare_connection(agent.number, now, connection));
+            let lines = batch.lines.into_iter().map(|line| prepare_line(agent.number, now, line));
+            for row in messages.chain(tunnels).chain(connections).chain(lines) {
+                match row {
                     Ok(row) => rows.seen.push(row),
                     Err(reason) => telemetry.refused_record(&agent.id.to_string(), &reason),
                 }

@@ -128,6 +128,17 @@ impl fmt::Display for Place {
     }
 }
 
+/// The place in a listing in the order in which rows came. A cursor of another listing is no place in this one, but is one that
+/// is bounded.
+pub(super) fn arrival(paging: &Paging) -> Result<Option<u64>, Problem> {
+    Ok(paging.place()?.map(|place| u64::try_from(u128::from_be_bytes(place)).unwrap_or(u64::MAX)))
+}
+
+/// The cursor that [`arrival`] reads.
+pub(super) fn of_arrival(place: u64) -> String {
+    cursor(u128::from(place).to_be_bytes())
+}
+
 /// A place in a listing, for `next`.
 pub(super) fn cursor(place: [u8; 16]) -> String {
     Place(place).to_string()

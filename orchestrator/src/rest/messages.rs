@@ -12,7 +12,7 @@ use weir_proto::v1::{Message, MessageFate, MessageKind};
 
 use super::{
     List,
-    input::{Id, Paging, Params, cursor},
+    input::{Id, Paging, Params, arrival, of_arrival},
     problem::Problem,
 };
 use crate::{clock::rfc3339, orchestrator::Orchestrator, store::Told};
@@ -76,15 +76,15 @@ struct Content {
 pub(super) async fn of_exchange(
     State(orchestrator): State<Arc<Orchestrator>>,
     Id(id): Id,
-    Params(Which { limit, cursor: from }): Params<Which>,
+    Params(Which { limit, cursor }): Params<Which>,
 ) -> Result<Json<List<MessageItem>>, Problem> {
-    let paging = Paging { limit, cursor: from };
-    let after = place(&paging)?.unwrap_or(0);
+    let paging = Paging { limit, cursor };
+    let after = arrival(&paging)?.unwrap_or(0);
     let page = orchestrator.store.messages_of(id, after, paging.limit()?).await?;
     if page.items.is_empty() && orchestrator.store.exchange(id).await?.is_none() {
         return Err(Problem::not_found(format!("there is no exchange {id}, and no message of it")));
     }
-    let next = page.items.last().filter(|_| page.more).map(|last| next(last.message.number));
+    let next = page.items.last().filter(|_| page.more).map(|last| of_arrival(last.message.number));
     Ok(Json(List { items: page.items.into_iter().map(item).collect(), next }))
 }
 
@@ -93,21 +93,12 @@ pub(super) async fn of_exchange(
     (status = 200, body = List<MessageItem>), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(
     State(orchestrator): State<Arc<Orchestrator>>,
-    Params(Which { limit, cursor: from }): Params<Which>,
+    Params(Which { limit, cursor }): Params<Which>,
 ) -> Result<Json<List<MessageItem>>, Problem> {
-    let paging = Paging { limit, cursor: from };
-    let page = orchestrator.store.messages(place(&paging)?, paging.limit()?).await?;
-    let next = page.items.last().filter(|_| page.more).map(|last| next(last.arrival));
+    let paging = Paging { limit, cursor };
+    let page = orchestrator.store.messages(arrival(&paging)?, paging.limit()?).await?;
+    let next = page.items.last().filter(|_| page.more).map(|last| of_arrival(last.arrival));
     Ok(Json(List { items: page.items.into_iter().map(item).collect(), next }))
-}
-
-/// A cursor of another listing is no place in this one, but it is bounded.
-fn place(paging: &Paging) -> Result<Option<u64>, Problem> {
-    Ok(paging.place()?.map(|place| u64::try_from(u128::from_be_bytes(place)).unwrap_or(u64::MAX)))
-}
-
-fn next(place: u64) -> String {
-    cursor(u128::from(place).to_be_bytes())
 }
 
 fn item(Told { agent, exchange, message, .. }: Told) -> MessageItem {

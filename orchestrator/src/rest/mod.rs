@@ -9,6 +9,7 @@ mod breakpoints;
 mod connections;
 mod deletion;
 mod diff;
+mod ended;
 mod exchanges;
 mod export;
 mod fields;
@@ -16,9 +17,11 @@ mod figures;
 mod filters;
 mod gate;
 mod headers;
+mod history;
 mod import;
 mod input;
 mod join_tokens;
+mod lines;
 mod live;
 mod messages;
 mod metrics;
@@ -31,6 +34,7 @@ mod range;
 mod secrets;
 mod standing;
 mod tokens;
+mod tunnels;
 mod users;
 
 use std::sync::Arc;
@@ -102,10 +106,13 @@ fn router(orchestrator: Arc<Orchestrator>) -> Router {
         .route("/exchanges/{id}/request/body", get(bodies::request).asks(Read))
         .route("/exchanges/{id}/response/body", get(bodies::response).asks(Read))
         .route("/exchanges/{id}/messages", get(messages::of_exchange).asks(Read))
+        .route("/tunnels", get(tunnels::list).asks(Read))
+        .route("/connections/ended", get(ended::list).asks(Read))
         .route("/messages", get(messages::list).asks(Read))
         .route("/events", get(live::events::follow).asks(Read))
         .route("/filters", get(filters::list).asks(Read).merge(push))
         .route("/filters/{name}", get(filters::one).asks(Read))
+        .route("/filters/{name}/logs", get(lines::list).asks(Read))
         .route("/agents", get(agents::list).asks(Read))
         .route("/agents/{id}", delete(agents::revoke).asks(Operate))
         .route("/breakpoints", get(breakpoints::list).asks(Read).merge(post(breakpoints::make).asks(Operate)))
@@ -120,6 +127,7 @@ fn router(orchestrator: Arc<Orchestrator>) -> Router {
         .route("/connections/{id}", delete(connections::close).asks(Operate))
         .route("/agents/{id}/metrics", get(metrics::of_agent).asks(Read))
         .route("/metrics", get(metrics::list).asks(Read))
+        .route("/metrics/history", get(history::history).asks(Read))
         .route("/join-tokens", post(join_tokens::make).asks(Operate))
         .route("/tokens", get(tokens::list).post(tokens::make).asks(Administer))
         .route("/tokens/{id}", delete(tokens::revoke).asks(Administer))

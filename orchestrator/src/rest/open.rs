@@ -13,8 +13,8 @@ use utoipa::{
 };
 
 use super::{
-    agents, audit, bodies, breakpoints, connections, deletion, diff, exchanges, export, filters, import, join_tokens,
-    live, messages, metrics, paused, problem::Problem, push, tokens, users,
+    agents, audit, bodies, breakpoints, connections, deletion, diff, ended, exchanges, export, filters, history,
+    import, join_tokens, lines, live, messages, metrics, paused, problem::Problem, push, tokens, tunnels, users,
 };
 use crate::orchestrator::Orchestrator;
 
@@ -56,9 +56,9 @@ pub(crate) fn document() -> String {
     paths(
         super::backup::backup,
         exchanges::list, exchanges::one, live::exchanges::follow, export::many, export::one, import::import, diff::diff, deletion::one,
-        deletion::many, bodies::request, bodies::response, messages::of_exchange, messages::list, filters::list, filters::one, push::push,
+        deletion::many, bodies::request, bodies::response, messages::of_exchange, messages::list, tunnels::list, ended::list, filters::list, filters::one, lines::list, push::push,
         live::events::follow, agents::list, agents::revoke, connections::list, connections::close, connections::close_many, breakpoints::make, breakpoints::list, breakpoints::renew, breakpoints::remove,
-        paused::list, paused::one, paused::decide, metrics::list, metrics::of_agent, join_tokens::make, tokens::list, tokens::make, tokens::revoke,
+        paused::list, paused::one, paused::decide, metrics::list, metrics::of_agent, history::history, join_tokens::make, tokens::list, tokens::make, tokens::revoke,
         users::list, users::add, users::remove, audit::list, health, ready, prometheus, openapi,
     ),
     security(("token" = []), ("password" = [])),

@@ -11,6 +11,7 @@ mod dialect;
 mod exchanges;
 mod filters;
 mod imports;
+mod listing;
 mod mail;
 mod messages;
 mod metrics;
@@ -25,6 +26,7 @@ mod sql;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+mod tiers;
 mod tokens;
 mod writer;
 
@@ -42,12 +44,14 @@ pub(crate) use copy::{restore, schema as newest_schema};
 pub(crate) use exchanges::Summary;
 pub(crate) use filters::{Accepted, FilterRow, Publishing, StatementRow};
 pub(crate) use imports::IMPORT_AGENT;
+pub(crate) use listing::{CONNECTIONS, LINES, Listed, TUNNELS, Wanted};
 pub(crate) use mail::{Letter, Mail};
 pub(crate) use messages::Told;
 pub(crate) use metrics::Sample;
 pub(crate) use others::{News, Others, Presence};
 pub(crate) use record::{Row, prepare};
-pub(crate) use seen::{Recorded, prepare_message};
+pub(crate) use seen::{Recorded, prepare_connection, prepare_line, prepare_message, prepare_tunnel};
+pub(crate) use tiers::{History, Point, Range, TIERS, Tier};
 pub(crate) use tokens::{Joining, Spend};
 pub(crate) use writer::Written;
 

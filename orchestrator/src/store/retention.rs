@@ -16,7 +16,9 @@ const STEP: u64 = 2000;
 /// Metrics may take one part of so many of the bytes.
 const METRICS_SHARE: u64 = 10;
 /// So may these; exchanges have what they leave.
-const SHARES: [(&str, u64); 1] = [("messages", 4)];
+const SHARES: [(&str, u64); 4] = [("messages", 4), ("tunnels", 20), ("connections", 20), ("filter_logs", 20)];
+/// And these, whose age is bounded elsewhere.
+const SUMMARIES: [(&str, u64); 2] = [("metrics_minutes", 20), ("metrics_hours", 20)];
 
 /// Numbered in the order in which rows came, with their own size; and what of it may stay.
 struct Shelf {
@@ -27,6 +29,11 @@ struct Shelf {
 }
 
 impl Store {
+    /// Deletes what came before a time, whatever the other bounds.
+    pub(super) async fn forget_before(&self, table: &'static str, cutoff_us: u64) -> Result<(), StoreError> {
+        self.clear(&Shelf { table, count: u64::MAX, bytes: u64::MAX, cutoff_us }).await.map(drop)
+    }
+
     /// One pass; how many exchanges went.
     pub(crate) async fn retain(&self, keep: Retention, now_us: u64) -> Result<u64, StoreError> {
         let cutoff_us = now_us.saturating_sub(u64::try_from(keep.age.as_micros()).unwrap_or(u64::MAX));
@@ -38,7 +45,10 @@ impl Store {
         let metrics = Shelf { table: "system_metrics", count: u64::MAX, bytes: metrics_bytes, cutoff_us };
         self.clear(&metrics).await?;
         let mut bytes = keep.bytes - metrics_bytes;
-        for (table, share) in SHARES {
+        for (table, share) in SHARES.into_iter().chain(SUMMARIES) {
+            // Summaries are kept longer than what they are made of.
+            let is_summary = SUMMARIES.iter().any(|(summary, _)| *summary == table);
+            let cutoff_us = if is_summary { 0 } else { cutoff_us };
             let own = Shelf { table, count: keep.exchanges, bytes: keep.bytes / share, cutoff_us };
             self.clear(&own).await?;
             let held = Sql::new("SELECT bytes FROM held WHERE what = $1").bind(table).fetch_one(&self.reads).await?;

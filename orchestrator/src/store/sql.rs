@@ -50,6 +50,7 @@ pub(super) enum Lock {
     Statements = 0x7765_6901,
     Tokens = 0x7765_6902,
     Retention = 0x7765_6903,
+    Folding = 0x7765_6906,
 }
 
 /// Where a statement runs.

@@ -25,6 +25,8 @@ mod harness;
 mod hostile;
 #[path = "../server/join.rs"]
 mod join;
+#[path = "../server/lines.rs"]
+mod lines;
 #[path = "../server/live.rs"]
 mod live;
 #[path = "../server/messages.rs"]
@@ -51,6 +53,8 @@ mod single;
 mod sse;
 #[path = "../server/sync.rs"]
 mod sync;
+#[path = "../server/tunnels.rs"]
+mod tunnels;
 
 fn on_postgres() -> bool {
     true

@@ -15,6 +15,7 @@ mod graphql;
 mod harness;
 mod hostile;
 mod join;
+mod lines;
 mod live;
 mod messages;
 mod metrics;
@@ -29,6 +30,7 @@ mod single;
 mod sse;
 mod sync;
 mod tls;
+mod tunnels;
 
 /// The other test binary, `postgres`, runs the same files on the other database.
 fn on_postgres() -> bool {

@@ -54,6 +54,43 @@ async fn metrics_are_listed_newest_first() {
 }
 
 #[tokio::test]
+async fn a_history_is_told_in_steps_of_the_tier_that_fits() {
+    let running = Running::start().await;
+    let agent = running.agent().await;
+    let minute = 1_700_000_040_000_000;
+    let with = |seconds: u64, cpu_percent: f64, received_bytes: u64| {
+        let networks = vec![NetworkMetrics { name: "eth0".into(), received_bytes, sent_bytes: 0 }];
+        SystemMetrics { cpu_percent, networks, ..sample(minute + seconds * 1_000_000) }
+    };
+    report(&agent, vec![with(0, 10.0, 100), with(30, 30.0, 400), with(60, 50.0, 1000)]).await;
+    let asked = format!("/api/v1/metrics/history?agent={}&from=2023-11-14T22:14:00Z&to=2023-11-14T22:24:00Z", agent.id);
+    let history = running.person.get(&format!("{asked}&step=1m")).await;
+    assert_eq!((&history["tier"], &history["step_s"]), (&json!("minutes"), &json!(60)));
+    let items = history["items"].as_array().unwrap();
+    assert_eq!((items.len(), &items[0]["at"]), (2, &json!("2023-11-14T22:14:00.000000Z")));
+    assert_eq!(items[0]["cpu_percent"], json!({"min": 10.0, "avg": 20.0, "max": 30.0}));
+    assert_eq!(items[0]["networks"], json!([{"name": "eth0", "received_bytes": 300, "sent_bytes": 0}]));
+    assert_eq!((&items[1]["samples"], &items[1]["networks"][0]["received_bytes"]), (&json!(1), &json!(600)));
+    let samples = running.person.get(&format!("{asked}&step=30s")).await;
+    assert_eq!((&samples["tier"], samples["items"].as_array().unwrap().len()), (&json!("samples"), 3));
+    // Of a time so long ago there are hours alone.
+    assert_eq!(running.person.get(&asked).await["step_s"], 3600);
+    let from = "from=2023-11-14T22:14:00Z";
+    for wrong in [
+        format!("{from}&step=0s"),
+        format!("{from}&step=soon"),
+        format!("{from}&to=2023-11-14T22:14:00Z"),
+        "from=yesterday".to_owned(),
+        "from=2000-01-01T00:00:00Z&step=1s".to_owned(),
+    ] {
+        let asked = format!("/api/v1/metrics/history?agent={}&{wrong}", agent.id);
+        assert_eq!(running.person.ask(&asked).await.0, 400, "{wrong}");
+    }
+    let nobody = format!("/api/v1/metrics/history?agent={}", uuid::Uuid::nil());
+    assert_eq!(running.person.ask(&nobody).await.0, 404);
+}
+
+#[tokio::test]
 async fn a_sample_beyond_its_bounds_ends_the_stream() {
     let running = Running::start().await;
     let agent = running.agent().await;

@@ -22,9 +22,10 @@ use weir_host::{Close, Direction, Failure, FailureKind};
 
 use self::inflate::Deflate;
 use self::lane::{Lane, Stop};
-use self::tap::{Tap, Tapped};
+use self::tap::Tap;
 use super::live::Live;
 use super::problem::Problem;
+use crate::io::Overheard;
 use crate::record::{Messages, Outcome};
 use crate::stats::Way;
 use crate::tunnel::Relayed;
@@ -86,12 +87,15 @@ pub(super) fn open(live: &Live, spoken: &Spoken) -> Result<bool, Problem> {
     opened.unwrap_or(Ok(false)).map_err(|failure| Problem::from(&failure))
 }
 
-/// Both ends so that what they say is recorded, where it is and they speak WebSocket.
-pub(super) fn tapped<C, U>(live: &Live, spoken: &Spoken, client: C, upstream: U) -> (Tapped<C>, Tapped<U>) {
+/// An end so that what it says is recorded, where it is and they speak WebSocket.
+pub(super) fn tapped<S>(live: &Live, spoken: &Spoken, from: Direction, stream: S) -> Overheard<S, Hears> {
     let messages = spoken.is_websocket.then(|| live.messages()).flatten();
-    let tap = |direction| messages.clone().map(|messages| Tap::new(messages, direction, spoken.deflate));
-    (Tapped::new(client, tap(Direction::Request)), Tapped::new(upstream, tap(Direction::Response)))
+    let tap = messages.map(|messages| Tap::new(messages, from, spoken.deflate));
+    Overheard::new(stream, tap.map(|mut tap| Box::new(move |bytes: &[u8]| tap.passed(bytes)) as Hears))
 }
+
+/// What is told of bytes that have passed.
+pub(super) type Hears = Box<dyn FnMut(&[u8])>;
 
 /// Until both directions have ended, one of them broke, a filter or a fault ended them, or nothing moved for too long.
 pub(super) async fn relay<C, U>(live: &Live, client: &mut C, upstream: &mut U) -> [Relayed; 2]

@@ -1,13 +1,9 @@
 //! Messages of a WebSocket that nobody holds up (RFC 6455): read beside the bytes that pass. Enters: what one peer sent, in
 //! whatever pieces; leaves: messages for the record. What cannot be read is told once, and the bytes pass all the same. Must
-//! not know sockets but for [`Tapped`], which hands it copies.
+//! not know sockets.
 
-use std::io::{self, IoSlice};
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use weir_host::Direction;
 
 use super::frame::{Header, Mask, Opcode, Sender, apply};
@@ -250,55 +246,6 @@ pub(super) fn told(opcode: Opcode, payload: &[u8]) -> Passed<'_> {
         (Opcode::Close, data) => Passed { kind: Kind::Close, data, size, ..Passed::default() },
         (Opcode::Ping, data) => Passed { kind: Kind::Ping, data, size, ..Passed::default() },
         (_, data) => Passed { kind: Kind::Pong, data, size, ..Passed::default() },
-    }
-}
-
-/// One end of a connection, what is read of which a tap sees too.
-pub(in crate::exchange) struct Tapped<S> {
-    stream: S,
-    tap: Option<Box<Tap>>,
-}
-
-impl<S> Tapped<S> {
-    pub(super) fn new(stream: S, tap: Option<Tap>) -> Self {
-        Tapped { stream, tap: tap.map(Box::new) }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Tapped<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = into.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, into))?;
-        if let Some(tap) = &mut self.tap {
-            tap.passed(&into.filled()[before..]);
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Tapped<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }
 

@@ -87,9 +87,14 @@ async fn orchestrator(address: SocketAddr) -> (SocketAddr, Arc<Heard>, JoinHandl
 fn agent(dir: &Path, spool_bytes: u64) -> Arc<Shared> {
     let mut config = Config { data_dir: dir.to_owned(), workers: 1, ..Config::default() };
     config.capture.spool_bytes = spool_bytes;
-    let host =
-        Host::new(HostConfig { cache_dir: None, kv_dir: None, workers: 1, log: Arc::new(FilterLog), secrets: None })
-            .unwrap();
+    let host = Host::new(HostConfig {
+        cache_dir: None,
+        kv_dir: None,
+        workers: 1,
+        log: Arc::new(FilterLog::default()),
+        secrets: None,
+    })
+    .unwrap();
     let recorder = Recorder::new(1, &config.capture);
     let nowhere = ([127, 0, 0, 1], 1).into();
     Arc::new(Shared::new(config, host, recorder, Arc::new(Secrets::open(None).unwrap()), nowhere, nowhere).unwrap())
