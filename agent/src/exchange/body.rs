@@ -61,7 +61,7 @@ pub struct BodyStream {
     /// what is queued goes when the hook goes on that waits at the end
     withheld: bool,
     /// read ahead of its time, for somebody to see
-    held: Held,
+    held: Option<Box<Held>>,
     /// it is not what its sender sent
     replaced: bool,
 }
@@ -70,6 +70,20 @@ pub struct BodyStream {
 struct Held {
     bytes: Bytes,
     trailers: Option<HeaderMap>,
+}
+
+impl Held {
+    /// One piece, however small those were in which it came.
+    fn take(&mut self, chunk: Bytes) {
+        if self.bytes.is_empty() {
+            self.bytes = chunk;
+            return;
+        }
+        let before = std::mem::take(&mut self.bytes);
+        let mut whole = before.try_into_mut().unwrap_or_else(|before| BytesMut::from(&before[..]));
+        whole.extend_from_slice(&chunk);
+        self.bytes = whole.freeze();
+    }
 }
 
 impl BodyStream {
@@ -89,7 +103,7 @@ impl BodyStream {
             gate: None,
             lingers: false,
             withheld: false,
-            held: Held::default(),
+            held: None,
             replaced: false,
         }
     }
@@ -137,23 +151,17 @@ impl BodyStream {
     /// this comes to its end or is dropped.
     pub(super) async fn hold(&mut self, most: usize) -> Result<bool, Broken> {
         while !self.done && !self.is_sender_over() {
-            if self.held.bytes.len() >= most {
+            if self.held().len() >= most {
                 return Ok(false);
             }
             let Some(frame) = std::future::poll_fn(|cx| self.poll_sender(cx)).await? else {
                 self.ended_before_its_time();
                 break;
             };
+            let held = self.held.get_or_insert_default();
             match frame.into_data() {
-                // one piece, however small those were in which it came
-                Ok(chunk) if self.held.bytes.is_empty() => self.held.bytes = chunk,
-                Ok(chunk) => {
-                    let held = std::mem::take(&mut self.held.bytes);
-                    let mut whole = held.try_into_mut().unwrap_or_else(|held| BytesMut::from(&held[..]));
-                    whole.extend_from_slice(&chunk);
-                    self.held.bytes = whole.freeze();
-                }
-                Err(frame) => self.held.trailers = frame.into_trailers().ok(),
+                Ok(chunk) => held.take(chunk),
+                Err(frame) => held.trailers = frame.into_trailers().ok(),
             }
         }
         Ok(true)
@@ -168,7 +176,7 @@ impl BodyStream {
     }
 
     fn is_sender_over(&self) -> bool {
-        self.held.trailers.is_some() || self.source.is_end_stream()
+        self.held.as_ref().is_some_and(|held| held.trailers.is_some()) || self.source.is_end_stream()
     }
 
     /// Its sender was not asked for a while, so it cannot be blamed for the time.
@@ -177,11 +185,11 @@ impl BodyStream {
     }
 
     pub(super) fn held(&self) -> Bytes {
-        self.held.bytes.clone()
+        self.held.as_ref().map(|held| held.bytes.clone()).unwrap_or_default()
     }
 
     pub(super) fn has_held(&self) -> bool {
-        !self.held.bytes.is_empty() || self.held.trailers.is_some()
+        self.held.is_some()
     }
 
     /// Another body goes in its place, and nothing more of the sender's is wanted.
@@ -190,7 +198,7 @@ impl BodyStream {
         if self.lingers && !before.is_end_stream() {
             linger::discard(before);
         }
-        (self.held, self.rest) = (Held::default(), Bytes::new());
+        (self.held, self.rest) = (None, Bytes::new());
         self.remaining = self.source.len();
         self.ended = self.source.is_end_stream();
         (self.done, self.replaced) = (self.ended, true);
@@ -199,7 +207,7 @@ impl BodyStream {
 
     /// Nothing of it is to go, whatever the sender has.
     pub(super) fn drop_content(&mut self) {
-        (self.source, self.held, self.rest) = (Source::Local(None), Held::default(), Bytes::new());
+        (self.source, self.held, self.rest) = (Source::Local(None), None, Bytes::new());
         (self.remaining, self.ended, self.done) = (Some(0), true, true);
     }
 
@@ -248,17 +256,21 @@ impl BodyStream {
 
     /// The next frame: one that was held, or the sender's.
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, Broken>> {
-        if !self.held.bytes.is_empty() {
-            return Poll::Ready(Ok(Some(Frame::data(std::mem::take(&mut self.held.bytes)))));
-        }
-        if let Some(trailers) = self.held.trailers.take() {
-            return Poll::Ready(Ok(Some(Frame::trailers(trailers))));
+        if let Some(mut held) = self.held.take() {
+            if !held.bytes.is_empty() {
+                let bytes = std::mem::take(&mut held.bytes);
+                self.held = held.trailers.is_some().then_some(held);
+                return Poll::Ready(Ok(Some(Frame::data(bytes))));
+            }
+            if let Some(trailers) = held.trailers {
+                return Poll::Ready(Ok(Some(Frame::trailers(trailers))));
+            }
         }
         self.poll_sender(cx)
     }
 
     fn is_sender_at_end(&self) -> bool {
-        self.held.bytes.is_empty() && self.held.trailers.is_none() && self.source.is_end_stream()
+        self.held.is_none() && self.source.is_end_stream()
     }
 
     /// The next frame of the sender, counted and captured.
@@ -482,7 +494,7 @@ impl Body for BodyStream {
 
     fn size_hint(&self) -> SizeHint {
         match (self.filtered, self.remaining) {
-            (false, _) => longer(self.source.size_hint(), self.held.bytes.len() as u64),
+            (false, _) => longer(self.source.size_hint(), self.held.as_ref().map_or(0, |held| held.bytes.len() as u64)),
             (true, Some(bytes)) => SizeHint::with_exact(bytes),
             (true, None) => SizeHint::default(),
         }

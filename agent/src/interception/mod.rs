@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::{request, response};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 use uuid::Uuid;
 use weir_host::Connection;
@@ -37,6 +38,8 @@ const GRACE: Duration = Duration::from_secs(5);
 pub struct Interception {
     is_armed: AtomicBool,
     breakpoints: ArcSwap<Vec<Arc<Breakpoint>>>,
+    /// one change at a time, or what is armed might not be what is set
+    changes: Mutex<()>,
     table: Arc<Table>,
 }
 
@@ -77,12 +80,14 @@ impl Interception {
     }
 
     fn forget_ended(&self, now: Instant) {
+        let _one = self.changes.lock();
         self.breakpoints.rcu(|all| all.iter().filter(|one| one.ends() > now).cloned().collect::<Vec<_>>());
         self.is_armed.store(!self.breakpoints.load().is_empty(), Relaxed);
     }
 
     /// These are all from now on. One that is there already has its lease renewed and is else as it was.
     pub fn set(&self, wanted: v1::SetBreakpoints) -> v1::Breakpoints {
+        let _one = self.changes.lock();
         let before = self.breakpoints.load_full();
         let mut kept = Vec::new();
         let mut states = Vec::new();

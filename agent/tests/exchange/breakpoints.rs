@@ -1,6 +1,7 @@
 //! Exchanges that pause at breakpoints: what a client says, what a person makes of it, what the upstream hears, what the
 //! client gets, and what the record says.
 
+use weir_agent::filters::{Source, swap};
 use weir_agent::interception::{Interception, Refused};
 use weir_proto::v1::{self, Exchange, Outcome, decide::Decision};
 use weir_testkit::body::{self, Pattern};
@@ -9,6 +10,7 @@ use weir_testkit::raw::{Raw, RawOrigin, Script};
 use weir_testkit::wait::{PATIENCE, eventually};
 
 use crate::agent::Setup;
+use crate::guest::{Guest, TRANSFORM, Wants};
 use crate::records::{field, record};
 
 const LONG: u32 = 300_000;
@@ -393,5 +395,90 @@ async fn an_agent_that_stops_lets_go_of_what_pauses() -> anyhow::Result<()> {
     setup.agent.shared.shutdown.begin();
     assert_eq!(held.await??.status, 200);
     setup.agent.join();
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_have_the_last_word_about_what_a_person_made() -> anyhow::Result<()> {
+    let both = Wants { request_body: TRANSFORM, response_body: TRANSFORM, ..Wants::default() };
+    let mut guest = Guest::new(Wants { request_head: true, response_head: true, ..both });
+    guest.request_head = format!("{} global.get $next", guest.set(0, "x-type", "a filter's"));
+    guest.response_head = format!("{} global.get $next", guest.set(1, "x-down", "a filter's"));
+    guest.body = "global.get $next".into();
+    let setup = Setup::start(|_| {}).await?;
+    swap(&setup.agent.shared, guest.artifact("guest"), Source::Folder).await?;
+    set(setup.points(), v1::Breakpoint { at_response: true, ..breakpoint("path:/echo") });
+    let mut http = setup.agent.client()?.forward().await?;
+    let url = format!("http://{}/echo", setup.origin.plain());
+    let decide = async {
+        let mine = edit(Some(&[("x-type", "a person's"), ("x-mine", "1")]), Some("edited going up"));
+        let up = setup.decide_next(Decision::Modify(mine)).await?;
+        let down =
+            setup.decide_next(Decision::Modify(edit(Some(&[("x-down", "a person's")]), Some("and down")))).await?;
+        anyhow::Ok((up, down))
+    };
+    let (response, held) = tokio::join!(http.post(&url, body::full("mine")), decide);
+    let (response, (up, down)) = (response?, held?);
+    assert_eq!((&up.body[..], &down.body[..]), (&b"mine"[..], &b"edited going up"[..]));
+    assert_eq!((response.header("x-down"), &*response.text()), ("a filter's", "and down"));
+    let record = record(&setup).await?;
+    let (sent, passed_on) = (record.request.as_ref().unwrap(), record.filtered_request.as_ref().unwrap());
+    assert_eq!((field(&sent.headers, "x-mine"), field(&sent.headers, "x-type")), (None, None));
+    assert_eq!(field(&passed_on.headers, "x-mine"), Some("1"));
+    assert_eq!(field(&passed_on.headers, "x-type"), Some("a filter's"));
+    assert_eq!(
+        (&sent.body.as_ref().unwrap().data[..], &passed_on.body.as_ref().unwrap().data[..]),
+        (&b"mine"[..], &b"edited going up"[..])
+    );
+    let (got, received) = (record.response.as_ref().unwrap(), record.original_response.as_ref().unwrap());
+    assert_eq!((field(&got.headers, "x-down"), field(&received.headers, "x-down")), (Some("a filter's"), None));
+    assert_eq!(
+        (&got.body.as_ref().unwrap().data[..], &received.body.as_ref().unwrap().data[..]),
+        (&b"and down"[..], &b"edited going up"[..])
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_replaces_an_encoded_body_says_how_it_is_encoded() -> anyhow::Result<()> {
+    let setup = Setup::start(|_| {}).await?;
+    let coded = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\x8b\x08\x00".to_vec();
+    set(setup.points(), at_response("status:200"));
+    for (is_plain, encoding) in [(true, ""), (false, "gzip")] {
+        let origin = RawOrigin::start(Script::Answer(coded.clone())).await?;
+        let mut http = setup.agent.client()?.forward().await?;
+        let url = format!("http://{}/", origin.address());
+        let edit = v1::Modify { body_is_plain: is_plain, ..edit(None, Some("another")) };
+        let (response, held) = tokio::join!(http.get(&url), setup.decide_next(Decision::Modify(edit)));
+        let (response, held) = (response?, held?);
+        assert_eq!(&held.body[..], b"\x1f\x8b\x08\x00");
+        assert_eq!((response.header("content-encoding"), &*response.text()), (encoding, "another"));
+        assert_eq!(response.header("content-length"), "7");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_with_no_content_has_none() -> anyhow::Result<()> {
+    let setup = Setup::start(|_| {}).await?;
+    set(setup.points(), at_response("path:/text/x or path:/status/*"));
+    let mut http = setup.agent.client()?.forward().await?;
+    for (path, status, body, expect) in [
+        ("/text/x", 204, None, ""),
+        ("/status/204", 200, None, ""),
+        ("/status/204", 200, Some("something"), "something"),
+        ("/status/304", 200, None, ""),
+    ] {
+        let url = format!("http://{}{path}", setup.origin.plain());
+        let modify = v1::Modify { status: Some(status), ..edit(None, body) };
+        let (response, held) = tokio::join!(http.get(&url), setup.decide_next(Decision::Modify(modify)));
+        held?;
+        let response = response?;
+        assert_eq!((u32::from(response.status.as_u16()), &*response.text()), (status, expect), "{path}");
+        // the connection is where it should be: the next answer is the next request's
+        set(setup.points(), v1::Breakpoint { id: vec![9; 16].into(), ..at_response("path:/none") });
+        assert_eq!(http.get(&format!("http://{}/", setup.origin.plain())).await?.text(), "hello\n");
+        set(setup.points(), at_response("path:/text/x or path:/status/*"));
+    }
     Ok(())
 }

@@ -7,6 +7,8 @@ mod access;
 mod away;
 #[path = "../server/backup.rs"]
 mod backup;
+#[path = "../server/breakpoints.rs"]
+mod breakpoints;
 #[path = "../server/commands.rs"]
 mod commands;
 #[path = "../server/component.rs"]

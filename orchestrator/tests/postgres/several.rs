@@ -5,9 +5,10 @@ use std::time::Duration;
 use rcgen::KeyPair;
 use serde_json::json;
 use weir_orchestrator::{ServeConfig, Server};
-use weir_proto::v1::{Closed, Problem, ProblemKind, answer};
+use weir_proto::v1::{Closed, Decided, Intervention, Problem, ProblemKind, agent_message, answer, command};
 
 use crate::{
+    breakpoints,
     commands::able,
     component::{filter, filter_noted},
     harness::{Home, Person, Publisher, Running, eventually, exchange, id, join, publication},
@@ -241,4 +242,52 @@ async fn what_happens_at_one_is_told_at_the_other() {
     assert_eq!((&*told.event, &told.data["agent"]), ("agent.connected", &json!(agent.id.to_string())));
     drop(control);
     assert_eq!(stream.told().await.event, "agent.disconnected");
+}
+
+#[tokio::test]
+async fn breakpoints_of_one_are_set_and_decided_at_the_agents_of_the_other() {
+    let one = Running::start().await;
+    let two = beside(&one).await;
+    let agent = two.agent().await;
+    let mut control = breakpoints::connected(&agent).await;
+    let agents = || one.person.get("/api/v1/agents");
+    eventually(agents, |agents| agents["items"][0]["state"] == "connected").await;
+    let mut stream = Stream::open(&one.person, "/api/v1/events?kinds=exchange.*").await;
+    let wanted = json!({ "query": "host:a" });
+    let post = one.person.post("/api/v1/breakpoints", &wanted);
+    let (made, set) = breakpoints::meanwhile(&mut control, "", post).await;
+    assert_eq!((made.0.as_u16(), set.len()), (201, 1), "{}", made.1);
+    assert_eq!(made.1["at_agents"][0]["state"], "set");
+    // Whoever has the agent sets it again, and the other one knows it.
+    assert_eq!(breakpoints::is_set(&mut control, "").await.len(), 1);
+
+    let paused = breakpoints::paused();
+    control.say(agent_message::Message::Paused(paused.clone())).await;
+    assert_eq!(stream.told_but("missed").await.event, "exchange.paused");
+    let path = format!("/api/v1/paused/{}", uuid::Uuid::from_slice(&paused.id).unwrap());
+    let answers = async {
+        loop {
+            let command = control.command().await;
+            match command.command.clone() {
+                Some(command::Command::Decide(decide)) => {
+                    assert_eq!((&decide.id, decide.by.as_str()), (&paused.id, "admin"));
+                    let how = Intervention { decision: "continue".into(), ..Intervention::default() };
+                    let decided = Decided { paused: Some(paused.clone()), how: Some(how) };
+                    return control.answer(&command, answer::Answer::Decided(decided)).await;
+                }
+                Some(command::Command::SetBreakpoints(set)) => breakpoints::take(&control, &command, &set, "").await,
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    let decision = json!({ "decision": "continue" });
+    let (decided, ()) = tokio::join!(one.person.post(&path, &decision), answers);
+    assert_eq!((decided.0.as_u16(), &decided.1["decision"]), (200, &json!("continue")));
+
+    // Removed at one, it is gone at the other.
+    let path = format!("/api/v1/breakpoints/{}", made.1["id"].as_str().unwrap());
+    let removal = async { two.person.request(reqwest::Method::DELETE, &path).send().await.unwrap().status() };
+    let removed = breakpoints::meanwhile(&mut control, "", removal).await;
+    assert_eq!(removed, (reqwest::StatusCode::NO_CONTENT, vec![]));
+    assert_eq!(one.person.get("/api/v1/breakpoints").await["items"], json!([]));
 }

@@ -3,8 +3,8 @@
 use serde_json::json;
 use uuid::Uuid;
 use weir_proto::v1::{
-    BreakpointState, Breakpoints, Hello, Intervention, PauseEnded, Paused, PausedList, Problem, ProblemKind, Request,
-    agent_message::Message, answer::Answer, command::Command,
+    Breakpoint, BreakpointState, Breakpoints, Hello, Intervention, PauseEnded, Paused, PausedList, Problem,
+    ProblemKind, Request, SetBreakpoints, agent_message::Message, answer::Answer, command::Command,
 };
 
 use crate::{
@@ -17,24 +17,58 @@ fn able() -> Hello {
     Hello { version: "0.2.0".into(), commands: words(), allowed: words(), ..Agent::hello() }
 }
 
-async fn connected(agent: &Agent) -> Control {
+pub(crate) async fn connected(agent: &Agent) -> Control {
     let mut control = agent.sync_as(able()).await.unwrap();
     control.state().await.unwrap();
     control
 }
 
-/// Answers the next command, which sets breakpoints; those that it set.
-async fn is_set(control: &mut Control, refused: &str) -> Vec<weir_proto::v1::Breakpoint> {
-    let command = control.command().await;
-    let Some(Command::SetBreakpoints(set)) = command.command.clone() else { panic!("{command:?}") };
-    let state = |one: &weir_proto::v1::Breakpoint| BreakpointState {
+/// Takes breakpoints that are set.
+pub(crate) async fn take(control: &Control, command: &weir_proto::v1::Command, set: &SetBreakpoints, refused: &str) {
+    let state = |one: &Breakpoint| BreakpointState {
         id: one.id.clone(),
         refused: refused.to_owned(),
         ..BreakpointState::default()
     };
     let states = set.breakpoints.iter().map(state).collect();
-    control.answer(&command, Answer::Breakpoints(Breakpoints { states })).await;
+    control.answer(command, Answer::Breakpoints(Breakpoints { states })).await;
+}
+
+/// Answers the next command, which sets breakpoints; those that it set.
+pub(crate) async fn is_set(control: &mut Control, refused: &str) -> Vec<Breakpoint> {
+    let command = control.command().await;
+    let Some(Command::SetBreakpoints(set)) = command.command.clone() else { panic!("{command:?}") };
+    take(control, &command, &set, refused).await;
     set.breakpoints
+}
+
+/// What comes of `asks` while the agent takes what it is told, and what it was told last.
+pub(crate) async fn meanwhile<T>(
+    control: &mut Control,
+    refused: &str,
+    asks: impl Future<Output = T>,
+) -> (T, Vec<Breakpoint>) {
+    let mut asks = std::pin::pin!(asks);
+    let mut last = Vec::new();
+    loop {
+        tokio::select! {
+            done = &mut asks => return (done, last),
+            set = is_set(control, refused) => last = set,
+        }
+    }
+}
+
+/// Something that pauses, with more of everything than should be shown.
+pub(crate) fn paused() -> Paused {
+    let id = || Uuid::now_v7().into_bytes().to_vec().into();
+    let request = Request {
+        method: "GET".into(),
+        scheme: "http".into(),
+        authority: "a\u{1b}[2J".into(),
+        path: format!("/{}", "x".repeat(10_000)),
+        ..Request::default()
+    };
+    Paused { id: id(), breakpoint: id(), exchange: id(), request: Some(request), ..Paused::default() }
 }
 
 #[tokio::test]
@@ -44,7 +78,7 @@ async fn agents_hear_of_the_breakpoints_that_are_for_them() {
     let (mut first, mut second) = (connected(&one).await, connected(&two).await);
     let wanted = json!({ "query": "host:a", "at": "both", "agents": [one.id.to_string()], "timeout_s": 7, "on_timeout": "fail",
         "max_paused": 3, "body_bytes": 0, "lease_s": 600 });
-    let (made, set) = tokio::join!(running.person.post("/api/v1/breakpoints", &wanted), is_set(&mut first, ""));
+    let (made, set) = meanwhile(&mut first, "", running.person.post("/api/v1/breakpoints", &wanted)).await;
     assert_eq!(made.0, 201, "{}", made.1);
     let made = made.1;
     assert_eq!(made["at_agents"].as_array().unwrap().len(), 1, "{made}");
@@ -58,13 +92,12 @@ async fn agents_hear_of_the_breakpoints_that_are_for_them() {
     assert_eq!(is_set(&mut first, "").await.len(), 1);
     let path = format!("/api/v1/breakpoints/{}", made["id"].as_str().unwrap());
     let removal = async { running.person.request(reqwest::Method::DELETE, &path).send().await.unwrap().status() };
-    let answers = async { while !is_set(&mut first, "").await.is_empty() {} };
-    assert_eq!(tokio::join!(removal, answers).0, 204);
+    assert_eq!(meanwhile(&mut first, "", removal).await, (reqwest::StatusCode::NO_CONTENT, vec![]));
 
     // For all: one agent refuses, one has it.
     let wanted = json!({ "query": "host:b" });
     let post = running.person.post("/api/v1/breakpoints", &wanted);
-    let (made, ..) = tokio::join!(post, is_set(&mut first, ""), is_set(&mut second, "not\nhere"));
+    let ((made, _), _) = meanwhile(&mut first, "", meanwhile(&mut second, "not\nhere", post)).await;
     assert_eq!(made.0, 201, "{}", made.1);
     let states = made.1["at_agents"].as_array().unwrap();
     assert_eq!(states[0]["state"], "set");
@@ -77,15 +110,7 @@ async fn what_agents_tell_of_pauses_is_in_the_stream_and_no_more() {
     let agent = running.agent().await;
     let mut control = connected(&agent).await;
     let mut stream = Stream::open(&running.person, "/api/v1/events?kinds=exchange.*").await;
-    let id = || Uuid::now_v7().into_bytes().to_vec().into();
-    let request = Request {
-        method: "GET".into(),
-        scheme: "http".into(),
-        authority: "a\u{1b}[2J".into(),
-        path: format!("/{}", "x".repeat(10_000)),
-        ..Request::default()
-    };
-    let paused = Paused { id: id(), breakpoint: id(), exchange: id(), request: Some(request), ..Paused::default() };
+    let paused = paused();
     control.say(Message::Paused(Paused { id: vec![1; 15].into(), ..paused.clone() })).await;
     control.say(Message::PauseEnded(PauseEnded::default())).await;
     control.say(Message::Paused(paused.clone())).await;
@@ -99,6 +124,7 @@ async fn what_agents_tell_of_pauses_is_in_the_stream_and_no_more() {
     control.say(Message::PauseEnded(PauseEnded { paused: Some(paused.clone()), how: Some(how) })).await;
     let told = stream.told().await;
     assert_eq!((&*told.event, &told.data["decision"]), ("exchange.decided", &json!("kill")));
+    assert_eq!(told.data["pause"]["paused"], Uuid::from_slice(&paused.id).unwrap().to_string());
     assert_eq!((&told.data["by"], &told.data["waited_us"]), (&json!("user:ann"), &json!(5)));
 
     // The list is what the agent says now.

@@ -198,7 +198,10 @@ async fn ask(orchestrator: &Orchestrator, named: Option<&str>, command: &Command
                 return Err(Problem::not_found("there is no such agent"));
             }
         }
-        None => rows.retain(|row| orchestrator.fleet.presence(row.agent.number).is_some()),
+        None => rows.retain(|row| {
+            let is_able = row.allowed.iter().any(|allowed| allowed == "breakpoints");
+            is_able && orchestrator.fleet.presence(row.agent.number).is_some()
+        }),
     }
     let one = |row: AgentRow| async {
         let answer = orchestrator.ask(&row.agent, command.clone(), SOON).await;
