@@ -147,7 +147,7 @@ async fn follow_orchestrator(
     let mut applier = Applier::open(Arc::clone(shared), identity.group.clone(), keys, &config.data_dir)?;
     let restored = applier.restore().await;
 
-    let (metrics_interval, interval) = watch::channel(config.metrics.interval);
+    let (metrics_interval, asked) = watch::channel(None);
     let applied = watch::Sender::new(restored);
     let mut is_applied = applied.subscribe();
     let control = Control {
@@ -160,7 +160,7 @@ async fn follow_orchestrator(
     tokio::spawn(control.run(applier));
     let folder = Identity::folder(&config.data_dir);
     tokio::spawn(Renewal { identity, folder, link: link.clone() }.run());
-    tokio::spawn(metrics::report(config.metrics.clone(), link.clone(), interval));
+    tokio::spawn(metrics::report(Arc::clone(&shared.tuning), link.clone(), asked));
     let sender = Sender::start(Arc::clone(shared), link, config.data_dir.join("spool")).await.context("the spool")?;
     if !restored {
         tracing::info!("waiting for the orchestrator: no client is served before its filters are known");

@@ -86,7 +86,7 @@ async fn reach(cx: &mut Cx) -> Result<Io, UpstreamFailure> {
 /// Dials, and waits for the first byte of the client, which is left in `read`. Until then, the server may speak.
 pub async fn who_speaks_first(cx: &mut Cx, client: &mut Io, read: &mut BytesMut) -> First {
     let leaving = cx.worker.drain.join();
-    let limit = cx.worker.shared.config.client.tunnel_idle;
+    let limit = cx.worker.tuning.now().client.tunnel_idle;
     let heard = |heard: io::Result<usize>| if matches!(heard, Ok(1..)) { First::Client } else { First::Nobody };
     let mut far = tokio::select! {
         biased;
@@ -117,7 +117,7 @@ pub async fn who_speaks_first(cx: &mut Cx, client: &mut Io, read: &mut BytesMut)
 /// Hands on what the server says until the client says something: a greeting makes no request of the client's opaque. What
 /// was read of the server before the client spoke has gone to the client.
 async fn greeted(cx: &Cx, client: &mut Io, far: &mut Io, mut spoken: BytesMut, read: &mut BytesMut) -> First {
-    let limit = cx.worker.shared.config.client.tunnel_idle;
+    let limit = cx.worker.tuning.now().client.tunnel_idle;
     let stats = &cx.worker.shared.stats;
     let mut has_ended = false;
     loop {
@@ -203,7 +203,7 @@ where
 {
     let _member = worker.drain.join();
     let stats = &worker.shared.stats;
-    let idle = worker.shared.config.client.tunnel_idle;
+    let idle = worker.tuning.now().client.tunnel_idle;
     let (mut up, mut down) = (Pump::default(), Pump::default());
     let mut idle_until = pin!(sleep_until(Instant::now() + idle));
     let mut seen = 0;

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use weir_host::{Host, Instances};
 
 use crate::asks::{self, Asks};
-use crate::config::Config;
+use crate::config::{Config, Tuned, Tuning, WorkerTuning};
 use crate::drain::{Drain, Shutdown};
 use crate::filters::{Active, Orders, serve_orders};
 use crate::interception::Interception;
@@ -36,7 +36,9 @@ const SWEEP: Duration = Duration::from_secs(5);
 
 /// What all threads of the agent hold.
 pub struct Shared {
+    /// What the agent started with. Of what can change while it runs, `tuning` has what is in force.
     pub config: Config,
+    pub tuning: Arc<Tuned>,
     pub host: Host,
     pub active: Active,
     /// what the thread that swaps filters asks of workers
@@ -83,6 +85,7 @@ impl Shared {
             targets: Arc::new(TargetPolicy::new(vec![proxy], vec![admin], config.targets.allow.clone())),
             connections: Arc::new(Semaphore::new(config.client.connections.min(Semaphore::MAX_PERMITS))),
             stats: Arc::new(Stats::new(config.workers)),
+            tuning: Arc::new(Tuned::new(Tuning::of(&config))),
             active: Active::default(),
             orders: Orders::default(),
             asks: Asks::default(),
@@ -100,6 +103,7 @@ impl Shared {
 /// What the exchanges of one worker share; `Rc`, never `Send`.
 pub struct Worker {
     pub shared: Arc<Shared>,
+    pub tuning: Rc<WorkerTuning>,
     pub instances: Rc<Instances>,
     pub upstreams: Upstreams,
     pub recorder: WorkerRecorder,
@@ -125,10 +129,11 @@ pub fn spawn(shared: Arc<Shared>, number: usize, listener: StdListener) -> io::R
 
 async fn run(shared: Arc<Shared>, number: usize, listener: StdListener) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
+    let tuning = Rc::new(WorkerTuning::new(&shared.tuning));
     let worker = Rc::new(Worker {
         instances: Instances::new(&shared.host),
         upstreams: Upstreams::new(
-            shared.config.upstream.clone(),
+            Rc::clone(&tuning),
             Arc::clone(&shared.targets),
             shared.upstream_tls.clone(),
             Arc::clone(&shared.stats),
@@ -136,6 +141,7 @@ async fn run(shared: Arc<Shared>, number: usize, listener: StdListener) -> io::R
         recorder: shared.recorder.worker(number),
         drain: Drain::default(),
         roster: Roster::default(),
+        tuning,
         shared,
     });
     tokio::task::spawn_local(serve_orders(Rc::clone(&worker.instances), worker.shared.orders.subscribe()));

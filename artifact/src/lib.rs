@@ -1,5 +1,5 @@
-//! What is distributed: a filter's component, the signed statement that says how it is applied, and the proof that
-//! both come from a publisher the agent trusts. Bytes in, decision out: no I/O, no async, no clock of its own.
+//! What is distributed: a filter's component, the signed statement that says how it is applied, settings of agents, and
+//! the proof that all of it comes from a publisher the agent trusts. Bytes in, decision out: no I/O, no async, no clock of its own.
 //!
 //! The order of use: an [`Envelope`] is opened with [`TrustedKeys`], which verifies before anything is parsed and is the
 //! only way to a [`Signed`] statement; a [`Ratchet`] admits it; an [`Artifact`] comes of it and the very bytes it names.
@@ -29,8 +29,8 @@ pub use limits::{Limits, LimitsError};
 pub use name::{GroupName, Name, NameError};
 pub use ratchet::{Mark, Ratchet, Refusal};
 pub use statement::{
-    Capability, Endorsement, FailurePolicy, Isolation, MAX_COMPONENT_BYTES, Publication, Removal, Statement,
-    StatementError,
+    Capability, Configuration, Endorsement, FailurePolicy, Isolation, MAX_COMPONENT_BYTES, MAX_CONFIGURATION_BYTES,
+    Publication, Removal, Statement, StatementError,
 };
 pub use tag::{TagPattern, TagPatternError, is_tag_name};
 pub use upstream::{Upstream, UpstreamFault};

@@ -1,4 +1,5 @@
-//! Nothing goes back by itself: the high-water mark of every filter, kept by the agent across restarts.
+//! Nothing goes back by itself: the high-water mark of every filter and of the configuration, kept by the agent across
+//! restarts.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Digest, GroupName, KeyId, Name, Signed, Statement};
 
-/// The newest statement about a filter that was admitted.
+/// The newest statement about a filter, or about the configuration, that was admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
     /// Of the newest statement.
@@ -63,24 +64,49 @@ pub enum Refusal {
     Expired(u64),
 }
 
-/// High-water marks by group and filter.
+/// High-water marks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ratchet(BTreeMap<(GroupName, Name), Mark>);
+pub struct Ratchet {
+    /// By group and filter.
+    filters: BTreeMap<(GroupName, Name), Mark>,
+    /// Of each group.
+    configurations: BTreeMap<GroupName, Mark>,
+}
 
 impl Ratchet {
-    /// Marks read back from where they were kept.
+    /// Marks of filters read back from where they were kept.
     pub fn restore(marks: impl IntoIterator<Item = (GroupName, Name, Mark)>) -> Self {
-        Self(marks.into_iter().map(|(group, name, mark)| ((group, name), mark)).collect())
+        let filters = marks.into_iter().map(|(group, name, mark)| ((group, name), mark)).collect();
+        Self { filters, configurations: BTreeMap::new() }
     }
 
-    /// The marks, to be kept.
+    /// With marks of configurations, read back too.
+    #[must_use]
+    pub fn with_configurations(mut self, marks: impl IntoIterator<Item = (GroupName, Mark)>) -> Self {
+        self.configurations.extend(marks);
+        self
+    }
+
+    /// The marks of configurations, to be kept.
+    pub fn configuration_marks(&self) -> impl Iterator<Item = (&GroupName, Mark)> {
+        self.configurations.iter().map(|(group, mark)| (group, *mark))
+    }
+
+    /// The marks of filters, to be kept.
     pub fn marks(&self) -> impl Iterator<Item = (&GroupName, &Name, Mark)> {
-        self.0.iter().map(|((group, name), mark)| (group, name, *mark))
+        self.filters.iter().map(|((group, name), mark)| (group, name, *mark))
     }
 
     /// The mark of one filter.
     pub fn mark(&self, group: &GroupName, name: &Name) -> Option<Mark> {
-        self.0.get(&(group.clone(), name.clone())).copied()
+        self.filters.get(&(group.clone(), name.clone())).copied()
+    }
+
+    fn mark_of(&self, statement: &Statement) -> Option<Mark> {
+        match statement {
+            Statement::Configure(configuration) => self.configurations.get(&configuration.group).copied(),
+            other => other.subject().and_then(|(group, name, _)| self.mark(group, name)),
+        }
     }
 
     /// May the statement be acted on by an agent of this group at this time (seconds since the Unix epoch)? The one
@@ -89,7 +115,7 @@ impl Ratchet {
     /// # Errors
     /// Why not.
     pub fn admit(&self, signed: &Signed, ours: &GroupName, now: u64) -> Result<(), Refusal> {
-        let mark = signed.statement().subject().and_then(|(group, name, _)| self.mark(group, name));
+        let mark = self.mark_of(signed.statement());
         let sequence = signed.statement().sequence();
         if let Some(mark) = mark
             && signed.statement().group() == ours
@@ -104,28 +130,37 @@ impl Ratchet {
         {
             return Err(Refusal::Replayed { offered: sequence, admitted: mark.sequence });
         }
-        let Statement::Publish(publication) = signed.statement() else { return Ok(()) };
-        if publication.expires <= now {
-            return Err(Refusal::Expired(publication.expires));
+        let (version, expires, may_go_back) = match signed.statement() {
+            Statement::Publish(publication) => (publication.version, publication.expires, publication.rollback),
+            Statement::Configure(configuration) => (configuration.version, configuration.expires, false),
+            Statement::Remove(_) | Statement::Endorse(_) => return Ok(()),
+        };
+        if expires <= now {
+            return Err(Refusal::Expired(expires));
         }
         match mark {
-            Some(mark) if publication.version <= mark.version && !publication.rollback => {
-                Err(Refusal::VersionBack { offered: publication.version, admitted: mark.version })
+            Some(mark) if version <= mark.version && !may_go_back => {
+                Err(Refusal::VersionBack { offered: version, admitted: mark.version })
             }
             _ => Ok(()),
         }
     }
 
-    /// Moves the mark up to an admitted statement: when the filter is active, or removed. A mark outlives the removal of
-    /// its filter, or what was removed could be brought back.
+    /// Moves the mark up to an admitted statement: when the filter is active, or removed, or the configuration in force. A
+    /// mark outlives the removal of its filter, or what was removed could be brought back.
     pub fn advance(&mut self, signed: &Signed) {
-        let Some((group, name, sequence)) = signed.statement().subject() else { return };
-        let version = match signed.statement() {
-            Statement::Publish(publication) => publication.version,
-            Statement::Remove(_) | Statement::Endorse(_) => 0,
+        let statement = signed.statement();
+        let (version, sequence) = match statement {
+            Statement::Publish(publication) => (publication.version, publication.sequence),
+            Statement::Remove(removal) => (0, removal.sequence),
+            Statement::Configure(configuration) => (configuration.version, configuration.sequence),
+            Statement::Endorse(_) => return,
         };
         let offered = Mark { sequence, statement: signed.digest(), version };
-        let mark = self.0.entry((group.clone(), name.clone())).or_insert(offered);
+        let mark = match (statement, statement.subject()) {
+            (_, Some((group, name, _))) => self.filters.entry((group.clone(), name.clone())).or_insert(offered),
+            (statement, None) => self.configurations.entry(statement.group().clone()).or_insert(offered),
+        };
         if sequence > mark.sequence {
             *mark = Mark { version: version.max(mark.version), ..offered };
         }

@@ -15,6 +15,9 @@ pub(crate) const MAX_STATEMENT_BYTES: usize = 1 << 20;
 /// Largest component in bytes that anybody takes.
 pub const MAX_COMPONENT_BYTES: u64 = 64 << 20;
 
+/// Longest text of a pushed configuration, bytes.
+pub const MAX_CONFIGURATION_BYTES: usize = 64 << 10;
+
 /// Most secrets of one filter.
 const SECRETS: usize = 32;
 
@@ -36,6 +39,8 @@ pub enum Statement {
     Remove(Removal),
     /// Trust this key too.
     Endorse(Endorsement),
+    /// Work with these settings.
+    Configure(Configuration),
 }
 
 /// Run this component, in this way.
@@ -117,6 +122,25 @@ pub struct Endorsement {
     pub key: TrustedKey,
     /// Its id, stated so that a listing can show it.
     pub key_id: KeyId,
+}
+
+/// Work with these settings, and where they say nothing with the agent's own. Takes the place of every one before it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Configuration {
+    /// Goes up from 1 with each configuration of the group.
+    pub version: u64,
+    /// The agents it is for.
+    pub group: GroupName,
+    /// As in [`Publication::sequence`].
+    pub sequence: u64,
+    /// As in [`Publication::expires`]: what is in force goes on.
+    pub expires: u64,
+    /// The version whose text is taken up again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restores: Option<u64>,
+    /// TOML, with the keys of an agent's own file. What it says is for `weir-desired` to tell.
+    pub text: String,
 }
 
 /// What an exchange gets when a filter fails it.
@@ -242,6 +266,9 @@ pub enum StatementError {
     /// More than any agent takes.
     #[error("the component has {0} bytes, more than {MAX_COMPONENT_BYTES}")]
     ComponentTooLarge(u64),
+    /// More than any agent takes.
+    #[error("the configuration has {0} bytes, more than {MAX_CONFIGURATION_BYTES}")]
+    ConfigurationTooLarge(usize),
     /// The key and the stated id differ.
     #[error("the endorsed key is not {0}")]
     KeyId(KeyId),
@@ -270,6 +297,14 @@ impl Statement {
                     return Err(StatementError::KeyId(key_id.clone()));
                 }
             }
+            Self::Configure(Configuration { version, expires, restores, text, .. }) => {
+                check_number("version", *version, 1)?;
+                check_number("expires", *expires, 0)?;
+                check_number("restores", restores.unwrap_or(1), 1)?;
+                if text.len() > MAX_CONFIGURATION_BYTES {
+                    return Err(StatementError::ConfigurationTooLarge(text.len()));
+                }
+            }
             Self::Remove(_) => {}
         }
         Ok(statement)
@@ -286,6 +321,7 @@ impl Statement {
             Self::Publish(p) => &p.group,
             Self::Remove(r) => &r.group,
             Self::Endorse(e) => &e.group,
+            Self::Configure(c) => &c.group,
         }
     }
 
@@ -295,6 +331,7 @@ impl Statement {
             Self::Publish(p) => p.sequence,
             Self::Remove(r) => r.sequence,
             Self::Endorse(e) => e.sequence,
+            Self::Configure(c) => c.sequence,
         }
     }
 
@@ -310,12 +347,12 @@ impl Statement {
         Ok(())
     }
 
-    /// The filter it is about; none for a statement about keys.
+    /// The filter it is about; none for a statement about keys or settings.
     pub fn subject(&self) -> Option<(&GroupName, &Name, u64)> {
         match self {
             Self::Publish(p) => Some((&p.group, &p.name, p.sequence)),
             Self::Remove(r) => Some((&r.group, &r.name, r.sequence)),
-            Self::Endorse(_) => None,
+            Self::Endorse(_) | Self::Configure(_) => None,
         }
     }
 }

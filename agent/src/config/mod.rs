@@ -2,18 +2,20 @@
 //! every fault with the place it comes from. Nothing else in the agent reads flags, variables or the file.
 
 mod file;
-mod pattern;
+mod pushed;
 mod settings;
 mod source;
-mod units;
+mod tuning;
 mod validate;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-pub use pattern::TargetPattern;
+pub use pushed::{KeyPattern, Local, Merged};
 pub use settings::{Allowed, LogFormat, Settings};
 pub use source::{ConfigFaults, Fault, Place, check_file, load};
+pub use tuning::{InForce, Tuned, Tuning, WorkerTuning};
 use weir_artifact::{JoinToken, TrustedKey};
+pub use weir_desired::TargetPattern;
 
 /// What the agent runs with.
 #[derive(Clone, Debug)]
@@ -40,6 +42,8 @@ pub struct Config {
     pub secrets: Option<PathBuf>,
     /// How long exchanges and tunnels in flight may go on after the agent was told to stop.
     pub drain: Duration,
+    /// What of this a pushed configuration may change.
+    pub local: Local,
 }
 
 /// Bounds on what one client, and all of them, may hold.
@@ -171,6 +175,7 @@ impl Default for Config {
             secrets: None,
             trust_keys: Vec::new(),
             drain: Duration::from_secs(30),
+            local: Local::of(&Settings::default()),
         }
     }
 }

@@ -5,17 +5,15 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
+use weir_desired::{Size, TargetPattern, Time};
 
-use super::{
-    pattern::TargetPattern,
-    units::{Size, Time},
-};
+use super::pushed::KeyPattern;
 
-/// Declares a section of optional keys and how a stronger source is laid over a weaker one.
+/// Declares a section of optional keys, how a stronger source is laid over a weaker one, and which of them are set.
 macro_rules! section {
     ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }) => {
         $(#[$meta])*
-        #[derive(Debug, Default, Args, Deserialize)]
+        #[derive(Debug, Clone, Default, Args, Deserialize)]
         #[serde(deny_unknown_fields, default)]
         pub struct $name { $($(#[$field_meta])* pub $field: Option<$type>,)* }
 
@@ -23,6 +21,17 @@ macro_rules! section {
             /// These settings, and where they say nothing those of `weaker`.
             pub fn over(self, weaker: Self) -> Self {
                 Self { $($field: self.$field.or(weaker.$field),)* }
+            }
+
+            /// Those keys that are wanted by their whole names; `section` is what stands before each.
+            pub fn only(&self, section: &str, wanted: &impl Fn(&str) -> bool) -> Self {
+                let is_wanted = |field: &str| wanted(&format!("{section}{field}"));
+                Self { $($field: self.$field.clone().filter(|_| is_wanted(stringify!($field))),)* }
+            }
+
+            /// Tells the whole name of each key that is set.
+            pub fn tell_keys(&self, section: &str, tell: &mut impl FnMut(String)) {
+                $(if self.$field.is_some() { tell(format!("{section}{}", stringify!($field))); })*
             }
         }
     };
@@ -203,6 +212,18 @@ section! {
 }
 
 section! {
+    /// `[push]`
+    PushSettings {
+        /// Keys that a configuration from the orchestrator may set, such as capture.*; none of them: an empty list [default: all that can be pushed]
+        #[arg(id = "push.accept", long = "push-accept", env = "WEIR_AGENT_PUSH_ACCEPT", value_delimiter = ',', value_name = "KEY")]
+        accept: Vec<KeyPattern>,
+        /// Keys that it may set although they are set here [default: none]
+        #[arg(id = "push.replace", long = "push-replace", env = "WEIR_AGENT_PUSH_REPLACE", value_delimiter = ',', value_name = "KEY")]
+        replace: Vec<KeyPattern>,
+    }
+}
+
+section! {
     /// `[log]`
     LogSettings {
         /// Form of the lines on standard error [default: text]
@@ -251,7 +272,7 @@ pub enum LogFormat {
 }
 
 /// All keys, each set or not.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct Settings {
     #[command(flatten)]
     pub top: TopSettings,
@@ -269,6 +290,8 @@ pub struct Settings {
     pub metrics: MetricsSettings,
     #[command(flatten, next_help_heading = "Commands of an orchestrator")]
     pub control: ControlSettings,
+    #[command(flatten, next_help_heading = "Configuration from the orchestrator")]
+    pub push: PushSettings,
     #[command(flatten, next_help_heading = "Log")]
     pub log: LogSettings,
 }
@@ -285,7 +308,32 @@ impl Settings {
             capture: self.capture.over(weaker.capture),
             metrics: self.metrics.over(weaker.metrics),
             control: self.control.over(weaker.control),
+            push: self.push.over(weaker.push),
             log: self.log.over(weaker.log),
         }
+    }
+
+    /// Those of the sections that can be pushed, as far as they are wanted by their names.
+    pub(super) fn only(&self, wanted: impl Fn(&str) -> bool) -> Self {
+        Self {
+            client: self.client.only("client.", &wanted),
+            upstream: self.upstream.only("upstream.", &wanted),
+            intercept: self.intercept.only("intercept.", &wanted),
+            capture: self.capture.only("capture.", &wanted),
+            metrics: self.metrics.only("metrics.", &wanted),
+            ..Self::default()
+        }
+    }
+
+    /// The keys of these sections that are set.
+    pub(super) fn keys(&self) -> Vec<String> {
+        let mut keys = Vec::new();
+        let mut tell = |key| keys.push(key);
+        self.client.tell_keys("client.", &mut tell);
+        self.upstream.tell_keys("upstream.", &mut tell);
+        self.intercept.tell_keys("intercept.", &mut tell);
+        self.capture.tell_keys("capture.", &mut tell);
+        self.metrics.tell_keys("metrics.", &mut tell);
+        keys
     }
 }

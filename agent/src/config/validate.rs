@@ -9,11 +9,11 @@ use std::{
 
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 use weir_artifact::{JoinToken, TrustedKey};
+use weir_desired::{Size, Time};
 
 use super::{
-    Config, OrchestratorConfig,
+    Config, Local, OrchestratorConfig,
     settings::{Allowed, Settings},
-    units::{Size, Time},
 };
 use crate::secrets::Secrets;
 
@@ -27,8 +27,8 @@ pub(super) struct KeyFault {
 /// Checks everything and goes on after a fault, so that an operator sees all of them at once.
 pub(super) fn validate(settings: Settings) -> Result<Config, Vec<KeyFault>> {
     let mut check = Check { faults: Vec::new() };
-    let mut config = Config::default();
-    let Settings { top, client, upstream, intercept, targets, capture, metrics, control, log } = settings;
+    let mut config = Config { local: Local::of(&settings), ..Config::default() };
+    let Settings { top, client, upstream, intercept, targets, capture, metrics, control, log, .. } = settings;
 
     check.parsed("listen", top.listen, &mut config.listen, "an address such as 127.0.0.1:8080");
     check.parsed("admin", top.admin, &mut config.admin, "an address such as 127.0.0.1:8081");

@@ -16,7 +16,7 @@ use weir_artifact::{Envelope, FailurePolicy, GroupName, KeyId, Name, Publication
 use weir_proto::v1::{self, Applied, DesiredState};
 
 use super::{
-    Components, Endorsed, Kept, LastGood, LastGoodError,
+    Components, Endorsed, Kept, LastGood, LastGoodError, configure,
     outcomes::Outcomes,
     stages::{Admitted, Label, Received, Refused, Verified, label},
 };
@@ -34,6 +34,8 @@ pub struct Applier {
     is_kept: bool,
     /// of a filter that lets nothing pass without it, no version runs
     lacks_one: bool,
+    /// version of the configuration in force, 0 for none
+    in_force: u64,
     components: Components,
     last_good: LastGood,
 }
@@ -82,6 +84,7 @@ impl Applier {
         let before = kept.active.len();
         kept.active.retain(|_, envelope| !elsewhere(envelope));
         kept.before.retain(|_, envelope| !elsewhere(envelope));
+        kept.configuration.take_if(|envelope| elsewhere(envelope));
         if kept.active.len() != before {
             tracing::warn!("what another group ran is left behind: the agent waits for what {group} is to run");
             fresh = true;
@@ -89,7 +92,18 @@ impl Applier {
         if keys.is_empty() {
             tracing::warn!("no publisher is trusted, so every filter will be refused (--trust-key, or a join token)");
         }
-        Ok(Self { shared, group, keys, kept, fresh, is_kept: !fresh, lacks_one: false, components, last_good })
+        Ok(Self {
+            shared,
+            group,
+            keys,
+            kept,
+            fresh,
+            is_kept: !fresh,
+            lacks_one: false,
+            in_force: 0,
+            components,
+            last_good,
+        })
     }
 
     /// The revision that the agent runs; 0 for none.
@@ -111,6 +125,16 @@ impl Applier {
     /// applied once, and every filter of it runs that lets nothing pass without it.
     pub async fn restore(&mut self) -> bool {
         let mut whole = !self.fresh;
+        if let Some(kept) = &self.kept.configuration {
+            match configure::restore(&self.shared, &self.keys, kept) {
+                Ok(version) => self.in_force = version,
+                Err(reason) => {
+                    tracing::error!(
+                        "the last good configuration is not in force, but what is set here alone: {reason}"
+                    );
+                }
+            }
+        }
         for (name, envelope) in self.kept.active.clone() {
             self.restore_fallback(&name).await;
             let verified = match Received(envelope).verify(&self.keys) {
@@ -177,14 +201,18 @@ impl Applier {
                 outcomes.refused(place, refused);
             }
         }
+        self.configure(&envelopes, &mut outcomes);
         let mut filters: BTreeMap<Name, Vec<(usize, Verified)>> = BTreeMap::new();
         for (place, envelope) in envelopes.into_iter().enumerate() {
+            let is_configuration = configure::claims_to_configure(&envelope);
             match Received(envelope).verify(&self.keys) {
                 Ok(verified) => {
                     if let Some((_, name, _)) = verified.signed().statement().subject() {
                         filters.entry(name.clone()).or_default().push((place, verified));
                     }
                 }
+                // told as what it is, and once
+                Err(_) if is_configuration => {}
                 Err(refused) => outcomes.refused(place, refused),
             }
         }
@@ -232,6 +260,30 @@ impl Applier {
         is_needed
     }
 
+    /// The configuration of a state; one that says nothing of any changes nothing.
+    fn configure(&mut self, envelopes: &[Envelope], outcomes: &mut Outcomes) {
+        let mut verified = Vec::new();
+        let mut refused = None;
+        for envelope in envelopes.iter().filter(|envelope| configure::claims_to_configure(envelope)) {
+            match Received(envelope.clone()).verify(&self.keys) {
+                Ok(one) => verified.push(one),
+                Err(error) => refused = Some(configure::unsigned(&error, self.in_force)),
+            }
+        }
+        let kept = self.kept.configuration.as_ref().map(|envelope| (envelope, self.in_force));
+        let settled = configure::settle(&self.shared, (&self.kept.ratchet, &self.group, now_s()), verified, kept);
+        let Some(configure::Settled { outcome, new }) = settled else {
+            refused.into_iter().for_each(|outcome| outcomes.configuration(outcome));
+            return;
+        };
+        self.in_force = outcome.in_force;
+        if let Some(new) = new {
+            self.kept.ratchet.advance(new.signed());
+            self.kept.configuration = Some(new.envelope().clone());
+        }
+        outcomes.configuration(outcome);
+    }
+
     fn endorse(&mut self, verified: &Verified) -> Result<(), Refused> {
         let Statement::Endorse(endorsement) = verified.signed().statement() else { return Ok(()) };
         let now = now_s();
@@ -272,7 +324,7 @@ impl Applier {
                 let was_active = self.kept.active.remove(&removal.name).is_some();
                 Ok((was_active || !again).then_some((said, false)))
             }
-            Statement::Endorse(_) => Ok(None),
+            Statement::Endorse(_) | Statement::Configure(_) => Ok(None),
         }
     }
 
@@ -310,7 +362,7 @@ impl Applier {
             .chain(self.kept.before.values())
             .filter_map(|envelope| match parsed(envelope)?.statement() {
                 Statement::Publish(publication) => Some(publication.digest),
-                Statement::Remove(_) | Statement::Endorse(_) => None,
+                Statement::Remove(_) | Statement::Endorse(_) | Statement::Configure(_) => None,
             })
             .collect();
         self.components.keep_only(&digests);

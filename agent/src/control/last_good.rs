@@ -27,6 +27,8 @@ pub struct Kept {
     pub active: BTreeMap<Name, Envelope>,
     /// The one before it, of filters with the failure policy `last-good`: what they fall back to.
     pub before: BTreeMap<Name, Envelope>,
+    /// The configuration in force.
+    pub configuration: Option<Envelope>,
 }
 
 /// A statement by which a key is trusted, and when that was (seconds since the Unix epoch): it may expire later.
@@ -61,6 +63,17 @@ struct Stored {
     active: BTreeMap<Name, StoredEnvelope>,
     #[serde(default)]
     before: BTreeMap<Name, StoredEnvelope>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    configuration: Option<StoredEnvelope>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    configuration_marks: Vec<StoredConfigurationMark>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredConfigurationMark {
+    group: GroupName,
+    #[serde(flatten)]
+    mark: Mark,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -135,7 +148,8 @@ impl LastGood {
         let marks = stored.marks.into_iter().map(|StoredMark { group, name, mark }| (group, name, mark));
         Ok(Some(Kept {
             revision: stored.revision,
-            ratchet: Ratchet::restore(marks),
+            ratchet: Ratchet::restore(marks)
+                .with_configurations(stored.configuration_marks.into_iter().map(|stored| (stored.group, stored.mark))),
             endorsements: stored
                 .endorsements
                 .into_iter()
@@ -143,6 +157,7 @@ impl LastGood {
                 .collect(),
             active: envelopes(stored.active),
             before: envelopes(stored.before),
+            configuration: stored.configuration.map(Envelope::from),
         }))
     }
 
@@ -170,6 +185,12 @@ impl LastGood {
                 .collect(),
             active: envelopes(&kept.active),
             before: envelopes(&kept.before),
+            configuration: kept.configuration.as_ref().map(StoredEnvelope::from),
+            configuration_marks: kept
+                .ratchet
+                .configuration_marks()
+                .map(|(group, mark)| StoredConfigurationMark { group: group.clone(), mark })
+                .collect(),
         };
         let bytes = serde_json::to_vec(&stored).expect("string keys only");
         disk::write_atomic(&self.path, &bytes).map_err(|error| LastGoodError::Disk(self.path.clone(), error))

@@ -4,6 +4,7 @@
 mod apply;
 mod commands;
 mod components;
+mod configure;
 mod figures;
 mod identity;
 mod join;

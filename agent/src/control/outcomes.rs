@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use weir_proto::{
     MAX_OUTCOMES,
-    v1::{Applied, FilterOutcome},
+    v1::{Applied, ConfigurationOutcome, FilterOutcome},
 };
 
 use super::stages::{Label, Refused};
@@ -19,11 +19,12 @@ pub(super) struct Outcomes {
     revision: u64,
     /// by place in the state
     by_place: BTreeMap<usize, FilterOutcome>,
+    configuration: Option<ConfigurationOutcome>,
 }
 
 impl Outcomes {
     pub(super) fn new(revision: u64) -> Self {
-        Self { revision, by_place: BTreeMap::new() }
+        Self { revision, by_place: BTreeMap::new(), configuration: None }
     }
 
     /// Acted on, with whether the filter is active now; `None` where nothing is to be told.
@@ -38,6 +39,14 @@ impl Outcomes {
         self.by_place.insert(place, refused.into());
     }
 
+    pub(super) fn configuration(&mut self, outcome: ConfigurationOutcome) {
+        if !outcome.active {
+            let ConfigurationOutcome { version, phase, reason, .. } = &outcome;
+            tracing::warn!("revision {}: configuration {version} refused in {phase}: {reason}", self.revision);
+        }
+        self.configuration = Some(outcome);
+    }
+
     pub(super) fn answer(self, took: Duration) -> Applied {
         let mut filters: Vec<FilterOutcome> = self.by_place.into_values().collect();
         if filters.len() > MAX_OUTCOMES {
@@ -48,8 +57,12 @@ impl Outcomes {
         for outcome in &mut filters {
             outcome.reason.truncate(outcome.reason.floor_char_boundary(most));
         }
+        let mut configuration = self.configuration;
+        if let Some(outcome) = &mut configuration {
+            outcome.reason.truncate(outcome.reason.floor_char_boundary(REASON));
+        }
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        Applied { revision: self.revision, filters, took_us }
+        Applied { revision: self.revision, filters, took_us, configuration }
     }
 }
 

@@ -112,6 +112,7 @@ impl Verified {
             Statement::Publish(publication) => label(publication),
             Statement::Remove(Removal { name, .. }) => Label { name: name.to_string(), ..Label::default() },
             Statement::Endorse(_) => Label::default(),
+            Statement::Configure(configuration) => Label { version: configuration.version, ..Label::default() },
         }
     }
 
@@ -128,7 +129,7 @@ impl Verified {
     pub(super) fn is_strict(&self) -> bool {
         match self.signed.statement() {
             Statement::Publish(publication) => publication.on_failure != FailurePolicy::Open,
-            Statement::Remove(_) | Statement::Endorse(_) => false,
+            Statement::Remove(_) | Statement::Endorse(_) | Statement::Configure(_) => false,
         }
     }
 }
@@ -145,6 +146,10 @@ fn wants(refusal: &Refusal) -> bool {
 impl Admitted {
     pub(super) fn statement(&self) -> &Verified {
         &self.0
+    }
+
+    pub(super) fn into_statement(self) -> Verified {
+        self.0
     }
 
     pub(super) async fn fetch(self, components: &Components, channel: Option<&Channel>) -> Result<Complete, Refused> {
@@ -197,7 +202,8 @@ pub(super) fn label(publication: &Publication) -> Label {
 fn claimed(statement: &[u8]) -> Label {
     #[derive(Deserialize)]
     struct Claim {
-        name: Name,
+        #[serde(default)]
+        name: Option<Name>,
         #[serde(default)]
         version: u64,
         digest: Option<Digest>,
@@ -206,7 +212,7 @@ fn claimed(statement: &[u8]) -> Label {
     serde_json::from_slice(bounded).map_or_else(
         |_| Label::default(),
         |Claim { name, version, digest }| Label {
-            name: name.to_string(),
+            name: name.map(|name| name.to_string()).unwrap_or_default(),
             version,
             digest: digest.map(|digest| digest.to_string()).unwrap_or_default(),
         },

@@ -26,7 +26,8 @@ const CALM: Duration = Duration::from_secs(60);
 
 /// What the orchestrator may change while the agent runs.
 pub struct Settings {
-    pub metrics_interval: watch::Sender<Duration>,
+    /// where nobody has set it
+    pub metrics_interval: watch::Sender<Option<Duration>>,
 }
 
 /// What the agent says about itself.
@@ -214,7 +215,7 @@ impl Control {
             }
             orchestrator_message::Message::Settings(settings) => {
                 if settings.metrics_interval_s != 0 {
-                    let interval = Duration::from_secs(u64::from(settings.metrics_interval_s.min(3600)));
+                    let interval = Some(Duration::from_secs(u64::from(settings.metrics_interval_s.min(3600))));
                     self.settings.metrics_interval.send_if_modified(|own| std::mem::replace(own, interval) != interval);
                 }
                 let period = u64::from(settings.heartbeat_interval_s.min(3600));

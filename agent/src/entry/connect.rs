@@ -122,8 +122,8 @@ async fn reach(cx: &Cx, request: &Request<Incoming>, record: &mut TunnelRecord) 
         TargetHost::V4(address) => address.to_string(),
         TargetHost::V6(address) => address.to_string(),
     };
-    let pass_through = &cx.worker.shared.config.intercept.pass_through;
-    let is_listed = || pass_through.iter().any(|pattern| pattern.covers(&host, target.port));
+    let tuning = cx.worker.tuning.now();
+    let is_listed = || tuning.intercept.pass_through.iter().any(|pattern| pattern.covers(&host, target.port));
     if !intercept.unwrap_or_else(|| !is_listed()) {
         record.because(if intercept == Some(false) { "filter" } else { "pass-through" });
         let dialed = cx.worker.upstreams.dial(&target).await?;
@@ -149,7 +149,7 @@ pub fn enter(cx: &mut Cx, io: Io, tunnel: Tunnel) -> Io {
     cx.situation = Situation {
         tunnel: true,
         opaque: tunnel.far.is_some(),
-        may_intercept: cx.worker.shared.config.intercept.enabled,
+        may_intercept: cx.worker.tuning.now().intercept.enabled,
         intercepted: false,
         agreed_http: false,
         asks_about_tls: tunnels::is_anybody_asked(cx),

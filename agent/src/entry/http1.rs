@@ -30,7 +30,8 @@ use crate::upstream::BodyError;
 type Slot = Cell<Option<(OnUpgrade, Tunnel)>>;
 
 pub async fn http1(cx: &Cx, io: Io) -> Option<(Io, Tunnel)> {
-    let limits = &cx.worker.shared.config.client;
+    let tuning = cx.worker.tuning.now();
+    let limits = &tuning.client;
     let slot = Slot::default();
     let notes = Arc::<Notes>::default();
     let heads = Cell::new(0);
@@ -134,7 +135,7 @@ struct Clock {
 impl Clock {
     /// The first head began when the client first spoke.
     fn new(cx: &Cx) -> Self {
-        let limit = cx.worker.shared.config.client.head_timeout;
+        let limit = cx.worker.tuning.now().client.head_timeout;
         let spoke = cx.spoke.unwrap_or_else(Instant::now);
         Clock { limit, awaited: Some((0, true)), deadline: spoke + limit, sleep: None }
     }

@@ -27,7 +27,8 @@ const RESET_UNSEEN: usize = 20;
 const RESET_IN_ERROR: usize = 128;
 
 pub async fn http2(cx: &Cx, io: Io) {
-    let limits = &cx.worker.shared.config.client;
+    let tuning = cx.worker.tuning.now();
+    let limits = &tuning.client;
     // hyper runs each stream as a task of its own, which may outlive this frame.
     let of_streams = Rc::new(cx.stream());
     let streams = Streams::new();

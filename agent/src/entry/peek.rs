@@ -20,7 +20,8 @@ pub async fn peek(cx: &mut Cx, io: &mut Io) -> Option<Protocol> {
     if cx.situation.opaque && !cx.situation.asks_about_tls {
         return Some(Protocol::Other);
     }
-    let limits = &cx.worker.shared.config.client;
+    let tuning = cx.worker.tuning.now();
+    let limits = &tuning.client;
     let (patience, limit) = (limits.peek_timeout, limits.head_timeout);
     let mut read = BytesMut::new();
     let server_may_be_first = cx.situation.tunnel && !cx.situation.agreed_http;

@@ -111,7 +111,7 @@ impl BodyStream {
     /// A request's. A client that is answered before it has sent its whole body goes on sending for a while, and over
     /// HTTP/1 closing on it then would reset the connection and may lose the answer (RFC 9112 section 9.6).
     pub(super) fn of_client(live: &Rc<Live>, body: Incoming, version: Version) -> Self {
-        let limit = live.worker.shared.config.client.body_idle;
+        let limit = live.tuning.client.body_idle;
         let mut stream = BodyStream::new(live, Direction::Request, Source::Client(body), limit);
         stream.lingers = version != Version::HTTP_2;
         stream

@@ -22,6 +22,7 @@ use super::expect::Leave;
 use super::ledger::Ledger;
 use super::pause::Asked;
 use super::problem::{Blame, Problem};
+use crate::config::InForce;
 use crate::record::{Messages, Outcome, Side};
 use crate::stats::Way;
 use crate::worker::Worker;
@@ -42,6 +43,8 @@ pub(super) enum Stop {
 pub(super) struct Live {
     me: Weak<Live>,
     pub(super) worker: Rc<Worker>,
+    /// in force when the exchange began
+    pub(super) tuning: Rc<InForce>,
     pub(super) id: Uuid,
     /// of the request as it came: what its reply may hold, and in which form an error is told
     pub(super) method: Method,
@@ -89,9 +92,12 @@ impl Live {
         recording.connection(connection);
         recording.request_head(Side::Original, request);
         worker.shared.stats.exchange_began();
+        let tuning = worker.tuning.now();
+        let limit = worker.recorder.body_limit(&tuning);
         Rc::new_cyclic(|me| Live {
             me: Weak::clone(me),
             worker: Rc::clone(worker),
+            tuning,
             id,
             method: request.method.clone(),
             // a copy: its own keeps the buffer alive that the head was read into
@@ -100,7 +106,7 @@ impl Live {
             began: Instant::now(),
             run: RefCell::new(None),
             rewrites_responses: Cell::new(false),
-            ledger: RefCell::new(Some(Ledger::new(recording, worker.recorder.body_limit(), request))),
+            ledger: RefCell::new(Some(Ledger::new(recording, limit, request))),
             outcome: RefCell::new(None),
             stopping: RefCell::default(),
             replied: Cell::new(false),

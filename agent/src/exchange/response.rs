@@ -125,7 +125,7 @@ async fn through_filters(
     source: Source,
     received: Option<Version>,
 ) -> Result<Response<ReplyBody>, Stop> {
-    let mut body = BodyStream::new(live, Direction::Response, source, live.worker.shared.config.upstream.body_idle);
+    let mut body = BodyStream::new(live, Direction::Response, source, live.tuning.upstream.body_idle);
     let mut edited = None;
     let is_final = received.is_some() && head.status != StatusCode::SWITCHING_PROTOCOLS;
     if is_final && live.worker.shared.interception.is_armed() {

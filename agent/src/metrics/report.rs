@@ -1,7 +1,7 @@
 //! The stream of samples. While the orchestrator is away the last of them are kept, by default those of an hour, and told when
 //! it is back.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, watch},
@@ -12,7 +12,7 @@ use weir_proto::v1::{MetricsBatch, SystemMetrics, metrics_client::MetricsClient}
 
 use super::sample::Sampler;
 use crate::{
-    config::MetricsConfig,
+    config::{Tuned, Tuning},
     control::{BackOff, Link, explain},
 };
 
@@ -22,16 +22,23 @@ const BATCH: usize = 120;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// For ever: looks at the machine at each interval (which may change meanwhile) and reports.
-pub async fn report(config: MetricsConfig, link: Link, mut interval: watch::Receiver<Duration>) {
-    let (kept, most) = (watch::Sender::new(VecDeque::new()), config.buffer);
+pub async fn report(tuned: Arc<Tuned>, link: Link, mut asked: watch::Receiver<Option<Duration>>) {
+    let (kept, most) = (watch::Sender::new(VecDeque::new()), tuned.now().metrics.buffer);
+    let mut retuned = tuned.changes();
     let look = async {
-        let mut sampler = Some(Sampler::new(&config));
+        let mut sampler = Some(Sampler::new(&tuned.now().metrics));
         let mut last = Instant::now();
         loop {
-            let next = last + *interval.borrow_and_update();
+            let next = last + interval(&tuned.now(), *asked.borrow_and_update());
             tokio::select! {
                 () = sleep_until(next) => {}
-                Ok(()) = interval.changed() => continue,
+                Ok(()) = asked.changed() => continue,
+                Ok(()) = retuned.changed() => {
+                    if let Some(sampler) = &mut sampler {
+                        sampler.choose(&tuned.now().metrics);
+                    }
+                    continue;
+                }
             }
             last = Instant::now();
             // off this thread: the kernel may take its time over a disk
@@ -63,6 +70,11 @@ pub async fn report(config: MetricsConfig, link: Link, mut interval: watch::Rece
         }
     };
     tokio::join!(look, tell);
+}
+
+/// What the orchestrator asks for by itself counts where nobody has set the interval.
+fn interval(tuning: &Tuning, asked: Option<Duration>) -> Duration {
+    asked.filter(|_| !tuning.sets_metrics_interval).unwrap_or(tuning.metrics.interval)
 }
 
 /// One stream, one batch in flight; why it ended.

@@ -43,6 +43,11 @@ impl Sampler {
         sampler
     }
 
+    /// From the next look on.
+    pub(super) fn choose(&mut self, config: &MetricsConfig) {
+        (self.interfaces, self.mounts) = (config.interfaces.clone(), config.disks.clone());
+    }
+
     fn refresh(&mut self) {
         self.system.refresh_cpu_usage();
         self.system.refresh_memory();

@@ -21,7 +21,11 @@ use super::{
     tunnels::{ConnectionRecord, TunnelRecord},
     wire,
 };
-use crate::{config::CaptureConfig, ids, roster::Card};
+use crate::{
+    config::{CaptureConfig, Tuning},
+    ids,
+    roster::Card,
+};
 
 /// Buffers that a worker keeps for its next exchanges, and how large one may be to be kept.
 const SPARE_BUFFERS: usize = 64;
@@ -34,7 +38,6 @@ const OTHERS_SHARE: usize = 2;
 pub struct Recorder {
     /// one for each worker, and the last for lines of filters; none: nothing is recorded
     queues: Vec<Arc<Queue>>,
-    body_limit: usize,
     /// of a message; none: messages are not recorded
     message_limit: Option<usize>,
     /// connections and tunnels are
@@ -84,7 +87,6 @@ impl Recorder {
         Self {
             filter_lines: capture.filter_lines,
             queues: (0..workers).map(|_| queue()).chain([lines]).collect(),
-            body_limit: capture.body_bytes,
             message_limit: capture.messages.then_some(capture.message_bytes),
             connections: capture.connections,
             counts: Counts::default(),
@@ -112,7 +114,7 @@ impl Recorder {
                 message_limit: self.message_limit,
             })
             .map(Rc::new);
-        WorkerRecorder { inner, body_limit: self.body_limit, connections: self.connections }
+        WorkerRecorder { inner, connections: self.connections }
     }
 
     /// Where lines of filters go.
@@ -187,7 +189,6 @@ impl Recorder {
 /// One worker's end of the recorder. `!Send`.
 pub struct WorkerRecorder {
     inner: Option<Rc<WorkerInner>>,
-    body_limit: usize,
     connections: bool,
 }
 
@@ -216,8 +217,8 @@ impl WorkerRecorder {
     }
 
     /// Bytes of each body to capture; 0 when nothing is recorded.
-    pub fn body_limit(&self) -> usize {
-        if self.inner.is_some() { self.body_limit } else { 0 }
+    pub fn body_limit(&self, tuning: &Tuning) -> usize {
+        if self.inner.is_some() { tuning.body_bytes } else { 0 }
     }
 }
 

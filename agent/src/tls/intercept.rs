@@ -67,7 +67,7 @@ pub async fn intercept(cx: &mut Cx, io: Io) -> Option<Io> {
 
 async fn handshake(cx: &mut Cx, mut io: Io) -> Result<Io, Failure> {
     let worker = Arc::clone(&cx.worker.shared);
-    let limit = worker.config.client.handshake_timeout;
+    let limit = cx.worker.tuning.now().client.handshake_timeout;
     io.remember();
     let mut start = timeout(limit, LazyConfigAcceptor::new(Acceptor::default(), io)).await??;
     let hello = Hello::of(&start);
@@ -167,8 +167,8 @@ async fn ends_here(cx: &mut Cx, target: &Target, name: Option<&TargetHost>, deci
 /// it counts only where the name leads to the address that was dialled.
 async fn passes_through(cx: &Cx, target: &Target, name: Option<&TargetHost>) -> Option<Io> {
     let Some(TargetHost::Domain(name)) = name else { return None };
-    let patterns = &cx.worker.shared.config.intercept.pass_through;
-    if !patterns.iter().any(|pattern| pattern.covers(name, target.port)) {
+    let tuning = cx.worker.tuning.now();
+    if !tuning.intercept.pass_through.iter().any(|pattern| pattern.covers(name, target.port)) {
         return None;
     }
     let upstreams = &cx.worker.upstreams;

@@ -2,6 +2,7 @@
 //! task of its own until it closes. Must not know the pool.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use hyper::client::conn::{http1, http2};
@@ -17,7 +18,7 @@ use super::outgoing::Upward;
 use super::pool::{Alpn, Connection};
 use super::resolve::Resolver;
 use super::tls::UpstreamTls;
-use crate::config::UpstreamConfig;
+use crate::config::WorkerTuning;
 use crate::local::Tied;
 use crate::stats::{Peer, Stats};
 use crate::target::Target;
@@ -25,7 +26,7 @@ use crate::target::Target;
 pub(super) struct Connector {
     pub(super) resolver: Resolver,
     pub(super) tls: UpstreamTls,
-    pub(super) config: UpstreamConfig,
+    pub(super) tuning: Rc<WorkerTuning>,
     pub(super) stats: Arc<Stats>,
 }
 
@@ -48,12 +49,12 @@ impl Secured {
 
 impl Connector {
     pub(super) async fn plain(&self, target: &Target) -> Result<Dialed, UpstreamFailure> {
-        dial(&self.resolver, target, self.config.connect_timeout).await
+        dial(&self.resolver, target, self.tuning.now().upstream.connect_timeout).await
     }
 
     pub(super) async fn secure(&self, target: &Target, offers: Vec<Vec<u8>>) -> Result<Secured, UpstreamFailure> {
         let Dialed { stream, address } = self.plain(target).await?;
-        match self.tls.connect(stream, target, offers, self.config.connect_timeout).await {
+        match self.tls.connect(stream, target, offers, self.tuning.now().upstream.connect_timeout).await {
             Ok(stream) => {
                 self.stats.handshake_done(Peer::Upstream);
                 Ok(Secured { stream, address })
@@ -81,11 +82,13 @@ impl Connector {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let tuning = self.tuning.now();
+        let config = &tuning.upstream;
         let (mut sender, connection) = http1::Builder::new()
             .preserve_header_case(true)
-            .max_headers(self.config.headers)
-            .max_buf_size(self.config.head_bytes.max(8 << 10))
-            .handshake(TokioIo::new(Hearing::new(stream, self.config.body_idle)))
+            .max_headers(config.headers)
+            .max_buf_size(config.head_bytes.max(8 << 10))
+            .handshake(TokioIo::new(Hearing::new(stream, config.body_idle)))
             .await
             .map_err(|error| UpstreamFailure::of(&error, address, false))?;
         tokio::task::spawn_local(async move {
@@ -103,13 +106,15 @@ impl Connector {
         address: SocketAddr,
     ) -> Result<(http2::SendRequest<Upward>, Tied), UpstreamFailure> {
         let task = Tied::default();
+        let tuning = self.tuning.now();
+        let config = &tuning.upstream;
         let (sender, connection) = http2::Builder::new(task.clone())
             .timer(TokioTimer::new())
             .initial_stream_window_size(256 << 10)
             .initial_connection_window_size(2 << 20)
-            .max_header_list_size(u32::try_from(self.config.head_bytes).unwrap_or(u32::MAX))
+            .max_header_list_size(u32::try_from(config.head_bytes).unwrap_or(u32::MAX))
             .max_send_buf_size(64 << 10)
-            .keep_alive_interval(self.config.idle_timeout / 2)
+            .keep_alive_interval(config.idle_timeout / 2)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| UpstreamFailure::of(&error, address, false))?;

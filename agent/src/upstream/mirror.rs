@@ -31,7 +31,7 @@ impl Upstreams {
         if !offered(Alpn::Http2) {
             return Ok(Mirrored::Http(Alpn::Http1));
         }
-        let entry = self.pool.entry(target, self.connector.config.idle_connections);
+        let entry = self.pool.entry(target, self.connector.tuning.now().upstream.idle_connections);
         if let Some(alpn) = entry.speaks() {
             return Ok(Mirrored::Http(alpn));
         }

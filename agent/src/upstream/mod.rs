@@ -39,7 +39,7 @@ use self::received::Holds;
 pub use self::received::Received;
 pub use self::resolve::Resolver;
 pub use self::tls::{TrustError, UpstreamTls};
-use crate::config::UpstreamConfig;
+use crate::config::WorkerTuning;
 use crate::policy::TargetPolicy;
 use crate::stats::Stats;
 use crate::target::{Scheme, Target, TargetHost};
@@ -62,9 +62,9 @@ const TRIES: usize = 3;
 type Attempt = Result<Result<Sent, UpstreamFailure>, Box<Request<Upward>>>;
 
 impl Upstreams {
-    pub fn new(config: UpstreamConfig, policy: Arc<TargetPolicy>, tls: UpstreamTls, stats: Arc<Stats>) -> Self {
-        let resolver = Resolver::new(policy, config.connect_timeout);
-        Upstreams { connector: Connector { resolver, tls, config, stats }, pool: Pool::default() }
+    pub fn new(tuning: Rc<WorkerTuning>, policy: Arc<TargetPolicy>, tls: UpstreamTls, stats: Arc<Stats>) -> Self {
+        let resolver = Resolver::new(policy, tuning.now().upstream.connect_timeout);
+        Upstreams { connector: Connector { resolver, tls, tuning, stats }, pool: Pool::default() }
     }
 
     /// `request.uri` is absolute: `Host` or `:authority` are made of it, whatever they were. The request's version says
@@ -72,7 +72,7 @@ impl Upstreams {
     /// with `Upgrade`. Hop-by-hop fields are the caller's to remove. A request is sent again where the upstream cannot have
     /// acted on it, and, on a kept connection that turns out closed, where its method lets it (RFC 9110 section 9.2.2).
     pub async fn send(&self, target: &Target, request: Request<Outgoing>) -> Result<Sent, UpstreamFailure> {
-        let entry = self.pool.entry(target, self.connector.config.idle_connections);
+        let entry = self.pool.entry(target, self.connector.tuning.now().upstream.idle_connections);
         if let Some(failure) = entry.failed() {
             return Err(failure);
         }
@@ -192,7 +192,7 @@ impl Upstreams {
     /// An upstream that has answered may leave the rest of the body without a window for ever, and hyper would wait: after
     /// too long of that the body is given up, and the client with it.
     fn mind(&self, upload: &Upload, entry: &Rc<Entry>, stream: Mark) {
-        let Some(stalled) = upload.stalled(self.connector.config.body_idle) else { return };
+        let Some(stalled) = upload.stalled(self.connector.tuning.now().upstream.body_idle) else { return };
         let entry = Rc::clone(entry);
         tokio::task::spawn_local(async move {
             if stalled.await {
@@ -243,7 +243,7 @@ impl Upstreams {
         sending: impl Future<Output = Result<Response<Incoming>, E>>,
         upload: &Upload,
     ) -> Option<Result<Response<Incoming>, E>> {
-        let limit = self.connector.config.head_timeout;
+        let limit = self.connector.tuning.now().upstream.head_timeout;
         let mut sending = pin!(sending);
         let mut deadline = pin!(sleep(limit));
         loop {
@@ -292,7 +292,7 @@ impl Upstreams {
 
     /// To be called every few seconds.
     pub fn sweep(&self) {
-        self.pool.sweep(self.connector.config.idle_timeout);
+        self.pool.sweep(self.connector.tuning.now().upstream.idle_timeout);
     }
 }
 

@@ -6,6 +6,7 @@
 mod guest;
 
 mod agent;
+mod configuration;
 mod folder;
 mod metrics;
 mod publishers;

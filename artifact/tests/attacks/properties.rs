@@ -34,6 +34,24 @@ proptest! {
         prop_assert_eq!(Statement::parse(&statement.to_bytes()).unwrap(), statement);
     }
 
+    /// However statements about filters lie between.
+    #[test]
+    fn configurations_only_get_newer(offers in prop::collection::vec((1..9_u64, 0..9_u64), 1..40), others in prop::collection::vec(statement(), 40)) {
+        let key = PublisherKey::generate();
+        let mut ratchet = Ratchet::default();
+        let mut in_force = (0, 0);
+        for ((version, sequence), other) in offers.into_iter().zip(others) {
+            ratchet.advance(&signed(&key, &other));
+            let signed = signed(&key, &configure(version, sequence + 1));
+            if ratchet.admit(&signed, &group(), NOW).is_ok() {
+                ratchet.advance(&signed);
+                let now = (version, sequence + 1);
+                prop_assert!(now == in_force || now.0 > in_force.0 && now.1 > in_force.1);
+                in_force = now;
+            }
+        }
+    }
+
     /// Whatever an orchestrator replays in whatever order: what is in force only gets newer, and a version only goes
     /// down by a rollback.
     #[test]

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use weir_artifact::{
-    Capability, Digest, Endorsement, Envelope, FailurePolicy, GroupName, Isolation, Limits, Publication, PublisherKey,
-    Removal, Signed, Statement, TrustedKey, TrustedKeys,
+    Capability, Configuration, Digest, Endorsement, Envelope, FailurePolicy, GroupName, Isolation, Limits, Publication,
+    PublisherKey, Removal, Signed, Statement, TrustedKey, TrustedKeys,
 };
 
 /// 2026-11-20 in seconds, the clock of every test.
@@ -57,6 +57,17 @@ pub(crate) fn endorse(key: &TrustedKey) -> Statement {
         expires: NOW + 3600,
         key_id: key.id(),
         key: key.clone(),
+    })
+}
+
+pub(crate) fn configure(version: u64, sequence: u64) -> Statement {
+    Statement::Configure(Configuration {
+        version,
+        group: group(),
+        sequence: NOW * 1000 + sequence,
+        expires: NOW + 3600,
+        restores: None,
+        text: "capture.body_bytes = 4096\n".to_owned(),
     })
 }
 

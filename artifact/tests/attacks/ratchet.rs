@@ -125,6 +125,28 @@ fn a_sequence_far_ahead_cannot_lock_the_filter() {
 }
 
 #[test]
+fn a_configuration_goes_forward_only_and_says_nothing_of_filters() {
+    let mut agent = Agent::new();
+    agent.meets(&publish(7, 9)).unwrap();
+    agent.meets(&configure(1, 0)).unwrap();
+    agent.meets(&configure(2, 1)).unwrap();
+    agent.meets_at(&configure(2, 1), NOW + 7200).expect("the one in force");
+    assert!(matches!(agent.meets(&configure(1, 0)), Err(Refusal::Replayed { .. })));
+    assert!(matches!(agent.meets(&configure(3, 1)), Err(Refusal::Conflict(_))));
+    assert!(matches!(agent.meets(&configure(2, 2)), Err(Refusal::VersionBack { .. })));
+    assert!(matches!(agent.meets(&configure(3, 1 << 40)), Err(Refusal::Future { .. })));
+    assert_eq!(agent.meets_at(&configure(3, 2), NOW + 3600), Err(Refusal::Expired(NOW + 3600)));
+    let other: GroupName = "other".parse().unwrap();
+    let refused = agent.ratchet.admit(&signed(&agent.key, &configure(3, 2)), &other, NOW);
+    assert!(matches!(refused, Err(Refusal::Group { .. })));
+    let kept: Vec<(GroupName, Mark)> =
+        agent.ratchet.configuration_marks().map(|(group, mark)| (group.clone(), mark)).collect();
+    agent.ratchet = Ratchet::default().with_configurations(kept);
+    assert!(matches!(agent.meets(&configure(1, 0)), Err(Refusal::Replayed { .. })));
+    agent.meets(&configure(3, 2)).unwrap();
+}
+
+#[test]
 fn marks_survive_a_restart() {
     let mut agent = Agent::new();
     agent.meets(&publish(2, 5)).unwrap();

@@ -23,7 +23,7 @@ fn altered(statement: &Statement, field: &str, value: Value) -> String {
 #[test]
 fn the_bytes_are_json_that_reads_back() {
     let key = PublisherKey::generate();
-    for statement in [publish(1, 0), rollback(1, 1), remove(2), endorse(&key.public())] {
+    for statement in [publish(1, 0), rollback(1, 1), remove(2), endorse(&key.public()), configure(1, 3)] {
         assert_eq!(Statement::parse(&statement.to_bytes()).unwrap(), statement);
     }
     assert_eq!(as_json(&publish(1, 0))["kind"], "publish");
@@ -33,7 +33,7 @@ fn the_bytes_are_json_that_reads_back() {
 #[test]
 fn unknown_fields_are_refused() {
     let key = PublisherKey::generate();
-    for statement in [publish(1, 0), remove(0), endorse(&key.public())] {
+    for statement in [publish(1, 0), remove(0), endorse(&key.public()), configure(1, 0)] {
         assert!(altered(&statement, "sandbox", json!("off")).contains("unknown field `sandbox`"));
     }
     let mut json = as_json(&publish(1, 0));
@@ -88,6 +88,16 @@ fn only_one_statement_and_nothing_behind() {
     assert!(fault([b"\xef\xbb\xbf", &bytes[..]].concat()).contains("cannot be read"));
     assert!(fault(b"").contains("EOF"));
     assert!(fault("[".repeat(100_000)).contains("cannot be read"));
+}
+
+#[test]
+fn configurations() {
+    let configure = configure(1, 0);
+    assert!(altered(&configure, "version", json!(0)).contains("version is 0"));
+    assert!(altered(&configure, "restores", json!(0)).contains("restores is 0"));
+    assert!(altered(&configure, "text", json!("#".repeat(70_000))).contains("configuration has 70000 bytes"));
+    assert!(altered(&configure, "text", json!({})).contains("cannot be read"));
+    assert!(altered(&configure, "group", json!("a/b")).contains("is not a name"));
 }
 
 #[test]

@@ -55,6 +55,27 @@ struct Row {
     version: String,
     listen: String,
     revision: u64,
+    configuration: Option<Configured>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Configured {
+    version: u64,
+    in_force: u64,
+    active: bool,
+    pinned: Vec<String>,
+}
+
+impl Configured {
+    /// `3`; `3 (1 set there)` where the agent has a key of its own; `2, refused 3`.
+    fn cell(&self) -> String {
+        match self {
+            Self { active: false, version, in_force, .. } => format!("{in_force}, refused {version}"),
+            Self { pinned, in_force, .. } if !pinned.is_empty() => format!("{in_force} ({} set there)", pinned.len()),
+            Self { in_force, .. } => in_force.to_string(),
+        }
+    }
 }
 
 impl Agents {
@@ -89,6 +110,7 @@ impl List {
             Column::Text("GROUP"),
             Column::Text("STATE"),
             Column::Number("REVISION"),
+            Column::Text("CONFIG"),
             Column::Text("LISTEN"),
             Column::Text("VERSION"),
             Column::Text("LAST SEEN"),
@@ -99,12 +121,13 @@ impl List {
 }
 
 impl Row {
-    fn cells(self) -> [String; 8] {
+    fn cells(self) -> [String; 9] {
         [
             person::or_dash(&self.name),
             person::or_dash(&self.group),
             person::or_dash(&self.state),
             self.revision.to_string(),
+            self.configuration.as_ref().map_or_else(|| "-".to_owned(), Configured::cell),
             person::or_dash(&self.listen),
             person::or_dash(&self.version),
             units::short_time(&self.last_seen),

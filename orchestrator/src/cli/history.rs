@@ -118,7 +118,7 @@ fn verified(told: &ToldVersion, trusted: &TrustedKeys) -> Option<Publication> {
     };
     match trusted.open(&envelope).ok()?.statement() {
         Statement::Publish(publication) => Some((**publication).clone()),
-        Statement::Remove(_) | Statement::Endorse(_) => None,
+        Statement::Remove(_) | Statement::Endorse(_) | Statement::Configure(_) => None,
     }
 }
 

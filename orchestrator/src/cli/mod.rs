@@ -7,6 +7,7 @@ mod audit;
 mod backup;
 mod breakpoints;
 mod client;
+mod config;
 mod connections;
 mod export;
 mod failure;
@@ -55,6 +56,7 @@ enum Command {
     PushFilter(push::PushFilter),
     Filters(filters::Filters),
     Agents(agents::Agents),
+    Config(config::Config),
     Traffic(traffic::Traffic),
     Breakpoints(breakpoints::Breakpoints),
     Intercept(intercept::Intercept),
@@ -98,6 +100,7 @@ fn execute(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
             Command::PushFilter(push) => push.run().await,
             Command::Filters(filters) => filters.run().await,
             Command::Agents(agents) => agents.run().await,
+            Command::Config(config) => config.run().await,
             Command::Traffic(traffic) => traffic.run().await,
             Command::Breakpoints(breakpoints) => breakpoints.run().await,
             Command::Intercept(intercept) => intercept.run().await,

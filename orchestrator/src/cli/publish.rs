@@ -9,7 +9,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use weir_artifact::{GroupName, Name, PublisherKey, Statement};
+use weir_artifact::{GroupName, PublisherKey, Statement};
 
 use super::{
     client::Client,
@@ -88,6 +88,7 @@ struct Outcome {
 }
 
 const NO_REASON: &str = "no reason given";
+const OLDER: &str = "it says nothing of configurations: is it of an older version?";
 
 impl Outcome {
     /// Phase and reason, where the newest statement was refused.
@@ -112,10 +113,11 @@ pub(crate) async fn post(
         "public_key": key.public().to_text(),
         "component": component.map(|bytes| BASE64.encode(bytes)),
     });
-    client.post(&["filters"], &body).await
+    let path = if matches!(statement, Statement::Configure(_)) { "configurations" } else { "filters" };
+    client.post(&[path], &body).await
 }
 
-/// Posts a statement about a filter and sees it through.
+/// Posts a statement about a filter, or a configuration, and sees it through.
 pub(crate) struct Sending<'a> {
     pub(crate) client: &'a Client,
     pub(crate) key: &'a PublisherKey,
@@ -132,9 +134,10 @@ impl Sending<'_> {
         &self,
         announce: impl FnOnce(&Posted) -> String,
     ) -> Result<(Posted, Vec<Answer>), Failure> {
-        let Some((group, name, _)) = self.statement.subject() else {
+        if let Statement::Endorse(_) = self.statement {
             return Ok((post(self.client, self.key, self.statement, self.component).await?, Vec::new()));
-        };
+        }
+        let group = self.statement.group();
         let expected = if self.waiting.no_wait { Vec::new() } else { connected(self.client, group).await? };
         let began = Instant::now();
         let posted = post(self.client, self.key, self.statement, self.component).await?;
@@ -144,13 +147,13 @@ impl Sending<'_> {
                 output::say(format!("no agent of group {group} is connected; those that connect later get it then"))?;
             }
         }
-        let answers = self.wait((group, name), posted.revision, expected, began).await?;
+        let answers = self.wait(group, posted.revision, expected, began).await?;
         Ok((posted, answers))
     }
 
     async fn wait(
         &self,
-        about: (&GroupName, &Name),
+        group: &GroupName,
         revision: u64,
         expected: Vec<Agent>,
         began: Instant,
@@ -160,8 +163,8 @@ impl Sending<'_> {
         let mut pause = FIRST_PAUSE;
         while !open.is_empty() {
             // In this order: what an agent says of the filter is then no older than the revision it has acknowledged.
-            let agents = agents(self.client, about.0).await?;
-            let outcomes = self.outcomes(about).await?;
+            let agents = agents(self.client, group).await?;
+            let outcomes = self.outcomes(group).await?;
             for agent in agents {
                 let Some(answer) = self.answer(&agent, revision, outcomes.get(&agent.id), began) else { continue };
                 if open.remove(&agent.id).is_some() {
@@ -187,10 +190,18 @@ impl Sending<'_> {
     /// What an agent has to say by now, if anything.
     fn answer(&self, agent: &Agent, revision: u64, outcome: Option<&Outcome>, began: Instant) -> Option<Answer> {
         let acked = agent.revision >= revision;
-        let Statement::Publish(publication) = self.statement else {
-            // An agent to which the removal is no news says nothing of it.
-            let refusal = outcome.and_then(Outcome::refusal);
-            return acked.then(|| answered(agent, began, refusal));
+        let publication = match self.statement {
+            Statement::Publish(publication) => publication,
+            Statement::Configure(configuration) => {
+                let said = outcome.filter(|outcome| outcome.version == configuration.version);
+                let refusal = said.map_or(Some(("apply", OLDER)), Outcome::refusal);
+                return acked.then(|| answered(agent, began, refusal));
+            }
+            Statement::Remove(_) | Statement::Endorse(_) => {
+                // An agent to which the removal is no news says nothing of it.
+                let refusal = outcome.and_then(Outcome::refusal);
+                return acked.then(|| answered(agent, began, refusal));
+            }
         };
         let outcome = match outcome {
             Some(outcome) if acked => outcome,
@@ -203,9 +214,11 @@ impl Sending<'_> {
         Some(answered(agent, began, Some(outcome.refusal().unwrap_or(("apply", NO_REASON)))))
     }
 
-    async fn outcomes(&self, (group, name): (&GroupName, &Name)) -> Result<BTreeMap<String, Outcome>, Failure> {
-        let path = ["filters", name.as_str()];
-        let applied: Option<Applied> = self.client.find(&path, &[("group", group.as_str())]).await?;
+    async fn outcomes(&self, group: &GroupName) -> Result<BTreeMap<String, Outcome>, Failure> {
+        let applied: Option<Applied> = match self.statement.subject() {
+            Some((_, name, _)) => self.client.find(&["filters", name.as_str()], &[("group", group.as_str())]).await?,
+            None => self.client.find(&["configurations", group.as_str()], &[]).await?,
+        };
         let agents = applied.map(|applied| applied.agents).unwrap_or_default();
         Ok(agents.into_iter().map(|outcome| (outcome.agent.clone(), outcome)).collect())
     }
@@ -227,6 +240,7 @@ impl Sending<'_> {
     fn done_word(&self) -> &'static str {
         match self.statement {
             Statement::Publish(_) => "active",
+            Statement::Configure(_) => "in force",
             Statement::Remove(_) | Statement::Endorse(_) => "done",
         }
     }

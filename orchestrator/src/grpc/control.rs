@@ -10,8 +10,9 @@ use weir_artifact::Digest;
 use weir_proto::{
     MAX_OUTCOMES,
     v1::{
-        AgentMessage, Applied, ComponentChunk, DesiredState, FetchRequest, FilterOutcome, Hello, OrchestratorMessage,
-        RenewRequest, RenewResponse, Settings, agent_message, control_server::Control, orchestrator_message,
+        AgentMessage, Applied, ComponentChunk, ConfigurationOutcome, DesiredState, FetchRequest, FilterOutcome, Hello,
+        OrchestratorMessage, RenewRequest, RenewResponse, Settings, agent_message, control_server::Control,
+        orchestrator_message,
     },
 };
 
@@ -23,7 +24,7 @@ use crate::{
     fleet::{HEARTBEAT, Membership},
     in_transit::Shared,
     interception::told,
-    store::{Agent, Outcome},
+    store::{Agent, Configured, Outcome},
 };
 
 const CHUNK: usize = 256 << 10;
@@ -239,6 +240,16 @@ impl Service {
             );
         }
         let store = &self.orchestrator.store;
+        // Before the revision: whoever waits for that reads this next.
+        if let Some(outcome) = applied.configuration {
+            let configured = configured(outcome);
+            if !configured.active {
+                let Configured { version, phase, reason, .. } = &configured;
+                tracing::warn!(agent = %agent.id, version, phase, reason, "the agent does not take the newest configuration");
+            }
+            let noted = store.note_configured(agent.number, &configured, now_us()).await;
+            noted.map_err(|error| unavailable(&error))?;
+        }
         let (revision, took_us) = (applied.revision, applied.took_us);
         let stored = store.applied(agent.number, revision, took_us, &outcomes, now_us()).await;
         stored.map_err(|error| unavailable(&error))?;
@@ -273,6 +284,19 @@ fn words(words: Vec<String>) -> Vec<String> {
     let word =
         |word: &String| (1..=32).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
     words.into_iter().filter(word).take(32).collect()
+}
+
+fn configured(outcome: ConfigurationOutcome) -> Configured {
+    let pinned = outcome.pinned.iter().take(256).map(|key| bounded(key, 64).replace(',', "")).collect();
+    Configured {
+        version: outcome.version,
+        digest: bounded(&outcome.digest, 80),
+        active: outcome.active,
+        phase: bounded(&outcome.phase, 64),
+        reason: bounded(&outcome.reason, 4 << 10),
+        in_force: outcome.in_force,
+        pinned,
+    }
 }
 
 async fn say(out: &Out, message: orchestrator_message::Message) -> Result<(), Status> {

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{
     List,
+    configurations::ConfigurationState,
     input::{Id, Params},
     problem::Problem,
 };
@@ -50,6 +51,8 @@ pub(super) struct AgentItem {
     /// What of that its operator allows.
     allowed: Vec<String>,
     filters: Vec<FilterOutcome>,
+    /// What it made of the newest configuration of its group; null where it never had one.
+    configuration: Option<ConfigurationState>,
     /// The last heartbeat of an agent that is connected.
     activity: Option<Activity>,
 }
@@ -96,10 +99,12 @@ pub(super) async fn list(
             reason: outcome.reason,
         });
     }
+    let mut configured: BTreeMap<i64, _> = orchestrator.store.configured().await?.into_iter().collect();
     let rows = orchestrator.store.agents().await?.into_iter();
     let items = rows.map(|row| {
         let filters = filters.remove(&row.agent.number).unwrap_or_default();
-        item(&orchestrator.fleet, row, filters)
+        let configuration = configured.remove(&row.agent.number).map(ConfigurationState::from);
+        item(&orchestrator.fleet, row, filters, configuration)
     });
     Ok(Json(List { items: items.collect(), next: None }))
 }
@@ -118,7 +123,12 @@ pub(super) async fn revoke(State(orchestrator): State<Arc<Orchestrator>>, Id(id)
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn item(fleet: &Fleet, row: AgentRow, filters: Vec<FilterOutcome>) -> AgentItem {
+fn item(
+    fleet: &Fleet,
+    row: AgentRow,
+    filters: Vec<FilterOutcome>,
+    configuration: Option<ConfigurationState>,
+) -> AgentItem {
     let presence = fleet.presence(row.agent.number);
     let heard =
         presence.as_ref().map_or(0, |(age, _)| now_us().saturating_sub(u64::try_from(age.as_micros()).unwrap_or(0)));
@@ -145,6 +155,7 @@ fn item(fleet: &Fleet, row: AgentRow, filters: Vec<FilterOutcome>) -> AgentItem 
         commands: row.commands,
         allowed: row.allowed,
         filters,
+        configuration,
         activity: presence.and_then(|(_, heartbeat)| heartbeat).map(|heartbeat| Activity {
             exchanges_total: heartbeat.exchanges_total,
             exchanges_active: heartbeat.exchanges_active,

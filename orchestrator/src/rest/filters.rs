@@ -153,7 +153,7 @@ pub(super) async fn one(
     Ok(Json(FilterDetail { item: outcomes.item(row), versions: versions.into_iter().filter_map(version).collect() }))
 }
 
-fn parse_group(text: &str) -> Result<GroupName, Problem> {
+pub(super) fn parse_group(text: &str) -> Result<GroupName, Problem> {
     text.parse().map_err(|error: weir_artifact::NameError| Problem::bad_request(format!("group: {error}")))
 }
 

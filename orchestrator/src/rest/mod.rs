@@ -6,6 +6,7 @@ mod audit;
 mod backup;
 mod bodies;
 mod breakpoints;
+mod configurations;
 mod connections;
 mod deletion;
 mod diff;
@@ -71,6 +72,8 @@ pub(crate) use standing::Standing;
 
 /// Of a body that carries no component.
 const SMALL_BODY: usize = 64 << 10;
+/// Text in a statement in base64, each of its characters escaped at the worst.
+const CONFIGURATION_BODY: usize = 1 << 20;
 
 /// Some of a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -95,6 +98,7 @@ fn router(orchestrator: Arc<Orchestrator>) -> Router {
     // Base64 takes four bytes for three; the statement comes on top.
     let largest = usize::try_from(orchestrator.limits.component_bytes).unwrap_or(usize::MAX) / 3 * 4 + (4 << 20);
     let push = post(push::push).layer(DefaultBodyLimit::max(largest)).asks(Publish);
+    let configure = post(configurations::push).layer(DefaultBodyLimit::max(CONFIGURATION_BODY)).asks(Publish);
     let api = Router::new()
         .route("/exchanges", get(exchanges::list).asks(Read).merge(delete(deletion::many).asks(Operate)))
         .route("/exchanges/stream", get(live::exchanges::follow).asks(Read))
@@ -113,6 +117,8 @@ fn router(orchestrator: Arc<Orchestrator>) -> Router {
         .route("/filters", get(filters::list).asks(Read).merge(push))
         .route("/filters/{name}", get(filters::one).asks(Read))
         .route("/filters/{name}/logs", get(lines::list).asks(Read))
+        .route("/configurations", get(configurations::list).asks(Read).merge(configure))
+        .route("/configurations/{name}", get(configurations::one).asks(Read))
         .route("/agents", get(agents::list).asks(Read))
         .route("/agents/{id}", delete(agents::revoke).asks(Operate))
         .route("/breakpoints", get(breakpoints::list).asks(Read).merge(post(breakpoints::make).asks(Operate)))

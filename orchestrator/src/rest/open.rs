@@ -13,8 +13,9 @@ use utoipa::{
 };
 
 use super::{
-    agents, audit, bodies, breakpoints, connections, deletion, diff, ended, exchanges, export, filters, history,
-    import, join_tokens, lines, live, messages, metrics, paused, problem::Problem, push, tokens, tunnels, users,
+    agents, audit, bodies, breakpoints, configurations, connections, deletion, diff, ended, exchanges, export, filters,
+    history, import, join_tokens, lines, live, messages, metrics, paused, problem::Problem, push, tokens, tunnels,
+    users,
 };
 use crate::orchestrator::Orchestrator;
 
@@ -57,6 +58,7 @@ pub(crate) fn document() -> String {
         super::backup::backup,
         exchanges::list, exchanges::one, live::exchanges::follow, export::many, export::one, import::import, diff::diff, deletion::one,
         deletion::many, bodies::request, bodies::response, messages::of_exchange, messages::list, tunnels::list, ended::list, filters::list, filters::one, lines::list, push::push,
+        configurations::list, configurations::one, configurations::push,
         live::events::follow, agents::list, agents::revoke, connections::list, connections::close, connections::close_many, breakpoints::make, breakpoints::list, breakpoints::renew, breakpoints::remove,
         paused::list, paused::one, paused::decide, metrics::list, metrics::of_agent, history::history, join_tokens::make, tokens::list, tokens::make, tokens::revoke,
         users::list, users::add, users::remove, audit::list, health, ready, prometheus, openapi,

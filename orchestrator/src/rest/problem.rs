@@ -89,6 +89,14 @@ impl Problem {
         Self { column, ..Self::new(StatusCode::BAD_REQUEST, "bad-query", error.to_string()) }
     }
 
+    /// Of a configuration: the pointer is that of a key in the document that its text is.
+    pub(super) fn bad_configuration(faults: &weir_desired::Faults) -> Self {
+        let problem = Self::unprocessable("configuration", format!("no agent would take it: {faults}"));
+        faults.0.iter().fold(problem, |problem, fault| {
+            problem.at(format!("/{}", fault.key.replace('.', "/")), format!("line {}: {}", fault.line, fault.problem))
+        })
+    }
+
     /// Of a publication.
     pub(crate) fn bad_match(error: &weir_query::QueryError) -> Self {
         let column = Some(error.column());

@@ -1,5 +1,5 @@
-//! `POST /api/v1/filters`: a signed statement and its component come in. What is checked here is that agents *could*
-//! accept it; whether they trust the key they decide alone.
+//! `POST /api/v1/filters` and `POST /api/v1/configurations`: a signed statement, and a filter's component, come in. What is
+//! checked here is that agents *could* accept it; whether they trust the key they decide alone.
 
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use weir_artifact::{
     Artifact, ArtifactError, Envelope, KeyId, Refusal, Signed, Statement, StatementError, TrustedKey, TrustedKeys,
 };
+use weir_desired::Document;
 
 use super::{input::Body, problem::Problem};
 use crate::{
@@ -25,7 +26,7 @@ use crate::{
     store::{Accepted, Publishing},
 };
 
-/// A signed statement: publication, rollback, removal or endorsement.
+/// A signed statement: publication, rollback, removal, endorsement or, to `/api/v1/configurations`, configuration.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Push {
@@ -44,10 +45,10 @@ pub(super) struct Push {
 /// What was stored.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Pushed {
-    /// Null for an endorsement.
+    /// Null unless it is about a filter.
     name: Option<String>,
     group: String,
-    /// Null unless something was published.
+    /// Null unless something was published or configured.
     version: Option<u64>,
     sequence: u64,
     digest: Option<String>,
@@ -64,6 +65,22 @@ pub(super) struct Pushed {
     (status = 422, body = Problem, content_type = "application/problem+json",
      description = "The signature, the statement or the component is wrong")))]
 pub(super) async fn push(State(orchestrator): State<Arc<Orchestrator>>, request: Request) -> Result<Response, Problem> {
+    accept(&orchestrator, request, What::Filter).await
+}
+
+/// Which statements are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    /// All but configurations.
+    Filter,
+    Configuration,
+}
+
+pub(super) async fn accept(
+    orchestrator: &Arc<Orchestrator>,
+    request: Request,
+    what: What,
+) -> Result<Response, Problem> {
     // Bodies are large: a few at a time are in memory.
     let _turn = orchestrator.pushing.acquire().await.map_err(|_| Problem::unavailable())?;
     let read = timeout(orchestrator.limits.push_time, Body::<Push>::from_request(request, &())).await;
@@ -72,6 +89,18 @@ pub(super) async fn push(State(orchestrator): State<Arc<Orchestrator>>, request:
     let most = orchestrator.limits.component_bytes;
     let opened = tokio::task::spawn_blocking(move || open(push, most)).await;
     let mut opened = opened.map_err(|_| Problem::unavailable())??;
+    match (opened.signed.statement(), what) {
+        (Statement::Configure(configuration), What::Configuration) => {
+            Document::parse(&configuration.text).map_err(|faults| Problem::bad_configuration(&faults))?;
+        }
+        (Statement::Configure(_), What::Filter) => {
+            return Err(Problem::unprocessable("statement", "a configuration goes to /api/v1/configurations"));
+        }
+        (_, What::Configuration) => {
+            return Err(Problem::unprocessable("statement", "this is no configuration: it goes to /api/v1/filters"));
+        }
+        (_, What::Filter) => {}
+    }
     if let (Statement::Publish(publication), None) = (opened.signed.statement(), &opened.component) {
         let stored = orchestrator.store.component(&publication.digest).await?;
         let stored = stored.ok_or_else(|| no_component(&publication.digest.to_string()))?;
@@ -132,7 +161,9 @@ fn open(push: Push, most: u64) -> Result<Opened, Problem> {
     };
     let signed = TrustedKeys::new([key.clone()]).open(&envelope).map_err(|error| match error {
         weir_artifact::SignatureError::Statement(
-            error @ (StatementError::TooLarge(_) | StatementError::ComponentTooLarge(_)),
+            error @ (StatementError::TooLarge(_)
+            | StatementError::ComponentTooLarge(_)
+            | StatementError::ConfigurationTooLarge(_)),
         ) => Problem::too_large(error.to_string()),
         weir_artifact::SignatureError::Statement(error) => Problem::unprocessable("statement", error.to_string()),
         error => refuse(&error),
@@ -176,12 +207,16 @@ fn no_component(what: &str) -> Problem {
 fn pushed(statement: &Statement, revision: u64) -> Pushed {
     let publication = match statement {
         Statement::Publish(publication) => Some(publication),
-        Statement::Remove(_) | Statement::Endorse(_) => None,
+        Statement::Remove(_) | Statement::Endorse(_) | Statement::Configure(_) => None,
+    };
+    let version = match statement {
+        Statement::Configure(configuration) => Some(configuration.version),
+        _ => publication.map(|publication| publication.version),
     };
     Pushed {
         name: statement.subject().map(|(_, name, _)| name.to_string()),
         group: statement.group().to_string(),
-        version: publication.map(|publication| publication.version),
+        version,
         sequence: statement.sequence(),
         digest: publication.map(|publication| publication.digest.to_string()),
         revision,

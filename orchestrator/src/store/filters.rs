@@ -1,5 +1,5 @@
 //! Signed statements and components. Every statement is kept as it was signed. The state of a group is, of each publisher
-//! key, the newest statement about each of its filters: which keys count is for agents to say, and one they do not trust
+//! key, the newest statement about each of its filters and about its configuration: which keys count is for agents to say, and one they do not trust
 //! must not hide what another signed. The revision of that state is the number of its newest statement.
 
 use prost::bytes::Bytes;
@@ -65,7 +65,10 @@ pub(crate) struct FilterRow {
     pub(crate) removed: Option<StatementRow>,
 }
 
-const COLUMNS: &str = "SELECT statement, key_id, received_us, signature FROM statements";
+/// Stands where statements about filters have a name; no filter can be called so.
+pub(super) const CONFIGURATION: &str = "@configuration";
+
+pub(super) const COLUMNS: &str = "SELECT statement, key_id, received_us, signature FROM statements";
 
 impl Store {
     /// Checks the order and stores, in one transaction.
@@ -80,15 +83,21 @@ impl Store {
         if let Some(row) = known {
             return Ok(Accepted::Known(row.number(0)?));
         }
-        let subject = statement.statement().subject();
+        let subject = match statement.statement() {
+            Statement::Configure(_) => Some(CONFIGURATION),
+            other => other.subject().map(|(_, name, _)| name.as_str()),
+        };
         let group = statement.statement().group();
         let mut ratchet = Ratchet::default();
-        if let Some((group, name, _)) = subject {
-            let mark = mark(&mut transaction, group, name).await?;
+        if let Some(subject) = subject {
+            let mark = mark(&mut transaction, group, subject).await?;
             if mark.is_none() && matches!(statement.statement(), Statement::Remove(_)) {
                 return Ok(Accepted::NoSuchFilter);
             }
-            ratchet = Ratchet::restore(mark.map(|mark| (group.clone(), name.clone(), mark)));
+            ratchet = match statement.statement().subject() {
+                Some((_, name, _)) => Ratchet::restore(mark.map(|mark| (group.clone(), name.clone(), mark))),
+                None => ratchet.with_configurations(mark.map(|mark| (group.clone(), mark))),
+            };
         }
         // The very rules that agents go by.
         if let Err(refusal) = ratchet.admit(statement, group, now_us / 1_000_000) {
@@ -98,6 +107,7 @@ impl Store {
             Statement::Publish(publication) => ("publish", Some(signed(publication.version)), None),
             Statement::Remove(_) => ("remove", None, None),
             Statement::Endorse(_) => ("endorse", None, None),
+            Statement::Configure(configuration) => ("configure", Some(signed(configuration.version)), None),
         };
         if let Statement::Publish(publication) = statement.statement() {
             digest = Some(key_of(&publication.digest));
@@ -121,7 +131,7 @@ impl Store {
         )
         .bind(kind)
         .bind(group.as_str())
-        .bind(subject.map(|(_, name, _)| name.as_str()))
+        .bind(subject)
         .bind(signed(statement.statement().sequence()))
         .bind(version)
         .bind(digest)
@@ -214,7 +224,7 @@ impl Store {
                         filter.removed = Some(row);
                     }
                 }
-                Statement::Endorse(_) => {}
+                Statement::Endorse(_) | Statement::Configure(_) => {}
             }
         }
         Ok(filters)
@@ -228,14 +238,14 @@ impl Store {
     }
 }
 
-/// How far the statements about a filter have come.
-async fn mark(transaction: &mut Transaction, group: &GroupName, name: &Name) -> Result<Option<Mark>, StoreError> {
+/// How far the statements about a filter, or a configuration, have come.
+async fn mark(transaction: &mut Transaction, group: &GroupName, name: &str) -> Result<Option<Mark>, StoreError> {
     let newest = Sql::new(
         "SELECT sequence, statement, (SELECT coalesce(max(version), 0) FROM statements WHERE grp = $1 AND name = $2) \
          FROM statements WHERE grp = $1 AND name = $2 ORDER BY sequence DESC LIMIT 1",
     )
     .bind(group.as_str())
-    .bind(name.as_str())
+    .bind(name)
     .fetch_optional(transaction)
     .await?;
     let mark = |row: Row| {
@@ -250,7 +260,7 @@ fn key_of(digest: &Digest) -> Vec<u8> {
     digest.hex().into_bytes()
 }
 
-fn statement_row(row: &Row) -> Result<StatementRow, StoreError> {
+pub(super) fn statement_row(row: &Row) -> Result<StatementRow, StoreError> {
     let statement: Vec<u8> = row.get(0)?;
     Ok(StatementRow {
         parsed: Statement::parse(&statement).map_err(|_| StoreError::Damaged("a statement"))?,

@@ -5,6 +5,7 @@ mod access;
 mod agents;
 mod arrivals;
 mod breakpoints;
+mod configurations;
 mod copy;
 mod deletion;
 mod dialect;
@@ -40,6 +41,7 @@ use tokio::{
 pub(crate) use access::{AccessToken, Audited, User};
 pub(crate) use agents::{Agent, AgentRow, Outcome};
 pub(crate) use arrivals::{Arrival, Arrivals};
+pub(crate) use configurations::Configured;
 pub(crate) use copy::{restore, schema as newest_schema};
 pub(crate) use exchanges::Summary;
 pub(crate) use filters::{Accepted, FilterRow, Publishing, StatementRow};

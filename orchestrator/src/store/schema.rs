@@ -19,6 +19,7 @@ pub(super) const SQLITE: &Migrations = &[
     (4, "certificates", include_str!("../../migrations/sqlite/0004_certificates.sql")),
     (5, "access", include_str!("../../migrations/sqlite/0005_access.sql")),
     (7, "seen", include_str!("../../migrations/sqlite/0007_seen.sql")),
+    (8, "configurations", include_str!("../../migrations/sqlite/0008_configurations.sql")),
     (11, "commands", include_str!("../../migrations/sqlite/0011_commands.sql")),
     (12, "breakpoints", include_str!("../../migrations/sqlite/0012_breakpoints.sql")),
 ];
@@ -29,6 +30,7 @@ pub(super) const POSTGRES: &Migrations = &[
     (3, "access", include_str!("../../migrations/postgres/0003_access.sql")),
     (4, "several", include_str!("../../migrations/postgres/0004_several.sql")),
     (6, "seen", include_str!("../../migrations/postgres/0006_seen.sql")),
+    (7, "configurations", include_str!("../../migrations/postgres/0007_configurations.sql")),
     (10, "commands", include_str!("../../migrations/postgres/0010_commands.sql")),
     (11, "breakpoints", include_str!("../../migrations/postgres/0011_breakpoints.sql")),
 ];

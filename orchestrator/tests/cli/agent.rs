@@ -87,7 +87,7 @@ async fn converse(channel: Channel, name: String, opinion: Opinion) -> JoinHandl
             if let Some(orchestrator_message::Message::State(state)) = message.message {
                 let statements = state.statements.iter().map(|one| Statement::parse(&one.statement).unwrap());
                 let filters = statements.filter_map(|statement| outcome(&statement, opinion)).collect();
-                let applied = Applied { revision: state.revision, filters, took_us: 1000 };
+                let applied = Applied { revision: state.revision, filters, took_us: 1000, configuration: None };
                 say.send(AgentMessage { message: Some(Message::Applied(applied)) }).unwrap();
             }
             first = states.message().await.ok().flatten();
@@ -99,7 +99,7 @@ fn outcome(statement: &Statement, opinion: Opinion) -> Option<FilterOutcome> {
     let (_, name, _) = statement.subject()?;
     let (version, digest) = match statement {
         Statement::Publish(publication) => (publication.version, publication.digest.to_string()),
-        Statement::Remove(_) | Statement::Endorse(_) => (0, String::new()),
+        Statement::Remove(_) | Statement::Endorse(_) | Statement::Configure(_) => (0, String::new()),
     };
     let refusal = opinion(statement);
     let (phase, reason) = refusal.unwrap_or_default();

@@ -90,7 +90,9 @@ async fn what_became_of_it_can_be_read() {
         phase: "configure".into(),
         reason: "no\thosts".into(),
     };
-    control.say(Message::Applied(Applied { revision: 1, filters: vec![outcome], took_us: 900 })).await;
+    control
+        .say(Message::Applied(Applied { revision: 1, filters: vec![outcome], took_us: 900, configuration: None }))
+        .await;
     let item = |agents: Value| agents["items"][0].clone();
     let ask = || async { item(running.person.get("/api/v1/agents").await) };
     let seen = eventually(ask, |seen| seen["filters"] != json!([])).await;

@@ -129,7 +129,7 @@ where
     C: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
 {
-    let idle = live.worker.shared.config.client.tunnel_idle;
+    let idle = live.tuning.client.tunnel_idle;
     let mut idle_until = pin!(sleep_until(Instant::now() + idle));
     let mut seen = 0;
     poll_fn(|cx| {

@@ -8,7 +8,10 @@ use weir_host::{Entry, Failure, FailureKind, Verdict};
 use weir_proto::v1::{self, Exchange, TrafficBatch};
 
 use super::*;
-use crate::{config::Config, record::Recorder};
+use crate::{
+    config::{Config, Tuning},
+    record::Recorder,
+};
 
 /// What the orchestrator would read of what `record` wrote.
 fn written(record: impl FnOnce(Recording)) -> Vec<Exchange> {
@@ -237,7 +240,7 @@ fn without_an_orchestrator_nothing_is_recorded() {
     let recorder = Recorder::off();
     let worker = recorder.worker(0);
     let recording = worker.begin(Uuid::nil());
-    assert!(!recording.is_on() && worker.body_limit() == 0);
+    assert!(!recording.is_on() && worker.body_limit(&Tuning::of(&Config::default())) == 0);
     recording.finish(Outcome::Complete, None);
     recorder.drain(|_| panic!("nothing is queued"));
 }

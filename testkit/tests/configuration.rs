@@ -1,0 +1,170 @@
+//! `orchestrator config`: settings change while traffic runs, an agent that cannot take them keeps what it had, and what
+//! was good last is in force without an orchestrator too.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use anyhow::{Context as _, ensure};
+use serde_json::Value;
+use weir_testkit::{
+    agent::{Agent, AgentOptions},
+    body::full,
+    client::{Alpn, Client},
+    process::Finished,
+    setup::Setup,
+    wait::{PATIENCE, eventually},
+};
+
+/// `orchestrator config` with the publisher's key.
+async fn config(setup: &Setup, arguments: &[&str]) -> anyhow::Result<Finished> {
+    let keys = setup.orchestrator.keys().display().to_string();
+    setup.orchestrator.command([&["config"], arguments, &["--key-dir", &keys]].concat()).await
+}
+
+async fn push(setup: &Setup, text: &str) -> anyhow::Result<Finished> {
+    let file = setup.scratch.write("pushed.toml", text)?;
+    config(setup, &["push", &file.display().to_string(), "--yes"]).await
+}
+
+/// Whether the origin's own certificate is what a client gets: its TLS passes through.
+async fn passes_through(setup: &Setup, agent: &Agent) -> anyhow::Result<bool> {
+    let authority = setup.tls_authority();
+    let origins = Client::new(agent.proxy, &[&setup.ca.pem()])?.tls(&authority, Alpn::Http1).await.is_ok();
+    let ours = agent.client(&[])?.tls(&authority, Alpn::Http1).await.is_ok();
+    ensure!(origins != ours, "one of the two vouches for what the client gets");
+    Ok(origins)
+}
+
+/// Bytes of a request body that are recorded, and how many it had.
+async fn recorded(setup: &Setup, http: &mut weir_testkit::client::Http, path: &str) -> anyhow::Result<(usize, u64)> {
+    let reply = http.post(&setup.plain(path), full(vec![b'x'; 5000])).await?;
+    ensure!(reply.status == 200, "{}", reply.status);
+    let exchange = setup.recorded(path).await?;
+    let id = exchange["id"].as_str().context("id")?;
+    let bytes = setup.orchestrator.bytes(&format!("/exchanges/{id}/request/body")).await?;
+    Ok((bytes.len(), exchange["request"]["body"]["size"].as_u64().context("size")?))
+}
+
+async fn states(setup: &Setup) -> anyhow::Result<Vec<Value>> {
+    let one = setup.orchestrator.get("/configurations/default").await?;
+    Ok(one["agents"].as_array().context("agents")?.clone())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_change_under_traffic_and_roll_back() -> anyhow::Result<()> {
+    let setup = Setup::start("config-live").await?;
+    let (stop, sent) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
+    let traffic = tokio::spawn({
+        let (client, url, stop, sent) = (setup.client()?, setup.plain("/text/all-along"), stop.clone(), sent.clone());
+        async move {
+            // one connection: were it dropped, the next request would fail
+            let mut http = client.forward().await?;
+            while !stop.load(Ordering::Relaxed) {
+                ensure!(http.get(&url).await?.status == 200);
+                sent.fetch_add(1, Ordering::Relaxed);
+            }
+            anyhow::Ok(())
+        }
+    });
+    let mut http = setup.client()?.forward().await?;
+    ensure!(recorded(&setup, &mut http, "/echo?before").await? == (5000, 5000));
+    ensure!(!passes_through(&setup, &setup.agent).await?);
+
+    let text = format!("[capture]\nbody_bytes = 10\n[intercept]\npass_through = [{:?}]\n", setup.tls_authority());
+    let said = push(&setup, &text).await?.ok()?;
+    ensure!(said.contains("+ capture.body_bytes = 10") && said.contains("in force after"), "{said}");
+    ensure!(recorded(&setup, &mut http, "/echo?after").await? == (10, 5000));
+    ensure!(passes_through(&setup, &setup.agent).await?);
+    let said = push(&setup, &text).await?.ok()?;
+    ensure!(said.contains("has this configuration already, as version 1"), "{said}");
+
+    let said = push(&setup, "capture.body_bytes = 20\n").await?.ok()?;
+    ensure!(said.contains("~ capture.body_bytes = 10 -> 20") && said.contains("- intercept.pass_through"), "{said}");
+    ensure!(!passes_through(&setup, &setup.agent).await?);
+    let said = config(&setup, &["rollback", "1", "--yes"]).await?.ok()?;
+    ensure!(said.contains("configuration 3 of group default"), "{said}");
+    ensure!(passes_through(&setup, &setup.agent).await?);
+    let history = config(&setup, &["history", "--format", "json"]).await?.ok()?;
+    let history: Value = serde_json::from_str(&history)?;
+    ensure!(history[0]["version"] == 3 && history[0]["restores"] == 1 && history.as_array().map(Vec::len) == Some(3));
+    let agents = setup.orchestrator.command(["agents"]).await?.ok()?;
+    ensure!(agents.contains("CONFIG"), "{agents}");
+
+    let before = sent.load(Ordering::Relaxed);
+    eventually(PATIENCE, "requests after all that", || async {
+        Ok((sent.load(Ordering::Relaxed) > before + 10 || traffic.is_finished()).then_some(()))
+    })
+    .await?;
+    stop.store(true, Ordering::Relaxed);
+    traffic.await?
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_cannot_take_it_keeps_what_it_had() -> anyhow::Result<()> {
+    let mut setup = Setup::start("config-nack").await?;
+    let small = AgentOptions::new(&setup.scratch, "small")
+        .with("--orchestrator", setup.orchestrator.grpc_url())
+        .with("--join-token", setup.orchestrator.join_token().await?)
+        .with("--upstream-ca", setup.scratch.join("origins.pem"))
+        .with("--client-headers", "99")
+        .with("--capture-queue-bytes", "512KiB");
+    let agent = small.start().await?;
+    let through = format!("intercept.pass_through = [{:?}]\nclient.headers = 77\n", setup.tls_authority());
+    push(&setup, &through).await?.ok()?;
+    let pinned = states(&setup).await?;
+    ensure!(pinned.iter().all(|one| one["active"] == true), "{pinned:?}");
+    ensure!(pinned.iter().filter(|one| one["pinned"][0] == "client.headers").count() == 1, "{pinned:?}");
+
+    // more than the room that the second one's operator gives to bodies
+    let refused = push(&setup, "\ncapture.body_bytes = \"1MiB\"\n").await?;
+    ensure!(
+        !refused.success && refused.stdout.contains("refused: content: line 2: capture.body_bytes"),
+        "{}",
+        refused.stdout
+    );
+    let said = states(&setup).await?;
+    ensure!(said.iter().filter(|one| one["active"] == true && one["in_force"] == 2).count() == 1, "{said:?}");
+    ensure!(said.iter().filter(|one| one["active"] == false && one["in_force"] == 1).count() == 1, "{said:?}");
+    ensure!(!passes_through(&setup, &setup.agent).await? && passes_through(&setup, &agent).await?);
+
+    // nobody is there to be asked, and the second one starts with what was good last
+    setup.orchestrator.kill().await?;
+    agent.stop(PATIENCE).await?;
+    let agent = small.start().await?;
+    ensure!(passes_through(&setup, &agent).await?);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_may_push_is_told_before_it_is_signed() -> anyhow::Result<()> {
+    let setup = Setup::start("config-refused").await?;
+    let refused = push(&setup, "listen = \"0.0.0.0:1\"\n[client]\nheaders = 1\n").await?;
+    ensure!(!refused.success, "{}", refused.stdout);
+    for line in [
+        "pushed.toml:1: listen: this is decided where the agent runs",
+        "pushed.toml:3: client.headers: 1 is out of range",
+    ] {
+        ensure!(refused.stderr.contains(line), "{}", refused.stderr);
+    }
+    let file = setup.scratch.write("right.toml", "metrics.interval = \"1s\"\nmetrics.interfaces = [\"none0\"]\n")?;
+    let file = file.display().to_string();
+    let unasked = config(&setup, &["push", &file]).await?;
+    ensure!(!unasked.success && unasked.stderr.contains("--yes"), "{}", unasked.stderr);
+    let diff = config(&setup, &["diff", &file]).await?.ok()?;
+    ensure!(diff.contains("+ metrics.interval = 1s"), "{diff}");
+    ensure!(setup.orchestrator.list("/configurations").await?.is_empty());
+    let interfaces = async || {
+        let samples = setup.orchestrator.list("/metrics?limit=1").await?;
+        anyhow::Ok(samples.first().and_then(|sample| Some(sample["networks"].as_array()?.len())))
+    };
+    eventually(PATIENCE, "samples of every interface", || async { Ok(interfaces().await?.filter(|count| *count > 0)) })
+        .await?;
+
+    config(&setup, &["push", &file, "--yes"]).await?.ok()?;
+    // what is measured changes while the agent runs
+    eventually(PATIENCE, "samples of no interface", || async { Ok(interfaces().await?.filter(|count| *count == 0)) })
+        .await?;
+    Ok(())
+}
