@@ -98,6 +98,14 @@ impl Target {
         self
     }
 
+    /// The name for the upstream's handshake, where it is another than the host.
+    pub fn other_name(&self, name: &TargetHost) -> Option<Arc<str>> {
+        match name {
+            TargetHost::Domain(domain) if self.host != *name => Some(Arc::clone(domain)),
+            _ => None,
+        }
+    }
+
     /// As `Host` and `:authority` say it: without the port where it is the scheme's own.
     pub fn authority(&self) -> String {
         if self.port == self.scheme.default_port() { self.host.to_string() } else { self.to_string() }

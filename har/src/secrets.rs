@@ -5,7 +5,7 @@ use bytes::Bytes;
 use weir_proto::v1::{Exchange, Field};
 
 /// Stands for a value.
-const HIDDEN: &str = "[hidden]";
+pub const HIDDEN: &str = "[hidden]";
 /// Registered schemes that people meet: without one of them the first word may be the secret.
 const SCHEMES: [&str; 11] = [
     "Basic",

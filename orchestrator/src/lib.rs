@@ -23,6 +23,7 @@ mod open_files;
 mod orchestrator;
 mod others;
 mod pki;
+mod replay;
 mod rest;
 mod seats;
 mod serve;

@@ -76,6 +76,8 @@ pub enum Is {
     Intercepted,
     /// A person changed it, answered it or stopped it.
     Edited,
+    /// No client sent it: an orchestrator had the agent send it.
+    Replay,
 }
 
 /// Which message of the exchange.
@@ -190,7 +192,7 @@ impl Number {
 }
 
 impl Is {
-    pub(crate) const ALL: [(Self, &str); 9] = [
+    pub(crate) const ALL: [(Self, &str); 10] = [
         (Self::Websocket, "websocket"),
         (Self::Error, "error"),
         (Self::Answered, "answered"),
@@ -200,6 +202,7 @@ impl Is {
         (Self::Tls, "tls"),
         (Self::Intercepted, "intercepted"),
         (Self::Edited, "edited"),
+        (Self::Replay, "replay"),
     ];
 
     /// As in a query.

@@ -22,7 +22,7 @@ fn term() -> impl Strategy<Value = String> {
         "tag:[bh*][a-z.=*]{0,5}",
         "filter:[bh*][a-z*]{0,5}=(next|failed|CHANGED)",
         "entry:(connect|\\*)",
-        "is:(websocket|ERROR|answered|changed|truncated|h2|tls|intercepted)",
+        "is:(websocket|ERROR|answered|changed|truncated|h2|tls|intercepted|replay)",
         "(after|before):(-[0-9]{1,3}[smhdw]|20[0-9]{2}-0[1-9]-[12][0-8](T[01][0-9]:[0-5][0-9](:[0-5][0-9](\\.[0-9]{1,4})?(Z|[+-]0[1-9]:30))?)?)",
         "client:(192\\.|\\*)[0-9*.:]{0,5}",
         "(url|client|type|agent|outcome|id)~[a-z./+*]{0,3}[a-z]"

@@ -107,15 +107,7 @@ async fn reach(cx: &Cx, request: &Request<Incoming>, record: &mut TunnelRecord) 
     }
     let authority = request.uri().authority().ok_or(TargetError::NoHost)?;
     let asked = Target::from_connect(authority.as_str())?;
-    let (target, intercept) = match tunnels::ask(cx, &asked) {
-        Passage::Denied { filter, reason } => return Err(Refused::ByFilter { filter, reason }),
-        Passage::Failed(failure) => return Err(failure.into()),
-        Passage::Open { redirect: None, intercept } => (asked.clone(), intercept),
-        Passage::Open { redirect: Some(Redirect { target, filter }), intercept } => {
-            let target = Target::from_connect(&target).map_err(|error| Refused::Redirected { filter, error })?;
-            (target, intercept)
-        }
-    };
+    let (target, intercept) = passage(cx, &asked)?;
     let asked = (target != asked).then(|| asked.to_string());
     let host = match &target.host {
         TargetHost::Domain(name) => name.to_string(),
@@ -132,6 +124,19 @@ async fn reach(cx: &Cx, request: &Request<Incoming>, record: &mut TunnelRecord) 
     }
     cx.worker.upstreams.check(&target).await?;
     Ok((target, None, asked, intercept))
+}
+
+/// Where the tunnel leads, and whether filters want TLS ended in it, or not.
+pub fn passage(cx: &Cx, asked: &Target) -> Result<(Target, Option<bool>), Refused> {
+    match tunnels::ask(cx, asked) {
+        Passage::Denied { filter, reason } => Err(Refused::ByFilter { filter, reason }),
+        Passage::Failed(failure) => Err(failure.into()),
+        Passage::Open { redirect: None, intercept } => Ok((asked.clone(), intercept)),
+        Passage::Open { redirect: Some(Redirect { target, filter }), intercept } => {
+            let target = Target::from_connect(&target).map_err(|error| Refused::Redirected { filter, error })?;
+            Ok((target, intercept))
+        }
+    }
 }
 
 /// What the connection is from here on.

@@ -10,7 +10,6 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Version};
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use weir_host::{Direction, Length, Progress, Run};
 
 use super::expect::Gate;
@@ -110,10 +109,11 @@ impl BodyStream {
 
     /// A request's. A client that is answered before it has sent its whole body goes on sending for a while, and over
     /// HTTP/1 closing on it then would reset the connection and may lose the answer (RFC 9112 section 9.6).
-    pub(super) fn of_client(live: &Rc<Live>, body: Incoming, version: Version) -> Self {
+    pub(super) fn of_client(live: &Rc<Live>, body: Source, version: Version) -> Self {
         let limit = live.tuning.client.body_idle;
-        let mut stream = BodyStream::new(live, Direction::Request, Source::Client(body), limit);
-        stream.lingers = version != Version::HTTP_2;
+        let lingers = version != Version::HTTP_2 && matches!(body, Source::Client(_));
+        let mut stream = BodyStream::new(live, Direction::Request, body, limit);
+        stream.lingers = lingers;
         stream
     }
 

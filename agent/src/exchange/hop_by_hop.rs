@@ -130,7 +130,7 @@ fn tokens<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item =
 
 /// `Upgrade` counts only where `Connection` names it. HTTP/2 by upgrade is gone (RFC 9113 section 3.1): hyper would not
 /// speak it, so it is not offered on.
-pub(super) fn asks_upgrade(version: Version, headers: &HeaderMap) -> bool {
+pub(crate) fn asks_upgrade(version: Version, headers: &HeaderMap) -> bool {
     version == Version::HTTP_11
         && headers.contains_key(UPGRADE)
         && tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case("upgrade"))

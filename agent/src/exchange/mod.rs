@@ -29,17 +29,21 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
+use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use uuid::Uuid;
 use weir_host::{Connection, Direction, Progress};
 
 use self::body::BodyStream;
-pub(crate) use self::hop_by_hop::Unfit;
+pub(crate) use self::hop_by_hop::{Unfit, asks_upgrade};
 use self::live::{Live, Stop};
 pub use self::problem::{Blame, Problem};
 pub use self::reply::reply;
 pub use self::response::ReplyBody;
+use self::source::Source;
 use crate::ids;
 use crate::target::Target;
 use crate::upstream::{Outgoing, Sent, UpstreamFailure};
@@ -50,17 +54,63 @@ use crate::worker::Worker;
 #[error("the exchange was closed without an answer")]
 pub struct Abort;
 
-/// Takes one request to its target and back. `origin` is where the tunnel goes that it came through.
+/// A request on its way in, whoever sends it.
+pub struct Came {
+    id: Uuid,
+    head: http::request::Parts,
+    body: Source,
+    /// there when the client asks for another protocol
+    client: Option<OnUpgrade>,
+    /// there when no client sends it
+    marked: Option<Marked>,
+}
+
+/// Says of an exchange that an orchestrator wanted it.
+#[derive(Debug)]
+pub struct Marked {
+    /// the exchange that is repeated, if one is
+    pub of: Option<Uuid>,
+    /// who wanted it
+    pub by: String,
+}
+
+impl Came {
+    fn of_client(mut request: Request<Incoming>) -> Self {
+        let client = upgrade::of_client(&mut request);
+        let (head, body) = request.into_parts();
+        Came { id: ids::new(), head, body: Source::Client(body), client, marked: None }
+    }
+
+    /// Made here.
+    pub fn made(id: Uuid, head: http::request::Parts, body: Bytes, marked: Marked) -> Self {
+        let body = Source::Local(Some(body).filter(|body| !body.is_empty()));
+        Came { id, head, body, client: None, marked: Some(marked) }
+    }
+}
+
+/// Takes one request of a client's to its target and back. `origin` is where the tunnel goes that it came through.
 pub async fn serve(
     worker: &Rc<Worker>,
     connection: &Arc<Connection>,
     origin: Option<&Target>,
-    mut request: Request<Incoming>,
+    request: Request<Incoming>,
 ) -> Result<Response<ReplyBody>, Abort> {
-    let client = upgrade::of_client(&mut request);
-    let (mut head, body) = request.into_parts();
+    carry(worker, connection, origin, Came::of_client(request)).await
+}
+
+/// The same for whatever came.
+pub async fn carry(
+    worker: &Rc<Worker>,
+    connection: &Arc<Connection>,
+    origin: Option<&Target>,
+    came: Came,
+) -> Result<Response<ReplyBody>, Abort> {
+    let Came { id, mut head, body, client, marked } = came;
     let placed = resolve::resolve(&mut head, origin);
-    let live = Live::begin(worker, connection, ids::new(), &head);
+    let live = Live::begin(worker, connection, id, &head);
+    if let Some(Marked { of, by }) = marked {
+        live.record(|ledger| ledger.recording().replay(of, &by));
+    }
     let body = BodyStream::of_client(&live, body, head.version);
     let reply = async {
         let mut target = placed.map_err(Problem::from)?;

@@ -209,7 +209,7 @@ impl Subject for Head<'_> {
             Is::H2 => self.request.version == Version::HTTP_2,
             Is::Tls => self.request.uri.scheme_str() == Some("https"),
             Is::Intercepted => self.connection.intercepted,
-            Is::Websocket | Is::Error | Is::Answered | Is::Changed | Is::Truncated | Is::Edited => false,
+            Is::Websocket | Is::Error | Is::Answered | Is::Changed | Is::Truncated | Is::Edited | Is::Replay => false,
         }
     }
 }

@@ -191,6 +191,14 @@ impl Recording {
         });
     }
 
+    /// No client sent it: an orchestrator wanted it, and which exchange it repeats.
+    pub fn replay(&mut self, of: Option<Uuid>, by: &str) {
+        self.write(|out| {
+            wire::bytes(out, 30, of.unwrap_or_default().as_bytes());
+            wire::bytes(out, 31, by.as_bytes());
+        });
+    }
+
     /// Where the request was sent to.
     pub fn upstream(&mut self, address: SocketAddr) {
         self.write(|out| wire::text(out, 10, address));

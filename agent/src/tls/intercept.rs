@@ -89,7 +89,7 @@ async fn handshake(cx: &mut Cx, mut io: Io) -> Result<Io, Failure> {
     }
     cx.situation.opaque = false;
     start.io.forget();
-    target.server_name = other_name(&target, hello.name.as_ref());
+    target.server_name = hello.name.as_ref().and_then(|name| target.other_name(name));
     let alpn = agree(cx, &target, hello.alpn).await;
     let name = hello.name.as_ref().unwrap_or(&target.host);
     let config = worker.authority.server_config(name, alpn.as_deref())?;
@@ -211,14 +211,6 @@ fn agreed(tls: &rustls::ServerConnection) -> Tls {
     let alpn = String::from_utf8_lossy(tls.alpn_protocol().unwrap_or_default()).into_owned();
     // rustls marks those of TLS 1.3, which IANA does not
     Tls { version, cipher_suite: suite.replacen("TLS13_", "TLS_", 1), alpn }
-}
-
-/// The name for the upstream's handshake, where it is another than the host of the tunnel.
-fn other_name(target: &Target, name: Option<&TargetHost>) -> Option<Arc<str>> {
-    match name {
-        Some(TargetHost::Domain(name)) if target.host != TargetHost::Domain(Arc::clone(name)) => Some(Arc::clone(name)),
-        _ => None,
-    }
 }
 
 impl Hello {

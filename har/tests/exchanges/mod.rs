@@ -106,7 +106,7 @@ pub(crate) fn exchange() -> impl Strategy<Value = Exchange> {
                 outcome,
                 error,
                 tags,
-                interventions: Vec::new(),
+                ..Exchange::default()
             }
         },
     )

@@ -293,6 +293,24 @@ impl Client {
         read(&format!("POST {}", url.path()), response).await
     }
 
+    /// The same for what takes as long as an exchange does.
+    pub(crate) async fn post_long<T: DeserializeOwned>(&self, path: &[&str], body: &Value) -> Result<T, Failure> {
+        let url = self.url(path, &[])?;
+        let response = self.ask(self.http.post(url.clone()).timeout(LONG).json(body)).await?;
+        read(&format!("POST {}", url.path()), response).await
+    }
+
+    /// Deletes what these say of it; what the server says.
+    pub(crate) async fn delete_where(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Value, Failure> {
+        let url = self.url(path, query)?;
+        read(&format!("DELETE {}", url.path()), self.send(Method::DELETE, &url, None).await?).await
+    }
+
+    /// Deletes one thing, with where to look for it.
+    pub(crate) async fn delete_one(&self, path: &[&str], query: &[(&str, &str)]) -> Result<(), Failure> {
+        self.send(Method::DELETE, &self.url(path, query)?, None).await.map(drop)
+    }
+
     /// Deletes what is at a path.
     pub(crate) async fn delete(&self, path: &[&str]) -> Result<(), Failure> {
         self.send(Method::DELETE, &self.url(path, &[])?, None).await.map(drop)

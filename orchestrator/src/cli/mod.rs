@@ -7,6 +7,7 @@ mod audit;
 mod backup;
 mod breakpoints;
 mod client;
+mod clients;
 mod config;
 mod connections;
 mod export;
@@ -26,6 +27,7 @@ mod person;
 mod progress;
 mod publish;
 mod push;
+mod replay;
 mod restore;
 mod serve;
 mod stream;
@@ -61,6 +63,8 @@ enum Command {
     Breakpoints(breakpoints::Breakpoints),
     Intercept(intercept::Intercept),
     Tunnels(tunnels::Tunnels),
+    Replay(replay::Replay),
+    Clients(clients::Clients),
     Connections(connections::Connections),
     Export(export::Export),
     Import(import::Import),
@@ -105,6 +109,8 @@ fn execute(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
             Command::Breakpoints(breakpoints) => breakpoints.run().await,
             Command::Intercept(intercept) => intercept.run().await,
             Command::Tunnels(tunnels) => tunnels.run().await,
+            Command::Replay(replay) => replay.run().await,
+            Command::Clients(clients) => clients.run().await,
             Command::Connections(connections) => connections.run().await,
             Command::Export(export) => export.run().await,
             Command::Import(import) => import.run().await,

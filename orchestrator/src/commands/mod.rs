@@ -32,6 +32,7 @@ impl Orchestrator {
 /// What an agent has to allow for it.
 fn needs(command: &Command) -> &'static str {
     match command {
+        Command::Replay(_) => "replay",
         Command::ListConnections(_) | Command::CloseConnections(_) => "connections",
         Command::SetBreakpoints(_) | Command::ListPaused(_) | Command::ReadPaused(_) | Command::Decide(_) => {
             "breakpoints"
@@ -41,6 +42,11 @@ fn needs(command: &Command) -> &'static str {
 
 fn problem(kind: ProblemKind, text: impl Into<String>) -> Problem {
     Problem { kind: kind.into(), text: text.into() }
+}
+
+/// An agent of a version that answers something else.
+pub(crate) fn odd_answer() -> Problem {
+    problem(ProblemKind::Other, "the agent's answer is one to something else")
 }
 
 fn not_connected() -> Problem {

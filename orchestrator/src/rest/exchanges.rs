@@ -66,6 +66,9 @@ pub(super) struct ExchangeItem {
     client: String,
     /// Names of the filters it met.
     filters: Vec<String>,
+    /// Of an exchange that an orchestrator had the agent send: the one that was sent again, or all zeros. Null of a client's.
+    #[schema(value_type = Option<String>, format = "uuid")]
+    replay_of: Option<Uuid>,
 }
 
 /// An exchange, whole but for the bodies.
@@ -89,6 +92,8 @@ pub(super) struct ExchangeDetail {
     /// What filters said of it, by `FILTER.NAME`: text, number or flag.
     #[schema(value_type = Object)]
     tags: BTreeMap<String, serde_json::Value>,
+    /// Who wanted it, of an exchange that no client sent.
+    replay_by: Option<String>,
 }
 
 /// How the client came in.
@@ -232,6 +237,7 @@ pub(super) fn item(summary: Summary) -> ExchangeItem {
         error: some(summary.error),
         client: summary.client,
         filters: summary.filters,
+        replay_of: summary.replay_of,
     }
 }
 
@@ -260,6 +266,7 @@ fn detail(summary: Summary, exchange: v1::Exchange) -> ExchangeDetail {
         receipts: exchange.filters.into_iter().map(receipt).collect(),
         interventions: exchange.interventions.into_iter().map(intervention).collect(),
         tags: exchange.tags.into_iter().map(tag).collect(),
+        replay_by: some(exchange.replay_by),
     }
 }
 

@@ -32,6 +32,7 @@ mod paused;
 mod problem;
 mod push;
 mod range;
+mod replay;
 mod secrets;
 mod standing;
 mod tokens;
@@ -105,6 +106,11 @@ fn router(orchestrator: Arc<Orchestrator>) -> Router {
         .route("/exchanges/export", get(export::many).asks(Read))
         .route("/exchanges/import", post(import::import).layer(DefaultBodyLimit::disable()).asks(Operate))
         .route("/exchanges/{id}", get(exchanges::one).asks(Read).merge(delete(deletion::one).asks(Operate)))
+        .route(
+            "/exchanges/{id}/replay",
+            post(replay::again).layer(DefaultBodyLimit::max(replay::LARGEST)).asks(Operate),
+        )
+        .route("/replays", post(replay::made).layer(DefaultBodyLimit::max(replay::LARGEST)).asks(Operate))
         .route("/exchanges/{id}/export", get(export::one).asks(Read))
         .route("/exchanges/{id}/diff/{other}", get(diff::diff).asks(Read))
         .route("/exchanges/{id}/request/body", get(bodies::request).asks(Read))

@@ -14,8 +14,8 @@ use utoipa::{
 
 use super::{
     agents, audit, bodies, breakpoints, configurations, connections, deletion, diff, ended, exchanges, export, filters,
-    history, import, join_tokens, lines, live, messages, metrics, paused, problem::Problem, push, tokens, tunnels,
-    users,
+    history, import, join_tokens, lines, live, messages, metrics, paused, problem::Problem, push, replay, tokens,
+    tunnels, users,
 };
 use crate::orchestrator::Orchestrator;
 
@@ -61,6 +61,7 @@ pub(crate) fn document() -> String {
         configurations::list, configurations::one, configurations::push,
         live::events::follow, agents::list, agents::revoke, connections::list, connections::close, connections::close_many, breakpoints::make, breakpoints::list, breakpoints::renew, breakpoints::remove,
         paused::list, paused::one, paused::decide, metrics::list, metrics::of_agent, history::history, join_tokens::make, tokens::list, tokens::make, tokens::revoke,
+        replay::again, replay::made,
         users::list, users::add, users::remove, audit::list, health, ready, prometheus, openapi,
     ),
     security(("token" = []), ("password" = [])),

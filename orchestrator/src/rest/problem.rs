@@ -162,6 +162,7 @@ impl Problem {
             ProblemKind::Unknown => (StatusCode::NOT_IMPLEMENTED, "agent-too-old"),
             ProblemKind::Busy => (StatusCode::TOO_MANY_REQUESTS, "busy"),
             ProblemKind::NotFound => (StatusCode::NOT_FOUND, "not-found"),
+            ProblemKind::Refused => (StatusCode::CONFLICT, "refused-by-filter"),
             ProblemKind::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "agent-cannot"),
             ProblemKind::TooLate => (StatusCode::GATEWAY_TIMEOUT, "agent-too-slow"),
             ProblemKind::NotConnected => (StatusCode::CONFLICT, "agent-not-connected"),

@@ -97,9 +97,9 @@ impl Store {
         let mut rows = query.fetch(&self.reads);
         let mut candidates = Vec::new();
         while let Some(row) = rows.try_next().await? {
-            let (summary, number) = (summary(&row)?, row.get(20)?);
+            let (summary, number) = (summary(&row)?, row.get(21)?);
             if search.needs_detail() {
-                candidates.push(Candidate { summary, number, coding: row.get(21)?, detail: row.get(22)? });
+                candidates.push(Candidate { summary, number, coding: row.get(22)?, detail: row.get(23)? });
                 if Candidate::are_many(&candidates) {
                     let rows = std::mem::take(&mut candidates);
                     if let Some(stopped) = sifted((search, turn), rows, until, enough, items).await? {

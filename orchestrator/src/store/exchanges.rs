@@ -31,7 +31,7 @@ const MAX_DETAIL: usize = weir_proto::MAX_MESSAGE_BYTES;
 
 pub(super) const COLUMNS: &str = "SELECT e.id, a.id, a.name, e.started_us, e.duration_us, e.first_byte_us, e.method, e.scheme, \
     e.authority, e.host, e.path, e.version, e.status, e.request_bytes, e.response_bytes, e.content_type, e.outcome, \
-    e.error, e.client, e.filters";
+    e.error, e.client, e.filters, e.replay_of";
 
 /// An exchange in a listing.
 #[derive(Debug, Clone)]
@@ -56,6 +56,8 @@ pub(crate) struct Summary {
     pub(crate) error: String,
     pub(crate) client: String,
     pub(crate) filters: Vec<String>,
+    /// Of one that an orchestrator had an agent send; a nil where it repeats none.
+    pub(crate) replay_of: Option<Uuid>,
 }
 
 /// Some of the exchanges that fit, and where to go on when there may be more: all from there on were looked at.
@@ -197,8 +199,8 @@ impl Store {
                 walk.items.push(summary(&row)?);
                 continue;
             }
-            let detail = row.get(21)?;
-            candidates.push(Candidate { summary: summary(&row)?, number: 0, coding: row.get(20)?, detail });
+            let detail = row.get(22)?;
+            candidates.push(Candidate { summary: summary(&row)?, number: 0, coding: row.get(21)?, detail });
             if Candidate::are_many(&candidates) {
                 let interrupted = walk.sift(std::mem::take(&mut candidates)).await?;
                 if interrupted.is_some() || walk.items.len() >= walk.enough {
@@ -236,13 +238,19 @@ impl Store {
         Ok(())
     }
 
+    /// Whether it is recorded.
+    pub(crate) async fn has_exchange(&self, id: Uuid) -> Result<bool, StoreError> {
+        let sql = Sql::new("SELECT 1 FROM exchanges WHERE id = $1").bind(id);
+        Ok(sql.fetch_optional(&self.reads).await?.is_some())
+    }
+
     /// One exchange, whole.
     pub(crate) async fn exchange(&self, id: Uuid) -> Result<Option<(Summary, Exchange)>, StoreError> {
         let mut query = Sql::new(COLUMNS);
         query.push(", e.coding, e.detail FROM exchanges e JOIN agents a ON a.number = e.agent WHERE e.id = ");
         query.push_bind(id);
         let row = query.fetch_optional(&self.reads).await?;
-        row.map(|row| Ok((summary(&row)?, detail(&row, 20)?))).transpose()
+        row.map(|row| Ok((summary(&row)?, detail(&row, 21)?))).transpose()
     }
 }
 
@@ -280,6 +288,7 @@ pub(super) fn summary(row: &Row) -> Result<Summary, StoreError> {
         error: row.get(17)?,
         client: row.get(18)?,
         filters: filters.split_terminator(' ').map(str::to_owned).collect(),
+        replay_of: row.get(20)?,
     })
 }
 

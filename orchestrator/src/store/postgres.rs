@@ -130,16 +130,16 @@ pub(super) fn is_passing(error: &sqlx::Error) -> bool {
 
 const INSERT: &str = "INSERT INTO exchanges (number, received_us, bytes, id, agent, started_us, duration_us, first_byte_us, \
     method, scheme, authority, host, path, version, status, request_bytes, response_bytes, content_type, outcome, error, \
-    client, entry, \"user\", filters, coding, detail) \
+    client, entry, \"user\", filters, replay_of, coding, detail) \
     SELECT $1 + row_number() OVER (ORDER BY n.place), n.received_us, n.bytes, n.id, n.agent, n.started_us, n.duration_us, \
     n.first_byte_us, n.method, n.scheme, n.authority, n.host, n.path, n.version, n.status, n.request_bytes, \
-    n.response_bytes, n.content_type, n.outcome, n.error, n.client, n.entry, n.usr, n.filters, n.coding, n.detail \
+    n.response_bytes, n.content_type, n.outcome, n.error, n.client, n.entry, n.usr, n.filters, n.replay_of, n.coding, n.detail \
     FROM unnest($2::bigint[], $3::bigint[], $4::uuid[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], \
     $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bigint[], $16::bigint[], \
     $17::bigint[], $18::text[], $19::bigint[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[], \
-    $25::bigint[], $26::bytea[]) WITH ORDINALITY AS n(received_us, bytes, id, agent, started_us, duration_us, \
+    $25::uuid[], $26::bigint[], $27::bytea[]) WITH ORDINALITY AS n(received_us, bytes, id, agent, started_us, duration_us, \
     first_byte_us, method, scheme, authority, host, path, version, status, request_bytes, response_bytes, content_type, \
-    outcome, error, client, entry, usr, filters, coding, detail, place) \
+    outcome, error, client, entry, usr, filters, replay_of, coding, detail, place) \
     WHERE NOT EXISTS (SELECT 1 FROM exchanges e WHERE e.id = n.id) RETURNING id";
 
 /// All rows in one transaction; how many of each batch were new. What it says of a commit it lost the answer to is wrong,
@@ -217,6 +217,7 @@ async fn insert(connection: &mut PgConnection, newest: i64, rows: &[&Row]) -> Re
         .bind(all(rows, |row| storable(&row.entry)))
         .bind(all(rows, |row| storable(&row.user)))
         .bind(all(rows, |row| storable(&row.filters)))
+        .bind(all(rows, |row| row.replay_of))
         .bind(all(rows, |row| row.coding))
         .bind(all(rows, |row| &row.detail[..]));
     let new = query.fetch_all(connection).await?;

@@ -45,6 +45,7 @@ pub(crate) struct Row {
     pub(super) entry: String,
     pub(super) user: String,
     pub(super) filters: String,
+    pub(super) replay_of: Option<Uuid>,
     pub(super) coding: i64,
     pub(super) detail: Vec<u8>,
 }
@@ -120,6 +121,7 @@ pub(crate) fn prepare(
         entry: cut(&connection.entry, SHORT),
         user: cut(&connection.user, SHORT),
         filters: filters(exchange),
+        replay_of: replay_of(exchange),
         coding,
         detail,
     })
@@ -171,6 +173,11 @@ pub(super) fn host(request: &Request) -> String {
 /// Of the receipts those that a column has room for; a name that is none was made up.
 pub(super) fn receipts(exchange: &Exchange) -> impl Iterator<Item = &Receipt> {
     exchange.filters.iter().take(64).filter(|receipt| receipt.name.parse::<weir_artifact::Name>().is_ok())
+}
+
+/// Of one that an orchestrator had an agent send, which it repeats: a nil where it repeats none.
+pub(super) fn replay_of(exchange: &Exchange) -> Option<Uuid> {
+    Uuid::from_slice(&exchange.replay_of).ok()
 }
 
 /// Names of the filters it met, each followed by a space.

@@ -84,8 +84,8 @@ fn pool(connections: u32) -> SqlitePoolOptions {
 
 const COLUMNS: &str = "INSERT INTO exchanges (received_us, bytes, id, agent, started_us, duration_us, first_byte_us, method, scheme, \
     authority, host, path, version, status, request_bytes, response_bytes, content_type, outcome, error, client, \
-    entry, user, filters, coding, detail) VALUES ";
-const VALUES: &str = "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+    entry, user, filters, replay_of, coding, detail) VALUES ";
+const VALUES: &str = "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 /// Rows per statement: each statement is a round trip to SQLite's thread.
 const MANY: usize = 32;
 
@@ -157,6 +157,7 @@ fn bind(query: Query<'_, Sqlite, SqliteArguments>, row: Row) -> Query<'_, Sqlite
         .bind(row.entry)
         .bind(row.user)
         .bind(row.filters)
+        .bind(row.replay_of)
         .bind(row.coding)
         .bind(row.detail)
 }

@@ -19,6 +19,8 @@ const MATRIX: &[(&str, &[&str])] = &[
     ("exportExchange", &ROLES),
     ("diffExchanges", &ROLES),
     ("importExchanges", &["operator", "admin"]),
+    ("replayExchange", &["operator", "admin"]),
+    ("sendRequest", &["operator", "admin"]),
     ("deleteExchange", &["operator", "admin"]),
     ("deleteExchanges", &["operator", "admin"]),
     ("getRequestBody", &ROLES),

@@ -3,6 +3,7 @@
 
 mod breakpoints;
 mod connections;
+mod replay;
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,16 +26,18 @@ const LONGEST: Duration = Duration::from_secs(600);
 pub(super) struct Commands {
     shared: Arc<Shared>,
     turns: Arc<Semaphore>,
+    replays: Arc<Semaphore>,
 }
 
 impl Commands {
     pub(super) fn new(shared: &Arc<Shared>) -> Self {
-        Self { shared: Arc::clone(shared), turns: Arc::new(Semaphore::new(AT_ONCE)) }
+        let turns = |count| Arc::new(Semaphore::new(count));
+        Self { shared: Arc::clone(shared), turns: turns(AT_ONCE), replays: turns(replay::AT_ONCE) }
     }
 
     /// Of this version, by the names that operators write.
     pub(super) fn known() -> Vec<String> {
-        [Allowed::Connections, Allowed::Breakpoints].map(|known| known.name().to_owned()).into()
+        [Allowed::Connections, Allowed::Replay, Allowed::Breakpoints].map(|known| known.name().to_owned()).into()
     }
 
     pub(super) fn allowed(&self) -> Vec<String> {
@@ -49,12 +52,12 @@ impl Commands {
             // no more is read before this is on its way
             return drop(say.send(message(id, Err(busy))).await);
         };
-        let (shared, say) = (Arc::clone(&self.shared), say.clone());
+        let (shared, replays, say) = (Arc::clone(&self.shared), Arc::clone(&self.replays), say.clone());
         let within = Duration::from_millis(within_ms.into()).min(LONGEST);
         tokio::spawn(async move {
             let late = |_| Err(problem(ProblemKind::TooLate, "the agent could not do it in time".to_owned()));
             let done = tokio::select! {
-                done = timeout(within, carry_out(&shared, command)) => done.unwrap_or_else(late),
+                done = timeout(within, carry_out(&shared, &replays, command, within)) => done.unwrap_or_else(late),
                 () = say.closed() => return,
             };
             let _ = say.send(message(id, done)).await;
@@ -63,8 +66,17 @@ impl Commands {
     }
 }
 
-async fn carry_out(shared: &Arc<Shared>, command: Option<What>) -> Result<answer::Answer, Problem> {
+async fn carry_out(
+    shared: &Arc<Shared>,
+    replays: &Arc<Semaphore>,
+    command: Option<What>,
+    within: Duration,
+) -> Result<answer::Answer, Problem> {
     match command {
+        Some(What::Replay(replay)) => {
+            allows(shared, Allowed::Replay)?;
+            replay::replay(shared, replays, replay, within).await.map(answer::Answer::Replayed)
+        }
         Some(What::ListConnections(list)) => {
             allows(shared, Allowed::Connections)?;
             connections::list(shared, list).await.map(answer::Answer::Connections)

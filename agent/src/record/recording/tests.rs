@@ -114,6 +114,7 @@ proptest! {
 
         let name_of_filter = name.clone();
         let exchanges = written(|mut recording| {
+            recording.replay(Some(Uuid::from_u128(9)), "user:ann");
             recording.connection(&connection);
             recording.request_head(Side::Original, &request(Method::POST, &heads[0]));
             recording.upstream("192.0.2.1:443".parse().unwrap());
@@ -197,6 +198,8 @@ proptest! {
             ],
             error,
             interventions: vec![intervention],
+            replay_of: Bytes::copy_from_slice(Uuid::from_u128(9).as_bytes()),
+            replay_by: "user:ann".to_owned(),
         };
         prop_assert_eq!(got, &expected);
     }

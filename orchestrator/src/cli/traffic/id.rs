@@ -3,7 +3,7 @@
 use crate::cli::{client::Client, failure::Failure, person};
 
 /// An id from the last characters of it, as listings show them.
-pub(super) async fn whole(client: &Client, id: &str) -> Result<String, Failure> {
+pub(in crate::cli) async fn whole(client: &Client, id: &str) -> Result<String, Failure> {
     let id = id.to_ascii_lowercase();
     if id.is_empty() || !id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-') {
         return Err(Failure::Usage(format!("`{}` is no id of an exchange: hex digits and `-`", person::line(&id))));

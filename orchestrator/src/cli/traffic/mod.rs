@@ -5,7 +5,7 @@ mod delete;
 mod detail;
 mod diff;
 mod follow;
-mod id;
+pub(super) mod id;
 mod messages;
 mod show;
 
@@ -15,7 +15,7 @@ use serde_json::Value;
 use weir_query::Query;
 
 use super::{
-    client::Connect,
+    client::{Client, Connect},
     export::{self, Form, Wanted},
     failure::Failure,
     output::{self, Column},
@@ -42,7 +42,7 @@ Queries (docs/query.md has all of it):
   user:ann  client:192.0.2.7  agent:edge-1  entry:socks5
   filter:block  filter:block=failed  tag:geo.country=DE
   error:*refused*  outcome:client-gone  id:0199aa*
-  is:error|answered|changed|truncated|websocket|h2|tls|intercepted
+  is:error|answered|changed|truncated|websocket|h2|tls|intercepted|replay
   after:2026-11-20  before:2026-11-20T08:00  after:-15m
   Side by side is `and`; `or`, `not` or `-`, parentheses.";
 
@@ -133,6 +133,16 @@ struct Row {
     status: Option<u16>,
     response_bytes: u64,
     filters: Vec<String>,
+}
+
+/// An exchange in full, for people.
+pub(super) async fn show_one(client: &Client, id: &str) -> Result<(), Failure> {
+    show::show(client, id, show::Form::Table, false).await
+}
+
+/// What differs between two.
+pub(super) async fn show_diff(client: &Client, ids: [&str; 2], format: output::Format) -> Result<(), Failure> {
+    diff::diff(client, ids, false, format).await
 }
 
 impl Traffic {

@@ -177,6 +177,10 @@ impl Shown {
         if let Some(connection) = &detail.connection {
             self.fact("client", &client_of(connection));
         }
+        if let Some(of) = &detail.replay_of {
+            let of = if of.bytes().all(|b| matches!(b, b'0' | b'-')) { "a request that was made up" } else { of };
+            self.fact("replay of", &format!("{of}, by {}", detail.replay_by.as_deref().unwrap_or_default()));
+        }
         let agent = detail.agent_name.as_deref().filter(|name| !name.is_empty());
         self.fact("agent", agent.or(detail.agent.as_deref()).unwrap_or_default());
         self.fact("upstream", detail.upstream_address.as_deref().unwrap_or_default());

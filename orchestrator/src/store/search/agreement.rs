@@ -146,11 +146,16 @@ fn exchange() -> impl Strategy<Value = Exchange> {
     });
     let numbers = (select(vec![0_u64, 1, 999, 200_000, 250_000, 9_000_000]), select(vec![0_u64, 1, 40_000]));
     let errors = text(&["", "connection refused", "a\0b", "*"]);
-    ((id, request(), response(), connection()), (receipts(), tags(), 0..10_i32, errors), numbers, any::<bool>())
+    (
+        (id, request(), response(), connection()),
+        (receipts(), tags(), 0..10_i32, errors, select(vec![0, 0, 15, 16])),
+        numbers,
+        any::<bool>(),
+    )
         .prop_map(
             |(
                 (id, request, response, connection),
-                (filters, tags, outcome, error),
+                (filters, tags, outcome, error, replayed),
                 (duration_us, first_byte_us),
                 changed,
             )| {
@@ -162,6 +167,7 @@ fn exchange() -> impl Strategy<Value = Exchange> {
                         ..Intervention::default()
                     }],
                     id,
+                    replay_of: vec![7; replayed].into(),
                     duration_us,
                     first_byte_us,
                     connection,
@@ -285,7 +291,8 @@ fn term(id: Vec<Uuid>) -> impl Strategy<Value = String> {
                 "is:edited",
                 "is:h2",
                 "is:tls",
-                "is:intercepted"
+                "is:intercepted",
+                "is:replay"
             ][..]
         )
         .prop_map(str::to_owned),

@@ -36,7 +36,7 @@ pub(super) fn is_exact(expr: &Expr) -> bool {
             Term::Text(_, how) => plain::is_plain(how),
             // A star must not reach from one name to the next.
             Term::Filter { name, did: None } => name.literal().is_some() && plain::is_plain(name),
-            Term::Is(is) => matches!(is, Is::Error | Is::Answered | Is::H2 | Is::Tls),
+            Term::Is(is) => matches!(is, Is::Error | Is::Answered | Is::H2 | Is::Tls | Is::Replay),
             Term::Header { .. } | Term::Body(..) | Term::Tag(_) | Term::Filter { .. } => false,
         },
     }
@@ -117,6 +117,7 @@ impl Writer {
                 Is::Answered => "(e.outcome = 3)",
                 Is::H2 => "(e.version = 'HTTP/2')",
                 Is::Tls => "(lower(e.scheme) = 'https')",
+                Is::Replay => "(e.replay_of IS NOT NULL)",
                 Is::Websocket | Is::Changed | Is::Truncated | Is::Intercepted | Is::Edited => "TRUE",
             }),
             // `is_exact` keeps them out.

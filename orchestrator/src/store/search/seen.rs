@@ -160,6 +160,7 @@ impl Subject for Seen<'_> {
             Is::H2 => request.is_some_and(|request| request.version == "HTTP/2"),
             Is::Tls => request.is_some_and(|request| request.scheme.eq_ignore_ascii_case("https")),
             Is::Intercepted => exchange.connection.as_ref().is_some_and(|connection| connection.intercepted),
+            Is::Replay => record::replay_of(exchange).is_some(),
         }
     }
 }

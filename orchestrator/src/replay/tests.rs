@@ -1,0 +1,175 @@
+use proptest::prelude::*;
+use weir_proto::v1::{Connection, Response};
+
+use super::*;
+
+fn exchange() -> Exchange {
+    let field = |name: &str, value: &str| Field { name: name.into(), value: value.to_owned().into_bytes().into() };
+    let request = Request {
+        method: "POST".into(),
+        scheme: "https".into(),
+        authority: "a.example".into(),
+        path: "/one?x=1".into(),
+        version: "HTTP/2".into(),
+        headers: vec![field("host", "a.example"), field("cookie", "a=1"), field("x-a", "1"), field("x-a", "2")],
+        body: Some(Body { size: 3, data: "abc".into() }),
+        trailers: Vec::new(),
+    };
+    let connection = Connection {
+        entry: "connect".into(),
+        tunnel_target: "192.0.2.1:8443".into(),
+        server_name: "a.example".into(),
+        intercepted: true,
+        ..Connection::default()
+    };
+    let response = Some(Response { status: 200, ..Response::default() });
+    Exchange {
+        id: vec![7; 16].into(),
+        request: Some(request),
+        connection: Some(connection),
+        response,
+        ..Exchange::default()
+    }
+}
+
+fn edits(json: serde_json::Value) -> RequestEdits {
+    serde_json::from_value(json).unwrap()
+}
+
+/// As `METHOD URL NAME=VALUE … | BODY > TARGET (SNI)`, and the changes.
+fn check(json: serde_json::Value, expect: &str, changes: &[&str]) {
+    let wanted = again(exchange(), &edits(json.clone())).unwrap();
+    let Replay { request: Some(request), entry, target, server_name, replay_of, .. } = wanted.replay else { panic!() };
+    let fields: Vec<_> =
+        request.headers.iter().map(|f| format!("{}={}", f.name, String::from_utf8_lossy(&f.value))).collect();
+    let body = request.body.unwrap();
+    let shown = format!(
+        "{} {}://{}{} {} | {} > {entry} {target} ({server_name})",
+        request.method,
+        request.scheme,
+        request.authority,
+        request.path,
+        fields.join(" "),
+        String::from_utf8_lossy(&body.data),
+    );
+    assert_eq!(shown, expect, "{json}");
+    assert_eq!(wanted.changes, changes, "{json}");
+    assert_eq!((&replay_of[..], body.size), (&[7; 16][..], body.data.len() as u64));
+}
+
+#[test]
+fn what_is_not_edited_stays() {
+    check(
+        serde_json::json!({}),
+        "POST https://a.example/one?x=1 host=a.example cookie=a=1 x-a=1 x-a=2 | abc > connect 192.0.2.1:8443 (a.example)",
+        &[],
+    );
+}
+
+#[test]
+fn edits_are_done_and_told() {
+    check(
+        serde_json::json!({"method": "PUT", "set_headers": [["X-A", "3"], ["X-B", "ä"]], "remove_headers": ["Cookie"], "body": "new"}),
+        "PUT https://a.example/one?x=1 host=a.example x-a=3 x-b=\u{fffd} | new > connect 192.0.2.1:8443 (a.example)",
+        &["method PUT", "removed cookie", "set x-a", "set x-b", "body of 3 bytes"],
+    );
+    // A path stays where it was; so does the same site written out.
+    for url in ["/two", "https://a.example/two"] {
+        check(
+            serde_json::json!({"url": url}),
+            "POST https://a.example/two host=a.example cookie=a=1 x-a=1 x-a=2 | abc > connect 192.0.2.1:8443 (a.example)",
+            &["url https://a.example/two"],
+        );
+    }
+    check(
+        serde_json::json!({"url": "http://b.example:81?q#f", "body_base64": "AAE="}),
+        "POST http://b.example:81/?q host=a.example cookie=a=1 x-a=1 x-a=2 | \0\u{1} > forward  ()",
+        &["url http://b.example:81/?q", "body of 2 bytes"],
+    );
+    // What `Host` says moves nothing.
+    check(
+        serde_json::json!({"set_headers": [["Host", "c.example"]]}),
+        "POST https://c.example/one?x=1 host=a.example cookie=a=1 x-a=1 x-a=2 | abc > connect 192.0.2.1:8443 (a.example)",
+        &["set host"],
+    );
+    check(
+        serde_json::json!({"url": "https://b.example/", "set_headers": [["Host", "c.example"]]}),
+        "POST https://c.example/ host=a.example cookie=a=1 x-a=1 x-a=2 | abc > forward b.example:443 ()",
+        &["url https://b.example/", "set host"],
+    );
+}
+
+#[test]
+fn what_cannot_be_sent_is_refused_with_what_to_do() {
+    let refused = |change: &dyn Fn(&mut Exchange), json: serde_json::Value| {
+        let mut exchange = exchange();
+        change(&mut exchange);
+        again(exchange, &edits(json)).unwrap_err()
+    };
+    let as_it_is = |_: &mut Exchange| {};
+    let truncated = |exchange: &mut Exchange| exchange.request.as_mut().unwrap().body.as_mut().unwrap().size = 9;
+    let json = serde_json::json!({});
+    assert_eq!(refused(&truncated, json.clone()), Unfit::Truncated { size: 9, captured: 3 });
+    let mut cut = exchange();
+    truncated(&mut cut);
+    again(cut, &edits(serde_json::json!({"body": ""}))).unwrap();
+    let upgraded = |exchange: &mut Exchange| exchange.set_outcome(Outcome::Upgraded);
+    assert_eq!(refused(&upgraded, json.clone()), Unfit::Upgraded);
+    let trailers = |exchange: &mut Exchange| exchange.request.as_mut().unwrap().trailers.push(Field::default());
+    assert_eq!(refused(&trailers, json.clone()), Unfit::Trailers);
+    let hidden = |exchange: &mut Exchange| weir_har::hide(exchange);
+    assert_eq!(refused(&hidden, json), Unfit::Hidden("cookie".into()));
+    let mut masked = exchange();
+    weir_har::hide(&mut masked);
+    again(masked, &edits(serde_json::json!({"remove_headers": ["cookie"]}))).unwrap();
+    for (json, fault) in [
+        (serde_json::json!({"method": "CONNECT"}), Unfit::Method("CONNECT".into())),
+        (serde_json::json!({"method": "A B"}), Unfit::Method("A B".into())),
+        (serde_json::json!({"url": "ftp://a/"}), Unfit::Url("ftp://a/".into())),
+        (serde_json::json!({"url": "https://u:p@a/"}), Unfit::Url("https://u:p@a/".into())),
+        (serde_json::json!({"url": "a.example"}), Unfit::Url("a.example".into())),
+        (serde_json::json!({"set_headers": [["a b", "c"]]}), Unfit::Name("a b".into())),
+        (serde_json::json!({"set_headers": [["a", "b\r\nc: d"]]}), Unfit::Value("a".into())),
+        (serde_json::json!({"set_headers": [["host", "b c"]]}), Unfit::Value("Host".into())),
+        (serde_json::json!({"set_headers": [["connection", "Upgrade"], ["upgrade", "websocket"]]}), Unfit::Upgrade),
+        (serde_json::json!({"remove_headers": [""]}), Unfit::Name("".into())),
+        (serde_json::json!({"body": "", "body_base64": ""}), Unfit::TwoBodies),
+        (serde_json::json!({"body_base64": "%"}), Unfit::Base64),
+    ] {
+        assert_eq!(refused(&as_it_is, json.clone()), fault, "{json}");
+    }
+}
+
+#[test]
+fn a_request_may_be_made_up() {
+    let json = serde_json::json!({"url": "http://b.example/x", "headers": [["A", "b"]], "body": "c"});
+    let wanted = made(&serde_json::from_value(json).unwrap()).unwrap();
+    let request = wanted.replay.request.unwrap();
+    assert_eq!((&*request.method, &*request.authority, &*request.path), ("GET", "b.example", "/x"));
+    assert_eq!((&*wanted.replay.replay_of, &*wanted.replay.target), (&b""[..], ""));
+    assert_eq!(made(&NewRequest::default()).unwrap_err(), Unfit::Url(String::new()));
+    let path = NewRequest { url: Some("/x".into()), ..NewRequest::default() };
+    assert_eq!(made(&path).unwrap_err(), Unfit::Url("/x".into()));
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_wanted_is_sound_or_refused(
+        url in "\\PC{0,40}", method in "\\PC{0,8}", name in "\\PC{0,10}", value in "\\PC{0,20}", text in "\\PC{0,20}"
+    ) {
+        let edits = RequestEdits {
+            url: Some(url),
+            method: Some(method),
+            set_headers: vec![(name, value)],
+            body: Some(text),
+            ..RequestEdits::default()
+        };
+        if let Ok(wanted) = again(exchange(), &edits) {
+            let request = wanted.replay.request.unwrap();
+            let url = format!("{}://{}{}", request.scheme, request.authority, request.path);
+            prop_assert!(url.parse::<Uri>().is_ok(), "{url}");
+            prop_assert!(request.path.starts_with('/'));
+            prop_assert_eq!(request.headers.iter().filter(|field| field.name == "host").count(), 1);
+        }
+    }
+}

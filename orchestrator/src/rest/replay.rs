@@ -1,0 +1,203 @@
+//! `POST /api/v1/exchanges/{id}/replay` and `/api/v1/replays`: an agent sends a request, recorded or made up, and what comes of
+//! it is recorded.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{Json, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep};
+use utoipa::ToSchema;
+use uuid::Uuid;
+use weir_proto::v1::{Replayed, answer::Answer, command::Command};
+
+use super::{
+    input::{Body, Id},
+    problem::Problem,
+    secrets::Asker,
+};
+use crate::{
+    orchestrator::Orchestrator,
+    replay::{self, NewRequest, RequestEdits, Wanted},
+    store::{AgentRow, IMPORT_AGENT},
+};
+
+/// Of a request to here: a body in it grows by a third.
+pub(super) const LARGEST: usize = 4 << 20;
+/// Requests that one request has sent, one after the other.
+const MOST: u32 = 100;
+/// For an exchange to end, unless another time is asked for.
+const WHOLE: u64 = 30;
+const LONGEST: u64 = 300;
+/// For the record of what has ended.
+const RECORDED: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(25);
+
+/// How often, and by whom.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+struct Sending {
+    /// By its id or its name. Without it the agent that carried the exchange, else any that is connected and may.
+    agent: Option<String>,
+    /// So many times, one after the other: 1 to 100, by default 1.
+    count: Option<u32>,
+    /// For each exchange to end, 1 to 300, by default 30; what takes longer goes on all the same.
+    wait_seconds: Option<u64>,
+}
+
+/// An exchange once more.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub(super) struct ReplayRequest {
+    #[serde(flatten)]
+    how: Sending,
+    #[serde(flatten)]
+    edits: RequestEdits,
+}
+
+/// A request that is not recorded.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub(super) struct SendRequest {
+    #[serde(flatten)]
+    how: Sending,
+    #[serde(flatten)]
+    made: NewRequest,
+}
+
+/// What was sent.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Replays {
+    items: Vec<Replay>,
+    /// Why there are fewer than were asked for.
+    stopped: Option<String>,
+}
+
+/// One exchange.
+#[derive(Debug, Serialize, ToSchema)]
+struct Replay {
+    /// Of the new exchange.
+    #[schema(value_type = String, format = "uuid")]
+    id: Uuid,
+    #[schema(value_type = String, format = "uuid")]
+    agent: Uuid,
+    agent_name: String,
+    /// It is recorded: `GET /api/v1/exchanges/{id}` has it. If not, it goes on, or its record is on its way.
+    recorded: bool,
+    /// Of the response, as far as that is known.
+    status: Option<u16>,
+}
+
+/// Has an agent send the request of an exchange again, as it was or edited: through its filters, by its rules, into the
+/// record. 201 when all of it is recorded, 202 when some of it is not yet.
+#[utoipa::path(post, path = "/api/v1/exchanges/{id}/replay", operation_id = "replayExchange", tag = "exchanges",
+    params(("id" = String, Path,)), request_body = ReplayRequest, responses((status = 201, body = Replays), (status = 202, body = Replays),
+    (status = 422, body = Problem, content_type = "application/problem+json", description = "It cannot be sent as it is; `detail` says what to give"),
+    (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn again(
+    State(orchestrator): State<Arc<Orchestrator>>,
+    asker: Asker,
+    Id(id): Id,
+    Body(ReplayRequest { how, edits }): Body<ReplayRequest>,
+) -> Result<(StatusCode, Json<Replays>), Problem> {
+    let found = orchestrator.store.exchange(id).await?;
+    let (summary, exchange) = found.ok_or_else(|| Problem::not_found(format!("there is no exchange {id}")))?;
+    let wanted = replay::again(exchange, &edits).map_err(|unfit| unfit_for(&unfit))?;
+    let agent = agent(&orchestrator, how.agent.as_deref(), Some(summary.agent)).await?;
+    send(&orchestrator, &asker, &agent, &how, &wanted, &format!("exchange {id}")).await
+}
+
+/// Has an agent send a request that is not recorded anywhere.
+#[utoipa::path(post, path = "/api/v1/replays", operation_id = "sendRequest", tag = "exchanges", request_body = SendRequest, responses(
+    (status = 201, body = Replays), (status = 202, body = Replays), (status = "4XX", body = Problem, content_type = "application/problem+json"),
+    (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn made(
+    State(orchestrator): State<Arc<Orchestrator>>,
+    asker: Asker,
+    Body(SendRequest { how, made }): Body<SendRequest>,
+) -> Result<(StatusCode, Json<Replays>), Problem> {
+    let wanted = replay::made(&made).map_err(|unfit| unfit_for(&unfit))?;
+    let agent = agent(&orchestrator, how.agent.as_deref(), None).await?;
+    send(&orchestrator, &asker, &agent, &how, &wanted, "a request").await
+}
+
+fn unfit_for(unfit: &replay::Unfit) -> Problem {
+    Problem::unprocessable("replay", unfit.to_string())
+}
+
+/// The one that is named; else the one that carried it, else the first that is connected and may.
+async fn agent(orchestrator: &Orchestrator, named: Option<&str>, carried: Option<Uuid>) -> Result<AgentRow, Problem> {
+    let mut agents = orchestrator.store.agents().await?;
+    agents.retain(|agent| agent.agent.id != IMPORT_AGENT && !agent.agent.is_revoked);
+    if let Some(named) = named {
+        let found = agents.into_iter().find(|agent| agent.agent.id.to_string() == named || agent.name == named);
+        return found.ok_or_else(|| Problem::not_found(format!("there is no agent `{named}`")));
+    }
+    let may = |agent: &AgentRow| {
+        let allows = agent.allowed.iter().any(|allowed| allowed == "replay");
+        allows && orchestrator.fleet.presence(agent.agent.number).is_some()
+    };
+    agents.retain(may);
+    let own = agents.iter().position(|agent| Some(agent.agent.id) == carried).unwrap_or_default();
+    if agents.is_empty() {
+        return Err(Problem::conflict(
+            "no agent that is connected lets an orchestrator send requests: start one with --allow connections,replay",
+        ));
+    }
+    Ok(agents.swap_remove(own))
+}
+
+async fn send(
+    orchestrator: &Orchestrator,
+    asker: &Asker,
+    agent: &AgentRow,
+    how: &Sending,
+    wanted: &Wanted,
+    what: &str,
+) -> Result<(StatusCode, Json<Replays>), Problem> {
+    let count = how.count.unwrap_or(1);
+    let seconds = how.wait_seconds.unwrap_or(WHOLE);
+    if !(1..=MOST).contains(&count) {
+        return Err(Problem::bad_request(format!("count has to be 1 to {MOST}")));
+    }
+    if !(1..=LONGEST).contains(&seconds) {
+        return Err(Problem::bad_request(format!("wait_seconds has to be 1 to {LONGEST}")));
+    }
+    let changes = if wanted.changes.is_empty() { "as it was".to_owned() } else { wanted.changes.join(", ") };
+    let told = format!("{what} by agent {} ({}): {changes}", agent.agent.id, agent.name);
+    // The trail has it before the agent does.
+    asker.did(orchestrator, "replay", &told).await?;
+    let mut replays = Replays { items: Vec::new(), stopped: None };
+    for _ in 0..count {
+        let id = Uuid::now_v7();
+        let command = Command::Replay(wanted.command(id, asker.name()));
+        let replayed = match orchestrator.ask(&agent.agent, command, Duration::from_secs(seconds)).await {
+            Ok(Answer::Replayed(replayed)) => replayed,
+            Ok(_) => return Err(Problem::by_agent(&crate::commands::odd_answer())),
+            Err(problem) if replays.items.is_empty() => return Err(Problem::by_agent(&problem)),
+            Err(problem) => {
+                replays.stopped = Some(problem.text);
+                break;
+            }
+        };
+        let Replayed { ended, status } = replayed;
+        replays.items.push(Replay {
+            id,
+            agent: agent.agent.id,
+            agent_name: agent.name.clone(),
+            recorded: !ended,
+            status: u16::try_from(status).ok().filter(|status| *status != 0),
+        });
+    }
+    let until = Instant::now() + RECORDED;
+    for item in &mut replays.items {
+        // What has not ended is not waited for.
+        let has_ended = !std::mem::take(&mut item.recorded);
+        while has_ended && !item.recorded {
+            item.recorded = orchestrator.store.has_exchange(item.id).await?;
+            if !item.recorded && Instant::now() >= until {
+                break;
+            }
+            sleep(if item.recorded { Duration::ZERO } else { LOOK }).await;
+        }
+    }
+    let all = replays.stopped.is_none() && replays.items.iter().all(|item| item.recorded);
+    Ok((if all { StatusCode::CREATED } else { StatusCode::ACCEPTED }, Json(replays)))
+}

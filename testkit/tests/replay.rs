@@ -1,0 +1,253 @@
+//! Requests that an orchestrator has agents send: recorded ones as they were or edited, and made-up ones. They go the way
+//! of every other through the agent, and nowhere that its operator does not let them go.
+
+use anyhow::{Context as _, ensure};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use weir_testkit::{
+    agent::AgentOptions,
+    binaries::filter,
+    client::Alpn,
+    debian,
+    setup::Setup,
+    wait::{PATIENCE, eventually},
+};
+
+async fn start(name: &str) -> anyhow::Result<Setup> {
+    Setup::start_with(name, |options| options.with("--workers", "2").with("--allow", "connections,replay")).await
+}
+
+async fn replay(setup: &Setup, id: &str, edits: Value) -> anyhow::Result<(StatusCode, Value)> {
+    setup.orchestrator.request(Method::POST, &format!("/exchanges/{id}/replay"), Some(&edits)).await
+}
+
+/// The one exchange that came of it.
+async fn sent(setup: &Setup, id: &str, edits: Value) -> anyhow::Result<Value> {
+    let (status, answer) = replay(setup, id, edits).await?;
+    ensure!(status == 201, "{status} {answer}");
+    let new = answer["items"][0]["id"].as_str().context("an id")?;
+    let exchange = setup.orchestrator.get(&format!("/exchanges/{new}")).await?;
+    ensure!(exchange["replay_of"] == id && exchange["replay_by"] == "admin", "{exchange}");
+    ensure!(exchange["status"] == answer["items"][0]["status"], "{answer} {exchange}");
+    Ok(exchange)
+}
+
+fn id(exchange: &Value) -> anyhow::Result<&str> {
+    exchange["id"].as_str().context("an id")
+}
+
+async fn response_body(setup: &Setup, exchange: &Value) -> anyhow::Result<String> {
+    let bytes = setup.orchestrator.bytes(&format!("/exchanges/{}/response/body", id(exchange)?)).await?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_through_a_tunnel_is_sent_again_through_the_filters() -> anyhow::Result<()> {
+    let setup = start("replay-tunnel").await?;
+    let ca = setup.agent.ca_file();
+    for (path, protocol) in [("/echo?h1", "--http1.1"), ("/echo?h2", "--http2")] {
+        let url = setup.tls(path);
+        let reply = setup.agent.curl(&ca).get(&[protocol, "--data", "what was said", "-H", "X-A: 1", &url]).await?;
+        assert_eq!((reply.status, reply.body.as_str()), (200, "what was said"));
+        let recorded = setup.recorded(path).await?;
+
+        let same = sent(&setup, id(&recorded)?, json!({})).await?;
+        assert_eq!(same["request"], recorded["request"], "nothing of it is another");
+        assert_eq!(same["connection"]["tunnel_target"], recorded["connection"]["tunnel_target"]);
+        assert_eq!(same["connection"]["intercepted"], true);
+        assert_eq!(response_body(&setup, &same).await?, "what was said");
+        let diff = setup.orchestrator.get(&format!("/exchanges/{}/diff/{}", id(&recorded)?, id(&same)?)).await?;
+        assert_eq!(diff["request"]["same"], true, "{diff}");
+
+        let edits = json!({"method": "PUT", "url": "/echo?edited", "set_headers": [["X-A", "2"], ["Host", "other.localhost"]],
+            "remove_headers": ["user-agent"], "body": "said otherwise"});
+        let edited = sent(&setup, id(&recorded)?, edits).await?;
+        assert_eq!(response_body(&setup, &edited).await?, "said otherwise");
+        let heard = setup.origin.heard().pop().context("the origin heard nothing")?;
+        assert_eq!((heard.method.as_str(), heard.uri.query()), ("PUT", Some("edited")));
+        assert_eq!(heard.headers["x-a"], "2");
+        assert!(!heard.headers.contains_key("user-agent"));
+        let host = heard.uri.authority().map(ToString::to_string);
+        let host = host.unwrap_or_else(|| String::from_utf8_lossy(heard.headers["host"].as_bytes()).into_owned());
+        assert_eq!(host, "other.localhost");
+    }
+    // A filter of now, which was not there when it was recorded, meets it too.
+    let recorded = setup.recorded("/echo?h1").await?;
+    setup.orchestrator.push(&filter("stamp")?, &["--name", "stamp", "--config", r#"{"stamp":7}"#]).await?;
+    setup.agent.active("stamp", 1).await?;
+    let stamped = sent(&setup, id(&recorded)?, json!({})).await?;
+    assert_eq!(stamped["filters"], json!(["stamp"]));
+    assert!(setup.origin.heard().pop().is_some_and(|heard| heard.headers.contains_key("x-stamp")));
+
+    let found = setup.orchestrator.list("/exchanges?query=is:replay").await?;
+    assert_eq!(found.len(), 5, "{found:?}");
+    assert_eq!(setup.orchestrator.list("/exchanges?query=-is:replay").await?.len(), 2);
+    let trail = setup.orchestrator.get("/audit").await?.to_string();
+    assert!(trail.contains("method PUT, url https://localhost:"), "{trail}");
+    assert!(trail.contains("removed user-agent, set x-a, set host, body of 14 bytes"), "{trail}");
+    assert!(!trail.contains("said otherwise"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nginx_hears_a_request_that_nobody_recorded() -> anyhow::Result<()> {
+    let setup = start("replay-made").await?;
+    let nginx = debian::nginx(&setup.scratch, &setup.ca.leaf(&["localhost"])?).await?;
+    let url = format!("https://localhost:{}/index.html", nginx.address.port());
+    let made = json!({"url": url, "headers": [["X-Made", "yes"]], "count": 3});
+    let (status, answer) = setup.orchestrator.request(Method::POST, "/replays", Some(&made)).await?;
+    ensure!(status == 201, "{status} {answer}");
+    let items = answer["items"].as_array().context("items")?;
+    assert_eq!(items.len(), 3);
+    for item in items {
+        let exchange = setup.orchestrator.get(&format!("/exchanges/{}", id(item)?)).await?;
+        assert_eq!(exchange["replay_of"], "00000000-0000-0000-0000-000000000000");
+        assert_eq!(response_body(&setup, &exchange).await?, "nginx says hello\n");
+        assert_eq!(exchange["request"]["headers"], json!([["x-made", "yes"], ["host", url[8..].split('/').next()]]));
+    }
+    // openssl's own server, too.
+    let server = debian::s_server(&setup.scratch, &setup.ca.leaf(&["localhost"])?, &["-www"]).await?;
+    let made = json!({"url": format!("https://localhost:{}/", server.address.port())});
+    let (status, answer) = setup.orchestrator.request(Method::POST, "/replays", Some(&made)).await?;
+    ensure!(status == 201 && answer["items"][0]["status"] == 200, "{status} {answer}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_denied_to_clients_is_denied_here() -> anyhow::Result<()> {
+    let setup = start("replay-denied").await?;
+    let own = [setup.agent.proxy, setup.agent.admin].map(|own| format!("http://{own}/metrics"));
+    let denied = ["http://169.254.169.254/latest/meta-data", "http://[fe80::1]/", "http://0.0.0.0/", &own[0], &own[1]];
+    for url in denied {
+        let made = json!({"url": url});
+        let (status, answer) = setup.orchestrator.request(Method::POST, "/replays", Some(&made)).await?;
+        ensure!(status == 201, "{url}: {status} {answer}");
+        let exchange = setup.orchestrator.get(&format!("/exchanges/{}", id(&answer["items"][0])?)).await?;
+        let refused = exchange["outcome"] != "complete" && exchange["upstream_address"].is_null();
+        ensure!(refused && exchange["status"].as_u64() >= Some(400), "{url}: {exchange}");
+    }
+    // What `Host` says changes nothing about where it goes.
+    let made = json!({"url": "http://169.254.169.254/", "headers": [["Host", "localhost"]]});
+    let (status, answer) = setup.orchestrator.request(Method::POST, "/replays", Some(&made)).await?;
+    ensure!(status == 201, "{status} {answer}");
+    let exchange = setup.orchestrator.get(&format!("/exchanges/{}", id(&answer["items"][0])?)).await?;
+    ensure!(exchange["upstream_address"].is_null() && exchange["outcome"] != "complete", "{exchange}");
+
+    // A filter that decides about tunnels decides about this one.
+    let ca = setup.agent.ca_file();
+    setup.agent.curl(&ca).get(&[&setup.tls("/tunnelled")]).await?;
+    let recorded = setup.recorded("/tunnelled").await?;
+    let config = r#"{"deny":["localhost"]}"#;
+    setup.orchestrator.push(&filter("tunnel-guard")?, &["--name", "tunnel-guard", "--config", config]).await?;
+    setup.agent.active("tunnel-guard", 1).await?;
+    let (status, refused) = replay(&setup, id(&recorded)?, json!({})).await?;
+    ensure!(status == 409 && refused["type"] == "urn:weir:problem:refused-by-filter", "{status} {refused}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_sent_again_is_told_with_what_to_do() -> anyhow::Result<()> {
+    let setup = Setup::start_with("replay-cannot", |options| {
+        options.with("--allow", "replay").with("--capture-body-bytes", "1KiB")
+    })
+    .await?;
+    let ca = setup.agent.ca_file();
+    let long = "x".repeat(5000);
+    setup.agent.curl(&ca).get(&["--data", &long, &setup.plain("/length?long")]).await?;
+    let recorded = setup.recorded("/length?long").await?;
+    let (status, refused) = replay(&setup, id(&recorded)?, json!({})).await?;
+    let detail = refused["detail"].as_str().unwrap_or_default();
+    ensure!(status == 422 && detail.contains("1024 were recorded: give a body"), "{status} {refused}");
+    let whole = sent(&setup, id(&recorded)?, json!({"body": long})).await?;
+    assert_eq!(response_body(&setup, &whole).await?, "5000");
+
+    let tls = setup.client()?.tls(&setup.tls_authority(), Alpn::Http1).await?;
+    let mut socket = weir_testkit::websocket::WebSocket::open(tls, "/ws?again", &setup.tls_authority()).await?;
+    socket.echo(b"hello").await?;
+    socket.close().await?;
+    let recorded = setup.recorded("/ws?again").await?;
+    let (status, refused) = replay(&setup, id(&recorded)?, json!({})).await?;
+    ensure!(
+        status == 422 && refused["detail"].as_str().unwrap_or_default().contains("WebSocket"),
+        "{status} {refused}"
+    );
+
+    // An agent whose operator did not allow it is passed over, and refuses when it is named.
+    let strict = AgentOptions::new(&setup.scratch, "strict")
+        .with("--orchestrator", setup.orchestrator.grpc_url())
+        .with("--join-token", setup.orchestrator.join_token().await?)
+        .start()
+        .await?;
+    let agents = eventually(PATIENCE, "two agents", || async {
+        let agents = setup.orchestrator.list("/agents").await?;
+        let connected = agents.iter().filter(|agent| agent["state"] == "connected").count();
+        Ok((connected == 2).then_some(agents))
+    })
+    .await?;
+    let named = agents.iter().find(|agent| agent["allowed"] == json!(["connections"])).context("the strict one")?;
+    let made = json!({"url": setup.plain("/made"), "agent": named["id"]});
+    let (status, refused) = setup.orchestrator.request(Method::POST, "/replays", Some(&made)).await?;
+    let detail = refused["detail"].as_str().unwrap_or_default();
+    ensure!(status == 409 && detail.contains("--allow connections,replay"), "{status} {refused}");
+    let made = json!({"url": setup.plain("/made")});
+    let (status, answer) = setup.orchestrator.request(Method::POST, "/replays", Some(&made)).await?;
+    ensure!(status == 201 && answer["items"][0]["agent"] != named["id"], "{status} {answer}");
+    assert_eq!(setup.origin.heard().iter().filter(|heard| heard.uri.path() == "/made").count(), 1);
+    drop(strict);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_may_go_in_the_midst_of_it() -> anyhow::Result<()> {
+    let mut setup = start("replay-killed").await?;
+    // It takes long: the answer says that it goes on, and the record comes when it has ended.
+    let made = json!({"url": setup.plain("/bytes/40?chunked&by=1&pace=50"), "wait_seconds": 1});
+    let (status, answer) = setup.orchestrator.request(Method::POST, "/replays", Some(&made)).await?;
+    ensure!(status == 202 && answer["items"][0]["recorded"] == false, "{status} {answer}");
+    let path = format!("/exchanges/{}", id(&answer["items"][0])?);
+    let ended = eventually(PATIENCE, "the record", || async {
+        let (status, exchange) = setup.orchestrator.request(Method::GET, &path, None).await?;
+        Ok((status == 200).then_some(exchange))
+    })
+    .await?;
+    assert_eq!((&ended["outcome"], &ended["response_bytes"]), (&json!("complete"), &json!(40)));
+
+    let made = json!({"url": setup.plain("/bytes/9000?chunked&by=1&pace=50")});
+    let asked = setup.orchestrator.request(Method::POST, "/replays", Some(&made));
+    let killed = async {
+        let heard = || async { Ok(setup.origin.heard_for("/bytes/9000")) };
+        eventually(PATIENCE, "the request", heard).await?;
+        setup.agent.process.kill().await
+    };
+    let (asked, killed) = tokio::join!(asked, killed);
+    killed?;
+    let (status, lost) = asked?;
+    let detail = lost["detail"].as_str().unwrap_or_default();
+    ensure!(status == 502 && detail.contains("may have done it or not"), "{status} {lost}");
+    let made = json!({"url": setup.plain("/")});
+    let (status, away) = setup.orchestrator.request(Method::POST, "/replays", Some(&made)).await?;
+    ensure!(status == 409 && away["detail"].as_str().unwrap_or_default().contains("--allow"), "{status} {away}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_ask_for_it_on_the_command_line() -> anyhow::Result<()> {
+    let setup = start("replay-cli").await?;
+    let ca = setup.agent.ca_file();
+    setup.agent.curl(&ca).get(&["--data", "one", &setup.tls("/echo?cli")]).await?;
+    let recorded = setup.recorded("/echo?cli").await?;
+    let id = id(&recorded)?;
+    let short = &id[id.len() - 8..];
+    let shown = setup.orchestrator.command(["replay", short, "--header", "X-B: 2", "--body", "two"]).await?.ok()?;
+    assert!(shown.contains(&format!("replay of {id}, by admin")), "{shown}");
+    assert!(shown.contains("x-b: 2") && shown.contains("\ntwo"), "{shown}");
+    let file = setup.scratch.write("body", "three")?;
+    let file = format!("@{}", file.display());
+    let diff = setup.orchestrator.command(["replay", id, "--body", &file, "--diff"]).await?.ok()?;
+    assert!(diff.contains("- one") && diff.contains("+ three"), "{diff}");
+    let made = setup.orchestrator.command(["replay", "--url", &setup.plain("/status/418"), "-n", "2"]).await?.ok()?;
+    assert_eq!(made.matches("418").count(), 2, "{made}");
+    let wrong = setup.orchestrator.command(["replay", id, "--header", "nothing"]).await?;
+    assert!(!wrong.success && wrong.stderr.contains("NAME: VALUE"), "{}", wrong.stderr);
+    Ok(())
+}
