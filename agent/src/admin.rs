@@ -109,6 +109,7 @@ fn filters(shared: &Shared) -> Value {
             "match": publication.matching,
             "priority": publication.priority,
             "on_failure": publication.on_failure,
+            "on_failure_for": publication.on_failure_for,
             "world": filter.world().as_str(),
             "isolation": if filter.keeps_instances() { Isolation::Shared } else { Isolation::Exchange },
             "subscription": subscription(filter.subscription()),

@@ -1,8 +1,8 @@
 //! The command line: what was typed enters, one of the commands and an exit code leave.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::{
     author::FilterCommand,
@@ -39,6 +39,31 @@ enum Command {
         #[command(subcommand)]
         command: FilterCommand,
     },
+    /// Print a script that makes a shell complete these commands, such as `source <(agent completion bash)`
+    Completion {
+        /// Whose shell
+        shell: Shell,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+impl Shell {
+    fn script(self) -> Vec<u8> {
+        let shell = match self {
+            Self::Bash => clap_complete::Shell::Bash,
+            Self::Zsh => clap_complete::Shell::Zsh,
+            Self::Fish => clap_complete::Shell::Fish,
+        };
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "agent", &mut script);
+        script
+    }
 }
 
 #[derive(clap::Args)]
@@ -78,6 +103,7 @@ pub fn main() -> anyhow::Result<ExitCode> {
             }
         }
         Command::Filter { command } => return Ok(command.run()),
+        Command::Completion { shell } => std::io::stdout().write_all(&shell.script())?,
     }
     Ok(ExitCode::SUCCESS)
 }

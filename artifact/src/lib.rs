@@ -29,8 +29,8 @@ pub use limits::{Limits, LimitsError};
 pub use name::{GroupName, Name, NameError};
 pub use ratchet::{Mark, Ratchet, Refusal};
 pub use statement::{
-    Capability, Configuration, Endorsement, FailurePolicy, Isolation, MAX_COMPONENT_BYTES, MAX_CONFIGURATION_BYTES,
-    Publication, Removal, Statement, StatementError,
+    Capability, Configuration, Endorsement, FailurePolicy, FailureRule, Isolation, MAX_COMPONENT_BYTES,
+    MAX_CONFIGURATION_BYTES, Publication, Removal, Statement, StatementError,
 };
 pub use tag::{TagPattern, TagPatternError, is_tag_name};
 pub use upstream::{Upstream, UpstreamFault};

@@ -21,6 +21,9 @@ pub const MAX_CONFIGURATION_BYTES: usize = 64 << 10;
 /// Most secrets of one filter.
 const SECRETS: usize = 32;
 
+/// Most rules about failures: each is asked of every exchange.
+const FAILURE_RULES: usize = 16;
+
 /// Largest number in a statement: exact in every JSON reader (RFC 8259 section 6) and in a signed 64-bit column, and far
 /// enough from the end of `u64` that one more is always there.
 const MAX_NUMBER: u64 = (1 << 53) - 1;
@@ -76,6 +79,10 @@ pub struct Publication {
     /// What an exchange gets when the filter fails.
     #[serde(default)]
     pub on_failure: FailurePolicy,
+    /// Where another policy holds than `on_failure`: the first that fits a request counts. An agent that does not know this member
+    /// refuses the statement and runs on what it ran: it never takes a weaker policy for the one that was meant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on_failure_for: Vec<FailureRule>,
     /// Whether exchanges share an instance.
     #[serde(default)]
     pub isolation: Isolation,
@@ -154,6 +161,29 @@ pub enum FailurePolicy {
     Open,
     /// New exchanges meet the version before; where there is none, as `closed`.
     LastGood,
+}
+
+impl FailurePolicy {
+    /// Of two the one that lets less through.
+    #[must_use]
+    pub fn stricter(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Closed, _) | (_, Self::Closed) => Self::Closed,
+            (Self::LastGood, _) | (_, Self::LastGood) => Self::LastGood,
+            (Self::Open, Self::Open) => Self::Open,
+        }
+    }
+}
+
+/// What some exchanges get when a filter fails them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FailureRule {
+    /// Which exchanges, in the query grammar, as of [`Publication::matching`]; not empty.
+    #[serde(rename = "match")]
+    pub matching: String,
+    /// What they get.
+    pub on_failure: FailurePolicy,
 }
 
 /// Whether exchanges share an instance of the filter.
@@ -250,6 +280,12 @@ pub enum StatementError {
     /// Too many servers.
     #[error("upstreams: {0}, more than {UPSTREAMS}")]
     Upstreams(usize),
+    /// Too many rules about failures.
+    #[error("on_failure_for: {0} rules, more than {FAILURE_RULES}")]
+    FailureRules(usize),
+    /// A rule about failures that fits everything.
+    #[error("on_failure_for: a rule without a query: that is what on_failure is for")]
+    FailureRule,
     /// Too many secrets.
     #[error("secrets: {0}, more than {SECRETS}")]
     Secrets(usize),
@@ -374,6 +410,7 @@ impl Publication {
             priority: 0,
             config: "{}".to_owned(),
             on_failure: FailurePolicy::default(),
+            on_failure_for: Vec::new(),
             isolation: Isolation::default(),
             limits: Limits::default(),
             grants: BTreeSet::new(),
@@ -381,6 +418,21 @@ impl Publication {
             reads: BTreeSet::new(),
             secrets: BTreeSet::new(),
         }
+    }
+
+    /// Every policy that some exchange may get.
+    fn policies(&self) -> impl Iterator<Item = FailurePolicy> {
+        self.on_failure_for.iter().map(|rule| rule.on_failure).chain([self.on_failure])
+    }
+
+    /// Whether the version before is needed: for some exchange the policy is `last-good`.
+    pub fn falls_back(&self) -> bool {
+        self.policies().any(|policy| policy == FailurePolicy::LastGood)
+    }
+
+    /// Whether there are exchanges that do not go on without the filter.
+    pub fn is_strict(&self) -> bool {
+        self.policies().any(|policy| policy != FailurePolicy::Open)
     }
 
     /// Checks size, bounds, configuration, upstreams and the number of secrets; names and digest are right by their types.
@@ -398,6 +450,12 @@ impl Publication {
         }
         for (name, upstream) in &self.upstreams {
             upstream.check().map_err(|fault| StatementError::Upstream { name: name.clone(), fault })?;
+        }
+        if self.on_failure_for.len() > FAILURE_RULES {
+            return Err(StatementError::FailureRules(self.on_failure_for.len()));
+        }
+        if self.on_failure_for.iter().any(|rule| rule.matching.trim().is_empty()) {
+            return Err(StatementError::FailureRule);
         }
         if self.secrets.len() > SECRETS {
             return Err(StatementError::Secrets(self.secrets.len()));

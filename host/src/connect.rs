@@ -72,15 +72,16 @@ pub enum Passage {
     Failed(Failure),
 }
 
-/// Asks the chain about a new tunnel. `applies` says of a filter whether it is asked about the tunnel as it is by then.
+/// Asks the chain about a new tunnel. `policy` says of a filter whether it is asked about the tunnel as it is by then, and what
+/// becomes of that when it fails.
 pub fn on_connect(
     instances: &Rc<Instances>,
     chain: &Chain,
     tunnel: Tunnel,
-    applies: impl Fn(&Filter, &Tunnel) -> bool,
+    policy: impl Fn(&Filter, &Tunnel) -> Option<FailurePolicy>,
 ) -> Passage {
     let enter = |guest: &ConnectGuest, store: &mut Store<State>, to: &Tunnel| guest.call_on_connect(store, &to.into());
-    ask(instances, chain, tunnel, Hook::Connect, applies, enter)
+    ask(instances, chain, tunnel, Hook::Connect, policy, enter)
 }
 
 /// Asks the chain about the TLS that begins in a tunnel.
@@ -89,13 +90,13 @@ pub fn on_client_hello(
     chain: &Chain,
     tunnel: Tunnel,
     hello: &ClientHello,
-    applies: impl Fn(&Filter, &Tunnel) -> bool,
+    policy: impl Fn(&Filter, &Tunnel) -> Option<FailurePolicy>,
 ) -> Passage {
     let hello = GuestHello { server_name: hello.server_name.clone(), alpn: hello.alpn.clone() };
     let enter = |guest: &ConnectGuest, store: &mut Store<State>, to: &Tunnel| {
         guest.call_on_client_hello(store, &to.into(), &hello)
     };
-    ask(instances, chain, tunnel, Hook::ClientHello, applies, enter)
+    ask(instances, chain, tunnel, Hook::ClientHello, policy, enter)
 }
 
 fn ask(
@@ -103,12 +104,13 @@ fn ask(
     chain: &Chain,
     mut tunnel: Tunnel,
     hook: Hook,
-    applies: impl Fn(&Filter, &Tunnel) -> bool,
+    policy: impl Fn(&Filter, &Tunnel) -> Option<FailurePolicy>,
     enter: impl Fn(&ConnectGuest, &mut Store<State>, &Tunnel) -> wasmtime::Result<Decision>,
 ) -> Passage {
     let (mut redirect, mut intercept) = (None, None);
     for filter in chain.filters() {
-        let Some(pick) = pick(filter).filter(|_| applies(filter, &tunnel)) else { continue };
+        let Some(policy) = policy(filter, &tunnel) else { continue };
+        let Some(pick) = pick(filter, policy) else { continue };
         let (filter, is_refused) = match &pick {
             Pick::This => (filter, false),
             Pick::Fallback(substitute) => (substitute, false),
@@ -121,7 +123,7 @@ fn ask(
             let decided = call(instances, filter, hook, |guest, store| enter(guest, store, &tunnel));
             decided.and_then(|decision| check(filter, hook, decision))
         };
-        match settle(filter, decided) {
+        match settle(filter, policy, decided) {
             Ok(None | Some(Decision::Next)) => {}
             Ok(Some(Decision::Intercept)) => intercept = Some(true),
             Ok(Some(Decision::PassThrough)) => intercept = Some(false),
@@ -146,9 +148,9 @@ impl Filter {
 }
 
 /// Who of this filter's generations is asked; none: it has no such hook.
-fn pick(filter: &Filter) -> Option<Pick> {
+fn pick(filter: &Filter, policy: FailurePolicy) -> Option<Pick> {
     if filter.hooks().connect {
-        return match filter.pick_for_tunnel() {
+        return match filter.pick_for_tunnel(policy) {
             Pick::Fallback(substitute) if !substitute.hooks().connect => None,
             pick => Some(pick),
         };
@@ -203,7 +205,11 @@ fn is_target(text: &str) -> bool {
 }
 
 /// Counts, and applies the failure policy. None: it goes on without this filter.
-fn settle(filter: &Filter, decided: Result<Decision, Failure>) -> Result<Option<Decision>, Failure> {
+fn settle(
+    filter: &Filter,
+    policy: FailurePolicy,
+    decided: Result<Decision, Failure>,
+) -> Result<Option<Decision>, Failure> {
     let failure = match decided {
         Ok(decision) => {
             filter.connect_breaker().succeeded();
@@ -215,7 +221,7 @@ fn settle(filter: &Filter, decided: Result<Decision, Failure>) -> Result<Option<
     if !matches!(failure.kind, FailureKind::NoRoom | FailureKind::InstanceLost | FailureKind::BreakerOpen) {
         filter.connect_breaker().failed();
     }
-    if filter.publication().on_failure == FailurePolicy::Open { Ok(None) } else { Err(failure) }
+    if policy == FailurePolicy::Open { Ok(None) } else { Err(failure) }
 }
 
 impl From<&Tunnel> for GuestTunnel {

@@ -129,11 +129,11 @@ impl Filter {
         self.breaker.is_open() || self.connect_breaker.is_open()
     }
 
-    /// Names the generation that new exchanges meet while this one is broken; only for the failure policy `last-good`,
+    /// Names the generation that new exchanges meet while this one is broken; only where the failure policy may be `last-good`,
     /// else it does nothing. If `previous` is broken itself, what it falls back to is taken.
     #[must_use]
     pub fn with_fallback(self: Arc<Self>, previous: &Arc<Filter>) -> Arc<Self> {
-        if self.publication.on_failure == FailurePolicy::LastGood {
+        if self.publication.falls_back() {
             // Taken out of the one before, whether used or not: else every generation would hold all before it.
             let older = lock(&previous.fallback).take();
             let good = if previous.is_broken() { older } else { Some(Arc::clone(previous)) };
@@ -155,21 +155,21 @@ impl Filter {
         lock(&self.fallback).clone()
     }
 
-    /// Who serves a new exchange.
-    pub(crate) fn pick(&self) -> Pick {
-        self.pick_by(|filter| &filter.breaker)
+    /// Who serves a new exchange, which has this policy.
+    pub(crate) fn pick(&self, policy: FailurePolicy) -> Pick {
+        self.pick_by(policy, |filter| &filter.breaker)
     }
 
     /// Who decides about a new tunnel.
-    pub(crate) fn pick_for_tunnel(&self) -> Pick {
-        self.pick_by(|filter| &filter.connect_breaker)
+    pub(crate) fn pick_for_tunnel(&self, policy: FailurePolicy) -> Pick {
+        self.pick_by(policy, |filter| &filter.connect_breaker)
     }
 
-    fn pick_by(&self, breaker: impl Fn(&Filter) -> &Breaker) -> Pick {
+    fn pick_by(&self, policy: FailurePolicy, breaker: impl Fn(&Filter) -> &Breaker) -> Pick {
         if breaker(self).admits() {
             return Pick::This;
         }
-        if self.publication.on_failure != FailurePolicy::LastGood {
+        if policy != FailurePolicy::LastGood {
             return Pick::Nobody;
         }
         self.fallback().filter(|fallback| breaker(fallback).admits()).map_or(Pick::Nobody, Pick::Fallback)

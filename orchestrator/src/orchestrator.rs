@@ -3,12 +3,13 @@
 use std::{path::PathBuf, sync::Arc};
 
 use parking_lot::RwLock;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Limits, MetricsRetention, access::Passwords, commands::Relay, events::Events, fleet::Fleet, in_transit::InTransit,
-    interception::Interception, pki::Pki, seats::Seats, store::Store, telemetry::Telemetry, tokens::TokenHash,
+    Limits, MetricsRetention, Retention, access::Passwords, commands::Relay, events::Events, fleet::Fleet,
+    in_transit::InTransit, interception::Interception, pki::Pki, seats::Seats, store::Store, telemetry::Telemetry,
+    tokens::TokenHash,
 };
 
 /// One server's parts.
@@ -26,6 +27,9 @@ pub(crate) struct Orchestrator {
     pub(crate) limits: Limits,
     /// How far back each tier of system metrics reaches.
     pub(crate) metrics: MetricsRetention,
+    pub(crate) retention: Retention,
+    /// Somebody changed what is kept.
+    pub(crate) retaining: Notify,
     /// Another orchestrator on the same database may make a new one.
     pub(crate) admin: RwLock<TokenHash>,
     pub(crate) passwords: Passwords,

@@ -15,7 +15,7 @@ use parking_lot::RwLock;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    sync::Semaphore,
+    sync::{Notify, Semaphore},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::certificates::{self, CertificateError};
 use crate::pki;
 use crate::{
-    MetricsRetention, Retention, ServeConfig,
+    MetricsRetention, ServeConfig,
     access::Passwords,
     clock::now_us,
     commands::{self, Relay},
@@ -47,8 +47,6 @@ use crate::{
 const RETENTION: Duration = Duration::from_secs(60);
 /// Between two times that samples of system metrics are folded into minutes and hours.
 const FOLDING: Duration = Duration::from_secs(60);
-/// How long entries of the audit trail are kept.
-const AUDIT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// Pushes in memory at a time.
 const PUSHES: usize = 2;
 /// Bodies that are unpacked or compared at a time.
@@ -152,6 +150,8 @@ impl Server {
             telemetry,
             limits: config.limits,
             metrics: config.metrics,
+            retention: config.retention,
+            retaining: Notify::new(),
             admin: RwLock::new(admin),
             passwords: Passwords::default(),
             in_transit: InTransit::default(),
@@ -168,7 +168,7 @@ impl Server {
         let (grpc, grpc_address) = bind("gRPC", config.grpc).await?;
         let agents = grpc::serve(Arc::clone(&orchestrator), identity, grpc, stop.clone());
         let people = rest::serve(Arc::clone(&orchestrator), rest, tls, stop.clone());
-        let retention = retain(Arc::clone(&orchestrator), config.retention, stop.clone());
+        let retention = retain(Arc::clone(&orchestrator), stop.clone());
         let mut tasks = vec![
             part(&stop, async move {
                 if let Err(error) = agents.await {
@@ -280,14 +280,21 @@ async fn bind(name: &'static str, address: SocketAddr) -> Result<(TcpListener, S
     Ok((listener, actual))
 }
 
-async fn retain(orchestrator: Arc<Orchestrator>, keep: Retention, stop: CancellationToken) {
+async fn retain(orchestrator: Arc<Orchestrator>, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(RETENTION);
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
+            () = orchestrator.retaining.notified() => {}
             () = stop.cancelled() => return,
         }
-        match orchestrator.store.retain(keep, now_us()).await {
+        // Its steps are short, and what one left the next pass does.
+        let pass = orchestrator.store.retain(orchestrator.retention, now_us());
+        let pass = tokio::select! {
+            pass = pass => pass,
+            () = stop.cancelled() => return,
+        };
+        match pass {
             Ok(0) => {}
             Ok(count) => {
                 orchestrator.telemetry.deleted(count);
@@ -295,9 +302,14 @@ async fn retain(orchestrator: Arc<Orchestrator>, keep: Retention, stop: Cancella
             }
             Err(error) => tracing::error!(%error, "old exchanges cannot be deleted"),
         }
-        let oldest = now_us().saturating_sub(u64::try_from(AUDIT.as_micros()).unwrap_or(u64::MAX));
-        if let Err(error) = orchestrator.store.forget_access_before(oldest).await {
-            tracing::error!(%error, "old entries of the audit trail cannot be deleted");
+        let given_back = tokio::select! {
+            given_back = orchestrator.store.give_back() => given_back,
+            () = stop.cancelled() => return,
+        };
+        match given_back {
+            Ok(0) => {}
+            Ok(bytes) => tracing::info!(bytes, "the database gave back what deleted rows had left"),
+            Err(error) => tracing::error!(%error, "the database cannot give back what deleted rows left"),
         }
     }
 }

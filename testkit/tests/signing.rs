@@ -39,6 +39,7 @@ fn publication(name: &str, version: u64, component: &[u8]) -> anyhow::Result<Pub
         priority: 0,
         config: r#"{"stamp":1}"#.to_owned(),
         on_failure: Default::default(),
+        on_failure_for: Vec::new(),
         isolation: Default::default(),
         limits: Default::default(),
         grants: [Capability::Log].into(),

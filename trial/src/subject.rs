@@ -74,6 +74,7 @@ impl<'a> Subject<'a> {
         let publication = Publication {
             config: case.config.clone().unwrap_or_else(|| self.artifact.publication().config.clone()),
             on_failure: FailurePolicy::Closed,
+            on_failure_for: Vec::new(),
             upstreams: upstreams(case, self.artifact.publication())?,
             secrets: secrets(case, self.artifact.publication())?,
             ..Publication::clone(self.artifact.publication())

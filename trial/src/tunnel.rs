@@ -21,7 +21,7 @@ pub(crate) fn ask(
         target: asked.target.clone(),
     };
     let mut course = Course::default();
-    let connected = on_connect(instances, chain, tunnel.clone(), |_, _| true);
+    let connected = on_connect(instances, chain, tunnel.clone(), |filter, _| Some(filter.publication().on_failure));
     if let Some(outcome) = goes_on(connected, &mut course) {
         return Ok(outcome);
     }
@@ -30,7 +30,8 @@ pub(crate) fn ask(
             tunnel.target.clone_from(target);
         }
         let hello = ClientHello { server_name: hello.server_name.clone(), alpn: hello.alpn.clone() };
-        let greeted = on_client_hello(instances, chain, tunnel, &hello, |_, _| true);
+        let greeted =
+            on_client_hello(instances, chain, tunnel, &hello, |filter, _| Some(filter.publication().on_failure));
         if let Some(outcome) = goes_on(greeted, &mut course) {
             return Ok(outcome);
         }

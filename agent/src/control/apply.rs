@@ -12,7 +12,7 @@ use std::{
 };
 
 use tonic::transport::Channel;
-use weir_artifact::{Envelope, FailurePolicy, GroupName, KeyId, Name, Publication, Statement, TrustedKey, TrustedKeys};
+use weir_artifact::{Envelope, GroupName, KeyId, Name, Publication, Statement, TrustedKey, TrustedKeys};
 use weir_proto::v1::{self, Applied, DesiredState};
 
 use super::{
@@ -307,7 +307,7 @@ impl Applier {
                 let (envelope, signed) = done.into_parts();
                 self.kept.ratchet.advance(&signed);
                 let before = self.kept.active.insert(publication.name.clone(), envelope);
-                match before.filter(|_| publication.on_failure == FailurePolicy::LastGood) {
+                match before.filter(|_| publication.falls_back()) {
                     Some(before) if !same => drop(self.kept.before.insert(publication.name, before)),
                     Some(_) => {}
                     None => drop(self.kept.before.remove(&publication.name)),

@@ -8,8 +8,7 @@
 use serde::Deserialize;
 use tonic::transport::Channel;
 use weir_artifact::{
-    Artifact, Digest, Envelope, FailurePolicy, GroupName, Name, Publication, Ratchet, Refusal, Removal, Signed,
-    Statement, TrustedKeys,
+    Artifact, Digest, Envelope, GroupName, Name, Publication, Ratchet, Refusal, Removal, Signed, Statement, TrustedKeys,
 };
 use weir_proto::v1::FilterOutcome;
 
@@ -128,7 +127,7 @@ impl Verified {
     /// Does it publish a filter without which no exchange may pass?
     pub(super) fn is_strict(&self) -> bool {
         match self.signed.statement() {
-            Statement::Publish(publication) => publication.on_failure != FailurePolicy::Open,
+            Statement::Publish(publication) => publication.is_strict(),
             Statement::Remove(_) | Statement::Endorse(_) | Statement::Configure(_) => false,
         }
     }

@@ -12,7 +12,7 @@ pub fn ask(cx: &Cx, asked: &Target) -> Passage {
     let asked = asked.to_string();
     let tunnel = tunnel(&cx.facts, asked.clone());
     on_connect(&cx.worker.instances, &snapshot.chain, tunnel, |filter, now| {
-        snapshot.applies_to_tunnel(filter, now, &[&now.target, &asked])
+        snapshot.policy_of_tunnel(filter, now, &[&now.target, &asked])
     })
 }
 
@@ -25,7 +25,7 @@ pub fn ask_about_tls(cx: &Cx, target: &Target, hello: &ClientHello) -> Passage {
     named.extend(cx.facts.tunnel_target.as_deref());
     named.extend(hello.server_name.as_deref());
     on_client_hello(&cx.worker.instances, &snapshot.chain, tunnel, hello, |filter, now| {
-        snapshot.applies_to_tunnel(filter, now, &named)
+        snapshot.policy_of_tunnel(filter, now, &named)
     })
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use http::header::{EXPECT, HeaderValue, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, Request, Uri, Version, request};
+use weir_artifact::FailurePolicy;
 use weir_host::{BodyMode, Connection, Direction, Exchange, Filter, Progress, Run};
 
 use super::body::BodyStream;
@@ -57,15 +58,21 @@ pub(super) async fn prepare(
 fn enter(live: &Live, connection: &Arc<Connection>, head: &mut request::Parts) -> Option<Run> {
     let snapshot = live.worker.shared.active.load();
     let filters = snapshot.chain.filters().iter().map(|filter| &**filter);
-    let chosen: Vec<&Filter> = filters.filter(|filter| snapshot.applies(filter, head, connection)).collect();
+    let policy = |filter| snapshot.policy(filter, head, connection).map(|policy| (filter, policy));
+    let chosen: Vec<(&Filter, FailurePolicy)> = filters.filter_map(policy).collect();
     if chosen.is_empty() {
         return None;
     }
-    live.set_rewrites_responses(chosen.iter().any(|filter| filter.subscription().response_body >= BodyMode::Transform));
+    live.set_rewrites_responses(
+        chosen.iter().any(|(filter, _)| filter.subscription().response_body >= BodyMode::Transform),
+    );
     let head = std::mem::replace(head, Request::new(()).into_parts().0);
     let exchange = Exchange::new(live.id, Arc::clone(connection), head);
-    let is_chosen = |filter: &Filter| chosen.iter().any(|chosen| std::ptr::eq(*chosen, filter));
-    Some(Run::begin(&live.worker.instances, &snapshot.chain, exchange, is_chosen))
+    let policy = |filter: &Filter| {
+        let mut chosen = chosen.iter();
+        chosen.find(|(chosen, _)| std::ptr::eq(*chosen, filter)).map(|(_, policy)| *policy)
+    };
+    Some(Run::begin_under(&live.worker.instances, &snapshot.chain, exchange, policy))
 }
 
 /// The request side of the chain. The head comes out, and whether some of the body was read before it.

@@ -6,11 +6,11 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use arc_swap::ArcSwap;
 use http::request;
 use parking_lot::Mutex;
-use weir_artifact::Name;
+use weir_artifact::{FailurePolicy, Name, Publication};
 use weir_host::{Chain, Connection, Filter, Tunnel};
 use weir_query::QueryError;
 
-use super::matching::Matcher;
+use super::{matching::Matcher, policies::Policies};
 
 /// Who put a filter there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,22 +44,29 @@ pub struct Snapshot {
     pub chain: Arc<Chain>,
     /// As the chain's filters; empty when every filter meets every exchange.
     matchers: Vec<Matcher>,
+    /// As the chain's filters; empty when each has one policy.
+    policies: Vec<Policies>,
 }
 
 impl Snapshot {
-    /// Does the filter meet an exchange with this request, as the client sent it?
-    pub fn applies(&self, filter: &Filter, request: &request::Parts, connection: &Connection) -> bool {
-        self.matcher(filter).is_none_or(|matcher| matcher.fits(request, connection))
+    /// Where the filter meets an exchange with this request, as the client sent it: what that gets when it fails.
+    pub fn policy(&self, filter: &Filter, request: &request::Parts, connection: &Connection) -> Option<FailurePolicy> {
+        let meets = self.of(&self.matchers, filter).is_none_or(|matcher| matcher.fits(request, connection));
+        let policies = self.of(&self.policies, filter);
+        let policy = || policies.map_or(filter.publication().on_failure, |of| of.of_request(request, connection));
+        meets.then(policy)
     }
 
-    /// Is the filter asked about a tunnel, where these hosts are named?
-    pub fn applies_to_tunnel(&self, filter: &Filter, tunnel: &Tunnel, named: &[&str]) -> bool {
-        self.matcher(filter).is_none_or(|matcher| matcher.fits_tunnel(tunnel, named))
+    /// Where the filter is asked about a tunnel, where these hosts are named: what that gets when it fails.
+    pub fn policy_of_tunnel(&self, filter: &Filter, tunnel: &Tunnel, named: &[&str]) -> Option<FailurePolicy> {
+        let meets = self.of(&self.matchers, filter).is_none_or(|matcher| matcher.fits_tunnel(tunnel, named));
+        let policies = self.of(&self.policies, filter);
+        meets.then(|| policies.map_or(filter.publication().on_failure, |of| of.of_tunnel(tunnel, named)))
     }
 
-    fn matcher(&self, filter: &Filter) -> Option<&Matcher> {
-        let mut all = self.matchers.iter().zip(self.chain.filters());
-        all.find(|(_, own)| std::ptr::eq(&raw const ***own, filter)).map(|(matcher, _)| matcher)
+    fn of<'a, T>(&'a self, all: &'a [T], filter: &Filter) -> Option<&'a T> {
+        let mut all = all.iter().zip(self.chain.filters());
+        all.find(|(_, own)| std::ptr::eq(&raw const ***own, filter)).map(|(one, _)| one)
     }
 }
 
@@ -67,6 +74,7 @@ impl Snapshot {
 struct Entry {
     filter: Arc<Filter>,
     matcher: Matcher,
+    policies: Policies,
     source: Source,
 }
 
@@ -83,12 +91,13 @@ impl Active {
         self.snapshot.load_full()
     }
 
-    /// Can a filter of this `match` be put in?
+    /// Can a filter of this `match`, and with these rules about failures, be put in?
     ///
     /// # Errors
-    /// The query is wrong, or asks for what is not known when a request arrives.
-    pub fn check_match(matching: &str) -> Result<(), QueryError> {
-        Matcher::parse(matching).map(|_| ())
+    /// A query is wrong, or asks for what is not known when a request arrives.
+    pub fn check_queries(publication: &Publication) -> Result<(), QueryError> {
+        Matcher::parse(&publication.matching)?;
+        Policies::of(publication).map(|_| ())
     }
 
     /// Is the name free for this source?
@@ -105,12 +114,14 @@ impl Active {
     /// Puts the filter in place of the one of its name.
     ///
     /// # Errors
-    /// The name is another source's. The `match` must have been checked: one that is wrong here meets every exchange.
+    /// The name is another source's. The queries must have been checked: a `match` that is wrong here meets every exchange, and
+    /// with a wrong rule about failures all of them get an error.
     pub fn put(&self, filter: Arc<Filter>, source: Source) -> Result<Arc<Snapshot>, Clash> {
         self.check_name(filter.name(), source)?;
         let matcher = Matcher::parse(&filter.publication().matching).unwrap_or_default();
+        let policies = Policies::of(filter.publication()).unwrap_or_default();
         let mut entries = self.entries.lock();
-        entries.insert(filter.name().clone(), Entry { filter, matcher, source });
+        entries.insert(filter.name().clone(), Entry { filter, matcher, policies, source });
         Ok(self.store(&entries))
     }
 
@@ -147,7 +158,13 @@ impl Active {
             let of = |filter: &Arc<Filter>| entries.get(filter.name()).map(|entry| entry.matcher.clone());
             chain.filters().iter().map(|filter| of(filter).unwrap_or_default()).collect()
         };
-        let snapshot = Arc::new(Snapshot { chain, matchers });
+        let policies = if entries.values().all(|entry| entry.policies.is_one()) {
+            Vec::new()
+        } else {
+            let of = |filter: &Arc<Filter>| entries.get(filter.name()).map(|entry| entry.policies.clone());
+            chain.filters().iter().map(|filter| of(filter).unwrap_or_default()).collect()
+        };
+        let snapshot = Arc::new(Snapshot { chain, matchers, policies });
         self.snapshot.store(Arc::clone(&snapshot));
         snapshot
     }

@@ -79,16 +79,29 @@ impl Matcher {
         if fits(named) {
             return true;
         }
-        let others = [connection.tunnel_target.as_deref(), connection.server_name.as_deref()];
-        self.asks_host && others.into_iter().flatten().any(|other| named != Some(other) && fits(Some(other)))
+        let others = others(connection).filter(|other| named != Some(other));
+        self.asks_host && others.into_iter().any(|other| fits(Some(other)))
     }
-}
 
-impl Matcher {
+    /// Does it fit a request to the host of this name?
+    pub(super) fn fits_as(&self, authority: Option<&str>, request: &request::Parts, connection: &Connection) -> bool {
+        self.query.matches(&Head { request, response: None, connection, authority })
+    }
+
+    /// Does it fit a tunnel to the host of this name? None: it asks for what a tunnel does not have.
+    pub(super) fn fits_tunnel_as(&self, authority: &str, tunnel: &Tunnel) -> Option<bool> {
+        (!self.asks_request).then(|| self.query.matches(&Asked { tunnel, authority }))
+    }
+
     /// Is the filter asked about this tunnel? Not where the query asks for what a tunnel does not have.
     pub(super) fn fits_tunnel(&self, tunnel: &Tunnel, named: &[&str]) -> bool {
         !self.asks_request && named.iter().any(|authority| self.query.matches(&Asked { tunnel, authority }))
     }
+}
+
+/// Where the host of a request is named beside the request.
+pub(super) fn others(connection: &Connection) -> impl Iterator<Item = &str> {
+    [connection.tunnel_target.as_deref(), connection.server_name.as_deref()].into_iter().flatten()
 }
 
 fn asks_request(expr: &Expr) -> bool {

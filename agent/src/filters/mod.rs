@@ -4,6 +4,7 @@ mod active;
 mod folder;
 mod log;
 mod matching;
+mod policies;
 pub(crate) mod sidecar;
 mod swap;
 mod warm;

@@ -6,7 +6,9 @@ use std::{
 };
 
 use serde::Deserialize;
-use weir_artifact::{Capability, FailurePolicy, Isolation, Limits, Name, NameError, Publication, TagPattern, Upstream};
+use weir_artifact::{
+    Capability, FailurePolicy, FailureRule, Isolation, Limits, Name, NameError, Publication, TagPattern, Upstream,
+};
 
 /// What the file may say; each key as in a signed publication.
 #[derive(Deserialize, Default)]
@@ -19,6 +21,7 @@ struct Sidecar {
     /// a table, or JSON in a string
     config: Option<toml::Value>,
     on_failure: FailurePolicy,
+    on_failure_for: Vec<FailureRule>,
     isolation: Isolation,
     limits: Limits,
     /// what the component may import; `None` for [`harmless`]
@@ -71,6 +74,7 @@ pub(crate) fn publication(name: Name, path: &Path, text: Option<&str>) -> Result
         priority: sidecar.priority,
         config,
         on_failure: sidecar.on_failure,
+        on_failure_for: sidecar.on_failure_for,
         isolation: sidecar.isolation,
         limits: sidecar.limits,
         grants: sidecar.grants.unwrap_or_else(harmless),

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use weir_artifact::{Artifact, FailurePolicy, Name};
+use weir_artifact::{Artifact, Name};
 use weir_host::{Filter, LoadError};
 use weir_query::QueryError;
 
@@ -49,7 +49,7 @@ impl SwapError {
 /// # Errors
 /// The step that failed; what was active still is.
 pub async fn swap(shared: &Shared, artifact: Artifact, source: Source) -> Result<Arc<Filter>, SwapError> {
-    Active::check_match(&artifact.publication().matching)?;
+    Active::check_queries(artifact.publication())?;
     shared.active.check_name(&artifact.publication().name, source)?;
     let host = shared.host.clone();
     let load = move || {
@@ -65,7 +65,7 @@ pub async fn swap(shared: &Shared, artifact: Artifact, source: Source) -> Result
     }
     // last of all, since it takes from the one before what that one falls back to
     let filter = match shared.active.find(filter.name()) {
-        Some(previous) if filter.publication().on_failure == FailurePolicy::LastGood => filter.with_fallback(&previous),
+        Some(previous) if filter.publication().falls_back() => filter.with_fallback(&previous),
         _ => filter,
     };
     let snapshot = shared.active.put(Arc::clone(&filter), source)?;

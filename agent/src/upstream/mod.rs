@@ -137,7 +137,9 @@ impl Upstreams {
                 None => Ok(Err(failed(&lease.entry, error.error(), address, reused))),
             },
             Some(Ok(response)) => {
-                lease.is_bound |= binds(response.headers(), &WWW_AUTHENTICATE);
+                // Who answers before it has heard the whole request mostly closes then (RFC 9112 section 9.6): a next request
+                // would find it closed, and one that may not be sent again would fail by it.
+                lease.is_bound |= binds(response.headers(), &WWW_AUTHENTICATE) || !upload.is_over();
                 let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
                 let holds = if switched { Holds::Nothing } else { Holds::Connection(lease) };
                 Ok(Ok(Sent { response: response.map(|body| Received::new(body, holds)), address }))

@@ -89,6 +89,11 @@ impl Upload {
         self.0.is_none()
     }
 
+    /// All of it is on its way, or nobody sends the rest.
+    pub(super) fn is_over(&self) -> bool {
+        self.0.as_ref().is_none_or(|carried| carried.is_over())
+    }
+
     /// When it last moved.
     pub(super) fn moved(&self) -> Option<Instant> {
         self.0.as_ref().map(|carried| carried.moved.get())

@@ -95,7 +95,7 @@ pub(super) struct Opened {
 pub(super) struct Lease {
     pub(super) entry: Rc<Entry>,
     pub(super) connection: Connection,
-    /// somebody is logged in on it: nobody else may have it
+    /// somebody is logged in on it, or it is likely to be closed: nobody else may have it
     pub(super) is_bound: bool,
 }
 

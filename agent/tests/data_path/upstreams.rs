@@ -247,3 +247,51 @@ async fn idle_connections_to_many_targets_are_bounded() -> anyhow::Result<()> {
     assert!(open.load(Ordering::Relaxed) > 512, "no more than needed");
     Ok(())
 }
+
+/// It answers when it has the head, and hears the body all the same: whether it then closes, nobody knows.
+async fn answers_early(listener: TcpListener, connections: Arc<AtomicUsize>) -> anyhow::Result<()> {
+    loop {
+        let (mut stream, _) = listener.accept().await?;
+        connections.fetch_add(1, Ordering::Relaxed);
+        tokio::spawn(async move {
+            let mut heard = Vec::new();
+            loop {
+                while !heard.ends_with(b"\r\n\r\n") {
+                    heard.push(stream.read_u8().await?);
+                }
+                let is_post = heard.starts_with(b"POST");
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await?;
+                heard.clear();
+                if is_post {
+                    let mut body = [0; 8];
+                    stream.read_exact(&mut body).await?;
+                }
+            }
+            #[allow(unreachable_code, reason = "it says of which type the errors are")]
+            anyhow::Ok(())
+        });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_follows_one_that_was_answered_before_it_was_out() -> anyhow::Result<()> {
+    let setup = Setup::start(|config| config.workers = 1).await?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let at = listener.local_addr()?;
+    let connections = Arc::<AtomicUsize>::default();
+    tokio::spawn(answers_early(listener, Arc::clone(&connections)));
+    let mut raw = Raw::dial(setup.agent.proxy).await?;
+    let post = format!("POST http://{at}/ HTTP/1.1\r\nHost: {at}\r\nContent-Length: 8\r\n\r\n");
+    for round in 1..=3 {
+        raw.say(format!("{post}1234")).await?;
+        assert_eq!(raw.response().await?.body, b"ok");
+        raw.say("5678").await?;
+        // Heard in one piece, and answered when it was out: such a connection is kept.
+        for _ in 0..2 {
+            raw.say(format!("GET http://{at}/ HTTP/1.1\r\nHost: {at}\r\n\r\n")).await?;
+            assert_eq!(raw.response().await?.body, b"ok");
+        }
+        assert_eq!(connections.load(Ordering::Relaxed), round + 1, "round {round}");
+    }
+    Ok(())
+}

@@ -148,6 +148,7 @@ pub(crate) fn publication(filter: &str, version: u64, component: &[u8]) -> Publi
         priority: 0,
         config: "{}".to_owned(),
         on_failure: weir_artifact::FailurePolicy::Closed,
+        on_failure_for: Vec::new(),
         isolation: weir_artifact::Isolation::Shared,
         limits: Limits::default(),
         grants: [Capability::Log].into(),

@@ -29,6 +29,7 @@ pub(crate) fn publication(version: u64, sequence: u64) -> Publication {
         priority: 10,
         config: r#"{"status":403}"#.to_owned(),
         on_failure: FailurePolicy::Closed,
+        on_failure_for: Vec::new(),
         isolation: Isolation::Shared,
         limits: Limits::default(),
         grants: BTreeSet::from([Capability::Log]),

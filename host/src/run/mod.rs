@@ -12,6 +12,7 @@ use std::{rc::Rc, sync::Arc, task::Waker};
 
 use bytes::Bytes;
 use http::HeaderMap;
+use weir_artifact::FailurePolicy;
 
 use self::{core::Core, events::Events, pipe::Pipe, slot::Slot};
 use crate::{
@@ -45,12 +46,23 @@ impl Run {
         exchange: Box<Exchange>,
         applies: impl Fn(&Filter) -> bool,
     ) -> Self {
+        Self::begin_under(instances, chain, exchange, |filter| applies(filter).then(|| filter.publication().on_failure))
+    }
+
+    /// The same, where `policy` says what the exchange gets when a filter that it meets fails; none: it does not meet it.
+    pub fn begin_under(
+        instances: &Rc<Instances>,
+        chain: &Arc<Chain>,
+        exchange: Box<Exchange>,
+        policy: impl Fn(&Filter) -> Option<FailurePolicy>,
+    ) -> Self {
         let mut slots = Vec::with_capacity(chain.filters().len());
-        for (index, filter) in chain.filters().iter().enumerate().filter(|(_, filter)| applies(filter)) {
-            slots.push(match filter.pick() {
-                Pick::This => Slot::new(index, filter),
-                Pick::Fallback(substitute) => Slot::substituted(index, substitute),
-                Pick::Nobody => Slot::refused(index, filter),
+        for (index, filter) in chain.filters().iter().enumerate() {
+            let Some(policy) = policy(filter) else { continue };
+            slots.push(match filter.pick(policy) {
+                Pick::This => Slot::new(index, filter, policy),
+                Pick::Fallback(substitute) => Slot::substituted(index, substitute, policy),
+                Pick::Nobody => Slot::refused(index, filter, policy),
             });
         }
         Self {

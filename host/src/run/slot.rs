@@ -35,6 +35,8 @@ enum Standing {
 /// One filter's part in one exchange.
 pub(super) struct Slot {
     index: usize,
+    /// What the exchange gets when it fails.
+    policy: FailurePolicy,
     /// Its guest runs beside the exchange; then there is never a seat.
     pub(super) runs_beside: bool,
     /// That guest, once it has the exchange.
@@ -63,12 +65,13 @@ pub(super) struct Slot {
 pub(super) type Hooked<R> = Result<R, Box<Answer>>;
 
 impl Slot {
-    pub(super) fn new(index: usize, filter: &Filter) -> Self {
+    pub(super) fn new(index: usize, filter: &Filter, policy: FailurePolicy) -> Self {
         let asked = filter.subscription();
         let runs_beside = filter.runs_beside();
         let subscription = if runs_beside { middleware::reach(asked) } else { asked };
         Self {
             index,
+            policy,
             runs_beside,
             part: None,
             substitute: None,
@@ -89,13 +92,13 @@ impl Slot {
         }
     }
 
-    pub(super) fn substituted(index: usize, substitute: Arc<Filter>) -> Self {
-        let slot = Self::new(index, &substitute);
+    pub(super) fn substituted(index: usize, substitute: Arc<Filter>, policy: FailurePolicy) -> Self {
+        let slot = Self::new(index, &substitute, policy);
         Self { substitute: Some(substitute), ..slot }
     }
 
-    pub(super) fn refused(index: usize, filter: &Filter) -> Self {
-        Self { standing: Standing::Refused, ..Self::new(index, filter) }
+    pub(super) fn refused(index: usize, filter: &Filter, policy: FailurePolicy) -> Self {
+        Self { standing: Standing::Refused, ..Self::new(index, filter, policy) }
     }
 
     pub(super) fn filter<'a>(&'a self, chain: &'a Chain) -> &'a Arc<Filter> {
@@ -362,7 +365,7 @@ impl Slot {
     pub(super) fn fail_where(&mut self, core: &mut Core, at: usize, failure: Failure, can_go_on: bool) -> Hooked<()> {
         let filter = self.filter(&core.chain);
         filter.stats().failed(failure.kind);
-        let open = filter.publication().on_failure == FailurePolicy::Open && can_go_on;
+        let open = self.policy == FailurePolicy::Open && can_go_on;
         self.failure = Some(Box::new(failure.clone()));
         self.calls = None;
         if open {

@@ -20,6 +20,11 @@ const DENY_TARGET: &str =
     "(i32.store (i32.const 0x380) (i32.const 1)) (i32.store (i32.const 0x384) (local.get $target))
     (i32.store (i32.const 0x388) (local.get $target-len)) (i32.const 0x380)";
 
+/// Every filter is asked, under the policy of its publication.
+fn own_policy(filter: &weir_host::Filter, _now: &Tunnel) -> Option<weir_artifact::FailurePolicy> {
+    Some(filter.publication().on_failure)
+}
+
 fn tunnel() -> Tunnel {
     let client_address = "192.0.2.7:51034".parse().unwrap();
     Tunnel { entry: Entry::Connect, client_address, user: Some("ann".to_owned()), target: "a.example:443".to_owned() }
@@ -42,14 +47,14 @@ fn load(guests: &[Guest], adjust: impl Fn(&mut Publication)) -> Vec<Arc<Filter>>
 fn connect(guests: &[Guest]) -> Passage {
     let filters = load(guests, |_| {});
     let (instances, chain) = worker(&host(), filters);
-    on_connect(&instances, &chain, tunnel(), |_, _| true)
+    on_connect(&instances, &chain, tunnel(), own_policy)
 }
 
 fn hello(guests: &[Guest]) -> Passage {
     let filters = load(guests, |_| {});
     let (instances, chain) = worker(&host(), filters);
     let hello = ClientHello { server_name: Some("a.example".to_owned()), alpn: vec!["h2".to_owned()] };
-    on_client_hello(&instances, &chain, tunnel(), &hello, |_, _| true)
+    on_client_hello(&instances, &chain, tunnel(), &hello, own_policy)
 }
 
 fn open_with(redirect: Option<(&str, &str)>, intercept: Option<bool>) -> Passage {
@@ -85,15 +90,16 @@ fn only_those_are_asked_that_export_it_and_whose_match_fits() {
     assert!(!filters[0].decides_tunnels() && filters[1].decides_tunnels());
     assert_eq!(filters[1].hooks().names().collect::<Vec<_>>(), ["connect"]);
     let (instances, chain) = worker(&host(), filters.clone());
-    assert_eq!(on_connect(&instances, &chain, tunnel(), |_, _| true), denied("b", "no"));
+    assert_eq!(on_connect(&instances, &chain, tunnel(), own_policy), denied("b", "no"));
     assert_eq!(
-        on_connect(&instances, &chain, tunnel(), |filter, _| filter.name().as_str() != "b"),
+        on_connect(&instances, &chain, tunnel(), |filter, now| own_policy(filter, now)
+            .filter(|_| filter.name().as_str() != "b")),
         open_with(None, None)
     );
     // an instance of its own for each exchange, and so for each tunnel
     let filters = load(&[says(DENY, "no")], |publication| publication.isolation = Isolation::Exchange);
     let (instances, chain) = worker(&host(), filters);
-    assert_eq!(on_connect(&instances, &chain, tunnel(), |_, _| true), denied("a", "no"));
+    assert_eq!(on_connect(&instances, &chain, tunnel(), own_policy), denied("a", "no"));
 }
 
 fn check_failure(guest: &Guest, asks: impl Fn(&[Arc<Filter>]) -> Passage, kind: FailureKind, words: &str) {
@@ -112,12 +118,12 @@ fn check_failure(guest: &Guest, asks: impl Fn(&[Arc<Filter>]) -> Passage, kind: 
 
 fn ask_connect(filters: &[Arc<Filter>]) -> Passage {
     let (instances, chain) = worker(&host(), filters.to_vec());
-    on_connect(&instances, &chain, tunnel(), |_, _| true)
+    on_connect(&instances, &chain, tunnel(), own_policy)
 }
 
 fn ask_hello(filters: &[Arc<Filter>]) -> Passage {
     let (instances, chain) = worker(&host(), filters.to_vec());
-    on_client_hello(&instances, &chain, tunnel(), &ClientHello::default(), |_, _| true)
+    on_client_hello(&instances, &chain, tunnel(), &ClientHello::default(), own_policy)
 }
 
 #[test]
@@ -141,10 +147,10 @@ fn one_that_fails_again_and_again_is_not_run_and_the_version_before_serves() {
     let filters = load(std::slice::from_ref(&trap), |_| {});
     let (instances, chain) = worker(&host(), filters.clone());
     for _ in 0..20 {
-        assert!(matches!(on_connect(&instances, &chain, tunnel(), |_, _| true), Passage::Failed(_)));
+        assert!(matches!(on_connect(&instances, &chain, tunnel(), own_policy), Passage::Failed(_)));
     }
     assert!(filters[0].is_broken());
-    let Passage::Failed(failure) = on_connect(&instances, &chain, tunnel(), |_, _| true) else { panic!("it goes on") };
+    let Passage::Failed(failure) = on_connect(&instances, &chain, tunnel(), own_policy) else { panic!("it goes on") };
     assert_eq!(failure.kind, FailureKind::BreakerOpen);
 
     let host = host();
@@ -153,7 +159,7 @@ fn one_that_fails_again_and_again_is_not_run_and_the_version_before_serves() {
     let bad = host.load(&trap.publish("a", last_good)).unwrap().with_fallback(&good);
     let (instances, chain) = worker(&host, [bad]);
     for _ in 0..20 {
-        assert!(matches!(on_connect(&instances, &chain, tunnel(), |_, _| true), Passage::Failed(_)));
+        assert!(matches!(on_connect(&instances, &chain, tunnel(), own_policy), Passage::Failed(_)));
     }
-    assert_eq!(on_connect(&instances, &chain, tunnel(), |_, _| true), denied("a", "no"));
+    assert_eq!(on_connect(&instances, &chain, tunnel(), own_policy), denied("a", "no"));
 }

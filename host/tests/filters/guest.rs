@@ -330,6 +330,7 @@ pub fn artifact(component: Vec<u8>, name: &str, adjust: impl FnOnce(&mut Publica
         priority: 0,
         config: "{}".to_owned(),
         on_failure: FailurePolicy::Closed,
+        on_failure_for: Vec::new(),
         isolation: Isolation::Shared,
         limits: Limits::default(),
         grants: Capability::ALL.into(),

@@ -311,6 +311,13 @@ impl Client {
         self.send(Method::DELETE, &self.url(path, query)?, None).await.map(drop)
     }
 
+    /// Puts JSON in place of what is at a path.
+    pub(crate) async fn put<T: DeserializeOwned>(&self, path: &[&str], body: &Value) -> Result<T, Failure> {
+        let url = self.url(path, &[])?;
+        let response = self.send(Method::PUT, &url, Some(body)).await?;
+        read(&format!("PUT {}", url.path()), response).await
+    }
+
     /// Deletes what is at a path.
     pub(crate) async fn delete(&self, path: &[&str]) -> Result<(), Failure> {
         self.send(Method::DELETE, &self.url(path, &[])?, None).await.map(drop)

@@ -143,6 +143,7 @@ mod tests {
             priority: 0,
             config: "{}".to_owned(),
             on_failure: FailurePolicy::Closed,
+            on_failure_for: Vec::new(),
             isolation: Isolation::Shared,
             limits: Limits::default(),
             grants: [].into(),

@@ -8,6 +8,7 @@ mod backup;
 mod breakpoints;
 mod client;
 mod clients;
+mod completion;
 mod config;
 mod connections;
 mod export;
@@ -19,6 +20,7 @@ mod intercept;
 mod join_token;
 mod keys;
 mod lines;
+mod listing;
 mod new_filter;
 mod output;
 mod paint;
@@ -29,6 +31,7 @@ mod publish;
 mod push;
 mod replay;
 mod restore;
+mod retention;
 mod serve;
 mod stream;
 mod tokens;
@@ -73,8 +76,10 @@ enum Command {
     Tokens(tokens::Tokens),
     Users(users::Users),
     Audit(audit::Audit),
+    Retention(retention::Retention),
     Backup(backup::Backup),
     Restore(restore::Restore),
+    Completion(completion::Completion),
 }
 
 /// Runs the command that the process was started with.
@@ -95,12 +100,13 @@ fn execute(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
     let command = match cli.command {
         Command::Serve(serve) => return serve.run(),
         Command::NewFilter(new) => return new.run(),
+        Command::Completion(completion) => return completion.run(),
         asks => asks,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Runtime)?;
     runtime.block_on(async {
         match command {
-            Command::Serve(_) | Command::NewFilter(_) => Ok(()),
+            Command::Serve(_) | Command::NewFilter(_) | Command::Completion(_) => Ok(()),
             Command::PushFilter(push) => push.run().await,
             Command::Filters(filters) => filters.run().await,
             Command::Agents(agents) => agents.run().await,
@@ -119,6 +125,7 @@ fn execute(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
             Command::Tokens(tokens) => tokens.run().await,
             Command::Users(users) => users.run().await,
             Command::Audit(audit) => audit.run().await,
+            Command::Retention(retention) => retention.run().await,
             Command::Backup(backup) => backup.run().await,
             Command::Restore(restore) => restore.run().await,
         }

@@ -6,8 +6,8 @@ use std::{collections::BTreeSet, fs, io::Read as _, path::PathBuf, time::Duratio
 use clap::Args;
 use serde_json::{Value, json};
 use weir_artifact::{
-    Capability, Digest, FailurePolicy, GroupName, Isolation, Limits, MAX_COMPONENT_BYTES, Name, NameError, Publication,
-    Statement, TagPattern, Upstream,
+    Capability, Digest, FailurePolicy, FailureRule, GroupName, Isolation, Limits, MAX_COMPONENT_BYTES, Name, NameError,
+    Publication, Statement, TagPattern, Upstream,
 };
 use weir_query::Query;
 
@@ -52,6 +52,9 @@ pub(crate) struct PushFilter {
     /// What exchanges get when the filter fails: an error, no filter, or its last good version [default: closed]
     #[arg(long, value_name = "POLICY", value_parser = ["closed", "open", "last-good"])]
     on_failure: Option<String>,
+    /// Another policy for some exchanges, such as 'path:/public/*=open'; the first that fits counts
+    #[arg(long, value_name = "QUERY=POLICY", value_parser = failure_rule)]
+    on_failure_for: Vec<FailureRule>,
     /// One instance for all exchanges of a worker, or a fresh one for each [default: shared]
     #[arg(long, value_name = "HOW", value_parser = ["shared", "exchange"])]
     isolation: Option<String>,
@@ -103,6 +106,15 @@ fn upstream(text: &str) -> Result<(Name, Upstream), String> {
     }
     upstream.check().map_err(|fault| fault.to_string())?;
     Ok((name.parse().map_err(|error: NameError| error.to_string())?, upstream))
+}
+
+fn failure_rule(text: &str) -> Result<FailureRule, String> {
+    let (matching, policy) = text.rsplit_once('=').ok_or("expected QUERY=POLICY")?;
+    let on_failure = serde_json::from_value(Value::from(policy))
+        .map_err(|_| format!("`{policy}` is no policy: there is closed, open and last-good"))?;
+    let checked = Query::parse(matching).and_then(|query| query.request_only());
+    checked.map_err(|error| error.shown(matching))?;
+    Ok(FailureRule { matching: matching.to_owned(), on_failure })
 }
 
 fn capability(text: &str) -> Result<Capability, String> {
@@ -215,6 +227,11 @@ impl PushFilter {
                 .or_else(|| before.map(|past| past.config.clone()))
                 .unwrap_or_else(|| "{}".to_owned()),
             on_failure: on_failure.or_else(|| before.map(|past| past.on_failure)).unwrap_or_default(),
+            on_failure_for: match self.on_failure_for.is_empty() {
+                // Whoever says anew what holds in general does not mean rules of before.
+                true if self.on_failure.is_none() => before.map(|past| past.on_failure_for.clone()).unwrap_or_default(),
+                _ => self.on_failure_for.clone(),
+            },
             isolation: isolation.or_else(|| before.map(|past| past.isolation)).unwrap_or_default(),
             limits: self.limits(before)?,
             grants: self.grants(&name, needs, before)?,
@@ -305,11 +322,12 @@ fn describe(publication: &Publication, signer: &str, revision: u64) -> String {
     let matching = if publication.matching.is_empty() { "every exchange" } else { &publication.matching };
     let words = json!([publication.on_failure, publication.isolation]);
     let (on_failure, isolation) = (words[0].as_str().unwrap_or("-"), words[1].as_str().unwrap_or("-"));
+    let others = if publication.on_failure_for.is_empty() { "" } else { " and by rules" };
     let limits = if publication.limits == Limits::default() { "" } else { ", own limits" };
     format!(
         "pushed {name} {version} to group {group}, revision {revision}\n  \
          {}, {}, signed by {signer}, to be taken up before {}\n  \
-         meets {matching}; priority {priority}, on failure {on_failure}, isolation {isolation}{limits}; grants {}",
+         meets {matching}; priority {priority}, on failure {on_failure}{others}, isolation {isolation}{limits}; grants {}",
         publication.digest,
         units::size(publication.size),
         units::day(publication.expires),

@@ -9,7 +9,8 @@ use serde_json::json;
 use super::{
     client::Connect,
     failure::Failure,
-    output::{self, Column, Format},
+    listing::Listing,
+    output::{self, Column},
     person, units,
 };
 use crate::Role;
@@ -21,13 +22,13 @@ pub(crate) struct Tokens {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    list: List,
+    list: Listing,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Every token that still counts
-    List(List),
+    List(Listing),
     /// Make a token and print it alone: it is shown this once
     Create {
         /// What it is for, as it stands in the audit trail
@@ -50,15 +51,6 @@ enum Command {
     },
 }
 
-#[derive(Debug, Args)]
-struct List {
-    /// Form of the answer
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
-    #[command(flatten)]
-    connect: Connect,
-}
-
 #[derive(Deserialize)]
 struct Made {
     token: String,
@@ -78,8 +70,8 @@ struct Row {
 impl Tokens {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         match self.command {
-            None => self.list.run().await,
-            Some(Command::List(list)) => list.run().await,
+            None => list(self.list).await,
+            Some(Command::List(listing)) => list(listing).await,
             Some(Command::Create { name, role, expires_in, connect }) => {
                 let wanted = json!({"name": name, "role": role, "expires_in_s": expires_in.as_secs()});
                 let made: Made = connect.client()?.post(&["tokens"], &wanted).await?;
@@ -93,23 +85,16 @@ impl Tokens {
     }
 }
 
-impl List {
-    async fn run(self) -> Result<(), Failure> {
-        let items = self.connect.client()?.all(&["tokens"]).await?;
-        if self.format == Format::Json {
-            return Ok(output::json(&items)?);
-        }
-        let rows = items.into_iter().map(|item| serde_json::from_value::<Row>(item).unwrap_or_default().cells());
-        let columns = [
-            Column::Long("NAME"),
-            Column::Text("ROLE"),
-            Column::Text("EXPIRES"),
-            Column::Text("LAST USED"),
-            Column::Text("MADE BY"),
-            Column::Text("ID"),
-        ];
-        Ok(output::say(output::table(columns, rows.collect()))?)
-    }
+async fn list(listing: Listing) -> Result<(), Failure> {
+    let columns = [
+        Column::Long("NAME"),
+        Column::Text("ROLE"),
+        Column::Text("EXPIRES"),
+        Column::Text("LAST USED"),
+        Column::Text("MADE BY"),
+        Column::Text("ID"),
+    ];
+    listing.run("tokens", columns, |item| serde_json::from_value::<Row>(item).unwrap_or_default().cells()).await
 }
 
 impl Row {

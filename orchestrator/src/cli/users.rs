@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use super::{
     client::Connect,
     failure::Failure,
-    output::{self, Column, Format},
+    listing::Listing,
+    output::{self, Column},
     person, units,
 };
 use crate::Role;
@@ -25,13 +26,13 @@ pub(crate) struct Users {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    list: List,
+    list: Listing,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Everybody
-    List(List),
+    List(Listing),
     /// Add somebody; the password is the first line of stdin, which a terminal does not show
     Add {
         name: String,
@@ -52,15 +53,6 @@ enum Command {
     },
 }
 
-#[derive(Debug, Args)]
-struct List {
-    /// Form of the answer
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
-    #[command(flatten)]
-    connect: Connect,
-}
-
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Row {
@@ -73,8 +65,8 @@ struct Row {
 impl Users {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         match self.command {
-            None => self.list.run().await,
-            Some(Command::List(list)) => list.run().await,
+            None => list(self.list).await,
+            Some(Command::List(listing)) => list(listing).await,
             Some(Command::Add { name, role, password_file, connect }) => {
                 let password = password(password_file)?;
                 let wanted = json!({"name": name, "role": role, "password": password});
@@ -89,20 +81,14 @@ impl Users {
     }
 }
 
-impl List {
-    async fn run(self) -> Result<(), Failure> {
-        let items = self.connect.client()?.all(&["users"]).await?;
-        if self.format == Format::Json {
-            return Ok(output::json(&items)?);
-        }
-        let cells = |item| {
-            let row: Row = serde_json::from_value(item).unwrap_or_default();
-            let name = person::or_dash(&row.name);
-            [name, person::or_dash(&row.role), units::short_time(&row.created), person::or_dash(&row.created_by)]
-        };
-        let columns = [Column::Long("NAME"), Column::Text("ROLE"), Column::Text("ADDED"), Column::Text("ADDED BY")];
-        Ok(output::say(output::table(columns, items.into_iter().map(cells).collect()))?)
-    }
+async fn list(listing: Listing) -> Result<(), Failure> {
+    let columns = [Column::Long("NAME"), Column::Text("ROLE"), Column::Text("ADDED"), Column::Text("ADDED BY")];
+    let cells = |item| {
+        let row: Row = serde_json::from_value(item).unwrap_or_default();
+        let name = person::or_dash(&row.name);
+        [name, person::or_dash(&row.role), units::short_time(&row.created), person::or_dash(&row.created_by)]
+    };
+    listing.run("users", columns, cells).await
 }
 
 /// The first line, without its end.

@@ -209,8 +209,8 @@ pub(super) async fn one(
     Id(id): Id,
 ) -> Result<Json<ExchangeDetail>, Problem> {
     let found = orchestrator.store.exchange(id).await?;
-    let (summary, mut exchange) = found.ok_or_else(|| Problem::not_found(format!("there is no exchange {id}")))?;
-    asker.secrets().guard(&mut exchange);
+    let (summary, exchange) = found.ok_or_else(|| Problem::not_found(format!("there is no exchange {id}")))?;
+    let exchange = asker.looks_at(&orchestrator, exchange).await?;
     Ok(Json(detail(summary, exchange)))
 }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use weir_artifact::{
-    Capability, FailurePolicy, GroupName, Isolation, Name, Publication, Statement, TagPattern, Upstream,
+    Capability, FailurePolicy, FailureRule, GroupName, Isolation, Name, Publication, Statement, TagPattern, Upstream,
 };
 
 use super::{
@@ -56,6 +56,9 @@ pub(super) struct PublicationItem {
     config: serde_json::Value,
     #[schema(value_type = String)]
     on_failure: FailurePolicy,
+    /// Where another policy holds: the first that fits counts.
+    #[schema(value_type = Vec<Object>)]
+    on_failure_for: Vec<FailureRule>,
     #[schema(value_type = String)]
     isolation: Isolation,
     #[schema(value_type = Object)]
@@ -224,6 +227,7 @@ fn publication(publication: Publication, row: &StatementRow) -> PublicationItem 
         // It was parsed when it came in; the exact text is in the statement.
         config: serde_json::from_str(&publication.config).unwrap_or_default(),
         on_failure: publication.on_failure,
+        on_failure_for: publication.on_failure_for,
         isolation: publication.isolation,
         limits: publication.limits,
         grants: publication.grants,

@@ -33,6 +33,7 @@ mod problem;
 mod push;
 mod range;
 mod replay;
+mod retention;
 mod secrets;
 mod standing;
 mod tokens;
@@ -46,7 +47,7 @@ use axum::{
     extract::{DefaultBodyLimit, Request, State},
     middleware::{Next, from_fn_with_state},
     response::Response,
-    routing::{delete, get, post},
+    routing::{delete, get, post, put},
 };
 use rustls::ServerConfig;
 use serde::Serialize;
@@ -146,6 +147,7 @@ fn router(orchestrator: Arc<Orchestrator>) -> Router {
         .route("/users", get(users::list).post(users::add).asks(Administer))
         .route("/users/{name}", delete(users::remove).asks(Administer))
         .route("/audit", get(audit::list).asks(Administer))
+        .route("/retention", get(retention::show).asks(Read).merge(put(retention::set).asks(Operate)))
         .route("/backup", get(backup::backup).asks(Administer))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

@@ -55,7 +55,7 @@ pub(crate) fn document() -> String {
 #[openapi(
     info(title = "Weir orchestrator", description = "Traffic, filters, agents and metrics of a fleet of Weir agents."),
     paths(
-        super::backup::backup,
+        super::backup::backup, super::retention::show, super::retention::set,
         exchanges::list, exchanges::one, live::exchanges::follow, export::many, export::one, import::import, diff::diff, deletion::one,
         deletion::many, bodies::request, bodies::response, messages::of_exchange, messages::list, tunnels::list, ended::list, filters::list, filters::one, lines::list, push::push,
         configurations::list, configurations::one, configurations::push,

@@ -187,6 +187,10 @@ fn check(signed: &Signed, component: &[u8], most: u64) -> Result<(), Problem> {
     components::check(component, most, &publication.grants).map_err(refuse)?;
     let query = weir_query::Query::parse(&publication.matching).and_then(|query| query.request_only());
     query.map_err(|error| Problem::bad_match(&error))?;
+    for (place, rule) in publication.on_failure_for.iter().enumerate() {
+        let query = weir_query::Query::parse(&rule.matching).and_then(|query| query.request_only());
+        query.map_err(|error| Problem::unprocessable("statement", format!("on_failure_for.{place}.match: {error}")))?;
+    }
     match Artifact::new(signed, component.to_vec()) {
         Ok(_) => Ok(()),
         Err(error @ (ArtifactError::Size { .. } | ArtifactError::Digest { .. })) => {

@@ -1,5 +1,5 @@
 //! Whether an answer shows what signs people in. Decided here and nowhere else: a role that may operate sees it in an exchange
-//! that it looks at by itself, and in files and differences where it asks for it, which the audit trail tells. The
+//! that it looks at by itself, and in files and differences where it asks for it, and the audit trail tells of each time. The
 //! others do not, nor may they search for it: each answer would tell something of it.
 
 use std::net::{IpAddr, SocketAddr};
@@ -98,9 +98,15 @@ impl Asker {
         Ok(orchestrator.store.audit(entry).await?)
     }
 
-    /// Of one exchange, looked at by itself: as the role has it, unasked.
-    pub(crate) fn secrets(&self) -> Secrets {
-        if self.principal.role.may(Permission::Operate) { Secrets::Shown } else { Secrets::Hidden }
+    /// One exchange, looked at by itself: as the role has it, unasked. Where there is something to see, the trail tells of it.
+    pub(crate) async fn looks_at(&self, orchestrator: &Orchestrator, exchange: Exchange) -> Result<Exchange, Problem> {
+        let mut hidden = exchange.clone();
+        weir_har::hide(&mut hidden);
+        if hidden == exchange || !self.principal.role.may(Permission::Operate) {
+            return Ok(hidden);
+        }
+        self.leaves_entry(orchestrator, "reveal", StatusCode::OK).await?;
+        Ok(exchange)
     }
 }
 

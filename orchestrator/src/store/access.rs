@@ -8,6 +8,8 @@ use super::{
 };
 use crate::{access::Role, tokens::TokenHash};
 
+/// What an entry takes of the disk beside its texts, about.
+const ENTRY: usize = 128;
 /// Between two notes of when a token was used.
 const USED_US: u64 = 60_000_000;
 
@@ -111,9 +113,12 @@ impl Store {
 
     /// Adds an entry.
     pub(crate) async fn audit(&self, entry: Audited) -> Result<(), StoreError> {
-        let sql = "INSERT INTO audit (at_us, actor, role, action, object, status, source) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        let sql = "INSERT INTO audit (at_us, actor, role, action, object, status, source, bytes) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        let bytes = ENTRY + entry.actor.len() + entry.action.len() + entry.object.len() + entry.source.len();
         let sql = Sql::new(sql).bind(signed(entry.at_us)).bind(entry.actor).bind(entry.role.as_str());
         let sql = sql.bind(entry.action).bind(entry.object).bind(i64::from(entry.status)).bind(entry.source);
+        let sql = sql.bind(signed(bytes as u64));
         sql.execute(&self.writes).await.map(drop)
     }
 
@@ -132,13 +137,6 @@ impl Store {
         }
         sql.push(" ORDER BY number DESC LIMIT ").push_bind(limit);
         sql.fetch_all(&self.reads).await?.iter().map(audited).collect()
-    }
-
-    /// Forgets what is older, and tokens that ended before.
-    pub(crate) async fn forget_access_before(&self, at_us: u64) -> Result<(), StoreError> {
-        Sql::new("DELETE FROM audit WHERE at_us < $1").bind(signed(at_us)).execute(&self.writes).await?;
-        let ended = Sql::new("DELETE FROM access_tokens WHERE expires_us < $1").bind(signed(at_us));
-        ended.execute(&self.writes).await.map(drop)
     }
 }
 

@@ -75,7 +75,7 @@ impl Store {
     }
 
     /// What fits of one block; the place where it stopped before the end of it.
-    async fn arrived(
+    pub(super) async fn arrived(
         &self,
         (search, turn): (&Arc<Search>, &Turn),
         (after, to): (i64, i64),

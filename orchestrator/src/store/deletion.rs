@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Sql, Store, StoreError};
+use super::{Sql, Store, StoreError, sql::Lock};
 
 impl Store {
     /// Deletes these and their messages, at most some hundreds at a time; how many there were.
@@ -15,6 +15,11 @@ impl Store {
             query.push(", ").push_bind(*id);
         }
         query.push(")");
-        query.execute(&self.writes).await
+        // Retention deletes too, in another order: on PostgreSQL each would wait for what the other has.
+        let mut transaction = self.begin().await?;
+        transaction.alone(Lock::Retention).await?;
+        let gone = query.execute(&mut transaction).await?;
+        transaction.commit().await?;
+        Ok(gone)
     }
 }

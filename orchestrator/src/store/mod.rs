@@ -20,6 +20,9 @@ mod others;
 mod postgres;
 mod record;
 mod retention;
+#[cfg(test)]
+mod retention_tests;
+mod rules;
 mod schema;
 mod search;
 mod seen;
@@ -29,6 +32,7 @@ mod sqlite;
 mod tests;
 mod tiers;
 mod tokens;
+mod vacuum;
 mod writer;
 
 use std::{io, sync::Arc, time::Duration};
@@ -52,6 +56,7 @@ pub(crate) use messages::Told;
 pub(crate) use metrics::Sample;
 pub(crate) use others::{News, Others, Presence};
 pub(crate) use record::{Row, prepare};
+pub(crate) use rules::{Action, Rule};
 pub(crate) use seen::{Recorded, prepare_connection, prepare_line, prepare_message, prepare_tunnel};
 pub(crate) use tiers::{History, Point, Range, TIERS, Tier};
 pub(crate) use tokens::{Joining, Spend};
@@ -63,6 +68,8 @@ use sql::{Pool, Sql, Transaction};
 
 /// For the database to say that it is there.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
+/// For connections to be closed in order: those to a server that vanished never are.
+const CLOSING: Duration = Duration::from_secs(10);
 /// Searches that unpack whole messages, at a time.
 const UNPACKING: usize = 2;
 
@@ -113,6 +120,9 @@ pub enum StoreError {
     /// It took too long to say that it is there.
     #[error("the database does not answer within {} s", SIGN_OF_LIFE.as_secs())]
     Silent,
+    /// A transaction does not come to its end.
+    #[error("nothing was written for some seconds, though something waits for it")]
+    Stalled,
     /// The server is shutting down.
     #[error("the orchestrator is shutting down")]
     Closed,
@@ -177,8 +187,13 @@ impl Store {
     /// Writes what is queued, then closes.
     pub(crate) async fn close(&self) {
         self.writer.finish().await;
-        self.reads.close().await;
-        self.writes.close().await;
+        let closed = async {
+            self.reads.close().await;
+            self.writes.close().await;
+        };
+        if timeout(CLOSING, closed).await.is_err() {
+            tracing::warn!("the database does not let go of its connections: they are left");
+        }
     }
 
     /// A write of its own, in turn with the recorded traffic.

@@ -43,7 +43,9 @@ const SESSION: &str = "SELECT \
     set_config('tcp_keepalives_count', '3', false)";
 
 /// Of sessions that write: what is new of a batch is found by a look at the index for each, never by reading the table.
-const WRITES: &str = "SELECT set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false)";
+/// Who waits for the writer knows soon when nothing comes of it.
+const WRITES: &str = "SELECT set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false), \
+    set_config('statement_timeout', '25s', false)";
 /// Of sessions that read.
 const READS: &str = "SET default_transaction_read_only = on";
 
@@ -101,6 +103,13 @@ fn pool(connections: u32, options: &PgConnectOptions, session: &'static str) -> 
         .acquire_timeout(PATIENCE)
         // one whose server was started anew is found out before it is used
         .test_before_acquire(true)
+        // One whose statement was given up may wait for its answer for ever, and would keep its place: it is closed.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                let answers = timeout(PATIENCE, connection.ping()).await;
+                answers.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
+            })
+        })
         .after_connect(move |connection, _| {
             Box::pin(async move {
                 connection.execute(SESSION).await?;

@@ -1,9 +1,13 @@
 //! Deletes what is beyond the bounds, oldest first, in steps small enough that recording goes on between them. Freed
-//! pages are written again, so the file stops growing at its bound.
+//! pages are written again, so the file stops growing at its bound. What rules say of exchanges is in `rules`.
 //!
 //! Age is counted from when a row came here: the clocks of agents may be wrong, and what one of them had acknowledged is
 //! not to vanish for it. Bytes are those of the rows that may be deleted, and of nothing else in the file: no number of
 //! deleted exchanges makes room for a component.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
 
 use super::{
     Store, StoreError, signed,
@@ -11,18 +15,27 @@ use super::{
 };
 use crate::Retention;
 
-/// Rows of one step.
-const STEP: u64 = 2000;
+/// Rows of one step, and bytes.
+const STEP: u64 = 1000;
+const STEP_BYTES: u64 = 16 << 20;
+/// Between two steps.
+const PAUSE: Duration = Duration::from_millis(5);
 /// Metrics may take one part of so many of the bytes.
 const METRICS_SHARE: u64 = 10;
 /// So may these; exchanges have what they leave.
 const SHARES: [(&str, u64); 4] = [("messages", 4), ("tunnels", 20), ("connections", 20), ("filter_logs", 20)];
 /// And these, whose age is bounded elsewhere.
 const SUMMARIES: [(&str, u64); 2] = [("metrics_minutes", 20), ("metrics_hours", 20)];
+/// Of the audit trail: nobody is to fill the disk with it.
+const AUDIT_BYTES: u64 = 256 << 20;
+/// How long its entries are kept.
+const AUDIT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 /// Numbered in the order in which rows came, with their own size; and what of it may stay.
 struct Shelf {
     table: &'static str,
+    /// When a row came.
+    time: &'static str,
     count: u64,
     bytes: u64,
     cutoff_us: u64,
@@ -31,66 +44,93 @@ struct Shelf {
 impl Store {
     /// Deletes what came before a time, whatever the other bounds.
     pub(super) async fn forget_before(&self, table: &'static str, cutoff_us: u64) -> Result<(), StoreError> {
-        self.clear(&Shelf { table, count: u64::MAX, bytes: u64::MAX, cutoff_us }).await.map(drop)
+        let (time, bound) = ("received_us", u64::MAX);
+        self.clear(&Shelf { table, time, count: bound, bytes: bound, cutoff_us }, None).await.map(drop)
     }
 
     /// One pass; how many exchanges went.
     pub(crate) async fn retain(&self, keep: Retention, now_us: u64) -> Result<u64, StoreError> {
-        let cutoff_us = now_us.saturating_sub(u64::try_from(keep.age.as_micros()).unwrap_or(u64::MAX));
+        let since = |age: Duration| now_us.saturating_sub(u64::try_from(age.as_micros()).unwrap_or(u64::MAX));
+        let cutoff_us = since(keep.age);
         Sql::new("DELETE FROM tokens WHERE kind = 'join' AND expires_us < $1")
             .bind(signed(cutoff_us))
             .execute(&self.writes)
             .await?;
+        let ended = Sql::new("DELETE FROM access_tokens WHERE expires_us < $1").bind(signed(since(AUDIT)));
+        ended.execute(&self.writes).await?;
+        self.retain_audit(AUDIT_BYTES, since(AUDIT)).await?;
+        let (time, count) = ("received_us", u64::MAX);
         let metrics_bytes = keep.bytes / METRICS_SHARE;
-        let metrics = Shelf { table: "system_metrics", count: u64::MAX, bytes: metrics_bytes, cutoff_us };
-        self.clear(&metrics).await?;
+        self.clear(&Shelf { table: "system_metrics", time, count, bytes: metrics_bytes, cutoff_us }, None).await?;
         let mut bytes = keep.bytes - metrics_bytes;
         for (table, share) in SHARES.into_iter().chain(SUMMARIES) {
             // Summaries are kept longer than what they are made of.
             let is_summary = SUMMARIES.iter().any(|(summary, _)| *summary == table);
             let cutoff_us = if is_summary { 0 } else { cutoff_us };
-            let own = Shelf { table, count: keep.exchanges, bytes: keep.bytes / share, cutoff_us };
-            self.clear(&own).await?;
+            let own = Shelf { table, time, count: keep.exchanges, bytes: keep.bytes / share, cutoff_us };
+            self.clear(&own, None).await?;
             let held = Sql::new("SELECT bytes FROM held WHERE what = $1").bind(table).fetch_one(&self.reads).await?;
             bytes = bytes.saturating_sub(held.number(0)?);
         }
-        self.clear(&Shelf { table: "exchanges", count: keep.exchanges, bytes, cutoff_us }).await
+        let dropped = self.drop_by_rules(now_us).await? + self.bound_kept(keep).await?;
+        let exchanges = Shelf { table: "exchanges", time, count: keep.exchanges, bytes, cutoff_us };
+        Ok(dropped + self.clear(&exchanges, Some(keep)).await?)
     }
 
-    async fn clear(&self, shelf: &Shelf) -> Result<u64, StoreError> {
+    /// Of the audit trail so many bytes stay, and nothing older.
+    pub(super) async fn retain_audit(&self, bytes: u64, oldest_us: u64) -> Result<(), StoreError> {
+        let audit = Shelf { table: "audit", time: "at_us", count: u64::MAX, bytes, cutoff_us: oldest_us };
+        self.clear(&audit, None).await.map(drop)
+    }
+
+    /// `rules`: what they keep stays.
+    async fn clear(&self, shelf: &Shelf, rules: Option<Retention>) -> Result<u64, StoreError> {
         let mut deleted = 0;
         loop {
-            let step = self.step(shelf).await?;
-            deleted += step;
-            if step < STEP {
-                return Ok(deleted);
+            match self.step(shelf, rules).await? {
+                Step::Done => return Ok(deleted),
+                Step::Deleted(count) => deleted += count,
             }
+            sleep(PAUSE).await;
         }
     }
 
     /// Of the oldest rows those that are too old, or have to go so that the others fit.
-    async fn step(&self, shelf: &Shelf) -> Result<u64, StoreError> {
+    async fn step(&self, shelf: &Shelf, rules: Option<Retention>) -> Result<Step, StoreError> {
         let look = Sql::new(shelf.sums()).fetch_one(&self.reads).await?;
-        if shelf.beyond(&look)?.is_none() {
-            return Ok(0);
+        let Some(beyond) = shelf.beyond(&look)? else { return Ok(Step::Done) };
+        let mut keeps = false;
+        let mut up_to = i64::MAX;
+        if let Some(keep) = rules {
+            let ends = shelf.oldest("min(number), max(number)", &beyond, true).bind(i64::MAX);
+            let ends = ends.fetch_one(&self.reads).await?;
+            let (Some(first), Some(last)) = (ends.get::<Option<i64>>(0)?, ends.get::<Option<i64>>(1)?) else {
+                return Ok(Step::Done);
+            };
+            keeps = self.keep_by_rules((first - 1, last)).await?;
+            up_to = last;
+            let gone = if keeps { self.bound_kept(keep).await? } else { 0 };
+            if gone > 0 {
+                return Ok(Step::Deleted(gone));
+            }
         }
         // Again, and alone: another orchestrator may have deleted them meanwhile.
         let mut transaction = self.begin().await?;
         transaction.alone(Lock::Retention).await?;
         let look = Sql::new(shelf.sums()).fetch_one(&mut transaction).await?;
-        let Some(beyond) = shelf.beyond(&look)? else { return Ok(0) };
-        let table = shelf.table;
-        let delete = format!(
-            "DELETE FROM {table} WHERE number IN (SELECT number FROM (SELECT number, received_us, \
-             row_number() OVER w AS place, sum(bytes) OVER w - bytes AS gone FROM (SELECT number, received_us, bytes \
-             FROM {table} ORDER BY number LIMIT {STEP}) AS oldest WINDOW w AS (ORDER BY number)) AS summed \
-             WHERE received_us < $1 OR place <= $2 OR gone < $3)"
-        );
-        let delete = Sql::new(delete).bind(signed(shelf.cutoff_us)).bind(beyond.rows).bind(beyond.bytes);
+        let Some(beyond) = shelf.beyond(&look)? else { return Ok(Step::Done) };
+        let oldest = shelf.oldest("number", &beyond, rules.is_some());
+        let delete = oldest.around(&format!("DELETE FROM {} WHERE number IN (", shelf.table), ")").bind(up_to);
         let deleted = delete.execute(&mut transaction).await?;
         transaction.commit().await?;
-        Ok(deleted)
+        // Where all were kept, the next step begins behind them.
+        Ok(if deleted == 0 && !keeps { Step::Done } else { Step::Deleted(deleted) })
     }
+}
+
+enum Step {
+    Done,
+    Deleted(u64),
 }
 
 /// What is too much, if positive.
@@ -101,10 +141,23 @@ struct Beyond {
 
 impl Shelf {
     fn sums(&self) -> String {
-        let table = self.table;
+        let Self { table, time, .. } = self;
         format!(
-            "SELECT count, bytes, (SELECT received_us FROM {table} ORDER BY number LIMIT 1) FROM held WHERE what = '{table}'"
+            "SELECT count, bytes, (SELECT {time} FROM {table} ORDER BY number LIMIT 1) FROM held WHERE what = '{table}'"
         )
+    }
+
+    /// Of those that go next, none above the number that is bound last.
+    fn oldest(&self, what: &str, beyond: &Beyond, by_rules: bool) -> Sql {
+        let Self { table, time, .. } = self;
+        let stay = if by_rules { " AND NOT EXISTS (SELECT 1 FROM kept k WHERE k.number = t.number)" } else { "" };
+        let text = format!(
+            "SELECT {what} FROM (SELECT number, came, row_number() OVER w AS place, sum(bytes) OVER w - bytes AS gone FROM \
+             (SELECT number, {time} AS came, bytes FROM {table} t WHERE number <= $4{stay} ORDER BY number LIMIT {STEP}) \
+             AS oldest WINDOW w AS (ORDER BY number)) AS summed \
+             WHERE (came < $1 OR place <= $2 OR gone < $3) AND gone < {STEP_BYTES}"
+        );
+        Sql::new(text).bind(signed(self.cutoff_us)).bind(beyond.rows).bind(beyond.bytes)
     }
 
     /// None when all is within the bounds.

@@ -22,6 +22,7 @@ pub(super) const SQLITE: &Migrations = &[
     (8, "configurations", include_str!("../../migrations/sqlite/0008_configurations.sql")),
     (11, "commands", include_str!("../../migrations/sqlite/0011_commands.sql")),
     (12, "breakpoints", include_str!("../../migrations/sqlite/0012_breakpoints.sql")),
+    (13, "retention", include_str!("../../migrations/sqlite/0013_retention.sql")),
 ];
 
 pub(super) const POSTGRES: &Migrations = &[
@@ -33,6 +34,7 @@ pub(super) const POSTGRES: &Migrations = &[
     (7, "configurations", include_str!("../../migrations/postgres/0007_configurations.sql")),
     (10, "commands", include_str!("../../migrations/postgres/0010_commands.sql")),
     (11, "breakpoints", include_str!("../../migrations/postgres/0011_breakpoints.sql")),
+    (12, "retention", include_str!("../../migrations/postgres/0012_retention.sql")),
 ];
 
 pub(super) async fn migrate_sqlite(writes: &SqlitePool) -> Result<(), StoreError> {

@@ -1,7 +1,7 @@
 //! A statement with its values, and the rows it answers with: all that the rest of the store says to a database. Values are
 //! numbered, `$1`, which every database here reads. Knows no table.
 
-use std::{borrow::Cow, fmt::Write as _};
+use std::{borrow::Cow, fmt::Write as _, time::Duration};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
 use sqlx::{
@@ -10,6 +10,7 @@ use sqlx::{
     query::Query,
     sqlite::{SqliteArguments, SqliteRow},
 };
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{StoreError, dialect::Dialect};
@@ -70,12 +71,19 @@ pub(super) trait Column<'r>: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Post
 
 impl<'r, T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>> Column<'r> for T {}
 
+/// Longer than PostgreSQL lets a statement run: one that takes more is waited for in vain, for its server vanished.
+const IN_VAIN: Duration = Duration::from_secs(65);
+
+async fn in_time<T>(statement: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    timeout(IN_VAIN, statement).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}
+
 /// Runs a statement where it is to run.
 macro_rules! run {
     ($sql:expr, $on:expr, $method:ident) => {
         match $on.into() {
             On::Pool(Pool::Sqlite(pool)) => $sql.sqlite().$method(pool).await?.into(),
-            On::Pool(Pool::Postgres(pool)) => $sql.postgres().$method(pool).await?.into(),
+            On::Pool(Pool::Postgres(pool)) => in_time($sql.postgres().$method(pool)).await?.into(),
             On::Transaction(Transaction::Sqlite(transaction)) => {
                 $sql.sqlite().$method(&mut **transaction).await?.into()
             }
@@ -95,6 +103,11 @@ impl Sql {
     pub(super) fn bind(mut self, value: impl Into<Value>) -> Self {
         self.values.push(value.into());
         self
+    }
+
+    /// The same with something before and behind it.
+    pub(super) fn around(self, before: &str, behind: &str) -> Self {
+        Self { text: format!("{before}{}{behind}", self.text).into(), values: self.values }
     }
 
     pub(super) fn push(&mut self, text: impl std::fmt::Display) -> &mut Self {

@@ -30,14 +30,15 @@ pub(super) async fn open(file: &Path) -> Result<(SqlitePool, SqlitePool), StoreE
     let options = SqliteConnectOptions::new()
         .filename(file)
         .page_size(record::PAGE as u32)
-        .auto_vacuum(SqliteAutoVacuum::None)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(Duration::from_secs(10))
         .pragma("wal_autocheckpoint", "2000")
         .pragma("journal_size_limit", "67108864")
         .disable_statement_logging();
-    let writes = pool(1).connect_with(options.clone().pragma("cache_size", "-32768")).await?;
+    // Who only reads cannot say it: it is written into the file.
+    let writing = options.clone().auto_vacuum(SqliteAutoVacuum::Incremental).pragma("cache_size", "-32768");
+    let writes = pool(1).connect_with(writing).await?;
     schema::migrate_sqlite(&writes).await?;
     let reads = pool(READERS).connect_with(options.read_only(true).pragma("query_only", "ON")).await?;
     Ok((reads, writes))
@@ -49,7 +50,7 @@ pub(super) async fn open_alone(file: &Path) -> Result<SqlitePool, StoreError> {
     let options = SqliteConnectOptions::new()
         .filename(file)
         .page_size(record::PAGE as u32)
-        .auto_vacuum(SqliteAutoVacuum::None)
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
         .journal_mode(SqliteJournalMode::Memory)
         .synchronous(SqliteSynchronous::Off)
         .foreign_keys(false)

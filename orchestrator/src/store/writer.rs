@@ -18,6 +18,8 @@ use crate::telemetry::Telemetry;
 const TRANSACTION_ROWS: usize = 2048;
 /// Batches that may wait; the bytes bound it before.
 const QUEUE: usize = 1024;
+/// A transaction that takes so long is to be known: nothing is recorded meanwhile.
+const STALLED: Duration = Duration::from_secs(5);
 /// Between two tries at a database that is away: doubled from the first to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
@@ -36,10 +38,14 @@ struct Batch {
     done: Done,
 }
 
+type Begun = Arc<Mutex<Option<Instant>>>;
+
 pub(super) struct Writer {
     queue: Mutex<Option<mpsc::Sender<Batch>>>,
     room: Arc<Semaphore>,
     kibibytes: u32,
+    /// Since when a transaction is on its way to the disk.
+    begun: Begun,
     /// Nobody waits for a database that is away any more.
     closing: CancellationToken,
     task: Mutex<Option<JoinHandle<()>>>,
@@ -56,11 +62,14 @@ impl Writer {
         let kibibytes = u32::try_from(queued_bytes >> 10).unwrap_or(u32::MAX >> 3).min(u32::MAX >> 3);
         let (queue, batches) = mpsc::channel(QUEUE);
         let closing = CancellationToken::new();
-        let task = tokio::spawn(run(writes, batches, (telemetry, arrived), closing.clone()));
+        let begun = Begun::default();
+        let told = (telemetry, arrived, Arc::clone(&begun));
+        let task = tokio::spawn(run(writes, batches, told, closing.clone()));
         Self {
             queue: Mutex::new(Some(queue)),
             room: Arc::new(Semaphore::new(kibibytes as usize)),
             kibibytes,
+            begun,
             closing,
             task: Mutex::new(Some(task)),
         }
@@ -78,8 +87,11 @@ impl Writer {
         queue.send(Batch { rows, room, done }).await.map_err(|_| StoreError::Closed)
     }
 
-    /// Whether it takes more.
+    /// Whether it takes more, and what it took gets on.
     pub(super) fn check(&self) -> Result<(), StoreError> {
+        if self.begun.lock().is_some_and(|begun| begun.elapsed() > STALLED) {
+            return Err(StoreError::Stalled);
+        }
         match &*self.queue.lock() {
             Some(queue) if !queue.is_closed() => Ok(()),
             _ => Err(StoreError::Closed),
@@ -102,7 +114,7 @@ impl Writer {
 async fn run(
     writes: Pool,
     mut batches: mpsc::Receiver<Batch>,
-    (telemetry, arrived): (Arc<Telemetry>, watch::Sender<u64>),
+    (telemetry, arrived, begun): (Arc<Telemetry>, watch::Sender<u64>, Begun),
     closing: CancellationToken,
 ) {
     while let Some(first) = batches.recv().await {
@@ -114,7 +126,10 @@ async fn run(
             rows += next.rows.rows();
             group.push(next);
         }
-        match persist(&writes, &mut group, &telemetry, &closing).await {
+        *begun.lock() = Some(Instant::now());
+        let persisted = persist(&writes, &mut group, &telemetry, &closing).await;
+        *begun.lock() = None;
+        match persisted {
             Ok(new) => {
                 arrived.send_modify(|count| *count += 1);
                 for (batch, new) in group.into_iter().zip(new) {
@@ -133,8 +148,8 @@ async fn run(
     }
 }
 
-/// Longer than the server itself lets a statement run.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// Longer than the server itself lets a statement of a writer run.
+const PATIENCE: Duration = Duration::from_secs(45);
 
 /// Commits, and while the database is away does not give up: agents are slowed meanwhile by the queue that fills, and
 /// what was committed though we did not hear of it is found to be there.

@@ -39,7 +39,7 @@ fn shown_with_agents_and_versions() {
     let file = server.file("block.wasm", component::filter(&["http"], "1"));
     assert_eq!(server.run(&["push-filter", &file]).code, 1);
     let shown = server.run(&["filters", "show", "block"]).ok();
-    assert!(shown.contains("on_failure  closed"), "{shown}");
+    assert!(shown.contains("on_failure     closed"), "{shown}");
     assert!(shown.contains("edge-1        1  refused  compile: out of memory"), "{shown}");
 }
 

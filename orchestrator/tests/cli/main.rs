@@ -10,6 +10,7 @@ mod help;
 mod keys;
 mod new_filter;
 mod push;
+mod retention;
 mod serve;
 mod server;
 mod tls;

@@ -1,11 +1,14 @@
 //! PostgreSQL is gone for a while, in order or not: what was acknowledged is there, and all comes back by itself.
 
-use std::collections::HashSet;
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use reqwest::StatusCode;
 use weir_orchestrator::{ServeConfig, Server};
 use weir_proto::v1::TrafficBatch;
-use weir_testkit::{postgres, scratch::Scratch};
+use weir_testkit::{gate::Gate, postgres, scratch::Scratch};
 
 use crate::harness::{Agent, Person, args, eventually, exchange, id};
 
@@ -97,4 +100,45 @@ async fn a_server_stops_though_its_database_is_away() {
     traffic.send.send(TrafficBatch { batch: 1, exchanges, ..TrafficBatch::default() }).await.unwrap();
     tokio::time::timeout(crate::harness::PATIENCE / 2, setup.server.stop()).await.expect("it ends");
     assert!(traffic.acks.message().await.is_err(), "it was never acknowledged");
+}
+
+/// Nobody is told that the connections are worth nothing: no reset, no end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_vanishes_without_a_word_is_known_in_seconds() {
+    let scratch = Scratch::new("postgres-vanished").unwrap();
+    let postgres = postgres::Server::start(scratch.path()).await.unwrap();
+    let gate = Gate::to(([127, 0, 0, 1], postgres.port()).into()).await.unwrap();
+    let url = postgres.url().replace(&format!(":{}/", postgres.port()), &format!(":{}/", gate.address().port()));
+    let dir = scratch.join("data");
+    let server = Server::start(ServeConfig::load(args(&dir, Some(url))).unwrap()).await.unwrap();
+    let person = Person::new(server.rest, &dir);
+    let agent = Agent::join(server.grpc, &person.join_token("default").await).await.unwrap();
+    let setup = Setup { postgres, server, person, agent, _scratch: scratch };
+    setup.agent.record(vec![exchange("a.example", "/before", 200)]).await;
+    assert_eq!(setup.ready().await, StatusCode::OK);
+
+    let mut traffic = setup.agent.traffic().await.unwrap();
+    traffic.send.send(TrafficBatch { batch: 0, ..TrafficBatch::default() }).await.unwrap();
+    assert_eq!(traffic.acks.message().await.unwrap().unwrap().batch, 0);
+    gate.cut();
+    let began = Instant::now();
+    let exchanges = vec![exchange("a.example", "/meanwhile", 200)];
+    traffic.send.send(TrafficBatch { batch: 1, exchanges, ..TrafficBatch::default() }).await.unwrap();
+    eventually(|| setup.ready(), |status| *status == StatusCode::SERVICE_UNAVAILABLE).await;
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    let health = setup.person.http.get(format!("{}/healthz", setup.person.base)).send().await.unwrap();
+    assert_eq!(health.status(), StatusCode::OK);
+
+    // New connections lead somewhere again. What was on its way is not lost, and as long as it hangs that is told.
+    gate.mend();
+    let acknowledged = tokio::spawn(async move { traffic.acks.message().await.unwrap().unwrap().batch });
+    while setup.ready().await != StatusCode::OK {
+        assert!(began.elapsed() < Duration::from_secs(120), "it is never given up");
+        assert!(!acknowledged.is_finished() || began.elapsed() > Duration::from_secs(30), "it had gone through");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(acknowledged.await.unwrap(), 1);
+    eventually(|| setup.ready(), |status| *status == StatusCode::OK).await;
+    assert_eq!(setup.person.ids("", 10).await.len(), 2);
+    setup.server.stop().await;
 }

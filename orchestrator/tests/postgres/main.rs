@@ -11,6 +11,8 @@ mod backup;
 mod breakpoints;
 #[path = "../server/commands.rs"]
 mod commands;
+#[path = "../server/compat.rs"]
+mod compat;
 #[path = "../server/component.rs"]
 mod component;
 #[path = "../server/config.rs"]
@@ -44,6 +46,8 @@ mod refusals;
 mod renew;
 #[path = "../server/rest.rs"]
 mod rest;
+#[path = "../server/retention.rs"]
+mod retention;
 #[path = "../server/revoke.rs"]
 mod revoke;
 #[path = "../server/search.rs"]

@@ -455,6 +455,7 @@ pub(crate) fn publication(component: &[u8], version: u64) -> Publication {
         priority: 10,
         config: r#"{"hosts":["ads.example.com"]}"#.into(),
         on_failure: weir_artifact::FailurePolicy::Closed,
+        on_failure_for: Vec::new(),
         isolation: weir_artifact::Isolation::Shared,
         limits: Limits::default(),
         grants: [weir_artifact::Capability::Log].into(),

@@ -1,10 +1,10 @@
 //! Certificates of agents end, and are renewed before.
 
 use tonic::Code;
-use weir_proto::v1::{RenewRequest, control_client::ControlClient};
+use weir_proto::v1::{RenewRequest, TrafficBatch, control_client::ControlClient};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use crate::harness::{Home, Running, eventually};
+use crate::harness::{Home, Running, eventually, exchange};
 
 async fn short_lived() -> Running {
     Running::start_in(Home::new().await, |mut args| {
@@ -63,4 +63,29 @@ async fn nothing_is_signed_for_a_stranger_or_for_nonsense() {
     let nobody = crate::harness::connect(running.grpc, &ticket.ca, None).await.unwrap();
     let refused = ControlClient::new(nobody).renew(RenewRequest::default()).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unauthenticated);
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_the_certificate_that_opened_it() {
+    let running = short_lived().await;
+    let agent = running.agent().await;
+    let mut control = agent.sync().await.unwrap();
+    control.state().await.unwrap();
+    let mut traffic = agent.traffic().await.unwrap();
+    let batch = |batch, path| TrafficBatch {
+        batch,
+        exchanges: vec![exchange("a.example", path, 200)],
+        ..TrafficBatch::default()
+    };
+    traffic.send.send(batch(1, "/in-time")).await.unwrap();
+    assert_eq!(traffic.acks.message().await.unwrap().unwrap().batch, 1);
+    // Nothing is sent meanwhile that could be refused: it is the server that looks at the clock.
+    for end in [control.end().await, traffic.acks.message().await.unwrap_err()] {
+        assert_eq!(end.code(), Code::Unauthenticated);
+        assert!(end.message().contains("ended at"), "{end}");
+    }
+    let _ = traffic.send.send(batch(2, "/late")).await;
+    let refused = agent.traffic().await.map(drop).unwrap_err();
+    assert_eq!(refused.code(), Code::Unauthenticated);
+    assert_eq!(running.person.ids("", 10).await.len(), 1);
 }

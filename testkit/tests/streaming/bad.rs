@@ -54,7 +54,12 @@ async fn each_fault_is_told_and_counted_by_its_kind() -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_breaks_midway_never_looks_whole() -> anyhow::Result<()> {
     let setup = setup("streaming-midway", &LIMITS).await?;
-    for (what, kind) in [("response-trap-midway", "trap"), ("response-abort-midway", "")] {
+    for (what, kind) in [
+        ("response-trap-midway", "trap"),
+        ("response-abort-midway", ""),
+        ("response-many-trailers", "contract"),
+        ("response-long-trailers", "contract"),
+    ] {
         for (mut http, base) in ways(&setup).await? {
             let before = failures(&setup, kind).await?;
             let reply = told(&mut http, what, "GET", &format!("{base}/bytes/1000000?seed=3"), body::empty()).await;

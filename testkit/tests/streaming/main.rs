@@ -6,46 +6,30 @@ mod chain;
 mod example;
 mod swap;
 
+pub(crate) use weir_testkit::told::ways;
 use weir_testkit::{
-    binaries::filter,
     body::Boxed,
-    client::{Alpn, Http, Reply},
+    client::{Http, Reply},
     setup::Setup,
+    told::Told,
 };
 
-/// What the filter of this kit imports that has to be granted.
+/// The filter of this kit, which does as the field says.
+const FILTER: Told = Told { name: "streaming", field: "x-streaming", grants: &GRANTS };
+/// What it imports that has to be granted.
 const GRANTS: [&str; 8] = ["--grant", "log", "--grant", "timer", "--grant", "kv", "--grant", "tags"];
 
-/// Pushes the filter of this kit, which does as the field `x-streaming` says.
 pub(crate) async fn push(setup: &Setup, further: &[&str]) -> anyhow::Result<()> {
-    setup.orchestrator.push(&filter("streaming")?, &[&GRANTS[..], further].concat()).await?;
-    setup.agent.active("streaming", 1).await?;
-    Ok(())
+    FILTER.push(setup, further).await
 }
 
 pub(crate) async fn setup(name: &str, further: &[&str]) -> anyhow::Result<Setup> {
-    let setup = Setup::start(name).await?;
-    push(&setup, further).await?;
-    Ok(setup)
-}
-
-/// A connection over each way, with what its URLs begin with.
-pub(crate) async fn ways(setup: &Setup) -> anyhow::Result<Vec<(Http, String)>> {
-    let client = setup.client()?;
-    let authority = setup.tls_authority();
-    Ok(vec![
-        (client.forward().await?, setup.plain("")),
-        (client.intercepted(&authority, Alpn::Http1).await?, setup.tls("")),
-        (client.intercepted(&authority, Alpn::Http2).await?, setup.tls("")),
-    ])
+    FILTER.setup(name, further).await
 }
 
 /// One exchange in which the filter does this.
 pub(crate) async fn told(http: &mut Http, what: &str, method: &str, url: &str, body: Boxed) -> anyhow::Result<Reply> {
-    let mut request = http.request(method, url, body)?;
-    request.headers_mut().insert("x-streaming", what.parse()?);
-    request.headers_mut().insert("te", "trailers".parse()?);
-    http.exchange(request).await
+    FILTER.tell(http, what, method, url, body).await
 }
 
 /// A figure of the filter's in the agent's metrics.

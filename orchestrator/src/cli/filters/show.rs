@@ -52,10 +52,11 @@ pub(super) async fn show(name: &Name, group: &GroupName, format: Format, connect
     }
     let versions: Vec<Row> =
         shown["versions"].as_array().into_iter().flatten().cloned().map(row).collect::<Result<_, _>>()?;
-    const FIELDS: [&str; 12] = [
+    const FIELDS: [&str; 13] = [
         "match",
         "priority",
         "on_failure",
+        "on_failure_for",
         "isolation",
         "config",
         "grants",
@@ -72,10 +73,10 @@ pub(super) async fn show(name: &Name, group: &GroupName, format: Format, connect
             Value::String(text) => person::or_dash(text),
             other => person::line(&other.to_string()),
         };
-        output::say(format!("{field:<11} {value}"))?;
+        output::say(format!("{field:<14} {value}"))?;
     }
     let row: Row = row(shown)?;
-    output::say(format!("{:<11} {}\n", "digest", person::or_dash(&row.digest)))?;
+    output::say(format!("{:<14} {}\n", "digest", person::or_dash(&row.digest)))?;
     output::say(agents(&row.agents))?;
     output::say("")?;
     let versions = versions.into_iter().map(|version| {

@@ -262,31 +262,32 @@ fn value(kind: Kind, cell: Cell<'static>) -> Option<Value> {
     })
 }
 
-/// Tables whose rows PostgreSQL sums up in `held`. With each statement of one long transaction that takes longer.
-async fn summed(transaction: &mut Transaction) -> Result<Vec<String>, StoreError> {
+/// Tables whose rows PostgreSQL sums up in `held`, and the column that says how large a row is. With each statement of one long transaction that takes longer.
+async fn summed(transaction: &mut Transaction) -> Result<Vec<(String, String)>, StoreError> {
     if let Transaction::Sqlite(_) = transaction {
         return Ok(Vec::new());
     }
-    let text = "SELECT c.relname::text FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN held h ON h.what = c.relname \
+    let text = "SELECT c.relname::text, a.attname::text FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN held h ON h.what = c.relname \
+                JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname IN ('bytes', 'stored') AND a.atttypid = 'bigint'::regtype \
                 WHERE t.tgname = c.relname || '_come' AND c.relnamespace = current_schema()::regnamespace";
     let rows = Sql::new(text).fetch_all(transaction).await?;
-    rows.iter().map(|row| row.get(0)).collect()
+    rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
 }
 
-async fn sum_later(transaction: &mut Transaction, summed: &[String]) -> Result<(), StoreError> {
-    for table in summed {
+async fn sum_later(transaction: &mut Transaction, summed: &[(String, String)]) -> Result<(), StoreError> {
+    for (table, _) in summed {
         let text = format!("ALTER TABLE {} DISABLE TRIGGER {}", quoted(table), quoted(&format!("{table}_come")));
         Sql::new(text).execute(&mut *transaction).await?;
     }
     Ok(())
 }
 
-async fn sum(transaction: &mut Transaction, summed: &[String]) -> Result<(), StoreError> {
-    for table in summed {
-        let name = quoted(table);
+async fn sum(transaction: &mut Transaction, summed: &[(String, String)]) -> Result<(), StoreError> {
+    for (table, size) in summed {
+        let (name, size) = (quoted(table), quoted(size));
         let text = format!(
             "UPDATE held SET count = n.count, bytes = n.bytes, newest = greatest(held.newest, n.newest) FROM \
-             (SELECT count(*) AS count, coalesce(sum(bytes), 0)::bigint AS bytes, coalesce(max(number), 0) AS newest \
+             (SELECT count(*) AS count, coalesce(sum({size}), 0)::bigint AS bytes, coalesce(max(number), 0) AS newest \
              FROM {name}) AS n WHERE what = $1"
         );
         Sql::new(text).bind(table).execute(&mut *transaction).await?;

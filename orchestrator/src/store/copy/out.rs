@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// Their rows have numbers that only go up, and are never changed. The last of them refer to the first.
+/// Their rows have numbers that only go up, and are never changed; no row of another table needs them.
 const GROWING: [&str; 7] =
     ["exchanges", "messages", "tunnels", "connections", "filter_logs", "system_metrics", "audit"];
 /// Rows of one look at a table that grows.

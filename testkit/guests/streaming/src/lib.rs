@@ -123,6 +123,12 @@ impl StreamFilter for Streaming {
             ("upper", Some(body)) => upper(body),
             ("half", Some(body)) => half(body).await,
             ("own-trailers", Some(body)) => body.with_trailers(Some(vec![("x-own".into(), "down".into())])).into(),
+            ("response-many-trailers", Some(body)) => {
+                body.with_trailers(Some((0..1001).map(|n| (format!("x-{n}"), "y".to_owned())).collect())).into()
+            }
+            ("response-long-trailers", Some(body)) => {
+                body.with_trailers(Some(vec![("x-long".to_owned(), "y".repeat(70_000))])).into()
+            }
             ("response-count", Some(body)) => count(body).await,
             ("other-way", _) => self.kept.take().map_or(Action::Abort, Action::NextWith),
             ("response-ignore", Some(_)) => written("something else"),

@@ -1,0 +1,178 @@
+//! `orchestrator retention`: how long and how much is kept, and the rules for what goes sooner or stays longer.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use weir_query::Query;
+
+use super::{
+    client::{Client, Connect},
+    failure::Failure,
+    output::{self, Column, Format},
+    person, units,
+};
+
+/// Show what is kept, and make rules by query for what goes sooner or stays longer
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Retention {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    show: Show,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The bounds, what there is, and the rules
+    Show(Show),
+    /// Let exchanges that fit go before their time
+    Drop {
+        /// Such as 'host:static.example.com type:image/*'
+        query: String,
+        /// How long after they came
+        #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = age)]
+        after: Duration,
+        #[command(flatten)]
+        connect: Connect,
+    },
+    /// Let neither age nor a rule take exchanges that fit
+    Keep {
+        /// Such as 'status:5xx' or 'tag:incident'
+        query: String,
+        #[command(flatten)]
+        connect: Connect,
+    },
+    /// Take a rule away
+    Remove {
+        /// Its number, as `show` counts them
+        number: usize,
+        #[command(flatten)]
+        connect: Connect,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Show {
+    /// Form of the answer
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    #[command(flatten)]
+    connect: Connect,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    bounds: Bounds,
+    held: Held,
+    rules: Vec<Rule>,
+}
+
+#[derive(Deserialize)]
+struct Bounds {
+    age_s: u64,
+    exchanges: u64,
+    bytes: u64,
+}
+
+#[derive(Deserialize)]
+struct Held {
+    exchanges: u64,
+    bytes: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Rule {
+    action: String,
+    query: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    after_s: Option<u64>,
+}
+
+impl Retention {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        match self.command {
+            None => self.show.run().await,
+            Some(Command::Show(show)) => show.run().await,
+            Some(Command::Drop { query, after, connect }) => {
+                let rule = Rule { action: "drop".to_owned(), query, after_s: Some(after.as_secs()) };
+                add(&connect.client()?, rule).await
+            }
+            Some(Command::Keep { query, connect }) => {
+                add(&connect.client()?, Rule { action: "keep".to_owned(), query, after_s: None }).await
+            }
+            Some(Command::Remove { number, connect }) => {
+                let client = connect.client()?;
+                let mut rules = rules(&client).await?;
+                if number == 0 || number > rules.len() {
+                    return Err(Failure::Usage(format!("there is no rule {number}; there are {}", rules.len())));
+                }
+                let gone = rules.remove(number - 1);
+                set(&client, &rules).await?;
+                Ok(output::say(format!("removed: {} {}", person::line(&gone.action), person::line(&gone.query)))?)
+            }
+        }
+    }
+}
+
+impl Show {
+    async fn run(self) -> Result<(), Failure> {
+        let client = self.connect.client()?;
+        let value: Value = client.get(&["retention"], &[]).await?;
+        if self.format == Format::Json {
+            return Ok(output::json(&value)?);
+        }
+        let Answer { bounds, held, rules } = read(value)?;
+        output::say(format!(
+            "kept: {} of age, {} exchanges, {}\nheld: {} exchanges, {}",
+            span(bounds.age_s),
+            bounds.exchanges,
+            units::size(bounds.bytes),
+            held.exchanges,
+            units::size(held.bytes)
+        ))?;
+        let cells = |(place, rule): (usize, &Rule)| {
+            let after = rule.after_s.map_or_else(|| "-".to_owned(), span);
+            [(place + 1).to_string(), person::or_dash(&rule.action), after, person::or_dash(&rule.query)]
+        };
+        let columns = [Column::Text("RULE"), Column::Text("DOES"), Column::Text("AFTER"), Column::Long("QUERY")];
+        Ok(output::say(output::table(columns, rules.iter().enumerate().map(cells).collect()))?)
+    }
+}
+
+async fn add(client: &Client, rule: Rule) -> Result<(), Failure> {
+    Query::parse(&rule.query).map_err(|error| Failure::Usage(error.shown(&rule.query)))?;
+    let said = format!("{} {}", rule.action, person::line(&rule.query));
+    let mut rules = rules(client).await?;
+    rules.push(rule);
+    set(client, &rules).await?;
+    Ok(output::say(said)?)
+}
+
+async fn rules(client: &Client) -> Result<Vec<Rule>, Failure> {
+    Ok(read(client.get(&["retention"], &[]).await?)?.rules)
+}
+
+async fn set(client: &Client, rules: &[Rule]) -> Result<(), Failure> {
+    let _: Value = client.put(&["retention"], &json!({ "rules": rules })).await?;
+    Ok(())
+}
+
+fn read(value: Value) -> Result<Answer, Failure> {
+    serde_json::from_value(value)
+        .map_err(|error| Failure::Answer { asked: "GET /api/v1/retention".to_owned(), reason: error.to_string() })
+}
+
+/// None at all is an age too.
+fn age(text: &str) -> Result<Duration, String> {
+    if text == "0s" { Ok(Duration::ZERO) } else { units::duration(text) }
+}
+
+/// The largest unit that says it.
+fn span(seconds: u64) -> String {
+    let units = [(86_400, "d"), (3600, "h"), (60, "m")];
+    let unit = units.into_iter().find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit));
+    unit.map_or_else(|| format!("{seconds}s"), |(unit, name)| format!("{}{name}", seconds / unit))
+}

@@ -1,0 +1,202 @@
+//! What stays and what goes, by rules and by bounds: each test on each database.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+use weir_proto::v1::{Exchange, Request, Response};
+use weir_query::Query;
+
+use super::{rules::Action::*, tests::Place, *};
+use crate::{Retention, access::Role, tokens};
+
+const NOW_US: u64 = 1_700_000_000_000_000;
+const HOUR: Duration = Duration::from_secs(3600);
+const ALL: Retention = Retention { age: Duration::from_secs(u32::MAX as u64), exchanges: u64::MAX, bytes: u64::MAX };
+
+macro_rules! on_both {
+    ($($name:ident),+ $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                super::with_store(super::Dialect::Sqlite, async |store: &super::Store| super::$name(store).await).await;
+            })+
+        }
+        mod on_postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                super::with_store(super::Dialect::Postgres, async |store: &super::Store| super::$name(store).await).await;
+            })+
+        }
+    };
+}
+
+on_both! {
+    rules_drop_what_is_old_enough_and_not_what_others_keep,
+    what_is_kept_outlives_its_age_but_not_the_bounds,
+    rules_that_ask_of_bodies_are_asked_of_each_once,
+    deleting_and_retaining_do_not_get_in_each_others_way,
+    the_audit_trail_is_bounded_by_its_bytes,
+}
+
+async fn with_store(dialect: Dialect, test: impl AsyncFnOnce(&Store)) {
+    let place = Place::new(dialect).await;
+    let store = place.open().await;
+    store.add_join_token(tokens::hash("t"), "default", NOW_US, NOW_US + 10).await.unwrap();
+    let joining = Joining { id: Uuid::now_v7(), key: [0; 32], name: "edge", version: "0.1.0" };
+    store.join(tokens::hash("t"), joining, NOW_US).await.unwrap();
+    test(&store).await;
+    store.close().await;
+}
+
+/// Exchanges that came so many minutes ago, with these hosts and paths.
+async fn came(store: &Store, all: impl IntoIterator<Item = (u64, String, String)>) -> Vec<Uuid> {
+    let row = |(minutes, authority, path): (u64, String, String)| {
+        let request = Request { authority, path, method: "GET".into(), ..Request::default() };
+        let id = Uuid::now_v7();
+        let response = Response { status: 200, headers: Vec::new(), ..Response::default() };
+        let exchange = Exchange {
+            id: id.into_bytes().to_vec().into(),
+            request: Some(request),
+            response: Some(response),
+            ..Exchange::default()
+        };
+        (id, prepare(1, NOW_US - minutes * 60_000_000, &exchange, None).unwrap())
+    };
+    let (ids, rows): (Vec<Uuid>, Vec<Row>) = all.into_iter().map(row).unzip();
+    let (done, written) = tokio::sync::oneshot::channel();
+    store.accept(rows, done).await.unwrap();
+    written.await.unwrap().unwrap();
+    ids
+}
+
+async fn count(store: &Store, query: &str) -> usize {
+    let query = Query::parse(query).unwrap_or_else(|error| panic!("{error}"));
+    store.exchanges(&query, None, 100_000).await.unwrap().items.len()
+}
+
+fn rule(action: Action, query: &str) -> Rule {
+    Rule { action, query: query.to_owned() }
+}
+
+/// One a minute, the oldest first: every third is of `static`, every seventh path begins with `/keep`.
+fn mixed(count: u64) -> impl Iterator<Item = (u64, String, String)> {
+    (0..count).map(move |n| {
+        let host = if n % 3 == 0 { "static.example" } else { "a.example" };
+        let path = if n % 7 == 0 { format!("/keep/{n}") } else { format!("/{n}") };
+        (count - 1 - n, host.to_owned(), path)
+    })
+}
+
+async fn rules_drop_what_is_old_enough_and_not_what_others_keep(store: &Store) {
+    came(store, mixed(2100)).await;
+    let rules = [rule(Drop { after: HOUR }, "host:static.example"), rule(Keep, "path:/keep/*")];
+    store.set_retention_rules(&rules).await.unwrap();
+    assert_eq!(store.retention_rules().await.unwrap(), rules);
+    // 700 are of `static`; of those every seventh is kept; the last hour's stay.
+    let recent = (0..2100u64).filter(|n| 2099 - n <= 60);
+    let stays = (0..2100u64).filter(|n| n % 3 == 0 && (n % 7 == 0 || 2099 - n <= 60)).count();
+    let gone = store.retain(ALL, NOW_US).await.unwrap();
+    assert_eq!(gone, 700 - stays as u64);
+    assert_eq!(count(store, "host:static.example").await, stays);
+    assert_eq!(count(store, "host:a.example").await, 1400);
+    assert_eq!(store.retain(ALL, NOW_US).await.unwrap(), 0, "nothing new is old enough");
+    // An hour later those of that hour go too.
+    let more = recent.filter(|n| n % 3 == 0 && n % 7 != 0).count();
+    let later = NOW_US + 3_600_000_001;
+    assert_eq!(store.retain(ALL, later).await.unwrap(), more as u64);
+    // Other rules are asked of all again.
+    store.set_retention_rules(&[rule(Drop { after: Duration::ZERO }, "host:static.example")]).await.unwrap();
+    assert_eq!(store.retain(ALL, later).await.unwrap(), 100);
+    assert_eq!(count(store, "").await, 1400);
+}
+
+async fn what_is_kept_outlives_its_age_but_not_the_bounds(store: &Store) {
+    came(store, mixed(2100)).await;
+    store.set_retention_rules(&[rule(Keep, "path:/keep/*")]).await.unwrap();
+    let mut keep = Retention { age: HOUR, ..ALL };
+    let stays = (0..2100u64).filter(|n| n % 7 == 0 || 2099 - n <= 60).count();
+    assert_eq!(store.retain(keep, NOW_US).await.unwrap(), 2100 - stays as u64);
+    assert_eq!(store.retain(keep, NOW_US).await.unwrap(), 0);
+    assert_eq!(count(store, "path:/keep/*").await, 300);
+    // Of what may be there, half is for what is kept: the oldest of them go.
+    keep.exchanges = 200;
+    let others = count(store, "-path:/keep/*").await;
+    store.retain(keep, NOW_US).await.unwrap();
+    assert_eq!(count(store, "path:/keep/*").await, 100 + (2040..2100).filter(|n| n % 7 == 0).count());
+    assert_eq!(count(store, "-path:/keep/*").await, others, "there is room for them");
+    assert_eq!(count(store, "path:/keep/0").await + count(store, "path:/keep/2093").await, 1, "the newest are kept");
+    // Without the rule all have their age.
+    store.set_retention_rules(&[]).await.unwrap();
+    store.retain(keep, NOW_US).await.unwrap();
+    assert_eq!(count(store, "").await, 61);
+}
+
+async fn rules_that_ask_of_bodies_are_asked_of_each_once(store: &Store) {
+    came(store, mixed(1500)).await;
+    // Only the whole message says it.
+    store.set_retention_rules(&[rule(Drop { after: HOUR }, "-response.header.x:y host:static.example")]).await.unwrap();
+    let old = (0..1500u64).filter(|n| n % 3 == 0 && 1499 - n > 60).count();
+    assert_eq!(store.retain(ALL, NOW_US).await.unwrap(), old as u64);
+    let walked = Sql::new("SELECT walked FROM retention_rules").fetch_one(&store.reads).await.unwrap();
+    assert_eq!(walked.number(0).unwrap(), 1500 - 61);
+}
+
+async fn deleting_and_retaining_do_not_get_in_each_others_way(store: &Store) {
+    for _ in 0..5 {
+        let mut ids = came(store, mixed(1500)).await;
+        ids.reverse();
+        let keep = Retention { exchanges: 1, ..ALL };
+        let delete = async |ids: &[Uuid]| {
+            for some in ids.chunks(300) {
+                store.delete_exchanges(some).await.unwrap();
+            }
+        };
+        let (one, two) = ids.split_at(750);
+        let (retained, (), ()) = tokio::join!(store.retain(keep, NOW_US), delete(one), delete(two));
+        retained.unwrap();
+    }
+}
+
+async fn the_audit_trail_is_bounded_by_its_bytes(store: &Store) {
+    let entry = |n: u64| Audited {
+        number: 0,
+        at_us: NOW_US + n,
+        actor: "admin".to_owned(),
+        role: Role::Admin,
+        action: "GET".to_owned(),
+        object: "x".repeat(1000),
+        status: 200,
+        source: "::1".to_owned(),
+    };
+    for n in 0..40 {
+        store.audit(entry(n)).await.unwrap();
+    }
+    store.retain_audit(20 * 1139, 0).await.unwrap();
+    let left = store.audited(None, None, 100).await.unwrap();
+    assert_eq!((left.len(), left[0].at_us, left[19].at_us), (20, NOW_US + 39, NOW_US + 20));
+    store.retain_audit(u64::MAX, NOW_US + 30).await.unwrap();
+    assert_eq!(store.audited(None, None, 100).await.unwrap().len(), 10);
+}
+
+#[tokio::test]
+async fn a_file_gives_back_what_deleted_rows_leave() {
+    let place = Place::new(Dialect::Sqlite).await;
+    let Database::Sqlite(file) = place.database() else { panic!("a file") };
+    let store = place.open().await;
+    store.add_join_token(tokens::hash("t"), "default", NOW_US, NOW_US + 10).await.unwrap();
+    let joining = Joining { id: Uuid::now_v7(), key: [0; 32], name: "edge", version: "0.1.0" };
+    store.join(tokens::hash("t"), joining, NOW_US).await.unwrap();
+    for _ in 0..4 {
+        came(&store, (0..400).map(|n| (n, "a.example".to_owned(), format!("/{}", "x".repeat(30_000))))).await;
+    }
+    assert_eq!(store.give_back().await.unwrap(), 0, "there is nothing to give");
+    let size = || std::fs::metadata(file).unwrap().len();
+    Sql::new("PRAGMA wal_checkpoint(TRUNCATE)").fetch_all(&store.writes).await.unwrap();
+    let before = size();
+    store.retain(Retention { exchanges: 10, ..ALL }, NOW_US).await.unwrap();
+    assert!(store.give_back().await.unwrap() > before / 2);
+    Sql::new("PRAGMA wal_checkpoint(TRUNCATE)").fetch_all(&store.writes).await.unwrap();
+    assert!(size() < before / 2, "{} of {before}", size());
+    assert_eq!(count(&store, "").await, 10);
+    store.close().await;
+}

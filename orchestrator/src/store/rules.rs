@@ -1,0 +1,249 @@
+//! What is kept and what goes by what it is: rules with queries. They are in the database, for all orchestrators on it.
+//!
+//! A rule that drops is walked through exchanges in the order in which they came, a block at a time, as far as they are old enough; where
+//! it came to is kept beside it, so that each is asked once. What a rule keeps is asked only of what would go, and is noted
+//! then, so that it is not asked again.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
+use weir_query::Query;
+
+use super::{
+    Store, StoreError,
+    search::Search,
+    signed,
+    sql::{Lock, Sql},
+};
+use crate::Retention;
+
+/// Exchanges that are looked at in one step.
+const BLOCK: i64 = 1000;
+/// Between two steps: recording goes on.
+const PAUSE: Duration = Duration::from_millis(5);
+/// Ids of one statement.
+const TOGETHER: usize = 500;
+/// Kept ones may be one part of so many of what the bounds allow.
+const KEPT_SHARE: u64 = 2;
+
+/// What a rule does with an exchange that fits it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// It goes when it has been here for so long.
+    Drop { after: Duration },
+    /// Neither age nor a rule that drops takes it.
+    Keep,
+}
+
+/// One of the rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rule {
+    pub(crate) action: Action,
+    /// In the query grammar.
+    pub(crate) query: String,
+}
+
+/// The rules as they are walked.
+struct Rules {
+    drops: Vec<Dropping>,
+    keeps: Vec<Query>,
+}
+
+/// A rule that drops.
+struct Dropping {
+    place: i64,
+    text: String,
+    query: Query,
+    after: Duration,
+    /// The number up to which it was asked.
+    walked: i64,
+}
+
+impl Store {
+    /// In the order given.
+    pub(crate) async fn retention_rules(&self) -> Result<Vec<Rule>, StoreError> {
+        let rows =
+            Sql::new("SELECT query, after_us FROM retention_rules ORDER BY place").fetch_all(&self.reads).await?;
+        let rule = |row: &super::sql::Row| {
+            let action = match row.get::<Option<i64>>(1)? {
+                Some(us) => Action::Drop { after: Duration::from_micros(super::unsigned(us)) },
+                None => Action::Keep,
+            };
+            Ok(Rule { action, query: row.get(0)? })
+        };
+        rows.iter().map(rule).collect()
+    }
+
+    /// In place of those before. All is asked anew.
+    pub(crate) async fn set_retention_rules(&self, rules: &[Rule]) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        transaction.alone(Lock::Retention).await?;
+        for text in ["DELETE FROM retention_rules", "DELETE FROM kept"] {
+            Sql::new(text).execute(&mut transaction).await?;
+        }
+        for (place, rule) in rules.iter().enumerate() {
+            let after = match rule.action {
+                Action::Drop { after } => Some(i64::try_from(after.as_micros()).unwrap_or(i64::MAX)),
+                Action::Keep => None,
+            };
+            let sql = "INSERT INTO retention_rules (place, query, after_us, walked) VALUES ($1, $2, $3, 0)";
+            let sql = Sql::new(sql).bind(i64::try_from(place).unwrap_or(i64::MAX)).bind(&rule.query).bind(after);
+            sql.execute(&mut transaction).await?;
+        }
+        transaction.commit().await
+    }
+
+    /// How many exchanges there are, and their bytes.
+    pub(crate) async fn held_exchanges(&self) -> Result<(u64, u64), StoreError> {
+        let row = Sql::new("SELECT count, bytes FROM held WHERE what = 'exchanges'").fetch_one(&self.reads).await?;
+        Ok((row.number(0)?, row.number(1)?))
+    }
+
+    /// One pass of the rules that drop; how many exchanges went.
+    pub(super) async fn drop_by_rules(&self, now_us: u64) -> Result<u64, StoreError> {
+        let rules = self.rules().await?;
+        let mut gone = 0;
+        for rule in &rules.drops {
+            let cutoff_us = now_us.saturating_sub(u64::try_from(rule.after.as_micros()).unwrap_or(u64::MAX));
+            let mut at = rule.walked;
+            while let Some(to) = self.old_enough(at, cutoff_us).await? {
+                let fits = self.fits(std::slice::from_ref(&rule.query), at, to).await?;
+                gone += self.drop_unless_kept(&fits, &rules.keeps, (at, to)).await?;
+                let note = "UPDATE retention_rules SET walked = $1 WHERE place = $2 AND query = $3 AND walked = $4";
+                let note = Sql::new(note).bind(to).bind(rule.place).bind(&rule.text).bind(at);
+                let noted = note.execute(&self.writes).await?;
+                if noted == 0 {
+                    // The rules are others now, or another orchestrator is at it.
+                    break;
+                }
+                at = to;
+                sleep(PAUSE).await;
+            }
+        }
+        Ok(gone)
+    }
+
+    /// Notes which of the numbers behind `after` up to `to` are kept by a rule; true if there are rules that keep.
+    pub(super) async fn keep_by_rules(&self, (after, to): (i64, i64)) -> Result<bool, StoreError> {
+        let rules = self.rules().await?;
+        if rules.keeps.is_empty() {
+            return Ok(false);
+        }
+        let kept = self.fits(&rules.keeps, after, to).await?;
+        self.note_kept(&kept.into_iter().collect::<Vec<_>>()).await?;
+        Ok(true)
+    }
+
+    /// However many are kept, most of the bounds is for what is new: the oldest of them go that are more than their share. How
+    /// many went.
+    pub(super) async fn bound_kept(&self, keep: Retention) -> Result<u64, StoreError> {
+        let gone = "DELETE FROM kept WHERE NOT EXISTS (SELECT 1 FROM exchanges e WHERE e.number = kept.number)";
+        let mut count = 0;
+        loop {
+            let mut transaction = self.begin().await?;
+            transaction.alone(Lock::Retention).await?;
+            Sql::new(gone).execute(&mut transaction).await?;
+            let sums = "SELECT count(*), CAST(coalesce(sum(e.bytes), 0) AS BIGINT) FROM kept k \
+                        JOIN exchanges e ON e.number = k.number";
+            let sums = Sql::new(sums).fetch_one(&mut transaction).await?;
+            let rows = sums.get::<i64>(0)?.saturating_sub(signed(keep.exchanges / KEPT_SHARE));
+            let bytes = sums.get::<i64>(1)?.saturating_sub(signed(keep.bytes / KEPT_SHARE));
+            if rows <= 0 && bytes <= 0 {
+                transaction.commit().await?;
+                return Ok(count);
+            }
+            let oldest = "DELETE FROM exchanges WHERE number IN (SELECT number FROM (SELECT k.number, \
+                          row_number() OVER w AS place, sum(e.bytes) OVER w - e.bytes AS gone FROM \
+                          (SELECT number FROM kept ORDER BY number LIMIT 500) AS k JOIN exchanges e ON e.number = k.number \
+                          WINDOW w AS (ORDER BY k.number)) AS summed WHERE place <= $1 OR gone < $2)";
+            count += Sql::new(oldest).bind(rows).bind(bytes).execute(&mut transaction).await?;
+            transaction.commit().await?;
+            sleep(PAUSE).await;
+        }
+    }
+
+    async fn rules(&self) -> Result<Rules, StoreError> {
+        let sql = "SELECT place, query, after_us, walked FROM retention_rules ORDER BY place";
+        let mut rules = Rules { drops: Vec::new(), keeps: Vec::new() };
+        for row in Sql::new(sql).fetch_all(&self.reads).await? {
+            let text: String = row.get(1)?;
+            // It was one when it was stored; a later version may have made it.
+            let Ok(query) = Query::parse(&text) else {
+                tracing::error!(query = text, "a rule of retention is not understood and does nothing");
+                continue;
+            };
+            match row.get::<Option<i64>>(2)? {
+                None => rules.keeps.push(query),
+                Some(us) => {
+                    let after = Duration::from_micros(super::unsigned(us));
+                    rules.drops.push(Dropping { place: row.get(0)?, text, query, after, walked: row.get(3)? });
+                }
+            }
+        }
+        Ok(rules)
+    }
+
+    /// The end of the next block of exchanges that have been here since before the cutoff.
+    async fn old_enough(&self, after: i64, cutoff_us: u64) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT max(number), min(CASE WHEN received_us >= $3 THEN number END) FROM \
+                   (SELECT number, received_us FROM exchanges WHERE number > $1 ORDER BY number LIMIT $2) AS block";
+        let row = Sql::new(sql).bind(after).bind(BLOCK).bind(signed(cutoff_us)).fetch_one(&self.reads).await?;
+        let (last, young) = (row.get::<Option<i64>>(0)?, row.get::<Option<i64>>(1)?);
+        Ok(match (last, young) {
+            (Some(last), None) => Some(last),
+            (_, Some(young)) if young - 1 > after => Some(young - 1),
+            _ => None,
+        })
+    }
+
+    /// Which of the numbers behind `after` up to `to` fit one of the queries.
+    async fn fits(&self, queries: &[Query], after: i64, to: i64) -> Result<HashSet<Uuid>, StoreError> {
+        let mut found = HashSet::new();
+        for query in queries {
+            let search = Arc::new(Search::plain(query));
+            let turn = self.turn(&search).await?;
+            let mut at = after;
+            while at < to {
+                let mut items = Vec::new();
+                let until = Instant::now() + Duration::from_secs(1);
+                let stopped = self.arrived((&search, &turn), (at, to), usize::MAX, until, &mut items).await?;
+                found.extend(items.iter().map(|item| item.summary.id));
+                at = stopped.unwrap_or(to);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn drop_unless_kept(
+        &self,
+        fits: &HashSet<Uuid>,
+        keeps: &[Query],
+        (after, to): (i64, i64),
+    ) -> Result<u64, StoreError> {
+        if fits.is_empty() {
+            return Ok(0);
+        }
+        let keeps = self.fits(keeps, after, to).await?;
+        let (kept, drop): (Vec<Uuid>, Vec<Uuid>) = fits.iter().partition(|id| keeps.contains(*id));
+        self.note_kept(&kept).await?;
+        let mut gone = 0;
+        for some in drop.chunks(TOGETHER) {
+            gone += self.delete_exchanges(some).await?;
+            sleep(PAUSE).await;
+        }
+        Ok(gone)
+    }
+
+    async fn note_kept(&self, ids: &[Uuid]) -> Result<(), StoreError> {
+        for some in ids.chunks(TOGETHER) {
+            let mut note = Sql::new("INSERT INTO kept (number) SELECT number FROM exchanges WHERE id IN (");
+            for (place, id) in some.iter().enumerate() {
+                note.push(if place == 0 { "" } else { ", " }).push_bind(*id);
+            }
+            note.push(") ON CONFLICT DO NOTHING");
+            note.execute(&self.writes).await?;
+        }
+        Ok(())
+    }
+}
