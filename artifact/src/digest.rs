@@ -15,6 +15,16 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// What the hash function gave.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// From what the hash function gave; none when it is not as long.
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
     /// The 64 hex digits alone, for file names.
     pub fn hex(&self) -> String {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -119,7 +119,7 @@ mod tests {
     }
 
     fn body(data: &'static [u8], size: u64) -> Option<Body> {
-        Some(Body { data: data.into(), size })
+        Some(Body { data: data.into(), size, ..Body::default() })
     }
 
     fn check(request: Request, response: Option<Response>, expect: &str) {

@@ -79,7 +79,7 @@ async fn send(agent: Agent, stored: Arc<AtomicU64>, time: Duration) {
                 exchange.request.as_mut().unwrap().headers = fields.collect();
                 let from = rand::random_range(0..BODY);
                 let data = noise[from..from + BODY].to_vec().into();
-                exchange.response.as_mut().unwrap().body = Some(Body { data, size: BODY as u64 });
+                exchange.response.as_mut().unwrap().body = Some(Body { data, size: BODY as u64, ..Body::default() });
                 exchange
             });
             let exchanges = exchanges.collect();

@@ -15,6 +15,7 @@ mod face;
 pub use face::{FaceArgs, RestTls, TlsMode};
 
 use crate::{
+    body_store::{BodyConfig, BodyPlace, Given},
     cli::units,
     database::{Database, DatabaseUrl},
 };
@@ -40,6 +41,22 @@ pub struct ServeArgs {
     /// Database: sqlite://FILE or postgres://USER@HOST/DATABASE [default: sqlite://DATA_DIR/weir.db]
     #[arg(long, env = "WEIR_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<DatabaseUrl>,
+    /// Where large bodies are kept: file:///FOLDER, s3://BUCKET/PREFIX, or `database` [default: DATA_DIR/bodies with SQLite, the
+    /// database with PostgreSQL]
+    #[arg(long, env = "WEIR_BODY_STORE", value_name = "URL")]
+    pub body_store: Option<String>,
+    /// Bodies that take less than this, packed, are kept in the database [default: 131072]
+    #[arg(long, env = "WEIR_BODY_STORE_FROM_BYTES", value_name = "BYTES")]
+    pub body_store_from_bytes: Option<u64>,
+    /// Where the bucket is asked for, if not at Amazon: https://HOST
+    #[arg(long, env = "WEIR_BODY_STORE_ENDPOINT", value_name = "URL")]
+    pub body_store_endpoint: Option<String>,
+    /// Region of the bucket [default: AWS_REGION, us-east-1]
+    #[arg(long, env = "WEIR_BODY_STORE_REGION", value_name = "NAME")]
+    pub body_store_region: Option<String>,
+    /// TOML file with access_key_id and secret_access_key of the bucket [default: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY]
+    #[arg(long, env = "WEIR_BODY_STORE_CREDENTIALS", value_name = "FILE")]
+    pub body_store_credentials: Option<PathBuf>,
     /// Names and addresses by which agents reach this server, for its certificate
     #[arg(long, env = "WEIR_NAMES", value_name = "NAME", value_delimiter = ',')]
     pub names: Option<Vec<String>>,
@@ -86,6 +103,11 @@ struct File {
     rest: Option<SocketAddr>,
     grpc: Option<SocketAddr>,
     database_url: Option<DatabaseUrl>,
+    body_store: Option<String>,
+    body_store_from_bytes: Option<u64>,
+    body_store_endpoint: Option<String>,
+    body_store_region: Option<String>,
+    body_store_credentials: Option<PathBuf>,
     names: Option<Vec<String>>,
     rest_tls: Option<TlsMode>,
     rest_tls_cert: Option<PathBuf>,
@@ -115,6 +137,8 @@ pub struct ServeConfig {
     pub grpc: SocketAddr,
     /// The SQLite file, or where PostgreSQL is.
     pub database: Database,
+    /// Where bodies are.
+    pub bodies: BodyConfig,
     /// More names for the certificate.
     pub names: Vec<String>,
     /// Make a new admin token in place of the one before.
@@ -236,6 +260,19 @@ impl ServeConfig {
             None => Database::Sqlite(data_dir.join("weir.db")),
             Some(url) => url.parse().map_err(|reason| value("database_url", reason))?,
         };
+        let bodies = Given {
+            url: args.body_store.or(file.body_store),
+            endpoint: args.body_store_endpoint.or(file.body_store_endpoint),
+            region: args.body_store_region.or(file.body_store_region),
+            credentials: args.body_store_credentials.or(file.body_store_credentials),
+        };
+        // What one of several orchestrators has in a folder of its own, the others cannot read.
+        let default = match database {
+            Database::Sqlite(_) => BodyPlace::Folder(data_dir.join("bodies")),
+            Database::Postgres(_) => BodyPlace::Database,
+        };
+        let bodies = bodies.place(default).map_err(|(key, reason)| value(key, reason))?;
+        let from_bytes = args.body_store_from_bytes.or(file.body_store_from_bytes).unwrap_or(128 << 10);
         let names = args.names.or(file.names).unwrap_or_default();
         names.iter().try_for_each(|name| check_name(name))?;
         let at_least = |key, low: u64, given: u64| match given {
@@ -269,6 +306,11 @@ impl ServeConfig {
             rest_tls,
             grpc,
             database,
+            bodies: BodyConfig {
+                place: bodies,
+                from_bytes: usize::try_from(at_least("body_store_from_bytes", 4 << 10, from_bytes)?)
+                    .unwrap_or(usize::MAX),
+            },
             names,
             new_token: args.new_token,
             agent_certificate: certificate_lifetime(args.agent_certificate.or(file.agent_certificate))?,
@@ -313,6 +355,11 @@ impl ServeArgs {
             "grpc" => self.grpc.is_some(),
             "database_url" => self.database_url.is_some(),
             "names" => self.names.is_some(),
+            "body_store" => self.body_store.is_some(),
+            "body_store_from_bytes" => self.body_store_from_bytes.is_some(),
+            "body_store_endpoint" => self.body_store_endpoint.is_some(),
+            "body_store_region" => self.body_store_region.is_some(),
+            "body_store_credentials" => self.body_store_credentials.is_some(),
             "retention_hours" => self.retention_hours.is_some(),
             "retention_exchanges" => self.retention_exchanges.is_some(),
             "retention_bytes" => self.retention_bytes.is_some(),
@@ -401,6 +448,15 @@ mod tests {
         check("rest = \"0.0.0.0:7080\"", "rest: 0.0.0.0:7080 is reachable from other machines");
         check("database_url = \"mysql://weir:secret@db/weir\"", "database_url: neither sqlite://FILE nor postgres://");
         check("names = [\"a b\"]", "names: `a b` is neither");
+        check("body_store = \"ftp://x\"", ".toml:1: body_store: neither file:///FOLDER nor s3://BUCKET/PREFIX");
+        check("body_store_region = \"x\"", "body_store_region: only a body store s3://BUCKET has one");
+        check("body_store_from_bytes = 1", "body_store_from_bytes: 1 is below");
+        for endpoint in ["http://192.0.2.7:9000", "https://key:secret@bucket.example"] {
+            let text = format!("body_store = \"s3://b\"\n\nbody_store_endpoint = \"{endpoint}\"");
+            check(&text, ".toml:3: body_store_endpoint: ");
+        }
+        let text = "body_store = \"s3://b\"\nbody_store_credentials = \"/nowhere/keys.toml\"";
+        check(text, ".toml:2: body_store_credentials: /nowhere/keys.toml: No such file");
         check("\n\nretention_hours = 0", ".toml:3: retention_hours: 0 is below");
         check("max_component_bytes = 67108865", ".toml:1: max_component_bytes: 67108865 is more than any agent takes");
         check("rest = \"127.0.0.1:9\"\ngrpc = \"127.0.0.1:9\"", "grpc: 127.0.0.1:9 is the address of rest too");

@@ -13,7 +13,7 @@ use weir_har::{Found, ImportError, LeftOut, Source};
 use crate::{
     clock::now_us,
     orchestrator::Orchestrator,
-    store::{Row, StoreError, Written, prepare},
+    store::{Row, StoreError, Written, accept, prepare},
 };
 
 /// Rows of a batch, and their bytes, about.
@@ -50,7 +50,7 @@ pub(crate) enum ImportFailure {
 /// Whether it can be imported. `stop` ends it between two entries.
 pub(crate) fn check(file: &mut File, stop: &CancellationToken) -> Result<(), ImportFailure> {
     read(file, |found| {
-        let refused = prepare(0, 0, &found.exchange, None).err();
+        let refused = accept(&found.exchange).err();
         if let Some(reason) = refused {
             return Err(ImportError::Entry {
                 index: found.index,

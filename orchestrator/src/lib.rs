@@ -3,6 +3,7 @@
 
 mod access;
 mod backup;
+mod body_store;
 mod certificates;
 pub mod cli;
 mod clock;
@@ -33,6 +34,7 @@ mod telemetry;
 mod tokens;
 
 pub use access::Role;
+pub use body_store::{BodyConfig, BodyPlace, Bucket};
 pub use certificates::CertificateError;
 pub use config::{
     ConfigError, FaceArgs, Limits, MetricsRetention, RestTls, Retention, ServeArgs, ServeConfig, TlsMode,

@@ -35,6 +35,8 @@ pub(crate) struct Orchestrator {
     pub(crate) passwords: Passwords,
     /// Turns of what unpacks or compares bodies, which may grow a thousandfold.
     pub(crate) laying_out: Arc<Semaphore>,
+    /// Turns of answers that lie in a file while they are sent.
+    pub(crate) reading: Arc<Semaphore>,
     pub(crate) in_transit: InTransit,
     /// Turns of pushes, whose bodies are large.
     pub(crate) pushing: Semaphore,

@@ -120,7 +120,7 @@ pub(crate) fn again(exchange: Exchange, edits: &RequestEdits) -> Result<Wanted, 
     request.headers.retain(|field| !set.iter().any(|new| new.name.eq_ignore_ascii_case(&field.name)));
     if let Some(body) = body(edits.body.as_deref(), edits.body_base64.as_deref())? {
         changes.push(format!("body of {} bytes", body.len()));
-        request.body = Some(Body { size: body.len() as u64, data: body });
+        request.body = Some(Body { size: body.len() as u64, data: body, ..Body::default() });
         // What came was packed, perhaps; what goes is as it is.
         let packed = |field: &Field| field.name.eq_ignore_ascii_case("content-encoding");
         request.headers.retain(|field| !packed(field));
@@ -153,7 +153,7 @@ pub(crate) fn made(made: &NewRequest) -> Result<Wanted, Unfit> {
         path,
         version: "HTTP/1.1".to_owned(),
         headers,
-        body: Some(Body { size: body.len() as u64, data: body }),
+        body: Some(Body { size: body.len() as u64, data: body, ..Body::default() }),
         trailers: Vec::new(),
     };
     let changes = vec![format!("{} {}://{}{}", request.method, request.scheme, request.authority, request.path)];

@@ -8,7 +8,7 @@ use std::{
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant, SystemTime},
 };
 
 use parking_lot::RwLock;
@@ -47,10 +47,14 @@ use crate::{
 const RETENTION: Duration = Duration::from_secs(60);
 /// Between two times that samples of system metrics are folded into minutes and hours.
 const FOLDING: Duration = Duration::from_secs(60);
+/// Between two looks at what is in the body store.
+const SWEEP: Duration = Duration::from_secs(6 * 60 * 60);
 /// Pushes in memory at a time.
 const PUSHES: usize = 2;
 /// Bodies that are unpacked or compared at a time.
 const LAYING_OUT: usize = 4;
+/// Large bodies that are being sent at a time.
+const READINGS: usize = 64;
 /// Exports that are written at a time.
 const EXPORTS: usize = 4;
 /// Requests in progress may finish for so long after a signal.
@@ -131,7 +135,7 @@ impl Server {
         let certificates = certificates::of(&config.rest_tls, &pki, &config.names)?;
         let tls = certificates.as_ref().map(certificates::Certificates::server).transpose()?;
         let telemetry = Arc::new(Telemetry::new());
-        let store = Store::open(&config.database, config.limits, Arc::clone(&telemetry)).await?;
+        let store = Store::open(&config.database, &config.bodies, config.limits, Arc::clone(&telemetry)).await?;
         if !store.is_authority(pki.key_hash()).await? {
             return Err(ServeError::OtherAuthority(dir.clone()));
         }
@@ -157,6 +161,7 @@ impl Server {
             in_transit: InTransit::default(),
             pushing: Semaphore::new(PUSHES),
             laying_out: Arc::new(Semaphore::new(LAYING_OUT)),
+            reading: Arc::new(Semaphore::new(READINGS)),
             exporting: Arc::new(Semaphore::new(EXPORTS)),
             importing: Arc::new(Semaphore::new(1)),
             backing_up: Arc::new(Semaphore::new(1)),
@@ -282,6 +287,7 @@ async fn bind(name: &'static str, address: SocketAddr) -> Result<(TcpListener, S
 
 async fn retain(orchestrator: Arc<Orchestrator>, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(RETENTION);
+    let mut swept: Option<Instant> = None;
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
@@ -310,6 +316,17 @@ async fn retain(orchestrator: Arc<Orchestrator>, stop: CancellationToken) {
             Ok(0) => {}
             Ok(bytes) => tracing::info!(bytes, "the database gave back what deleted rows had left"),
             Err(error) => tracing::error!(%error, "the database cannot give back what deleted rows left"),
+        }
+        if let Err(error) = orchestrator.store.clear_bodies().await {
+            tracing::error!(%error, "bodies that nobody needs cannot be deleted");
+        }
+        if swept.is_none_or(|swept| swept.elapsed() >= SWEEP) {
+            swept = Some(Instant::now());
+            match orchestrator.store.sweep_bodies(SystemTime::now()).await {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(count, "bodies that no exchange was stored for were deleted"),
+                Err(error) => tracing::error!(%error, "the body store cannot be swept"),
+            }
         }
     }
 }

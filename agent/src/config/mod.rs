@@ -113,6 +113,8 @@ pub struct CaptureConfig {
     pub connections: bool,
     /// that filters write
     pub filter_lines: bool,
+    /// of bodies that are longer than that, take the digest of the whole
+    pub whole_digest: bool,
     /// of each worker's queue, and once more of all that is sent and unacknowledged, bytes
     pub queue_bytes: usize,
     /// on disk, bytes
@@ -196,6 +198,7 @@ impl Default for CaptureConfig {
     fn default() -> Self {
         CaptureConfig {
             body_bytes: 64 << 10,
+            whole_digest: false,
             messages: true,
             message_bytes: 16 << 10,
             connections: true,

@@ -172,6 +172,9 @@ section! {
         /// Whether lines that filters write are recorded [default: true]
         #[arg(id = "capture.filter_lines", long = "capture-filter-lines", env = "WEIR_AGENT_CAPTURE_FILTER_LINES", value_name = "BOOL")]
         filter_lines: bool,
+        /// Take the SHA-256 of all of a body that is longer than that [default: false]
+        #[arg(id = "capture.whole_digest", long = "capture-whole-digest", env = "WEIR_AGENT_CAPTURE_WHOLE_DIGEST", value_name = "BOOL")]
+        whole_digest: bool,
         /// Memory for exchanges on their way to the orchestrator, per worker, and again for all that is unacknowledged [default: 16MiB]
         #[arg(id = "capture.queue_bytes", long = "capture-queue-bytes", env = "WEIR_AGENT_CAPTURE_QUEUE_BYTES", value_name = "SIZE")]
         queue_bytes: Size,

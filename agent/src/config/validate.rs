@@ -97,6 +97,7 @@ pub(super) fn validate(settings: Settings) -> Result<Config, Vec<KeyFault>> {
     own.connections = capture.connections.unwrap_or(own.connections);
     own.messages = capture.messages.unwrap_or(own.messages);
     check.size("capture.message_bytes", capture.message_bytes, 0..=1 << 20, &mut own.message_bytes);
+    own.whole_digest = capture.whole_digest.unwrap_or(own.whole_digest);
     check.size("capture.queue_bytes", capture.queue_bytes, 64 << 10..=1 << 30, &mut own.queue_bytes);
     let mut spool = usize::try_from(own.spool_bytes).unwrap_or(usize::MAX);
     check.size("capture.spool_bytes", capture.spool_bytes, 0..=1 << 40, &mut spool);

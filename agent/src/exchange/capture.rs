@@ -1,7 +1,9 @@
-//! The copy of a body that is recorded. Enters: each chunk as it passes; leaves: the first bytes up to a bound, and the
-//! true size. Never holds a chunk up, never copies one. Must not know where chunks come from.
+//! The copy of a body that is recorded. Enters: each chunk as it passes; leaves: the first bytes up to a bound, the true
+//! size, and, where that is more, the digest of the whole. Never holds a chunk up, never copies one. Must not know where
+//! chunks come from.
 
 use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
 
 #[derive(Debug, Default)]
 pub(super) struct Capture {
@@ -9,6 +11,17 @@ pub(super) struct Capture {
     room: usize,
     size: u64,
     passed: u64,
+    whole: Whole,
+}
+
+/// The digest of all of it. What is kept whole needs none: whoever has it can take it.
+#[derive(Debug, Default)]
+enum Whole {
+    #[default]
+    Off,
+    /// So far all of it is kept.
+    Kept,
+    Hashed(Box<Sha256>),
 }
 
 /// Most bodies are one chunk: those cost no allocation.
@@ -21,12 +34,15 @@ enum Kept {
 }
 
 impl Capture {
-    pub(super) fn new(limit: usize) -> Self {
-        Capture { kept: Kept::Nothing, room: limit, size: 0, passed: 0 }
+    /// Keeps so many bytes, and takes the digest of what is longer if it is to.
+    pub(super) fn new((limit, digest): (usize, bool)) -> Self {
+        let whole = if digest && limit > 0 { Whole::Kept } else { Whole::Off };
+        Capture { kept: Kept::Nothing, room: limit, size: 0, passed: 0, whole }
     }
 
     pub(super) fn chunk(&mut self, chunk: &Bytes) {
         self.size += chunk.len() as u64;
+        self.hash(chunk);
         if self.room == 0 || chunk.is_empty() {
             return;
         }
@@ -36,6 +52,25 @@ impl Capture {
             Kept::Nothing => self.kept = Kept::One(part),
             Kept::One(first) => self.kept = Kept::Many(vec![std::mem::take(first), part]),
             Kept::Many(parts) => parts.push(part),
+        }
+    }
+
+    fn hash(&mut self, chunk: &Bytes) {
+        if matches!(self.whole, Whole::Kept) && chunk.len() > self.room {
+            let mut hash = Sha256::new();
+            self.chunks().iter().for_each(|chunk| hash.update(chunk));
+            self.whole = Whole::Hashed(Box::new(hash));
+        }
+        if let Whole::Hashed(hash) = &mut self.whole {
+            hash.update(chunk);
+        }
+    }
+
+    /// SHA-256 of all of it, where not all was kept.
+    pub(super) fn whole_digest(&self) -> Option<[u8; 32]> {
+        match &self.whole {
+            Whole::Hashed(hash) if self.passed == 0 => Some(hash.clone().finalize().into()),
+            _ => None,
         }
     }
 
@@ -65,9 +100,9 @@ impl Capture {
         self.chunks().iter().flatten()
     }
 
-    /// The same bytes, as far as they were kept, whatever the chunks.
+    /// The same bytes, as far as they were kept or their digest was taken, whatever the chunks.
     pub(super) fn is_like(&self, other: &Capture) -> bool {
-        self.size() == other.size() && self.bytes().eq(other.bytes())
+        self.size() == other.size() && self.bytes().eq(other.bytes()) && self.whole_digest() == other.whole_digest()
     }
 }
 
@@ -77,7 +112,7 @@ mod tests {
 
     #[test]
     fn keeps_the_first_bytes_and_counts_all() {
-        let mut capture = Capture::new(5);
+        let mut capture = Capture::new((5, true));
         for chunk in ["abc", "", "def", "ghi"] {
             capture.chunk(&Bytes::from(chunk));
         }
@@ -87,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_limit_of_nothing_keeps_nothing() {
-        let mut capture = Capture::new(0);
+        let mut capture = Capture::new((0, true));
         capture.chunk(&Bytes::from("abc"));
         capture.passed(2);
         assert_eq!((capture.chunks().len(), capture.size()), (0, 5));
@@ -96,12 +131,33 @@ mod tests {
     #[test]
     fn is_compared_by_bytes_and_size() {
         let of = |chunks: &[&'static str]| {
-            let mut capture = Capture::new(4);
+            let mut capture = Capture::new((4, true));
             chunks.iter().for_each(|chunk| capture.chunk(&Bytes::from(*chunk)));
             capture
         };
         assert!(of(&["ab", "cd"]).is_like(&of(&["abcd"])));
         assert!(!of(&["abcd"]).is_like(&of(&["abce"])));
         assert!(!of(&["abcd"]).is_like(&of(&["abcde"])));
+        // Beyond what is kept too.
+        assert!(of(&["abcdef"]).is_like(&of(&["ab", "cde", "f"])));
+        assert!(!of(&["abcdef"]).is_like(&of(&["abcdeg"])));
+    }
+
+    #[test]
+    fn of_what_is_longer_the_digest_of_the_whole_is_taken() {
+        let digest = |limit, chunks: &[&'static str]| {
+            let mut capture = Capture::new((limit, true));
+            chunks.iter().for_each(|chunk| capture.chunk(&Bytes::from(*chunk)));
+            capture.whole_digest()
+        };
+        let whole = Some(Sha256::digest(b"abcdefghi").into());
+        for chunks in [&["abcdefghi"][..], &["abc", "def", "ghi"], &["abcde", "fghi"], &["abcd", "", "efghi"]] {
+            assert_eq!(digest(5, chunks), whole, "{chunks:?}");
+            assert_eq!(digest(9, chunks), None, "{chunks:?}");
+        }
+        assert_eq!(digest(0, &["abc"]), None);
+        let mut off = Capture::new((1, false));
+        off.chunk(&Bytes::from("abc"));
+        assert_eq!(off.whole_digest(), None);
     }
 }

@@ -12,7 +12,8 @@ use crate::record::{Outcome, Recording, Side};
 
 pub(super) struct Ledger {
     recording: Recording,
-    limit: usize,
+    /// of a body, and whether the digest is taken of a longer one
+    limit: (usize, bool),
     /// by direction
     bodies: [Passed; 2],
     /// a response head was written: what there is of its body belongs to it
@@ -35,7 +36,7 @@ struct Passed {
 }
 
 impl Ledger {
-    pub(super) fn new(mut recording: Recording, limit: usize, request: &request::Parts) -> Self {
+    pub(super) fn new(mut recording: Recording, limit: (usize, bool), request: &request::Parts) -> Self {
         let passed = || Passed { received: Capture::new(limit), ..Passed::default() };
         let watches = [Watch::of(Direction::Request, &request.headers, &mut recording), None];
         Ledger { recording, limit, bodies: [passed(), passed()], responded: false, local: false, watches }
@@ -190,7 +191,7 @@ impl Ledger {
 
 fn write_request(recording: &mut Recording, side: Side, body: &Capture, trailers: Option<&HeaderMap>) {
     if body.size() != 0 {
-        recording.request_body(side, body.chunks(), body.size());
+        recording.request_body(side, body.chunks(), body.size(), body.whole_digest());
     }
     if let Some(trailers) = trailers {
         recording.request_trailers(side, trailers);
@@ -199,7 +200,7 @@ fn write_request(recording: &mut Recording, side: Side, body: &Capture, trailers
 
 fn write_response(recording: &mut Recording, side: Side, body: &Capture, trailers: Option<&HeaderMap>) {
     if body.size() != 0 {
-        recording.response_body(side, body.chunks(), body.size());
+        recording.response_body(side, body.chunks(), body.size(), body.whole_digest());
     }
     if let Some(trailers) = trailers {
         recording.response_trailers(side, trailers);

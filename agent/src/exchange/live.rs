@@ -106,7 +106,7 @@ impl Live {
             began: Instant::now(),
             run: RefCell::new(None),
             rewrites_responses: Cell::new(false),
-            ledger: RefCell::new(Some(Ledger::new(recording, limit, request))),
+            ledger: RefCell::new(Some(Ledger::new(recording, (limit, worker.recorder.whole_digest()), request))),
             outcome: RefCell::new(None),
             stopping: RefCell::default(),
             replied: Cell::new(false),

@@ -43,6 +43,7 @@ pub struct Recorder {
     /// connections and tunnels are
     connections: bool,
     filter_lines: bool,
+    whole_digest: bool,
     pub(super) counts: Counts,
 }
 
@@ -89,6 +90,7 @@ impl Recorder {
             queues: (0..workers).map(|_| queue()).chain([lines]).collect(),
             message_limit: capture.messages.then_some(capture.message_bytes),
             connections: capture.connections,
+            whole_digest: capture.whole_digest,
             counts: Counts::default(),
         }
     }
@@ -114,7 +116,7 @@ impl Recorder {
                 message_limit: self.message_limit,
             })
             .map(Rc::new);
-        WorkerRecorder { inner, connections: self.connections }
+        WorkerRecorder { inner, connections: self.connections, whole_digest: self.whole_digest }
     }
 
     /// Where lines of filters go.
@@ -190,6 +192,7 @@ impl Recorder {
 pub struct WorkerRecorder {
     inner: Option<Rc<WorkerInner>>,
     connections: bool,
+    whole_digest: bool,
 }
 
 pub(super) struct WorkerInner {
@@ -219,6 +222,11 @@ impl WorkerRecorder {
     /// Bytes of each body to capture; 0 when nothing is recorded.
     pub fn body_limit(&self, tuning: &Tuning) -> usize {
         if self.inner.is_some() { tuning.body_bytes } else { 0 }
+    }
+
+    /// Whether the digest of the whole is taken of a longer one.
+    pub fn whole_digest(&self) -> bool {
+        self.whole_digest
     }
 }
 

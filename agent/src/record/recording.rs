@@ -127,14 +127,14 @@ impl Recording {
         });
     }
 
-    /// A request's body: what was captured of it, and how long it truly was.
-    pub fn request_body(&mut self, side: Side, captured: &[Bytes], size: u64) {
-        self.write(|out| wire::message(out, request_field(side), |out| body(out, 7, captured, size)));
+    /// A request's body: what was captured of it, how long it truly was, and the digest of the whole where that is more.
+    pub fn request_body(&mut self, side: Side, captured: &[Bytes], size: u64, whole: Option<[u8; 32]>) {
+        self.write(|out| wire::message(out, request_field(side), |out| body(out, 7, captured, size, whole)));
     }
 
-    /// A response's body: what was captured of it, and how long it truly was.
-    pub fn response_body(&mut self, side: Side, captured: &[Bytes], size: u64) {
-        self.write(|out| wire::message(out, response_field(side), |out| body(out, 4, captured, size)));
+    /// A response's body, as a request's.
+    pub fn response_body(&mut self, side: Side, captured: &[Bytes], size: u64, whole: Option<[u8; 32]>) {
+        self.write(|out| wire::message(out, response_field(side), |out| body(out, 4, captured, size, whole)));
     }
 
     /// A request's trailers.
@@ -259,10 +259,11 @@ fn fields(out: &mut Vec<u8>, field: u32, headers: &HeaderMap) {
     }
 }
 
-fn body(out: &mut Vec<u8>, field: u32, captured: &[Bytes], size: u64) {
+fn body(out: &mut Vec<u8>, field: u32, captured: &[Bytes], size: u64, whole: Option<[u8; 32]>) {
     wire::message(out, field, |out| {
         wire::chunks(out, 1, captured);
         wire::number(out, 2, size);
+        wire::bytes(out, 3, whole.as_ref().map_or(&[], |whole| &whole[..]));
     });
 }
 

@@ -49,7 +49,7 @@ fn decode(mut text: String, pointer: &str) -> Result<Vec<u8>, Fault> {
 fn body(mut data: Vec<u8>, size: Option<u64>) -> Body {
     let size = size.unwrap_or(0).max(data.len() as u64);
     data.truncate(MAX_BODY_BYTES);
-    Body { data: Bytes::from(data), size }
+    Body { data: Bytes::from(data), size, ..Body::default() }
 }
 
 /// A request's: none where the entry tells of none.

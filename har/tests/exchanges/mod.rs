@@ -31,7 +31,7 @@ fn body() -> impl Strategy<Value = Option<Body>> {
     let missing = prop_oneof![Just(0), 1_u64..5000];
     prop::option::of((data, missing).prop_map(|(data, missing)| {
         let size = data.len() as u64 + missing;
-        Body { data: data.into(), size }
+        Body { data: data.into(), size, ..Body::default() }
     }))
 }
 

@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     fn of(data: &[u8]) -> Body {
-        Body { data: data.to_vec().into(), size: data.len() as u64 }
+        Body { data: data.to_vec().into(), size: data.len() as u64, ..Body::default() }
     }
 
     fn shown(diff: &BodyDiff) -> Vec<String> {

@@ -12,7 +12,7 @@ fn exchange() -> Exchange {
         path: "/one?x=1".into(),
         version: "HTTP/2".into(),
         headers: vec![field("host", "a.example"), field("cookie", "a=1"), field("x-a", "1"), field("x-a", "2")],
-        body: Some(Body { size: 3, data: "abc".into() }),
+        body: Some(Body { size: 3, data: "abc".into(), ..Body::default() }),
         trailers: Vec::new(),
     };
     let connection = Connection {

@@ -18,11 +18,15 @@ use weir_har::coding;
 use weir_proto::v1::{self, Field};
 
 use super::{
+    held::Held,
     input::{Id, Params},
     problem::Problem,
     range::{Part, part},
 };
-use crate::orchestrator::Orchestrator;
+use crate::{
+    orchestrator::Orchestrator,
+    store::{Kept, Outline, Slot},
+};
 
 const SIZE: HeaderName = HeaderName::from_static("weir-body-size");
 const TRUNCATED: HeaderName = HeaderName::from_static("weir-body-truncated");
@@ -79,14 +83,15 @@ pub(super) async fn request(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let exchange = whole(&orchestrator, id).await?;
-    let request = match side {
-        None => exchange.request,
-        Some(SideName::Filtered) => exchange.filtered_request,
+    let Outline { exchange, kept, .. } = outline(&orchestrator, id).await?;
+    let (request, slot) = match side {
+        None => (exchange.request, Slot::Request),
+        Some(SideName::Filtered) => (exchange.filtered_request, Slot::FilteredRequest),
         Some(SideName::Original) => return Err(Problem::bad_request("a request's side is `filtered`, or none")),
     };
     let request = request.ok_or_else(|| Problem::not_found("no filter changed the request of this exchange"))?;
-    let stored = Stored { id, what: "request", body: request.body.unwrap_or_default(), fields: request.headers };
+    let body = captured(&orchestrator, id, request.body, kept.iter().find(|kept| kept.is(slot))).await?;
+    let stored = Stored { id, what: "request", body, fields: request.headers };
     stored.answer(&orchestrator, decoded == Some(Flag::True), &method, &headers).await
 }
 
@@ -108,20 +113,38 @@ pub(super) async fn response(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let exchange = whole(&orchestrator, id).await?;
-    let (response, missing) = match side {
-        None => (exchange.response, "this exchange has no response"),
-        Some(SideName::Original) => (exchange.original_response, "no filter changed the response of this exchange"),
+    let Outline { exchange, kept, .. } = outline(&orchestrator, id).await?;
+    let (response, slot, missing) = match side {
+        None => (exchange.response, Slot::Response, "this exchange has no response"),
+        Some(SideName::Original) => {
+            (exchange.original_response, Slot::OriginalResponse, "no filter changed the response of this exchange")
+        }
         Some(SideName::Filtered) => return Err(Problem::bad_request("a response's side is `original`, or none")),
     };
     let response = response.ok_or_else(|| Problem::not_found(missing))?;
-    let stored = Stored { id, what: "response", body: response.body.unwrap_or_default(), fields: response.headers };
+    let body = captured(&orchestrator, id, response.body, kept.iter().find(|kept| kept.is(slot))).await?;
+    let stored = Stored { id, what: "response", body, fields: response.headers };
     stored.answer(&orchestrator, decoded == Some(Flag::True), &method, &headers).await
 }
 
-async fn whole(orchestrator: &Orchestrator, id: Uuid) -> Result<v1::Exchange, Problem> {
-    let found = orchestrator.store.exchange(id).await?;
-    found.map(|(_, exchange)| exchange).ok_or_else(|| Problem::not_found(format!("there is no exchange {id}")))
+async fn outline(orchestrator: &Orchestrator, id: Uuid) -> Result<Outline, Problem> {
+    let found = orchestrator.store.outline(id).await?;
+    found.ok_or_else(|| Problem::not_found(format!("there is no exchange {id}")))
+}
+
+/// The body with its captured bytes, wherever they are kept.
+async fn captured(
+    orchestrator: &Orchestrator,
+    id: Uuid,
+    body: Option<v1::Body>,
+    kept: Option<&Kept>,
+) -> Result<v1::Body, Problem> {
+    let mut body = body.unwrap_or_default();
+    if let Some(kept) = kept {
+        let data = orchestrator.store.body(id, kept).await?;
+        body.data = data.ok_or_else(|| Problem::not_found(format!("there is no exchange {id}")))?;
+    }
+    Ok(body)
 }
 
 /// A body and the fields of its message.
@@ -157,7 +180,11 @@ impl Stored {
             headers.insert(header::ETAG, tag);
         }
         match part(method, asked, &tag, length) {
-            Part::Whole => Ok((headers, data).into_response()),
+            Part::Whole if method == Method::HEAD => {
+                headers.insert(header::CONTENT_LENGTH, length.into());
+                Ok(headers.into_response())
+            }
+            Part::Whole => Ok(Held::of(orchestrator, data).await?.answer(StatusCode::OK, headers)),
             Part::NotModified => Ok((StatusCode::NOT_MODIFIED, headers).into_response()),
             Part::Range(first, last) => {
                 put(&mut headers, header::CONTENT_RANGE, format!("bytes {first}-{last}/{length}"));
@@ -168,7 +195,7 @@ impl Stored {
                 if part.len() < data.len() / 2 {
                     part = Bytes::copy_from_slice(&part);
                 }
-                Ok((StatusCode::PARTIAL_CONTENT, headers, part).into_response())
+                Ok(Held::of(orchestrator, part).await?.answer(StatusCode::PARTIAL_CONTENT, headers))
             }
             Part::Unsatisfiable => {
                 let problem =

@@ -6,6 +6,7 @@ use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
+use weir_artifact::Digest;
 use weir_proto::v1;
 
 use super::{
@@ -14,7 +15,11 @@ use super::{
     problem::Problem,
     secrets::Asker,
 };
-use crate::{clock::rfc3339, orchestrator::Orchestrator, store::Summary};
+use crate::{
+    clock::rfc3339,
+    orchestrator::Orchestrator,
+    store::{Kept, Outline, Slot, Summary},
+};
 
 /// Which exchanges.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -137,7 +142,13 @@ struct ResponseMessage {
 #[derive(Debug, Default, Serialize, ToSchema)]
 struct BodySize {
     size: u64,
-    captured: usize,
+    captured: u64,
+    /// SHA-256 of what was captured, `sha256:…`; null of nothing.
+    #[schema(value_type = Option<String>)]
+    digest: Option<Digest>,
+    /// SHA-256 of the whole, where it was not captured to its end and the agent took it.
+    #[schema(value_type = Option<String>)]
+    whole_digest: Option<Digest>,
 }
 
 /// A pause at a breakpoint, and what ended it.
@@ -208,10 +219,10 @@ pub(super) async fn one(
     asker: Asker,
     Id(id): Id,
 ) -> Result<Json<ExchangeDetail>, Problem> {
-    let found = orchestrator.store.exchange(id).await?;
-    let (summary, exchange) = found.ok_or_else(|| Problem::not_found(format!("there is no exchange {id}")))?;
-    let exchange = asker.looks_at(&orchestrator, exchange).await?;
-    Ok(Json(detail(summary, exchange)))
+    let found = orchestrator.store.outline(id).await?;
+    let mut found = found.ok_or_else(|| Problem::not_found(format!("there is no exchange {id}")))?;
+    found.exchange = asker.looks_at(&orchestrator, found.exchange).await?;
+    Ok(Json(detail(found)))
 }
 
 pub(super) fn item(summary: Summary) -> ExchangeItem {
@@ -241,7 +252,8 @@ pub(super) fn item(summary: Summary) -> ExchangeItem {
     }
 }
 
-fn detail(summary: Summary, exchange: v1::Exchange) -> ExchangeDetail {
+fn detail(Outline { summary, exchange, kept }: Outline) -> ExchangeDetail {
+    let kept = |slot: Slot| kept.iter().find(|kept| kept.is(slot));
     let mut item = item(summary);
     // The columns are cut, the message is not.
     if let Some(request) = &exchange.request {
@@ -258,10 +270,10 @@ fn detail(summary: Summary, exchange: v1::Exchange) -> ExchangeDetail {
             server_name: some(connection.server_name),
             intercepted: connection.intercepted,
         }),
-        request: exchange.request.map(request),
-        filtered_request: exchange.filtered_request.map(request),
-        response: exchange.response.map(response),
-        original_response: exchange.original_response.map(response),
+        request: exchange.request.map(|it| request(it, kept(Slot::Request))),
+        filtered_request: exchange.filtered_request.map(|it| request(it, kept(Slot::FilteredRequest))),
+        response: exchange.response.map(|it| response(it, kept(Slot::Response))),
+        original_response: exchange.original_response.map(|it| response(it, kept(Slot::OriginalResponse))),
         upstream_address: some(exchange.upstream_address),
         receipts: exchange.filters.into_iter().map(receipt).collect(),
         interventions: exchange.interventions.into_iter().map(intervention).collect(),
@@ -270,24 +282,24 @@ fn detail(summary: Summary, exchange: v1::Exchange) -> ExchangeDetail {
     }
 }
 
-fn request(request: v1::Request) -> RequestMessage {
+fn request(request: v1::Request, kept: Option<&Kept>) -> RequestMessage {
     RequestMessage {
         url: url(&request.scheme, &request.authority, &request.path),
         method: request.method,
         version: request.version,
         headers: fields(request.headers),
         trailers: fields(request.trailers),
-        body: size(request.body),
+        body: size(request.body, kept),
     }
 }
 
-fn response(response: v1::Response) -> ResponseMessage {
+fn response(response: v1::Response, kept: Option<&Kept>) -> ResponseMessage {
     ResponseMessage {
         status: response.status,
         version: response.version,
         headers: fields(response.headers),
         trailers: fields(response.trailers),
-        body: size(response.body),
+        body: size(response.body, kept),
     }
 }
 
@@ -329,8 +341,15 @@ fn fields(fields: Vec<v1::Field>) -> Fields {
     fields.into_iter().map(|field| (field.name, field.value.iter().map(|byte| char::from(*byte)).collect())).collect()
 }
 
-fn size(body: Option<v1::Body>) -> BodySize {
-    body.map(|body| BodySize { size: body.size, captured: body.data.len() }).unwrap_or_default()
+fn size(body: Option<v1::Body>, kept: Option<&Kept>) -> BodySize {
+    let Some(v1::Body { data, size, digest }) = body else { return BodySize::default() };
+    let captured = kept.map_or(data.len() as u64, Kept::captured);
+    let digest_of = match kept {
+        Some(kept) => kept.digest().ok(),
+        None => Some(Digest::of(&data)).filter(|_| !data.is_empty()),
+    };
+    let whole_digest = Digest::from_slice(&digest).filter(|_| captured < size);
+    BodySize { size, captured, digest: digest_of, whole_digest }
 }
 
 pub(crate) fn url(scheme: &str, authority: &str, path: &str) -> String {

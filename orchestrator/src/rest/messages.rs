@@ -81,7 +81,7 @@ pub(super) async fn of_exchange(
     let paging = Paging { limit, cursor };
     let after = arrival(&paging)?.unwrap_or(0);
     let page = orchestrator.store.messages_of(id, after, paging.limit()?).await?;
-    if page.items.is_empty() && orchestrator.store.exchange(id).await?.is_none() {
+    if page.items.is_empty() && orchestrator.store.outline(id).await?.is_none() {
         return Err(Problem::not_found(format!("there is no exchange {id}, and no message of it")));
     }
     let next = page.items.last().filter(|_| page.more).map(|last| of_arrival(last.message.number));

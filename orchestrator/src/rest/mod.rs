@@ -18,6 +18,7 @@ mod figures;
 mod filters;
 mod gate;
 mod headers;
+mod held;
 mod history;
 mod import;
 mod input;

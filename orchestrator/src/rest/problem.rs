@@ -181,7 +181,17 @@ impl Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "a request could not be answered");
-        Self::unavailable()
+        match error {
+            StoreError::Body { .. } | StoreError::BodyOf { .. } => {
+                let detail = format!("{error}: restore the body store from a backup, or delete the exchange");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "damaged", detail)
+            }
+            StoreError::BodyAway(_) => {
+                let detail = "the body store does not answer; the orchestrator's log says why";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+            }
+            _ => Self::unavailable(),
+        }
     }
 }
 

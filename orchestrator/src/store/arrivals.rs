@@ -102,7 +102,7 @@ impl Store {
                 candidates.push(Candidate { summary, number, coding: row.get(22)?, detail: row.get(23)? });
                 if Candidate::are_many(&candidates) {
                     let rows = std::mem::take(&mut candidates);
-                    if let Some(stopped) = sifted((search, turn), rows, until, enough, items).await? {
+                    if let Some(stopped) = self.sifted((search, turn), rows, until, enough, items).await? {
                         return Ok(Some(stopped));
                     }
                 }
@@ -113,26 +113,27 @@ impl Store {
                 }
             }
         }
-        sifted((search, turn), candidates, until, enough, items).await
+        self.sifted((search, turn), candidates, until, enough, items).await
     }
-}
 
-/// Keeps of the rows those that fit; where that was enough, or the time ran out, the place of the last one.
-async fn sifted(
-    (search, turn): (&Arc<Search>, &Turn),
-    rows: Vec<Candidate>,
-    until: Instant,
-    enough: usize,
-    items: &mut Vec<Arrival>,
-) -> Result<Option<i64>, StoreError> {
-    let count = rows.len();
-    let asked = sift(search, rows, until, turn).await?;
-    let last = if asked.len() < count { asked.last().map(|last| last.number) } else { None };
-    for asked in asked {
-        items.extend(asked.found.map(|summary| Arrival { number: asked.number, summary }));
-        if items.len() >= enough {
-            return Ok(Some(asked.number));
+    /// Keeps of the rows those that fit; where that was enough, or the time ran out, the place of the last one.
+    async fn sifted(
+        &self,
+        (search, turn): (&Arc<Search>, &Turn),
+        rows: Vec<Candidate>,
+        until: Instant,
+        enough: usize,
+        items: &mut Vec<Arrival>,
+    ) -> Result<Option<i64>, StoreError> {
+        let count = rows.len();
+        let asked = sift((search, &self.shelves), rows, until, turn).await?;
+        let last = if asked.len() < count { asked.last().map(|last| last.number) } else { None };
+        for asked in asked {
+            items.extend(asked.found.map(|summary| Arrival { number: asked.number, summary }));
+            if items.len() >= enough {
+                return Ok(Some(asked.number));
+            }
         }
+        Ok(last)
     }
-    Ok(last)
 }

@@ -3,8 +3,9 @@
 //! A search walks the index in blocks and stops after a while with what it found and where to go on, so that no query,
 //! however little it finds, holds a reader or the memory for long.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use prost::Message as _;
 use tokio::time::Instant;
@@ -14,6 +15,7 @@ use weir_query::Query;
 
 use super::{
     Store, StoreError,
+    bodies::{Kept, Shelves, named},
     record::ZSTD,
     search::{Candidate, Column, LOOKED_AT, Part, Search, Turn, sift},
     sql::{Row, Sql},
@@ -60,6 +62,14 @@ pub(crate) struct Summary {
     pub(crate) replay_of: Option<Uuid>,
 }
 
+/// An exchange without the bodies that are kept beside it.
+#[derive(Debug)]
+pub(crate) struct Outline {
+    pub(crate) summary: Summary,
+    pub(crate) exchange: Exchange,
+    pub(crate) kept: Vec<Kept>,
+}
+
 /// Some of the exchanges that fit, and where to go on when there may be more: all from there on were looked at.
 #[derive(Debug)]
 pub(crate) struct Page {
@@ -70,6 +80,7 @@ pub(crate) struct Page {
 /// Where a walk is.
 struct Walk {
     search: Arc<Search>,
+    shelves: Shelves,
     turn: Turn,
     until: Instant,
     /// How many fit a page, and one more, to know whether there are more.
@@ -92,7 +103,8 @@ impl Store {
         let turn = self.turn(&search).await?;
         let mut before = search.newest(before.unwrap_or(Uuid::max()));
         let until = Instant::now() + PATIENCE;
-        let mut walk = Walk { search, turn, until, enough: limit + 1, items: Vec::new() };
+        let shelves = self.shelves.clone();
+        let mut walk = Walk { search, shelves, turn, until, enough: limit + 1, items: Vec::new() };
         let largest = self.dialect().block(walk.search.needs_detail());
         // What is asked of each row takes its time, and the clock is looked at between two blocks.
         let mut size = (BLOCK / walk.search.weight()).max(SMALLEST_BLOCK).min(largest);
@@ -229,11 +241,13 @@ impl Store {
             query.push(if place == 0 { "" } else { ", " }).push_bind(*id);
         }
         query.push(")");
-        let mut rows = query.fetch(&self.reads);
-        while let Some(row) = rows.try_next().await? {
-            let exchange = detail(&row, 1)?;
+        // All of them before the first body is asked for: whoever waits for a reader holds none.
+        for row in query.fetch_all(&self.reads).await? {
+            let id = row.get(0)?;
+            let (mut exchange, kept) = unpack(row.get(1)?, row.get(2)?)?;
+            self.shelves.fill(&mut exchange, &kept, |_| true).await.map_err(|error| error.of(id))?;
             let bytes = exchange.encoded_len();
-            take(row.get(0)?, exchange, bytes)?;
+            take(id, exchange, bytes)?;
         }
         Ok(())
     }
@@ -244,13 +258,39 @@ impl Store {
         Ok(sql.fetch_optional(&self.reads).await?.is_some())
     }
 
-    /// One exchange, whole.
-    pub(crate) async fn exchange(&self, id: Uuid) -> Result<Option<(Summary, Exchange)>, StoreError> {
+    /// One exchange, without the bodies that are kept beside it.
+    pub(crate) async fn outline(&self, id: Uuid) -> Result<Option<Outline>, StoreError> {
         let mut query = Sql::new(COLUMNS);
         query.push(", e.coding, e.detail FROM exchanges e JOIN agents a ON a.number = e.agent WHERE e.id = ");
         query.push_bind(id);
         let row = query.fetch_optional(&self.reads).await?;
-        row.map(|row| Ok((summary(&row)?, detail(&row, 21)?))).transpose()
+        let outline = |row: Row| {
+            let (exchange, kept) = unpack(row.get(21)?, row.get(22)?)?;
+            Ok(Outline { summary: summary(&row)?, exchange, kept })
+        };
+        row.map(outline).transpose()
+    }
+
+    /// One exchange, whole.
+    pub(crate) async fn exchange(&self, id: Uuid) -> Result<Option<(Summary, Exchange)>, StoreError> {
+        let Some(Outline { summary, mut exchange, kept }) = self.outline(id).await? else { return Ok(None) };
+        match self.shelves.fill(&mut exchange, &kept, |_| true).await {
+            Ok(()) => Ok(Some((summary, exchange))),
+            Err(error) => self.or_gone(id, error).await,
+        }
+    }
+
+    /// The captured bytes of one of its bodies; none when the exchange has gone.
+    pub(crate) async fn body(&self, id: Uuid, kept: &Kept) -> Result<Option<Bytes>, StoreError> {
+        match self.shelves.load(kept.digest()?).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) => self.or_gone(id, error).await,
+        }
+    }
+
+    /// Of an exchange that was deleted in between, bodies are not missing.
+    async fn or_gone<T>(&self, id: Uuid, error: StoreError) -> Result<Option<T>, StoreError> {
+        if self.has_exchange(id).await? { Err(error.of(id)) } else { Ok(None) }
     }
 }
 
@@ -258,7 +298,7 @@ impl Walk {
     /// Keeps of the rows those that fit; where the time ran out before all were asked, the last one that was.
     async fn sift(&mut self, rows: Vec<Candidate>) -> Result<Option<Uuid>, StoreError> {
         let count = rows.len();
-        let asked = sift(&self.search, rows, self.until, &self.turn).await?;
+        let asked = sift((&self.search, &self.shelves), rows, self.until, &self.turn).await?;
         let interrupted = if asked.len() < count { asked.last().map(|last| last.id) } else { None };
         self.items.extend(asked.into_iter().filter_map(|asked| asked.found));
         Ok(interrupted)
@@ -292,18 +332,14 @@ pub(super) fn summary(row: &Row) -> Result<Summary, StoreError> {
     })
 }
 
-fn detail(row: &Row, column: usize) -> Result<Exchange, StoreError> {
-    unpack(row.get(column)?, row.get(column + 1)?)
-}
-
-/// The whole message.
-pub(super) fn unpack(coding: i64, bytes: &[u8]) -> Result<Exchange, StoreError> {
+/// The message, and which of its bodies are kept beside.
+pub(super) fn unpack(coding: i64, bytes: &[u8]) -> Result<(Exchange, Vec<Kept>), StoreError> {
     let damaged = || StoreError::Damaged("a recorded exchange");
-    if coding != ZSTD {
-        return Exchange::decode(bytes).map_err(|_| damaged());
-    }
-    let plain = zstd::bulk::decompress(bytes, MAX_DETAIL).map_err(|_| damaged())?;
-    Exchange::decode(&plain[..]).map_err(|_| damaged())
+    let plain = match coding {
+        ZSTD => Cow::Owned(zstd::bulk::decompress(bytes, MAX_DETAIL).map_err(|_| damaged())?),
+        _ => Cow::Borrowed(bytes),
+    };
+    Ok((Exchange::decode(&*plain).map_err(|_| damaged())?, named(&plain)?))
 }
 
 /// The word of an outcome; an agent of a later version may know more of them.

@@ -4,6 +4,7 @@
 mod access;
 mod agents;
 mod arrivals;
+mod bodies;
 mod breakpoints;
 mod configurations;
 mod copy;
@@ -41,13 +42,16 @@ use tokio::{
     sync::{Semaphore, watch},
     time::timeout,
 };
+use uuid::Uuid;
+use weir_artifact::Digest;
 
 pub(crate) use access::{AccessToken, Audited, User};
 pub(crate) use agents::{Agent, AgentRow, Outcome};
 pub(crate) use arrivals::{Arrival, Arrivals};
+pub(crate) use bodies::{Kept, Slot};
 pub(crate) use configurations::Configured;
 pub(crate) use copy::{restore, schema as newest_schema};
-pub(crate) use exchanges::Summary;
+pub(crate) use exchanges::{Outline, Summary};
 pub(crate) use filters::{Accepted, FilterRow, Publishing, StatementRow};
 pub(crate) use imports::IMPORT_AGENT;
 pub(crate) use listing::{CONNECTIONS, LINES, Listed, TUNNELS, Wanted};
@@ -55,14 +59,15 @@ pub(crate) use mail::{Letter, Mail};
 pub(crate) use messages::Told;
 pub(crate) use metrics::Sample;
 pub(crate) use others::{News, Others, Presence};
-pub(crate) use record::{Row, prepare};
+pub(crate) use record::{Row, accept, prepare};
 pub(crate) use rules::{Action, Rule};
 pub(crate) use seen::{Recorded, prepare_connection, prepare_line, prepare_message, prepare_tunnel};
 pub(crate) use tiers::{History, Point, Range, TIERS, Tier};
 pub(crate) use tokens::{Joining, Spend};
 pub(crate) use writer::Written;
 
-use crate::{Database, Limits, telemetry::Telemetry};
+use crate::{BodyConfig, Database, Limits, telemetry::Telemetry};
+use bodies::{Objects, Shelves};
 use dialect::Dialect;
 use sql::{Pool, Sql, Transaction};
 
@@ -111,6 +116,35 @@ pub enum StoreError {
     /// A transaction of exchanges failed; agents keep them.
     #[error("exchanges were not stored: {0}")]
     NotStored(String),
+    /// The body store cannot be used.
+    #[error("body store {place}: {error}")]
+    BodyStore {
+        /// Its folder, or its bucket.
+        place: String,
+        /// Why not.
+        error: String,
+    },
+    /// A body is not what was stored.
+    #[error("the stored body {digest} is damaged: {reason}")]
+    Body {
+        /// Of its captured bytes.
+        digest: Digest,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A body of this exchange is not what was stored.
+    #[error("the stored body {digest} of exchange {exchange} is damaged: {reason}")]
+    BodyOf {
+        /// Of its captured bytes.
+        digest: Digest,
+        /// One that needs it.
+        exchange: Uuid,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The body store does not answer.
+    #[error("{0}")]
+    BodyAway(String),
     /// A row that this program cannot have written.
     #[error("the database holds {0} that cannot be read")]
     Damaged(&'static str),
@@ -128,10 +162,21 @@ pub enum StoreError {
     Closed,
 }
 
-/// The database.
+impl StoreError {
+    /// Of this exchange, as far as that matters.
+    fn of(self, exchange: Uuid) -> Self {
+        match self {
+            Self::Body { digest, reason } => Self::BodyOf { digest, exchange, reason },
+            other => other,
+        }
+    }
+}
+
+/// The database, and the body store.
 pub(crate) struct Store {
     reads: Pool,
     writes: Pool,
+    shelves: Shelves,
     writer: writer::Writer,
     /// For searches that unpack whole messages: the readers are for others too.
     unpacking: Arc<Semaphore>,
@@ -143,6 +188,7 @@ impl Store {
     /// Opens it, or creates the file, and brings it up to date.
     pub(crate) async fn open(
         database: &Database,
+        bodies: &BodyConfig,
         limits: Limits,
         telemetry: Arc<Telemetry>,
     ) -> Result<Self, StoreError> {
@@ -158,7 +204,12 @@ impl Store {
         };
         let arrived = watch::Sender::new(0);
         let writer = writer::Writer::start(writes.clone(), limits.queued_bytes, telemetry, arrived.clone());
-        Ok(Self { reads, writes, writer, unpacking: Arc::new(Semaphore::new(UNPACKING)), arrived })
+        let objects = Objects::open(&bodies.place)?.map(Arc::new);
+        let shelves = Shelves { reads: reads.clone(), objects, from_bytes: bodies.from_bytes };
+        let unpacking = Arc::new(Semaphore::new(UNPACKING));
+        let store = Self { reads, writes, shelves, writer, unpacking, arrived };
+        store.claim_bodies().await?;
+        Ok(store)
     }
 
     /// Changes whenever exchanges came, here or at another orchestrator.
@@ -173,7 +224,9 @@ impl Store {
 
     /// Takes rows when there is room for them; `done` hears when they are on disk.
     pub(crate) async fn accept(&self, rows: impl Into<Recorded>, done: writer::Done) -> Result<(), StoreError> {
-        self.writer.submit(rows.into(), done).await
+        let mut recorded = rows.into();
+        self.put_large(&mut recorded.exchanges).await?;
+        self.writer.submit(recorded, done).await
     }
 
     /// Whether the database answers and what comes in is written.

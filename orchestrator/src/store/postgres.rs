@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::{
     Recorded, Row, StoreError,
+    bodies::Piece,
     others::tell_of_arrivals,
     schema, seen,
     sql::{self, storable},
@@ -149,7 +150,18 @@ const INSERT: &str = "INSERT INTO exchanges (number, received_us, bytes, id, age
     $25::uuid[], $26::bigint[], $27::bytea[]) WITH ORDINALITY AS n(received_us, bytes, id, agent, started_us, duration_us, \
     first_byte_us, method, scheme, authority, host, path, version, status, request_bytes, response_bytes, content_type, \
     outcome, error, client, entry, usr, filters, replay_of, coding, detail, place) \
-    WHERE NOT EXISTS (SELECT 1 FROM exchanges e WHERE e.id = n.id) RETURNING id";
+    WHERE NOT EXISTS (SELECT 1 FROM exchanges e WHERE e.id = n.id) RETURNING id, number";
+
+const BODIES: &str = "INSERT INTO bodies (digest, size, stored, coding, object, bytes) \
+    SELECT n.digest, n.size, n.stored, n.coding, n.object, n.bytes FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], \
+    $4::bigint[], $5::text[], $6::bytea[]) AS n(digest, size, stored, coding, object, bytes) \
+    ON CONFLICT (digest) DO NOTHING";
+const USES: &str = "INSERT INTO body_uses (exchange, body) SELECT n.exchange, b.number \
+    FROM unnest($1::bigint[], $2::bytea[]) AS n(exchange, digest) JOIN bodies b ON b.digest = n.digest \
+    ON CONFLICT DO NOTHING";
+/// Put for nothing.
+const SUPERFLUOUS: &str = "INSERT INTO bodies_gone SELECT n.object FROM unnest($1::text[]) AS n(object) \
+    WHERE NOT EXISTS (SELECT 1 FROM bodies b WHERE b.object = n.object) ON CONFLICT DO NOTHING";
 
 /// All rows in one transaction; how many of each batch were new. What it says of a commit it lost the answer to is wrong,
 /// and put right by doing it again.
@@ -170,12 +182,19 @@ pub(super) async fn ingest(writes: &PgPool, batches: &[&Recorded]) -> Result<Vec
     while !rest.is_empty() {
         let (some, others) = rest.split_at(fitting(rest));
         rest = others;
-        for id in insert(&mut transaction, newest, some).await? {
+        let numbers = insert(&mut transaction, newest, some).await?;
+        for id in numbers.keys() {
             newest += 1;
             if let Some(count) = owners.get(id.as_bytes()).and_then(|batch| new.get_mut(*batch)) {
                 *count += 1;
             }
         }
+        insert_bodies(&mut transaction, some, &numbers).await?;
+    }
+    let put = batches.iter().flat_map(|batch| &batch.exchanges).flat_map(|row| &row.pieces);
+    let put: Vec<&str> = put.filter_map(|piece| piece.object.as_deref()).collect();
+    if !put.is_empty() {
+        sqlx::query(SUPERFLUOUS).bind(put).execute(&mut *transaction).await?;
     }
     if new.iter().any(|new| *new > 0) {
         tell_of_arrivals(&mut transaction).await?;
@@ -196,8 +215,38 @@ fn fitting(rows: &[&Row]) -> usize {
     fit.count().max(1)
 }
 
-/// Those that were new.
-async fn insert(connection: &mut PgConnection, newest: i64, rows: &[&Row]) -> Result<Vec<Uuid>, StoreError> {
+/// Bodies of rows that were new, as far as they are not there already, and which row needs which.
+async fn insert_bodies(
+    connection: &mut PgConnection,
+    rows: &[&Row],
+    numbers: &HashMap<Uuid, i64>,
+) -> Result<(), StoreError> {
+    let new = rows.iter().filter_map(|row| Some((*numbers.get(&Uuid::from_bytes(row.id))?, &row.pieces)));
+    let uses: Vec<(i64, &Piece)> =
+        new.flat_map(|(number, pieces)| pieces.iter().map(move |piece| (number, piece))).collect();
+    if uses.is_empty() {
+        return Ok(());
+    }
+    fn all<'a, T>(uses: &[(i64, &'a Piece)], of: impl Fn(&'a Piece) -> T) -> Vec<T> {
+        uses.iter().map(|(_, piece)| of(piece)).collect()
+    }
+    let query = sqlx::query(BODIES)
+        .bind(all(&uses, |piece| &piece.digest.as_bytes()[..]))
+        .bind(all(&uses, |piece| super::signed(piece.size as u64)))
+        .bind(all(&uses, |piece| super::signed(piece.stored as u64)))
+        .bind(all(&uses, |piece| piece.coding))
+        .bind(all(&uses, |piece| piece.object.as_deref()))
+        .bind(all(&uses, |piece| piece.object.is_none().then_some(&piece.bytes[..])));
+    query.execute(&mut *connection).await?;
+    let query = sqlx::query(USES)
+        .bind(uses.iter().map(|(number, _)| *number).collect::<Vec<_>>())
+        .bind(all(&uses, |piece| &piece.digest.as_bytes()[..]));
+    query.execute(connection).await?;
+    Ok(())
+}
+
+/// Those that were new, and their numbers.
+async fn insert(connection: &mut PgConnection, newest: i64, rows: &[&Row]) -> Result<HashMap<Uuid, i64>, StoreError> {
     fn all<'a, T>(rows: &[&'a Row], of: impl Fn(&'a Row) -> T) -> Vec<T> {
         rows.iter().map(|row| of(row)).collect()
     }
@@ -230,5 +279,5 @@ async fn insert(connection: &mut PgConnection, newest: i64, rows: &[&Row]) -> Re
         .bind(all(rows, |row| row.coding))
         .bind(all(rows, |row| &row.detail[..]));
     let new = query.fetch_all(connection).await?;
-    new.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    new.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }

@@ -1,11 +1,13 @@
 //! A recorded exchange as an agent sent it becomes a row, or is refused: columns for what is listed and searched, and
-//! the whole message, packed where that pays. Pure.
+//! the whole message, packed where that pays, without its large bodies. Pure.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Instant};
 
 use prost::Message as _;
 use uuid::{Uuid, Variant};
 use weir_proto::v1::{Exchange, Field, Receipt, Request};
+
+use super::bodies::{self, Piece};
 
 /// 9999-12-31T23:59:59Z in microseconds: what RFC 3339 can say.
 pub(super) const LAST_US: u64 = 253_402_300_799_000_000;
@@ -48,17 +50,26 @@ pub(crate) struct Row {
     pub(super) replay_of: Option<Uuid>,
     pub(super) coding: i64,
     pub(super) detail: Vec<u8>,
+    /// Bodies that are kept beside.
+    pub(super) pieces: Vec<Piece>,
+    /// When some of these went to the body store.
+    pub(super) put: Option<Instant>,
 }
 
 impl Row {
     /// What it holds of memory, about.
     pub(crate) fn bytes(&self) -> usize {
+        self.own_bytes() + self.pieces.iter().map(|piece| piece.bytes.len()).sum::<usize>()
+    }
+
+    fn own_bytes(&self) -> usize {
         512 + self.path.len() + self.detail.len()
     }
 
-    /// What it takes of the disk, about, its index entries included: what does not share a page has pages of its own.
+    /// What it takes of the disk, about, its index entries included and bodies beside it not: what does not share a page has
+    /// pages of its own.
     pub(super) fn stored_bytes(&self) -> usize {
-        let bytes = self.bytes();
+        let bytes = self.own_bytes();
         if bytes > PAGE / 2 { bytes.next_multiple_of(PAGE) } else { bytes }
     }
 }
@@ -76,13 +87,8 @@ pub(crate) enum Refused {
     Status(u32),
 }
 
-/// The row of an exchange that this agent recorded and that came now.
-pub(crate) fn prepare(
-    agent: i64,
-    now_us: u64,
-    exchange: &Exchange,
-    packer: Option<&mut zstd::bulk::Compressor<'_>>,
-) -> Result<Row, Refused> {
+/// Can it become a row?
+pub(crate) fn accept(exchange: &Exchange) -> Result<(Uuid, &Request), Refused> {
     let id = Uuid::from_slice(&exchange.id).map_err(|_| Refused::Id)?;
     if id.get_version_num() != 7 || id.get_variant() != Variant::RFC4122 {
         return Err(Refused::Id);
@@ -95,9 +101,21 @@ pub(crate) fn prepare(
     if let Some(status) = response.map(|response| response.status).filter(|status| !(100..=999).contains(status)) {
         return Err(Refused::Status(status));
     }
+    Ok((id, request))
+}
+
+/// The row of an exchange that this agent recorded and that came now.
+pub(crate) fn prepare(
+    agent: i64,
+    now_us: u64,
+    exchange: &Exchange,
+    packer: Option<&mut zstd::bulk::Compressor<'_>>,
+) -> Result<Row, Refused> {
+    let (id, request) = accept(exchange)?;
+    let response = exchange.response.as_ref();
     let size = |body: Option<&weir_proto::v1::Body>| super::signed(body.map_or(0, |body| body.size));
     let connection = exchange.connection.clone().unwrap_or_default();
-    let (coding, detail) = pack(exchange, packer);
+    let (coding, detail, pieces) = pack(exchange, packer);
     Ok(Row {
         received_us: super::signed(now_us),
         id: id.into_bytes(),
@@ -124,26 +142,33 @@ pub(crate) fn prepare(
         replay_of: replay_of(exchange),
         coding,
         detail,
+        pieces,
+        put: None,
     })
 }
 
-/// The message, packed when it is text enough: encoded bodies and pictures are known not to shrink and are not tried.
-fn pack(exchange: &Exchange, packer: Option<&mut zstd::bulk::Compressor<'_>>) -> (i64, Vec<u8>) {
-    let plain = exchange.encode_to_vec();
+/// The message without its large bodies, packed when it is text enough: encoded bodies and pictures are known not to shrink
+/// and are not tried.
+fn pack(exchange: &Exchange, mut packer: Option<&mut zstd::bulk::Compressor<'_>>) -> (i64, Vec<u8>, Vec<Piece>) {
+    let (plain, pieces) = if bodies::is_large(exchange) {
+        bodies::split(exchange, packer.as_deref_mut())
+    } else {
+        (exchange.encode_to_vec(), Vec::new())
+    };
     let dense = exchange.response.as_ref().is_some_and(|response| {
         let captured = response.body.as_ref().map_or(0, |body| body.data.len());
-        captured * 2 > plain.len() && is_dense(&response.headers)
+        captured < bodies::BESIDE && captured * 2 > plain.len() && is_dense(&response.headers)
     });
     if plain.len() < PACK_FROM || dense {
-        return (PLAIN, plain);
+        return (PLAIN, plain, pieces);
     }
     match packer.and_then(|packer| packer.compress(&plain).ok()) {
-        Some(packed) if packed.len() < plain.len() - plain.len() / 8 => (ZSTD, packed),
-        _ => (PLAIN, plain),
+        Some(packed) if packed.len() < plain.len() - plain.len() / 8 => (ZSTD, packed, pieces),
+        _ => (PLAIN, plain, pieces),
     }
 }
 
-fn is_dense(headers: &[Field]) -> bool {
+pub(super) fn is_dense(headers: &[Field]) -> bool {
     let kind = content_type(headers);
     let encoded = field(headers, "content-encoding").is_some_and(|value| !value.eq_ignore_ascii_case(b"identity"));
     let dense = ["image/", "video/", "audio/", "font/", "application/zip", "application/gzip", "application/wasm"];
@@ -246,7 +271,7 @@ mod tests {
     fn text_is_packed_and_noise_is_not() {
         let mut packer = zstd::bulk::Compressor::new(1).unwrap();
         let mut with = |data: Vec<u8>| {
-            let body = Some(Body { size: data.len() as u64, data: data.into() });
+            let body = Some(Body { size: data.len() as u64, data: data.into(), ..Body::default() });
             let response = Some(Response { status: 200, body, ..Response::default() });
             prepare(1, 0, &Exchange { response, ..exchange() }, Some(&mut packer)).unwrap()
         };

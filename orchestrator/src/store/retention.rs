@@ -31,6 +31,10 @@ const AUDIT_BYTES: u64 = 256 << 20;
 /// How long its entries are kept.
 const AUDIT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
+/// An exchange and the bodies that it needs, whoever else does.
+const WITH_BODIES: &str = "bytes + coalesce((SELECT sum(b.stored) FROM body_uses u JOIN bodies b ON b.number = u.body \
+                           WHERE u.exchange = t.number), 0)";
+
 /// Numbered in the order in which rows came, with their own size; and what of it may stay.
 struct Shelf {
     table: &'static str,
@@ -140,20 +144,32 @@ struct Beyond {
 }
 
 impl Shelf {
+    /// Whose sums count.
+    fn held(&self) -> String {
+        if self.table == "exchanges" { "('exchanges', 'bodies')".to_owned() } else { format!("('{}')", self.table) }
+    }
+
+    /// Of a row `t`, what goes with it at most: of bodies that others need as well less is freed, and another step follows.
+    fn bytes_each(&self) -> &'static str {
+        if self.table == "exchanges" { WITH_BODIES } else { "bytes" }
+    }
+
     fn sums(&self) -> String {
-        let Self { table, time, .. } = self;
+        // What PostgreSQL sums up of large numbers is one of another type.
+        let (Self { table, time, .. }, held, sum) = (self, self.held(), "CAST(sum(bytes) AS BIGINT)");
         format!(
-            "SELECT count, bytes, (SELECT {time} FROM {table} ORDER BY number LIMIT 1) FROM held WHERE what = '{table}'"
+            "SELECT (SELECT count FROM held WHERE what = '{table}'), (SELECT {sum} FROM held WHERE what IN {held}), \
+             (SELECT {time} FROM {table} ORDER BY number LIMIT 1)"
         )
     }
 
     /// Of those that go next, none above the number that is bound last.
     fn oldest(&self, what: &str, beyond: &Beyond, by_rules: bool) -> Sql {
-        let Self { table, time, .. } = self;
+        let (Self { table, time, .. }, bytes) = (self, self.bytes_each());
         let stay = if by_rules { " AND NOT EXISTS (SELECT 1 FROM kept k WHERE k.number = t.number)" } else { "" };
         let text = format!(
             "SELECT {what} FROM (SELECT number, came, row_number() OVER w AS place, sum(bytes) OVER w - bytes AS gone FROM \
-             (SELECT number, {time} AS came, bytes FROM {table} t WHERE number <= $4{stay} ORDER BY number LIMIT {STEP}) \
+             (SELECT number, {time} AS came, {bytes} AS bytes FROM {table} t WHERE number <= $4{stay} ORDER BY number LIMIT {STEP}) \
              AS oldest WINDOW w AS (ORDER BY number)) AS summed \
              WHERE (came < $1 OR place <= $2 OR gone < $3) AND gone < {STEP_BYTES}"
         );

@@ -18,7 +18,7 @@ use sqlx::{
     },
 };
 
-use super::{Recorded, Row, StoreError, record, schema, seen, sql};
+use super::{Recorded, Row, StoreError, bodies::Piece, record, schema, seen, sql};
 use crate::disk;
 
 /// Readers at a time; more wait their turn.
@@ -110,9 +110,29 @@ pub(super) async fn ingest<'a>(
 
 async fn insert(transaction: &mut Transaction<'static, Sqlite>, rows: Vec<Row>) -> Result<u64, StoreError> {
     let mut new = 0;
-    let mut rows = rows.into_iter();
+    let mut alike = Vec::with_capacity(MANY);
+    for mut row in rows {
+        let pieces = std::mem::take(&mut row.pieces);
+        if !pieces.is_empty() {
+            // In their order.
+            new += several(transaction, &mut alike).await?;
+            new += with_bodies(transaction, row, pieces).await?;
+            continue;
+        }
+        alike.push(row);
+        if alike.len() == MANY {
+            new += several(transaction, &mut alike).await?;
+        }
+    }
+    Ok(new + several(transaction, &mut alike).await?)
+}
+
+/// Rows without bodies beside them; how many were new.
+async fn several(transaction: &mut Transaction<'static, Sqlite>, rows: &mut Vec<Row>) -> Result<u64, StoreError> {
+    let mut new = 0;
+    let count = if rows.len() == MANY { MANY } else { 1 };
+    let mut rows = rows.drain(..);
     while rows.len() > 0 {
-        let count = if rows.len() >= MANY { MANY } else { 1 };
         let mut query = sqlx::query(statement(count));
         for row in rows.by_ref().take(count) {
             query = bind(query, row);
@@ -121,6 +141,40 @@ async fn insert(transaction: &mut Transaction<'static, Sqlite>, rows: Vec<Row>) 
     }
     Ok(new)
 }
+
+/// A row, its bodies as far as they are not there already, and that it needs them. What was put for nothing is to go.
+async fn with_bodies(
+    transaction: &mut Transaction<'static, Sqlite>,
+    row: Row,
+    pieces: Vec<Piece>,
+) -> Result<u64, StoreError> {
+    let result = bind(sqlx::query(statement(1)), row).execute(&mut **transaction).await?;
+    let is_new = result.rows_affected() > 0;
+    for Piece { digest, size, coding, bytes, object, stored } in pieces {
+        if is_new {
+            let insert = "INSERT INTO bodies (digest, size, stored, coding, object, bytes) VALUES (?, ?, ?, ?, ?, ?) \
+                          ON CONFLICT (digest) DO NOTHING";
+            let query = sqlx::query(insert)
+                .bind(&digest.as_bytes()[..])
+                .bind(super::signed(size as u64))
+                .bind(super::signed(stored as u64))
+                .bind(coding)
+                .bind(object.as_deref())
+                .bind(object.is_none().then_some(&bytes[..]));
+            query.execute(&mut **transaction).await?;
+            let uses = sqlx::query(USES).bind(result.last_insert_rowid()).bind(&digest.as_bytes()[..]);
+            uses.execute(&mut **transaction).await?;
+        }
+        if let Some(object) = object {
+            sqlx::query(SUPERFLUOUS).bind(object).execute(&mut **transaction).await?;
+        }
+    }
+    Ok(u64::from(is_new))
+}
+
+const USES: &str = "INSERT INTO body_uses (exchange, body) SELECT $1, number FROM bodies WHERE digest = $2 \
+    ON CONFLICT DO NOTHING";
+const SUPERFLUOUS: &str = "INSERT INTO bodies_gone SELECT $1 WHERE NOT EXISTS (SELECT 1 FROM bodies WHERE object = $1)";
 
 /// Two texts, so that both stay prepared.
 fn statement(count: usize) -> sqlx::SqlStr {

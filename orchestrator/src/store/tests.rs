@@ -14,7 +14,7 @@ const NOW_US: u64 = 1_700_000_000_000_000;
 /// Where a store of one test keeps things.
 pub(super) struct Place {
     database: Database,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
     _postgres: Option<weir_testkit::postgres::Database>,
 }
 
@@ -28,7 +28,7 @@ impl Place {
         };
         let url = postgres.as_ref().map(|database| database.url().parse::<crate::DatabaseUrl>().unwrap());
         let database = url.map_or(file, |url| url.parse().unwrap());
-        Self { database, _dir: dir, _postgres: postgres }
+        Self { database, dir, _postgres: postgres }
     }
 
     pub(super) fn database(&self) -> &Database {
@@ -37,7 +37,10 @@ impl Place {
 
     pub(super) async fn open(&self) -> Store {
         let limits = Limits { component_bytes: 1 << 20, queued_bytes: 1 << 20, push_time: Duration::from_secs(1) };
-        Store::open(&self.database, limits, Arc::new(Telemetry::new())).await.unwrap()
+        // One folder, whoever opens it.
+        let place = crate::BodyPlace::Folder(self.dir.path().join("bodies"));
+        let bodies = crate::BodyConfig { place, from_bytes: bodies::tests::FROM };
+        Store::open(&self.database, &bodies, limits, Arc::new(Telemetry::new())).await.unwrap()
     }
 }
 
@@ -59,7 +62,7 @@ macro_rules! on_both {
     };
 }
 
-async fn with_store(dialect: Dialect, test: impl AsyncFnOnce(&Store)) {
+pub(super) async fn with_store(dialect: Dialect, test: impl AsyncFnOnce(&Store)) {
     let place = Place::new(dialect).await;
     let store = place.open().await;
     store.add_join_token(tokens::hash("t"), "default", NOW_US, NOW_US + 10).await.unwrap();

@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Recorded, StoreError, postgres, sql::Pool, sqlite};
+use super::{Recorded, StoreError, bodies, postgres, sql::Pool, sqlite};
 use crate::telemetry::Telemetry;
 
 /// Rows of one transaction; more wait for the next, so that other writers get their turn.
@@ -187,6 +187,9 @@ async fn persist(
 
 /// New exchanges of each batch.
 async fn commit(writes: &Pool, group: &mut [Batch]) -> Result<Vec<u64>, StoreError> {
+    if group.iter().any(|batch| bodies::is_stale(&batch.rows.exchanges)) {
+        return Err(StoreError::NotStored("its bodies wait for the database for too long".to_owned()));
+    }
     match writes {
         Pool::Sqlite(pool) => sqlite::ingest(pool, group.iter_mut().map(|batch| &mut batch.rows)).await,
         Pool::Postgres(pool) => {

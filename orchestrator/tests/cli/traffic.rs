@@ -20,7 +20,7 @@ fn field(name: &str, value: &'static str) -> Field {
 }
 
 fn body(data: &'static [u8], size: u64) -> Option<Body> {
-    Some(Body { data: data.into(), size })
+    Some(Body { data: data.into(), size, ..Body::default() })
 }
 
 /// The `number`th, a tenth of a second apart: making them takes time too.

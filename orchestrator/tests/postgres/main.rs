@@ -57,6 +57,8 @@ mod several;
 mod single;
 #[path = "../server/sse.rs"]
 mod sse;
+#[path = "../server/stored.rs"]
+mod stored;
 #[path = "../server/sync.rs"]
 mod sync;
 #[path = "../server/tunnels.rs"]

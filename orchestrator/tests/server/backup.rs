@@ -30,7 +30,8 @@ async fn full() -> (Running, Agent) {
     agent.record((0..300).map(|n| exchange("a.example", &format!("/{n}\u{e9}"), 200)).collect()).await;
     let mut noise = exchange("b.example", "/noise", 500);
     let data: Vec<u8> = (0..100_000).map(|_| rand::random()).collect();
-    noise.response.as_mut().unwrap().body = Some(Body { size: data.len() as u64, data: data.into() });
+    noise.response.as_mut().unwrap().body =
+        Some(Body { size: data.len() as u64, data: data.into(), ..Body::default() });
     let last = exchange("b.example", "/last", 200);
     agent.record(vec![noise, last.clone()]).await;
     // The number that the newest had does not come again.

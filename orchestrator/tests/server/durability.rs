@@ -57,7 +57,8 @@ async fn killed_in_the_middle_nothing_acknowledged_is_lost() {
                 let mut exchanges: Vec<_> = (0..20).map(|n| exchange("a.example", &format!("/{n}"), 200)).collect();
                 for exchange in &mut exchanges {
                     let data: Vec<u8> = (0..2048).map(|_| rand::random()).collect();
-                    exchange.response.as_mut().unwrap().body = Some(Body { data: data.into(), size: 2048 });
+                    exchange.response.as_mut().unwrap().body =
+                        Some(Body { data: data.into(), size: 2048, ..Body::default() });
                 }
                 let ids: Vec<String> = exchanges.iter().map(id).collect();
                 sent.send((batch, ids)).unwrap();

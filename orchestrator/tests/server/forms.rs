@@ -37,7 +37,7 @@ fn traffic() -> Vec<Exchange> {
         field("X-Bytes", b"a\xff"),
         field("Content-Type", b"application/json"),
     ];
-    request.body = Some(Body { data: br#"{"a":"b"}"#[..].into(), size: 9 });
+    request.body = Some(Body { data: br#"{"a":"b"}"#[..].into(), size: 9, ..Body::default() });
     request.trailers = vec![field("x-sum", b"1")];
     let mut filtered = request.clone();
     filtered.path = "/users".into();
@@ -50,7 +50,7 @@ fn traffic() -> Vec<Exchange> {
         field("location", b"/users/7"),
     ];
     let page = weir_har::coding::encode(&[weir_har::coding::Coding::Gzip], b"<h1>hello</h1>".to_vec()).unwrap();
-    response.body = Some(Body { size: page.len() as u64, data: page.into() });
+    response.body = Some(Body { size: page.len() as u64, data: page.into(), ..Body::default() });
     whole.upstream_address = "[2001:db8::9]:443".into();
     whole.filters = vec![Receipt {
         name: "block".into(),
@@ -62,7 +62,7 @@ fn traffic() -> Vec<Exchange> {
     }];
     whole.tags = vec![Tag { name: "block.kind".into(), value: Some(tag::Value::Text("api".into())) }];
     let mut cut = exchange("img.example.com", "/a|b\"{c}", 200);
-    cut.response.as_mut().unwrap().body = Some(Body { data: b"\x89PNG"[..].into(), size: 70_000 });
+    cut.response.as_mut().unwrap().body = Some(Body { data: b"\x89PNG"[..].into(), size: 70_000, ..Body::default() });
     let mut failed = exchange("down.example.com", "*", 200);
     failed.request.as_mut().unwrap().method = "OPTIONS".into();
     failed.response = None;
@@ -368,7 +368,7 @@ async fn a_curl_command_sends_the_same_bytes_again() {
             path: path.into(),
             version: "HTTP/1.1".into(),
             headers,
-            body: Some(Body { size: body.len() as u64, data: body.into() }),
+            body: Some(Body { size: body.len() as u64, data: body.into(), ..Body::default() }),
             trailers: vec![],
         };
         let mut expect = format!("{method} {path} HTTP/1.1\r\n").into_bytes();
@@ -406,7 +406,7 @@ async fn raw_messages_are_parsed_by_others() {
     plain.response = Some(Response {
         status: 200,
         headers: vec![field("Transfer-Encoding", b"chunked"), field("X", b"1")],
-        body: Some(Body { data: b"hello"[..].into(), size: 5 }),
+        body: Some(Body { data: b"hello"[..].into(), size: 5, ..Body::default() }),
         trailers: vec![field("x-sum", b"7")],
         ..Response::default()
     });

@@ -131,7 +131,7 @@ async fn exchanges_page_by_page_and_one_in_full() {
     let mut all: Vec<_> = (0..25).map(|n| exchange("a.example", &format!("/{n}"), 200)).collect();
     let response = all[24].response.as_mut().unwrap();
     response.headers = vec![Field { name: "Content-Type".into(), value: b"text/plain"[..].into() }];
-    response.body = Some(Body { data: "grüß".as_bytes().into(), size: 9 });
+    response.body = Some(Body { data: "grüß".as_bytes().into(), size: 9, ..Body::default() });
     agent.record(all.clone()).await;
     agent.record(vec![exchange("b.example", "/", 500)]).await;
     let page = |after: &str| {

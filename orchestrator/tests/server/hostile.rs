@@ -37,12 +37,13 @@ async fn odd_but_possible_exchanges_can_be_read() {
     odd.outcome = 4711;
     odd.error = "\u{202e}\r\nSet-Cookie: x".into();
     let request = odd.request.as_mut().unwrap();
-    request.body = Some(Body { data: Bytes::new(), size: u64::MAX });
+    request.body = Some(Body { data: Bytes::new(), size: u64::MAX, ..Body::default() });
     request.headers = vec![Field { name: "\r\n".into(), value: vec![0, 255].into() }];
     let response = odd.response.as_mut().unwrap();
     response.headers = vec![Field { name: "content-type".into(), value: b"text/html\r\nx: y"[..].into() }];
     let mut long = exchange("long.example", &"/long".repeat(100_000), 200);
-    long.response.as_mut().unwrap().body = Some(Body { data: vec![7; 1 << 20].into(), size: 1 << 40 });
+    long.response.as_mut().unwrap().body =
+        Some(Body { data: vec![7; 1 << 20].into(), size: 1 << 40, ..Body::default() });
     agent.record(vec![odd, long]).await;
 
     let list = running.person.get("/api/v1/exchanges").await;
@@ -64,7 +65,8 @@ async fn a_message_beyond_the_bound_ends_the_stream_only() {
     let agent = running.agent().await;
     let mut traffic = agent.traffic().await.unwrap();
     let mut huge = exchange("a.example", "/", 200);
-    huge.response.as_mut().unwrap().body = Some(Body { data: vec![0; 17 << 20].into(), size: 17 << 20 });
+    huge.response.as_mut().unwrap().body =
+        Some(Body { data: vec![0; 17 << 20].into(), size: 17 << 20, ..Body::default() });
     let _ = traffic.send.send(TrafficBatch { batch: 1, exchanges: vec![huge], ..TrafficBatch::default() }).await;
     assert!(traffic.acks.message().await.is_err());
     agent.record(vec![exchange("a.example", "/", 200)]).await;

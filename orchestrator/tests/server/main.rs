@@ -30,6 +30,7 @@ mod revoke;
 mod search;
 mod single;
 mod sse;
+mod stored;
 mod sync;
 mod tls;
 mod tunnels;

@@ -21,13 +21,13 @@ fn whole() -> Exchange {
         Field { name: "X-Bytes".into(), value: vec![b'a', 0xff].into() },
         Field { name: "X-Bytes".into(), value: b"b"[..].into() },
     ];
-    request.body = Some(Body { data: b"hello"[..].into(), size: 5 });
+    request.body = Some(Body { data: b"hello"[..].into(), size: 5, ..Body::default() });
     let mut filtered = request.clone();
-    filtered.body = Some(Body { data: b"HELLO"[..].into(), size: 5 });
+    filtered.body = Some(Body { data: b"HELLO"[..].into(), size: 5, ..Body::default() });
     exchange.filtered_request = Some(filtered);
     let response = exchange.response.as_mut().unwrap();
     response.headers = vec![Field { name: "content-type".into(), value: b"text/html; charset=utf-8"[..].into() }];
-    response.body = Some(Body { data: b"<script>alert(1)</script>".repeat(50).into(), size: 9999 });
+    response.body = Some(Body { data: b"<script>alert(1)</script>".repeat(50).into(), size: 9999, ..Body::default() });
     response.trailers = vec![Field { name: "x-sum".into(), value: b"1"[..].into() }];
     exchange.upstream_address = "203.0.113.9:8443".into();
     exchange.filters = vec![Receipt {
@@ -67,7 +67,9 @@ async fn an_exchange_is_found_in_the_list_and_whole() {
 
     let one = running.person.get(&format!("/api/v1/exchanges/{}", id(&exchange))).await;
     assert_eq!(one["request"]["headers"], json!([["X-Bytes", "a\u{ff}"], ["X-Bytes", "b"]]));
-    assert_eq!(one["response"]["body"], json!({"size": 9999, "captured": 1250}));
+    let digest = weir_artifact::Digest::of(&b"<script>alert(1)</script>".repeat(50));
+    let body = json!({"size": 9999, "captured": 1250, "digest": digest.to_string(), "whole_digest": null});
+    assert_eq!(one["response"]["body"], body);
     assert_eq!(one["response"]["trailers"], json!([["x-sum", "1"]]));
     assert_eq!(one["connection"]["tunnel_target"], "api.example.com:8443");
     assert_eq!(one["connection"]["user"], json!(null));

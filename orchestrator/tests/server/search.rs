@@ -17,7 +17,8 @@ fn traffic() -> Vec<Exchange> {
     let mut json = exchange("b.Example.com:8443", "/two", 404);
     let headers = &mut json.response.as_mut().unwrap().headers;
     headers.push(Field { name: "Content-Type".into(), value: b"application/hal+json; charset=utf-8"[..].into() });
-    json.response.as_mut().unwrap().body = Some(Body { data: b"{\"Token\": 7}"[..].into(), size: 2048 });
+    json.response.as_mut().unwrap().body =
+        Some(Body { data: b"{\"Token\": 7}"[..].into(), size: 2048, ..Body::default() });
     json.request.as_mut().unwrap().version = "HTTP/2".into();
     json.duration_us = 300_000;
     json.filters = vec![Receipt { name: "block".into(), verdict: "next".into(), changed: true, ..Receipt::default() }];

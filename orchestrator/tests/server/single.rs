@@ -13,7 +13,7 @@ fn with_body(headers: &[(&str, &str)], data: Vec<u8>, size: u64) -> Exchange {
     let field =
         |(name, value): &(&str, &str)| Field { name: (*name).to_owned(), value: value.as_bytes().to_vec().into() };
     response.headers = headers.iter().map(field).collect();
-    response.body = Some(Body { data: data.into(), size });
+    response.body = Some(Body { data: data.into(), size, ..Body::default() });
     exchange
 }
 
@@ -135,7 +135,8 @@ async fn two_are_compared() {
     };
     let (a, mut b) = (secret("s=first"), secret("s=second"));
     b.response.as_mut().unwrap().status = 404;
-    b.response.as_mut().unwrap().body = Some(Body { data: br#"{"m":3,"n":1}"#[..].into(), size: 13 });
+    b.response.as_mut().unwrap().body =
+        Some(Body { data: br#"{"m":3,"n":1}"#[..].into(), size: 13, ..Body::default() });
     running.agent().await.record(vec![a.clone(), b.clone()]).await;
     let path = format!("/api/v1/exchanges/{}/diff/{}", id(&a), id(&b));
     let diff = running.person.get(&path).await;

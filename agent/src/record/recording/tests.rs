@@ -51,8 +51,8 @@ fn expected_fields(headers: &HeaderMap) -> Vec<v1::Field> {
     visible.map(field).collect()
 }
 
-fn expected_body(chunks: &[Bytes], size: u64) -> Option<v1::Body> {
-    Some(v1::Body { data: chunks.concat().into(), size })
+fn expected_body(chunks: &[Bytes], size: u64, whole: &'static [u8]) -> Option<v1::Body> {
+    Some(v1::Body { data: chunks.concat().into(), size, digest: whole.into() })
 }
 
 proptest! {
@@ -118,12 +118,12 @@ proptest! {
             recording.connection(&connection);
             recording.request_head(Side::Original, &request(Method::POST, &heads[0]));
             recording.upstream("192.0.2.1:443".parse().unwrap());
-            recording.request_body(Side::Original, &bodies[0], sizes[0]);
+            recording.request_body(Side::Original, &bodies[0], sizes[0], None);
             recording.response_head(Side::Original, &response(&heads[2]));
             recording.request_head(Side::Filtered, &request(Method::PUT, &heads[1]));
             recording.first_byte();
             recording.response_head(Side::Filtered, &response(&heads[3]));
-            recording.response_body(Side::Filtered, &bodies[1], sizes[1]);
+            recording.response_body(Side::Filtered, &bodies[1], sizes[1], Some([7; 32]));
             recording.request_trailers(Side::Original, &trailers[0]);
             recording.response_trailers(Side::Filtered, &trailers[1]);
             recording.receipt(&receipt);
@@ -170,13 +170,13 @@ proptest! {
                 intercepted,
             }),
             request: Some(v1::Request {
-                body: expected_body(&bodies[0], sizes[0]),
+                body: expected_body(&bodies[0], sizes[0], &[]),
                 trailers: expected_fields(&trailers[0]),
                 ..head("POST", &heads[0])
             }),
             filtered_request: Some(head("PUT", &heads[1])),
             response: Some(v1::Response {
-                body: expected_body(&bodies[1], sizes[1]),
+                body: expected_body(&bodies[1], sizes[1], &[7; 32]),
                 trailers: expected_fields(&trailers[1]),
                 ..answer(&heads[3])
             }),

@@ -21,6 +21,7 @@ use self::{
     ids::Ids,
 };
 use super::{
+    held::Held,
     input::{Id, Params},
     problem::Problem,
     secrets::{Asker, Secrets},
@@ -116,7 +117,7 @@ pub(super) async fn one(
         out
     });
     let written = written.await.ok_or_else(Problem::unavailable)?;
-    Ok(file(form, &id.to_string(), Body::from(written)))
+    Ok(file(form, &id.to_string(), Held::of(&orchestrator, written.into()).await?.body()))
 }
 
 enum Place {

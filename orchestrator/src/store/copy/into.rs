@@ -160,6 +160,9 @@ async fn load<R: Read>(pool: Pool, archive: &mut Reader<R>) -> Result<Counts, Re
         counts.push(done.finish(&mut transaction).await?);
     }
     sum(&mut transaction, &summed).await?;
+    if tables.iter().any(|table| table.name == "body_uses") {
+        forget_bodies(&mut transaction).await?;
+    }
     whole(&mut transaction).await?;
     transaction.commit().await?;
     Ok(counts)
@@ -292,6 +295,19 @@ async fn sum(transaction: &mut Transaction, summed: &[(String, String)]) -> Resu
         );
         Sql::new(text).bind(table).execute(&mut *transaction).await?;
         let text = format!("ALTER TABLE {name} ENABLE TRIGGER {}", quoted(&format!("{table}_come")));
+        Sql::new(text).execute(&mut *transaction).await?;
+    }
+    Ok(())
+}
+
+/// Bodies of exchanges that went while the archive was written.
+async fn forget_bodies(transaction: &mut Transaction) -> Result<(), StoreError> {
+    for text in [
+        "DELETE FROM body_uses WHERE NOT EXISTS (SELECT 1 FROM exchanges e WHERE e.number = body_uses.exchange)",
+        "DELETE FROM bodies WHERE NOT EXISTS (SELECT 1 FROM body_uses u WHERE u.body = bodies.number)",
+        // They are another database's too, for all that is known.
+        "DELETE FROM bodies_gone",
+    ] {
         Sql::new(text).execute(&mut *transaction).await?;
     }
     Ok(())

@@ -65,9 +65,11 @@ fn field() -> impl Strategy<Value = Field> {
 fn body() -> impl Strategy<Value = Option<Body>> {
     let data: [&[u8]; 5] = [b"", b"token", b"a Token here", b"\x1f\x8b\x08\0", b"\xff\0*"];
     let sizes = [0, 1, 5, 1024, 1500, 1 << 20, i64::MAX as u64, u64::MAX];
-    option::of(
-        (select(data.to_vec()), select(sizes.to_vec())).prop_map(|(data, size)| Body { data: data.into(), size }),
-    )
+    option::of((select(data.to_vec()), select(sizes.to_vec())).prop_map(|(data, size)| Body {
+        data: data.into(),
+        size,
+        ..Body::default()
+    }))
 }
 
 fn request() -> impl Strategy<Value = Request> {
@@ -340,7 +342,7 @@ impl Bench {
     /// By the query alone, oldest first.
     fn expected(&self, query: &Query) -> Vec<Uuid> {
         let agent = (&*self.agent.to_string(), "edge-1");
-        let fit = self.exchanges.iter().filter(|exchange| query.matches(&Seen::new(agent, exchange)));
+        let fit = self.exchanges.iter().filter(|exchange| query.matches(&Seen::new(agent, exchange, &[])));
         let mut ids: Vec<_> = fit.map(|exchange| Uuid::from_slice(&exchange.id).unwrap()).collect();
         ids.sort();
         ids

@@ -100,6 +100,11 @@ impl Search {
         !self.rest.is_empty()
     }
 
+    /// Not only of what stands in the message.
+    pub(super) fn asks_for_bodies(&self) -> bool {
+        self.rest.iter().any(asks_for_bodies)
+    }
+
     /// Where to begin who would begin below `before`.
     pub(super) fn newest(&self, before: Uuid) -> Uuid {
         before.min(Uuid::from_u128(self.ids.1))
@@ -139,6 +144,14 @@ impl Search {
     /// Does the rest of the query hold?
     fn matches(&self, seen: &Seen<'_>) -> bool {
         self.rest.iter().all(|part| part.matches(seen))
+    }
+}
+
+fn asks_for_bodies(part: &Expr) -> bool {
+    match part {
+        Expr::And(parts) | Expr::Or(parts) => parts.iter().any(asks_for_bodies),
+        Expr::Not(inner) => asks_for_bodies(inner),
+        Expr::Term(term) => matches!(term, Term::Body(..)),
     }
 }
 

@@ -9,6 +9,7 @@ use weir_query::{Is, Number, Side, Subject, Text};
 
 use super::{
     super::{
+        bodies::{Kept, Slot},
         exchanges::outcome,
         record::{self, LONG, SHORT, column},
     },
@@ -20,6 +21,8 @@ pub(in super::super) struct Seen<'a> {
     /// Id and name.
     agent: (&'a str, &'a str),
     exchange: &'a Exchange,
+    /// Bodies that are kept beside.
+    kept: &'a [Kept],
     /// The bodies once they are decoded: several terms may ask.
     decoded: [OnceCell<Cow<'a, [u8]>>; 2],
 }
@@ -29,8 +32,18 @@ type Content<'a> = (&'a Body, &'a [Field]);
 
 impl<'a> Seen<'a> {
     /// `agent`: id and name.
-    pub(in super::super) fn new(agent: (&'a str, &'a str), exchange: &'a Exchange) -> Self {
-        Self { agent, exchange, decoded: Default::default() }
+    pub(in super::super) fn new(agent: (&'a str, &'a str), exchange: &'a Exchange, kept: &'a [Kept]) -> Self {
+        Self { agent, exchange, kept, decoded: Default::default() }
+    }
+
+    /// Is it one of the bodies that queries ask for?
+    pub(in super::super) fn looks_at(kept: &Kept) -> bool {
+        kept.is(Slot::Request) || kept.is(Slot::Response)
+    }
+
+    fn captured(&self, slot: Slot, body: &Body) -> u64 {
+        let kept = self.kept.iter().find(|kept| kept.is(slot));
+        kept.map_or(body.data.len() as u64, Kept::captured)
     }
 
     fn headers(&self, side: Side) -> impl Iterator<Item = &Field> {
@@ -155,7 +168,10 @@ impl Subject for Seen<'_> {
             }
             Is::Edited => exchange.interventions.iter().any(|how| !how.by.is_empty() && how.decision != "continue"),
             Is::Truncated => {
-                self.bodies().iter().filter_map(|(_, body)| *body).any(|(body, _)| (body.data.len() as u64) < body.size)
+                let slots = [Slot::Request, Slot::Response].into_iter().zip(self.bodies());
+                slots
+                    .filter_map(|(slot, (_, body))| Some((slot, body?.0)))
+                    .any(|(slot, body)| self.captured(slot, body) < body.size)
             }
             Is::H2 => request.is_some_and(|request| request.version == "HTTP/2"),
             Is::Tls => request.is_some_and(|request| request.scheme.eq_ignore_ascii_case("https")),

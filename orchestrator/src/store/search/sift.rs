@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use tokio::{runtime::Handle, sync::OwnedSemaphorePermit, time::Instant};
 use uuid::Uuid;
 
 use super::{
-    super::{StoreError, exchanges::Summary, exchanges::unpack},
+    super::{StoreError, bodies::Shelves, exchanges::Summary, exchanges::unpack},
     Search, Seen,
 };
 
@@ -43,20 +43,26 @@ pub(in super::super) type Turn = Option<Arc<OwnedSemaphorePermit>>;
 
 /// Asks them in their order, one at least, until the time is over.
 pub(in super::super) async fn sift(
-    search: &Arc<Search>,
+    (search, shelves): (&Arc<Search>, &Shelves),
     rows: Vec<Candidate>,
     until: Instant,
     turn: &Turn,
 ) -> Result<Vec<Asked>, StoreError> {
-    let (search, turn) = (Arc::clone(search), turn.clone());
+    let (search, shelves, turn) = (Arc::clone(search), shelves.clone(), turn.clone());
+    let runtime = Handle::current();
     let ask = move || {
         // The thread has the turn: whoever asked may hang up meanwhile.
         let _turn = turn;
         let mut asked = Vec::with_capacity(rows.len());
         for Candidate { summary, number, coding, detail } in rows {
-            let exchange = unpack(coding, &detail)?;
+            let (mut exchange, kept) = unpack(coding, &detail)?;
+            if search.asks_for_bodies() {
+                // One exchange at a time is in memory with them.
+                let fill = shelves.fill(&mut exchange, &kept, Seen::looks_at);
+                runtime.block_on(fill).map_err(|error| error.of(summary.id))?;
+            }
             let agent = summary.agent.to_string();
-            let fits = search.matches(&Seen::new((&agent, &summary.agent_name), &exchange));
+            let fits = search.matches(&Seen::new((&agent, &summary.agent_name), &exchange, &kept));
             asked.push(Asked { id: summary.id, number, found: fits.then_some(summary) });
             if Instant::now() >= until {
                 break;
