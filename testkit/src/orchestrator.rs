@@ -50,6 +50,17 @@ impl Orchestrator {
         Self::start_as(scratch, name, Vec::new(), database).await
     }
 
+    /// On a database with this URL, with more arguments for `serve`.
+    pub async fn start_both(
+        scratch: &Scratch,
+        name: &str,
+        database: Option<String>,
+        more: &[&str],
+    ) -> anyhow::Result<Self> {
+        let more = more.iter().map(|argument| (*argument).to_owned()).collect();
+        Self::start_as(scratch, name, more, database).await
+    }
+
     async fn start_as(
         scratch: &Scratch,
         name: &str,

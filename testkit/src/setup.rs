@@ -46,10 +46,20 @@ impl Setup {
         database: Option<String>,
         change: impl FnOnce(AgentOptions) -> AgentOptions,
     ) -> anyhow::Result<Self> {
+        Self::start_serving(scratch, database, &[], change).await
+    }
+
+    /// With more arguments for `orchestrator serve`, too.
+    pub async fn start_serving(
+        scratch: Scratch,
+        database: Option<String>,
+        more: &[&str],
+        change: impl FnOnce(AgentOptions) -> AgentOptions,
+    ) -> anyhow::Result<Self> {
         let ca = Ca::new("testkit origins")?;
         let origin = Origin::start(&ca).await?;
         let roots = scratch.write("origins.pem", ca.pem())?;
-        let orchestrator = Orchestrator::start_on(&scratch, "orchestrator", database).await?;
+        let orchestrator = Orchestrator::start_both(&scratch, "orchestrator", database, more).await?;
         orchestrator.generate_keys().await?;
         let options = AgentOptions::new(&scratch, "agent")
             .with("--orchestrator", orchestrator.grpc_url())
