@@ -10,6 +10,7 @@ mod peers;
 mod report;
 mod site;
 mod slow;
+mod store;
 mod waits;
 mod weir;
 
@@ -37,6 +38,9 @@ pub(crate) struct Options {
     /// Seconds of load per round
     #[arg(long, default_value_t = 4)]
     seconds: u32,
+    /// Exchanges that the store takes in
+    #[arg(long, default_value_t = 1_000_000)]
+    exchanges: u64,
     /// Measures what `target/release` holds as it is
     #[arg(long)]
     no_build: bool,
@@ -60,6 +64,8 @@ enum Part {
     Slow,
     /// Latency of exchanges beside others that wait for calls
     Waits,
+    /// The orchestrator's store, on both databases, and mitmproxy's memory
+    Store,
 }
 
 /// Connections of every load.
@@ -71,6 +77,12 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     ensure!(cpus >= 2, "proxy and load need a CPU each, this machine has {cpus}");
     if !options.no_build {
         step("release build", &mut cargo(&["build", "--workspace", "--bins", "--release"]))?;
+    }
+    if wants(Part::Store) {
+        store::run(options)?;
+    }
+    if options.parts == [Part::Store] {
+        return Ok(());
     }
     filters::build()?;
     if wants(Part::Host) {
