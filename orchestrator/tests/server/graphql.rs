@@ -289,7 +289,7 @@ async fn hostile_questions_are_refused_and_cost_little() {
     for (body, kind, status, code) in [
         (b"{\"query\":\"\xff\"}".to_vec(), json, 400, "BAD_REQUEST"),
         (b"{".to_vec(), json, 400, "BAD_REQUEST"),
-        (b"[]".to_vec(), json, 400, "BAD_REQUEST"),
+        (b"[1]".to_vec(), json, 400, "BAD_REQUEST"),
         (b"{\"query\":\"{ __typename }\"}".to_vec(), "text/plain", 415, "UNSUPPORTED_MEDIA_TYPE"),
         (vec![b' '; 70_000], json, 413, "TOO_LARGE"),
         ("[".repeat(60_000).into_bytes(), json, 400, "BAD_REQUEST"),
