@@ -11,8 +11,10 @@ use std::{
 use serde::Deserialize;
 
 mod face;
+mod oidc;
 
-pub use face::{FaceArgs, RestTls, TlsMode};
+pub use face::{Face, FaceArgs, RestTls, TlsMode};
+pub use oidc::OidcArgs;
 
 use crate::{
     body_store::{BodyConfig, BodyPlace, Given},
@@ -22,6 +24,10 @@ use crate::{
 
 /// The largest body takes 12 Mbit/s to arrive within it.
 const PUSH_TIME: Duration = Duration::from_secs(60);
+/// For 64 KiB of an answer.
+const ANSWER_TIME: Duration = Duration::from_secs(60);
+/// Of waiting for a body.
+const BODY_GRACE: Duration = Duration::from_secs(30);
 
 /// Flags of `orchestrator serve`. Each is also a key of the file and a variable.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -113,6 +119,15 @@ struct File {
     rest_tls_cert: Option<PathBuf>,
     rest_tls_key: Option<PathBuf>,
     allow_remote_plain_rest: Option<bool>,
+    cors_origins: Option<Vec<String>>,
+    rate_limit: Option<u32>,
+    sign_in_limit: Option<u32>,
+    oidc_issuer: Option<String>,
+    oidc_audiences: Option<Vec<String>>,
+    oidc_roles: Option<Vec<String>>,
+    oidc_roles_claim: Option<String>,
+    oidc_name_claim: Option<String>,
+    oidc_ca: Option<PathBuf>,
     retention_hours: Option<u64>,
     retention_exchanges: Option<u64>,
     retention_bytes: Option<u64>,
@@ -131,8 +146,8 @@ pub struct ServeConfig {
     pub data_dir: PathBuf,
     /// Address of REST; port 0 takes a free one.
     pub rest: SocketAddr,
-    /// TLS on it.
-    pub rest_tls: RestTls,
+    /// What people and programs meet there.
+    pub face: Face,
     /// Address of gRPC; port 0 takes a free one.
     pub grpc: SocketAddr,
     /// The SQLite file, or where PostgreSQL is.
@@ -184,6 +199,10 @@ pub struct Limits {
     pub queued_bytes: u64,
     /// Of the time in which the body of a push has to arrive: it holds one of few turns.
     pub push_time: Duration,
+    /// In which some of an answer has to be taken: it may hold one of few turns, too.
+    pub answer_time: Duration,
+    /// Of a client's time, before a body has to come at a rate.
+    pub body_grace: Duration,
 }
 
 /// The operator's configuration is wrong.
@@ -243,15 +262,26 @@ impl ServeConfig {
     fn merge(args: ServeArgs, file: File) -> Result<Self, ConfigError> {
         let data_dir = args.data_dir.or(file.data_dir).unwrap_or_else(default_data_dir);
         let rest = args.rest.or(file.rest).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 7080)));
-        let rest_tls = args
+        let face = args
             .face
             .over(FaceArgs {
                 rest_tls: file.rest_tls,
                 rest_tls_cert: file.rest_tls_cert,
                 rest_tls_key: file.rest_tls_key,
                 allow_remote_plain_rest: file.allow_remote_plain_rest,
+                cors_origins: file.cors_origins,
+                rate_limit: file.rate_limit,
+                sign_in_limit: file.sign_in_limit,
+                oidc: OidcArgs {
+                    oidc_issuer: file.oidc_issuer,
+                    oidc_audiences: file.oidc_audiences,
+                    oidc_roles: file.oidc_roles,
+                    oidc_roles_claim: file.oidc_roles_claim,
+                    oidc_name_claim: file.oidc_name_claim,
+                    oidc_ca: file.oidc_ca,
+                },
             })
-            .tls(rest)?;
+            .face(rest)?;
         let grpc = args.grpc.or(file.grpc).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 7443)));
         if rest == grpc && rest.port() != 0 {
             return Err(value("grpc", format!("{grpc} is the address of rest too")));
@@ -303,7 +333,7 @@ impl ServeConfig {
                 ),
             },
             rest,
-            rest_tls,
+            face,
             grpc,
             database,
             bodies: BodyConfig {
@@ -327,6 +357,8 @@ impl ServeConfig {
                 )?,
                 queued_bytes: at_least("max_queued_bytes", 1 << 20, queued)?,
                 push_time: PUSH_TIME,
+                answer_time: ANSWER_TIME,
+                body_grace: BODY_GRACE,
             },
             data_dir,
         })

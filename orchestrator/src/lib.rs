@@ -33,12 +33,12 @@ mod tail;
 mod telemetry;
 mod tokens;
 
-pub use access::Role;
+pub use access::{OidcConfig, RateLimits, Role};
 pub use body_store::{BodyConfig, BodyPlace, Bucket};
 pub use certificates::CertificateError;
 pub use config::{
-    ConfigError, FaceArgs, Limits, MetricsRetention, RestTls, Retention, ServeArgs, ServeConfig, TlsMode,
-    default_data_dir,
+    ConfigError, Face, FaceArgs, Limits, MetricsRetention, OidcArgs, RestTls, Retention, ServeArgs, ServeConfig,
+    TlsMode, default_data_dir,
 };
 pub use database::{Database, DatabaseUrl, PostgresUrl};
 pub use pki::PkiError;

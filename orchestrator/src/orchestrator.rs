@@ -6,10 +6,10 @@ use parking_lot::RwLock;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use crate::access::{Oidc, Passwords, Rates};
 use crate::{
-    Limits, MetricsRetention, Retention, access::Passwords, commands::Relay, events::Events, fleet::Fleet,
-    in_transit::InTransit, interception::Interception, pki::Pki, seats::Seats, store::Store, telemetry::Telemetry,
-    tokens::TokenHash,
+    Limits, MetricsRetention, Retention, commands::Relay, events::Events, fleet::Fleet, in_transit::InTransit,
+    interception::Interception, pki::Pki, seats::Seats, store::Store, telemetry::Telemetry, tokens::TokenHash,
 };
 
 /// One server's parts.
@@ -33,6 +33,10 @@ pub(crate) struct Orchestrator {
     /// Another orchestrator on the same database may make a new one.
     pub(crate) admin: RwLock<TokenHash>,
     pub(crate) passwords: Passwords,
+    pub(crate) oidc: Option<Oidc>,
+    pub(crate) rates: Rates,
+    /// Pages of these may ask.
+    pub(crate) origins: Vec<String>,
     /// Turns of what unpacks or compares bodies, which may grow a thousandfold.
     pub(crate) laying_out: Arc<Semaphore>,
     /// Turns of answers that lie in a file while they are sent.
@@ -42,7 +46,9 @@ pub(crate) struct Orchestrator {
     pub(crate) pushing: Semaphore,
     /// Turns of exports: each holds an exchange in two forms.
     pub(crate) exporting: Arc<Semaphore>,
-    /// The turn of imports.
+    /// Turns of imports that are being sent.
+    pub(crate) uploading: Arc<Semaphore>,
+    /// The turn of imports that are being stored.
     pub(crate) importing: Arc<Semaphore>,
     /// The turn of backups.
     pub(crate) backing_up: Arc<Semaphore>,

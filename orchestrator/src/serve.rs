@@ -20,11 +20,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::access::{Oidc, Passwords, Rates};
 use crate::certificates::{self, CertificateError};
 use crate::pki;
 use crate::{
     MetricsRetention, ServeConfig,
-    access::Passwords,
     clock::now_us,
     commands::{self, Relay},
     disk,
@@ -57,6 +57,8 @@ const LAYING_OUT: usize = 4;
 const READINGS: usize = 64;
 /// Exports that are written at a time.
 const EXPORTS: usize = 4;
+/// Imports that are being sent at a time.
+const UPLOADS: usize = 4;
 /// Requests in progress may finish for so long after a signal.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -80,6 +82,9 @@ pub enum ServeError {
     /// The certificate that REST is to show cannot be shown.
     #[error("TLS on REST: {0}")]
     Certificate(#[from] CertificateError),
+    /// The issuer cannot be asked, whether or not it is there.
+    #[error("oidc_ca: {0}")]
+    Issuer(String),
     /// Agents that joined the others would not know this one.
     #[error(
         "data directory {}: other orchestrators on this database have another certificate authority: copy ca.key and ca.pem from the data directory of one of them",
@@ -132,13 +137,14 @@ impl Server {
         let lock = claim(dir)?;
         let pki = Pki::load_or_create(dir, config.agent_certificate)?;
         let identity = pki.server(&config.names, pki::LONG)?;
-        let certificates = certificates::of(&config.rest_tls, &pki, &config.names)?;
+        let certificates = certificates::of(&config.face.tls, &pki, &config.names)?;
         let tls = certificates.as_ref().map(certificates::Certificates::server).transpose()?;
         let telemetry = Arc::new(Telemetry::new());
         let store = Store::open(&config.database, &config.bodies, config.limits, Arc::clone(&telemetry)).await?;
         if !store.is_authority(pki.key_hash()).await? {
             return Err(ServeError::OtherAuthority(dir.clone()));
         }
+        let oidc = config.face.oidc.map(Oidc::new).transpose().map_err(ServeError::Issuer)?;
         let (admin, new_token) = admin_token(&store, dir, config.new_token).await?;
         let fleet = Arc::new(Fleet::default());
         let (events, outbox) = Events::new();
@@ -158,11 +164,15 @@ impl Server {
             retaining: Notify::new(),
             admin: RwLock::new(admin),
             passwords: Passwords::default(),
+            oidc,
+            rates: Rates::new(config.face.rates),
+            origins: config.face.origins,
             in_transit: InTransit::default(),
             pushing: Semaphore::new(PUSHES),
             laying_out: Arc::new(Semaphore::new(LAYING_OUT)),
             reading: Arc::new(Semaphore::new(READINGS)),
             exporting: Arc::new(Semaphore::new(EXPORTS)),
+            uploading: Arc::new(Semaphore::new(UPLOADS)),
             importing: Arc::new(Semaphore::new(1)),
             backing_up: Arc::new(Semaphore::new(1)),
             scratch: dir.clone(),
@@ -327,6 +337,10 @@ async fn retain(orchestrator: Arc<Orchestrator>, stop: CancellationToken) {
                 Ok(count) => tracing::info!(count, "bodies that no exchange was stored for were deleted"),
                 Err(error) => tracing::error!(%error, "the body store cannot be swept"),
             }
+        }
+        let answered = now_us().saturating_sub(u64::try_from(rest::KEPT.as_micros()).unwrap_or(u64::MAX));
+        if let Err(error) = orchestrator.store.forget_answers_before(answered).await {
+            tracing::error!(%error, "old answers cannot be deleted");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask …`: everything that a person or CI does with this repository, without any tool but cargo. Each command
 //! sets up what it misses.
 
+mod api;
 mod bench;
 mod child;
 mod filters;
@@ -33,6 +34,12 @@ enum Command {
     Setup,
     /// Runs every test
     Test,
+    /// Asks a real orchestrator all that its description says (schemathesis), for so many seconds
+    Api {
+        /// Seconds
+        #[arg(long, default_value_t = 180)]
+        seconds: u64,
+    },
     /// Runs the fuzz targets for a while each
     Fuzz(fuzz::Options),
     /// Prints the side-by-side table, with peers where they are installed
@@ -68,6 +75,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::NewFilters => test::new_filters(),
         Command::Setup => test::set_up().and_then(all_built),
         Command::Test => test::run(),
+        Command::Api { seconds } => test::api(seconds),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Soak { swaps } => test::soak(swaps),

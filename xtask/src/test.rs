@@ -5,13 +5,13 @@ use std::{
     io::{BufRead as _, BufReader, Read},
     path::PathBuf,
     process::{Command, Stdio},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, bail};
 
 use crate::{
-    filters, fuzz, languages, setup,
+    api, filters, fuzz, languages, setup,
     steps::{cargo, step, target_dir, works},
     up,
 };
@@ -28,6 +28,9 @@ const PROGRAMS: [(&str, &str); 6] = [
 
 /// Of each fuzz target: enough for what a change broke, not for what was always wrong.
 const FUZZ_SECONDS: u32 = 30;
+
+/// Of the questions that schemathesis asks.
+const API: Duration = Duration::from_secs(120);
 
 /// What the soak's agent is built with beside.
 const COUNTED: &str = "weir-agent/count-memory";
@@ -69,6 +72,11 @@ pub(crate) fn run() -> anyhow::Result<()> {
             failed.push(title.to_owned());
         }
     }
+    eprintln!("==> API");
+    if let Err(error) = api::check(API) {
+        eprintln!("{error:#}");
+        failed.push("API".to_owned());
+    }
     if let Err(error) = fuzz::run(&fuzz::Options::all(FUZZ_SECONDS)) {
         eprintln!("{error:#}");
         failed.push("fuzz targets".to_owned());
@@ -104,6 +112,12 @@ pub(crate) fn soak(swaps: u32) -> anyhow::Result<()> {
     let mut soak = cargo(&["test", "--workspace", "--test", "hot_swap", "--", "--nocapture"]);
     soak.env("WEIR_BIN_DIR", release).env("WEIR_SWAPS", swaps.to_string());
     step("soak", &mut soak)
+}
+
+/// The API against its description.
+pub(crate) fn api(seconds: u64) -> anyhow::Result<()> {
+    step("build", &mut cargo(&["build", "--workspace", "--bins"]))?;
+    api::check(Duration::from_secs(seconds))
 }
 
 /// Begins, builds and tests a filter in each language.

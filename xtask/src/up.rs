@@ -174,7 +174,7 @@ impl Up {
 }
 
 /// Without variables that were set for another Weir on this machine.
-fn program_alone(program: &Path) -> Command {
+pub(crate) fn program_alone(program: &Path) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"WEIR_")) {
         command.env_remove(name);

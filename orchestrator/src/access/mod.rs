@@ -1,12 +1,18 @@
 //! Who may do what. A request's credential makes it somebody's (`Principal`), whose role decides; every change, and every
 //! export or difference with what is otherwise hidden, is told to the audit trail with the name.
 
+mod oidc;
 mod password;
+mod rates;
 mod role;
 
 use std::net::IpAddr;
 
+pub use oidc::OidcConfig;
+pub(crate) use oidc::{Oidc, OidcError};
 pub(crate) use password::{PasswordError, Passwords};
+pub use rates::RateLimits;
+pub(crate) use rates::{Budget, Rates};
 pub(crate) use role::Permission;
 pub use role::Role;
 
@@ -15,7 +21,7 @@ use crate::store::Audited;
 /// Whose request it is.
 #[derive(Debug, Clone)]
 pub(crate) struct Principal {
-    /// For the audit trail: `token:NAME`, `user:NAME`, or `admin` for the token of the first start.
+    /// For the audit trail: `token:NAME`, `user:NAME`, `oidc:NAME/SUBJECT`, or `admin` for the token of the first start.
     pub(crate) name: String,
     pub(crate) role: Role,
 }

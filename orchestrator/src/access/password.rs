@@ -69,15 +69,11 @@ impl Passwords {
             return Ok(false);
         }
         let is_user = kept.is_some();
-        let kept = kept.unwrap_or_else(|| NOBODY.to_owned());
-        let mut digest = Sha256::new();
-        digest.update((kept.len() as u64).to_be_bytes());
-        digest.update(&kept);
-        digest.update(&given);
-        let digest: [u8; 32] = digest.finalize().into();
-        if self.known.lock().get(&digest).is_some_and(|at| at.elapsed() < KNOWN) {
+        if self.is_known(kept.as_deref(), &given) {
             return Ok(is_user);
         }
+        let digest = digest(kept.as_deref(), &given);
+        let kept = kept.unwrap_or_else(|| NOBODY.to_owned());
         let right = self.in_turn(move || Argon2::default().verify_password(given.as_bytes(), kept.as_str()).is_ok());
         let right = right.await? && is_user;
         if right {
@@ -90,6 +86,11 @@ impl Passwords {
         Ok(right)
     }
 
+    /// Was it right a moment ago?
+    pub(crate) fn is_known(&self, kept: Option<&str>, given: &str) -> bool {
+        self.known.lock().get(&digest(kept, given)).is_some_and(|at| at.elapsed() < KNOWN)
+    }
+
     async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, PasswordError> {
         let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.turns).acquire_owned()).await;
         let turn = turn.map_err(|_| PasswordError::Busy)?.map_err(|_| PasswordError::Busy)?;
@@ -100,6 +101,15 @@ impl Passwords {
         };
         tokio::task::spawn_blocking(work).await.map_err(|_| PasswordError::Hash)
     }
+}
+
+fn digest(kept: Option<&str>, given: &str) -> [u8; 32] {
+    let kept = kept.unwrap_or(NOBODY);
+    let mut digest = Sha256::new();
+    digest.update((kept.len() as u64).to_be_bytes());
+    digest.update(kept);
+    digest.update(given);
+    digest.finalize().into()
 }
 
 /// The hash of a password that nobody has, with the parameters of the others.

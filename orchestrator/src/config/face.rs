@@ -1,11 +1,17 @@
-//! How people and programs meet REST: in plain HTTP or over TLS, and with whose certificate.
+//! How people and programs meet REST: in plain HTTP or over TLS, with whose certificate, from which pages, how often.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf};
 
 use clap::ValueEnum;
+use reqwest::Url;
 use serde::Deserialize;
 
-use super::{ConfigError, value};
+use super::{ConfigError, OidcArgs, value};
+use crate::access::{OidcConfig, RateLimits};
+
+/// Requests a second, and failed sign-ins a minute.
+const REQUESTS: u32 = 200;
+const SIGN_INS: u32 = 60;
 
 /// What `--rest-tls` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]
@@ -33,7 +39,20 @@ pub enum RestTls {
     },
 }
 
-/// Flags about TLS of REST. Each is also a key of the file and a variable.
+/// What people and programs meet.
+#[derive(Debug, Clone)]
+pub struct Face {
+    /// TLS, or none.
+    pub tls: RestTls,
+    /// Pages of these origins may ask.
+    pub origins: Vec<String>,
+    /// How often somebody may ask.
+    pub rates: RateLimits,
+    /// Whose tokens sign people in, beside the orchestrator's own.
+    pub oidc: Option<OidcConfig>,
+}
+
+/// Flags about what people and programs meet at REST. Each is also a key of the file and a variable.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct FaceArgs {
     /// TLS on REST: `own` for a certificate of the orchestrator's CA [default: off; files where they are given]
@@ -48,6 +67,18 @@ pub struct FaceArgs {
     /// Serve REST in plain HTTP beyond this machine: whoever can listen on the way learns the admin token
     #[arg(long, env = "WEIR_ALLOW_REMOTE_PLAIN_REST", num_args = 0..=1, default_missing_value = "true")]
     pub allow_remote_plain_rest: Option<bool>,
+    /// Origins whose pages may ask from a browser, such as https://tools.example.com [default: none]
+    #[arg(long, env = "WEIR_CORS_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
+    pub cors_origins: Option<Vec<String>>,
+    /// Requests a second of one token or user, ten times as many at once; 0 for no bound [default: 200]
+    #[arg(long, env = "WEIR_RATE_LIMIT", value_name = "N")]
+    pub rate_limit: Option<u32>,
+    /// Sign-ins a minute that one address may fail; 0 for no bound [default: 60]
+    #[arg(long, env = "WEIR_SIGN_IN_LIMIT", value_name = "N")]
+    pub sign_in_limit: Option<u32>,
+    /// Tokens of an issuer
+    #[command(flatten)]
+    pub oidc: OidcArgs,
 }
 
 impl FaceArgs {
@@ -60,6 +91,10 @@ impl FaceArgs {
             rest_tls_cert: tls.rest_tls_cert.clone(),
             rest_tls_key: tls.rest_tls_key.clone(),
             allow_remote_plain_rest: self.allow_remote_plain_rest.or(file.allow_remote_plain_rest),
+            cors_origins: self.cors_origins.or(file.cors_origins),
+            rate_limit: self.rate_limit.or(file.rate_limit),
+            sign_in_limit: self.sign_in_limit.or(file.sign_in_limit),
+            oidc: self.oidc.over(file.oidc),
         }
     }
 
@@ -73,12 +108,24 @@ impl FaceArgs {
             "rest_tls" => self.rest_tls.is_some(),
             "rest_tls_cert" => self.rest_tls_cert.is_some(),
             "rest_tls_key" => self.rest_tls_key.is_some(),
-            _ => false,
+            "cors_origins" => self.cors_origins.is_some(),
+            key => self.oidc.sets(key),
         }
     }
 
+    /// All of it, checked, for this address.
+    pub(super) fn face(self, rest: SocketAddr) -> Result<Face, ConfigError> {
+        let origins = self.cors_origins.iter().flatten().map(|text| origin(text)).collect::<Result<_, _>>()?;
+        let rates = RateLimits {
+            requests: NonZeroU32::new(self.rate_limit.unwrap_or(REQUESTS)),
+            sign_ins: NonZeroU32::new(self.sign_in_limit.unwrap_or(SIGN_INS)),
+        };
+        let oidc = self.oidc.clone().oidc()?;
+        Ok(Face { tls: self.tls(rest)?, origins, rates, oidc })
+    }
+
     /// How REST is served at this address.
-    pub(super) fn tls(self, rest: SocketAddr) -> Result<RestTls, ConfigError> {
+    fn tls(self, rest: SocketAddr) -> Result<RestTls, ConfigError> {
         let tls = match (self.rest_tls, self.rest_tls_cert, self.rest_tls_key) {
             (None, Some(certificate), Some(key)) => RestTls::Files { certificate, key },
             (Some(_), Some(_), _) | (Some(_), _, Some(_)) => {
@@ -98,6 +145,16 @@ impl FaceArgs {
         }
         Ok(tls)
     }
+}
+
+/// As browsers write it in `Origin` (RFC 6454 section 6.2). All of them is no origin: with what a browser knows of a user, any page
+/// could then do what the user may.
+fn origin(text: &str) -> Result<String, ConfigError> {
+    let fault = || value("cors_origins", format!("`{text}` is no origin: SCHEME://HOST, or SCHEME://HOST:PORT"));
+    let url = Url::parse(text).map_err(|_| fault())?;
+    let alone = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    let origin = url.origin();
+    (alone && origin.is_tuple()).then(|| origin.ascii_serialization()).ok_or_else(fault)
 }
 
 fn remote_plain(rest: SocketAddr) -> String {
@@ -133,6 +190,24 @@ mod tests {
         check(forced, "0.0.0.0:1", Ok(RestTls::Off));
         let own = FaceArgs { rest_tls: Some(TlsMode::Own), ..FaceArgs::default() };
         check(own, "0.0.0.0:1", Ok(RestTls::Own));
+    }
+
+    #[test]
+    fn origins_are_as_browsers_write_them() {
+        for (text, expect) in [
+            ("https://Tools.example.com", Some("https://tools.example.com")),
+            ("https://tools.example.com:443/", Some("https://tools.example.com")),
+            ("http://localhost:3000", Some("http://localhost:3000")),
+            ("*", None),
+            ("null", None),
+            ("tools.example.com", None),
+            ("https://a.example/x", None),
+            ("https://a.example?x", None),
+            ("https://anna@a.example", None),
+            ("file:///x", None),
+        ] {
+            assert_eq!(origin(text).ok().as_deref(), expect, "{text}");
+        }
     }
 
     #[test]

@@ -11,13 +11,13 @@ use axum::{
 };
 use bytes::Bytes;
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use weir_har::coding;
 use weir_proto::v1::{self, Field};
 
 use super::{
+    conditional::entity_tag,
     held::Held,
     input::{Id, Params},
     problem::Problem,
@@ -31,7 +31,6 @@ use crate::{
 const SIZE: HeaderName = HeaderName::from_static("weir-body-size");
 const TRUNCATED: HeaderName = HeaderName::from_static("weir-body-truncated");
 const ENCODING: HeaderName = HeaderName::from_static("weir-content-encoding");
-const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 /// What a body may grow to when it is decoded.
 const DECODED_BYTES: usize = 32 << 20;
 
@@ -48,7 +47,7 @@ pub(super) struct Side {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
-enum SideName {
+pub(super) enum SideName {
     Filtered,
     Original,
 }
@@ -173,7 +172,7 @@ impl Stored {
             }
             truncated = !complete || truncated;
         }
-        let tag = format!("\"{}\"", hex(&Sha256::digest(&data)[..16]));
+        let tag = entity_tag(&data);
         let length = data.len() as u64;
         let mut headers = self.headers(decoded, truncated);
         if let Ok(tag) = HeaderValue::try_from(&tag) {
@@ -212,7 +211,6 @@ impl Stored {
         let unknown = HeaderValue::from_static("application/octet-stream");
         headers.insert(header::CONTENT_TYPE, value(&self.fields, "content-type").unwrap_or(unknown));
         headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-        headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
         if let Some(encoding) = value(&self.fields, "content-encoding").filter(|_| !decoded) {
             headers.insert(ENCODING, encoding);
         }
@@ -248,10 +246,6 @@ pub(crate) async fn decode(
     });
     let decoded = decoded.await.ok_or_else(Problem::unavailable)?.map_err(refuse)?;
     Ok((decoded.bytes.into(), decoded.complete))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn put(headers: &mut HeaderMap, name: HeaderName, text: String) {

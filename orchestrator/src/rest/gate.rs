@@ -12,9 +12,9 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::{problem::Problem, standing::Standing};
+use super::{limit, once, problem::Problem, standing::Standing};
 use crate::{
-    access::{PasswordError, Permission, Principal},
+    access::{Oidc, OidcError, PasswordError, Permission, Principal},
     clock::now_us,
     orchestrator::Orchestrator,
     tokens,
@@ -56,13 +56,28 @@ pub(super) async fn authenticate(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let principal = match identify(&orchestrator, request.headers(), client).await {
-        Ok((principal, standing)) => {
-            request.extensions_mut().insert(standing);
-            principal
-        }
+    let (principal, standing) = match signed_in(&orchestrator, request.headers(), client).await {
+        Ok(found) => found,
         Err(problem) => return problem.into_response(),
     };
+    let budget = orchestrator.rates.request(&principal.name);
+    if let Some(refusal) = limit::refusal(budget) {
+        return refusal;
+    }
+    request.extensions_mut().insert(standing);
+    let mut response = carry_out(orchestrator, principal, client, request, next).await;
+    limit::tell(response.headers_mut(), budget);
+    response
+}
+
+/// What somebody may ask for as far as their credential goes.
+async fn carry_out(
+    orchestrator: Arc<Orchestrator>,
+    principal: Principal,
+    client: SocketAddr,
+    mut request: Request,
+    next: Next,
+) -> Response {
     request.extensions_mut().insert(principal.clone());
     let is_change = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     if !is_change {
@@ -74,6 +89,10 @@ pub(super) async fn authenticate(
     // Whoever hangs up stops neither the change, once it has begun, nor the entry.
     let done = tokio::spawn(async move {
         let response = next.run(request).await;
+        if response.headers().contains_key(once::REPLAYED) {
+            // Told when it was done.
+            return response;
+        }
         let entry = principal.did(&action, &object, response.status().as_u16(), client.ip(), now_us());
         if let Err(error) = orchestrator.store.audit(entry).await {
             tracing::error!(%error, actor = principal.name, action, object, "a change is not in the audit trail");
@@ -92,15 +111,29 @@ pub(super) fn object(uri: &Uri) -> String {
     text[..text.floor_char_boundary(LONGEST_OBJECT)].to_owned()
 }
 
-/// Whose credential it is, if it counts.
+/// Whose request it is, where that is not looked at before; one too many is refused.
 pub(crate) async fn identify(
     orchestrator: &Orchestrator,
     headers: &HeaderMap,
     client: SocketAddr,
 ) -> Result<(Principal, Standing), Problem> {
+    let found = signed_in(orchestrator, headers, client).await?;
+    match limit::too_many(orchestrator.rates.request(&found.0.name)) {
+        Some(problem) => Err(problem),
+        None => Ok(found),
+    }
+}
+
+/// Whose credential it is, if it counts.
+async fn signed_in(
+    orchestrator: &Orchestrator,
+    headers: &HeaderMap,
+    client: SocketAddr,
+) -> Result<(Principal, Standing), Problem> {
+    let address = client.ip();
     let refused = |who: &str| {
         tracing::info!(%client, who, "a credential was refused");
-        Problem::unauthorized()
+        limit::failed_sign_in(orchestrator.rates.sign_in(address)).unwrap_or_else(Problem::unauthorized)
     };
     match credential(headers).ok_or_else(Problem::unauthorized)? {
         Credential::Bearer(token) => {
@@ -109,6 +142,18 @@ pub(crate) async fn identify(
             if tokens::same(&hash, &admin) {
                 return Ok((Principal::first(), Standing::First(hash)));
             }
+            if let Some(oidc) = orchestrator.oidc.as_ref().filter(|_| Oidc::is_one(&token)) {
+                let found = oidc.principal(&token).await.map_err(|error| match error {
+                    OidcError::Token(reason) => {
+                        tracing::info!(%client, reason, "a token of the issuer was refused");
+                        let too_many = limit::failed_sign_in(orchestrator.rates.sign_in(address));
+                        too_many.unwrap_or_else(|| Problem::invalid_token(&error.to_string()))
+                    }
+                    OidcError::NoRole(_) => Problem::no_role(error.to_string()),
+                    OidcError::Issuer(_) => Problem::issuer_away(error.to_string()),
+                });
+                return found.map(|principal| (principal, Standing::Issued(token)));
+            }
             let found = orchestrator.store.access_token(hash, now_us()).await?;
             let token = found.ok_or_else(|| refused("a token"))?;
             Ok((Principal { name: format!("token:{}", token.name), role: token.role }, Standing::Token(hash)))
@@ -116,13 +161,21 @@ pub(crate) async fn identify(
         Credential::Basic { user, password } => {
             let known = orchestrator.store.user(&user).await?;
             let (role, kept) = known.map_or((None, None), |user| (Some(user.role), Some(user.password)));
+            let known = orchestrator.passwords.is_known(kept.as_deref(), &password);
+            // Before it costs anything: guesses are bounded, a password that was right a moment ago is no guess.
+            if !known && let Some(problem) = limit::failed_sign_in(orchestrator.rates.sign_in(address)) {
+                return Err(problem);
+            }
             match (orchestrator.passwords.is_right(kept.clone(), password).await, role) {
                 (Ok(true), Some(role)) => {
                     let principal = Principal { name: format!("user:{user}"), role };
                     Ok((principal, Standing::User { name: user, role, password: kept.unwrap_or_default() }))
                 }
                 (Err(PasswordError::Busy), _) => Err(Problem::busy("too many passwords are being tried: try again")),
-                _ => Err(refused(&user)),
+                _ => {
+                    tracing::info!(%client, user, "a password was refused");
+                    Err(Problem::unauthorized())
+                }
             }
         }
     }

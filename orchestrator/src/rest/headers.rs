@@ -3,18 +3,18 @@
 
 use axum::{
     extract::Request,
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
 };
 
 use super::accept::OverTls;
 
 /// On every response, whatever it is of.
-const ALWAYS: [(header::HeaderName, &str); 5] = [
+const ALWAYS: [(HeaderName, &str); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; sandbox"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "no-referrer"),
-    (header::CACHE_CONTROL, "no-store"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 /// A year (RFC 6797).
 const STRICT: HeaderValue = HeaderValue::from_static("max-age=31536000");
@@ -33,6 +33,8 @@ pub(super) fn put(headers: &mut HeaderMap, strict: bool) {
     for (name, value) in ALWAYS {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    // Recorded traffic, tokens, who did what: what may be kept, its handler says.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     if strict {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, STRICT);
     }

@@ -1,7 +1,7 @@
 //! `POST /api/v1/exchanges/import`: an HTTP Archive comes in. It is written to a file of the data folder that has no name,
 //! looked at, and stored.
 
-use std::{fs::File, sync::Arc};
+use std::{fs::File, sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -17,7 +17,11 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use weir_har::ImportError;
 
-use super::{input::Params, problem::Problem};
+use super::{
+    input::Params,
+    problem::Problem,
+    steady::{TooSlow, is_too_slow},
+};
 use crate::{
     import::{self, ImportFailure, Imported},
     orchestrator::Orchestrator,
@@ -26,6 +30,9 @@ use crate::{
 
 /// Of a file.
 const MOST_BYTES: u64 = 4 << 30;
+
+/// For another import to be stored.
+const TURN: Duration = Duration::from_secs(600);
 
 /// What is sent.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -38,7 +45,7 @@ pub(super) struct Sent {
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
-enum ImportForm {
+pub(super) enum ImportForm {
     Har,
 }
 
@@ -64,12 +71,12 @@ pub(super) struct Answer {
     32 MiB, of a body 9 MiB"),
     responses((status = 200, body = Answer),
     (status = 400, body = Problem, content_type = "application/problem+json"),
-    (status = 408, body = Problem, content_type = "application/problem+json", description = "Nothing came for a while"),
+    (status = 408, body = Problem, content_type = "application/problem+json", description = "It came slower than 16 KiB a second"),
     (status = 413, body = Problem, content_type = "application/problem+json"),
     (status = 415, body = Problem, content_type = "application/problem+json"),
     (status = 422, body = Problem, content_type = "application/problem+json", description = "An entry is wrong: `errors` says which and where. \
     Nothing was stored"),
-    (status = 429, body = Problem, content_type = "application/problem+json", description = "Another import is on its way"),
+    (status = 429, body = Problem, content_type = "application/problem+json", description = "Other imports are on their way"),
     (status = 503, body = Problem, content_type = "application/problem+json", description = "The database failed in the middle; \
     the detail says after how many. The same file again stores the others")))]
 pub(super) async fn import(
@@ -82,9 +89,14 @@ pub(super) async fn import(
     if !["application/json", "application/har+json", "application/octet-stream"].contains(&essence.as_str()) {
         return Err(Problem::unsupported_media_type());
     }
-    let turn = Arc::clone(&orchestrator.importing).try_acquire_owned();
-    let turn = turn.map_err(|_| Problem::busy("another import is on its way: try again when it has ended"))?;
+    let upload = Arc::clone(&orchestrator.uploading).try_acquire_owned();
+    let upload = upload.map_err(|_| Problem::busy("other imports are on their way: try again when one has ended"))?;
     let mut file = receive(&orchestrator, request.into_body()).await?;
+    drop(upload);
+    // What is here already waits its turn; whoever sends slowly keeps nobody from it.
+    let turn = timeout(TURN, Arc::clone(&orchestrator.importing).acquire_owned()).await;
+    let turn = turn.map_err(|_| Problem::busy("another import is being stored: try again when it has ended"))?;
+    let turn = turn.map_err(|_| Problem::unavailable())?;
     // Whoever goes away now has it stop; once it is being stored, it goes on to its end.
     let stop = CancellationToken::new();
     let stopping = stop.clone().drop_guard();
@@ -118,10 +130,11 @@ async fn receive(orchestrator: &Orchestrator, body: Body) -> Result<File, Proble
     let mut chunks = body.into_data_stream();
     let mut length = 0;
     loop {
-        let next = timeout(orchestrator.limits.push_time, chunks.next()).await;
-        let next = next.map_err(|_| Problem::too_slow("nothing came for a while"))?;
-        let Some(chunk) = next else { break };
-        let chunk = chunk.map_err(|error| Problem::bad_request(format!("the body broke off: {error}")))?;
+        let Some(chunk) = chunks.next().await else { break };
+        let chunk = chunk.map_err(|error| match is_too_slow(&error) {
+            true => Problem::too_slow(TooSlow.to_string()),
+            false => Problem::bad_request(format!("the body broke off: {error}")),
+        })?;
         length += chunk.len() as u64;
         if length > MOST_BYTES {
             return Err(Problem::too_large(format!("the file is longer than {MOST_BYTES} bytes")));

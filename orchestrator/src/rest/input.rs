@@ -11,7 +11,10 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-use super::problem::Problem;
+use super::{
+    problem::Problem,
+    steady::{TooSlow, is_too_slow},
+};
 
 const MOST: usize = 500;
 
@@ -71,6 +74,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             Err(error) if error.status() == http::StatusCode::PAYLOAD_TOO_LARGE => {
                 return Err(Problem::too_large("the body is larger than any component may be"));
             }
+            Err(error) if is_too_slow(&error) => return Err(Problem::too_slow(TooSlow.to_string())),
             Err(error) => return Err(Problem::bad_request(error.body_text())),
         };
         serde_json::from_slice(&bytes).map(Self).map_err(|error| Problem::bad_request(format!("JSON: {error}")))

@@ -6,9 +6,13 @@ mod audit;
 mod backup;
 mod bodies;
 mod breakpoints;
+mod compress;
+mod conditional;
 mod configurations;
 mod connections;
+mod cors;
 mod deletion;
+mod describe;
 mod diff;
 mod ended;
 mod exchanges;
@@ -23,20 +27,24 @@ mod history;
 mod import;
 mod input;
 mod join_tokens;
+mod limit;
 mod lines;
 mod live;
 mod messages;
 mod metrics;
+mod once;
 mod open;
 mod paced;
 mod paused;
 mod problem;
+mod pump;
 mod push;
 mod range;
 mod replay;
 mod retention;
 mod secrets;
 mod standing;
+mod steady;
 mod tokens;
 mod tunnels;
 mod users;
@@ -46,7 +54,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
-    middleware::{Next, from_fn_with_state},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::Response,
     routing::{delete, get, post, put},
 };
@@ -69,9 +77,13 @@ use gate::Asks as _;
 pub(crate) use gate::identify;
 pub(crate) use input::Place;
 pub(crate) use live::seat;
+pub(crate) use once::KEPT;
 pub(crate) use problem::Problem;
 pub(crate) use secrets::{Asker, Secrets};
 pub(crate) use standing::Standing;
+
+use conditional::Tagged as _;
+use once::Once as _;
 
 /// Of a body that carries no component.
 const SMALL_BODY: usize = 64 << 10;
@@ -113,6 +125,7 @@ fn router(orchestrator: Arc<Orchestrator>) -> Router {
             post(replay::again).layer(DefaultBodyLimit::max(replay::LARGEST)).asks(Operate),
         )
         .route("/replays", post(replay::made).layer(DefaultBodyLimit::max(replay::LARGEST)).asks(Operate))
+        .route("/exchanges/{id}", get(exchanges::one).asks(Read).merge(delete(deletion::one).asks(Operate)).tagged())
         .route("/exchanges/{id}/export", get(export::one).asks(Read))
         .route("/exchanges/{id}/diff/{other}", get(diff::diff).asks(Read))
         .route("/exchanges/{id}/request/body", get(bodies::request).asks(Read))
@@ -127,9 +140,13 @@ fn router(orchestrator: Arc<Orchestrator>) -> Router {
         .route("/filters/{name}/logs", get(lines::list).asks(Read))
         .route("/configurations", get(configurations::list).asks(Read).merge(configure))
         .route("/configurations/{name}", get(configurations::one).asks(Read))
+        .route("/filters/{name}", get(filters::one).asks(Read).tagged())
         .route("/agents", get(agents::list).asks(Read))
         .route("/agents/{id}", delete(agents::revoke).asks(Operate))
-        .route("/breakpoints", get(breakpoints::list).asks(Read).merge(post(breakpoints::make).asks(Operate)))
+        .route(
+            "/breakpoints",
+            get(breakpoints::list).asks(Read).merge(post(breakpoints::make).once(&orchestrator).asks(Operate)),
+        )
         .route("/breakpoints/{id}", delete(breakpoints::remove).asks(Operate))
         .route("/breakpoints/{id}/renew", post(breakpoints::renew).asks(Operate))
         .route("/paused", get(paused::list).asks(Read))
@@ -144,8 +161,12 @@ fn router(orchestrator: Arc<Orchestrator>) -> Router {
         .route("/metrics/history", get(history::history).asks(Read))
         .route("/join-tokens", post(join_tokens::make).asks(Operate))
         .route("/tokens", get(tokens::list).post(tokens::make).asks(Administer))
+        .route("/agents/{id}/metrics", get(metrics::of_agent).route_layer(from_fn(compress::compress)).asks(Read))
+        .route("/metrics", get(metrics::list).route_layer(from_fn(compress::compress)).asks(Read))
+        .route("/join-tokens", post(join_tokens::make).once(&orchestrator).asks(Operate))
+        .route("/tokens", get(tokens::list).merge(post(tokens::make).once(&orchestrator)).asks(Administer))
         .route("/tokens/{id}", delete(tokens::revoke).asks(Administer))
-        .route("/users", get(users::list).post(users::add).asks(Administer))
+        .route("/users", get(users::list).merge(post(users::add).once(&orchestrator)).asks(Administer))
         .route("/users/{name}", delete(users::remove).asks(Administer))
         .route("/audit", get(audit::list).asks(Administer))
         .route("/retention", get(retention::show).asks(Read).merge(put(retention::set).asks(Operate)))
@@ -153,16 +174,20 @@ fn router(orchestrator: Arc<Orchestrator>) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(Arc::clone(&orchestrator), gate::authenticate));
+    let open = Router::new()
+        .route("/healthz", get(open::health))
+        .route("/readyz", get(open::ready))
+        .route("/metrics", get(open::prometheus).route_layer(from_fn(compress::compress)))
+        .route("/openapi.json", get(open::openapi).route_layer(from_fn(compress::compress)))
+        .route_layer(from_fn_with_state(Arc::clone(&orchestrator), limit::open));
     Router::new()
         .nest("/api/v1", api)
         .merge(graphql::routes(Arc::clone(&orchestrator)))
-        .route("/healthz", get(open::health))
-        .route("/readyz", get(open::ready))
-        .route("/metrics", get(open::prometheus))
-        .route("/openapi.json", get(open::openapi))
+        .merge(open)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(SMALL_BODY))
+        .layer(from_fn_with_state(Arc::clone(&orchestrator), cors::cors))
         .layer(from_fn_with_state(Arc::clone(&orchestrator), finish))
         .with_state(orchestrator)
 }
@@ -178,7 +203,8 @@ async fn method_not_allowed() -> Problem {
 /// What every response says, and its count.
 async fn finish(State(orchestrator): State<Arc<Orchestrator>>, request: Request, next: Next) -> Response {
     let strict = headers::strict_transport(&request);
-    let mut response = next.run(request).await;
+    let response = next.run(steady::steady(request, orchestrator.limits.body_grace)).await;
+    let mut response = pump::pumped(response, orchestrator.limits.answer_time);
     orchestrator.telemetry.request(response.status().as_u16());
     headers::put(response.headers_mut(), strict);
     response

@@ -13,9 +13,9 @@ use utoipa::{
 };
 
 use super::{
-    agents, audit, bodies, breakpoints, configurations, connections, deletion, diff, ended, exchanges, export, filters,
-    history, import, join_tokens, lines, live, messages, metrics, paused, problem::Problem, push, replay, tokens,
-    tunnels, users,
+    agents, audit, bodies, breakpoints, configurations, connections, deletion, describe::Common, diff, ended,
+    exchanges, export, filters, history, import, join_tokens, lines, live, messages, metrics, paused, problem::Problem,
+    push, replay, tokens, tunnels, users,
 };
 use crate::orchestrator::Orchestrator;
 
@@ -34,14 +34,15 @@ pub(super) async fn ready(State(orchestrator): State<Arc<Orchestrator>>) -> Resu
 }
 
 /// Prometheus metrics of the orchestrator.
-#[utoipa::path(get, path = "/metrics", operation_id = "prometheusMetrics", tag = "server", security(()), responses((status = 200, body = String)))]
+#[utoipa::path(get, path = "/metrics", operation_id = "prometheusMetrics", tag = "server", security(()), responses((status = 200, body = String,
+    content_type = "application/openmetrics-text")))]
 pub(super) async fn prometheus(State(orchestrator): State<Arc<Orchestrator>>) -> Response {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], orchestrator.telemetry.text()).into_response()
 }
 
 /// This description.
-#[utoipa::path(get, path = "/openapi.json", operation_id = "describe", tag = "server", security(()), responses((status = 200)))]
+#[utoipa::path(get, path = "/openapi.json", operation_id = "describe", tag = "server", security(()), responses((status = 200, body = Object, content_type = "application/json")))]
 pub(super) async fn openapi() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], document()).into_response()
 }
@@ -65,7 +66,8 @@ pub(crate) fn document() -> String {
         users::list, users::add, users::remove, audit::list, health, ready, prometheus, openapi,
     ),
     security(("token" = []), ("password" = [])),
-    modifiers(&Token),
+    components(schemas(bodies::Flag, bodies::SideName, export::ExportForm, import::ImportForm)),
+    modifiers(&Token, &Common),
 )]
 struct Interface;
 

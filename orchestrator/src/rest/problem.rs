@@ -16,6 +16,9 @@ use crate::{
     store::StoreError,
 };
 
+/// Until a turn may be free, about.
+const BUSY_S: u32 = 5;
+
 /// What went wrong, for programs (`type`) and for people.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Problem {
@@ -34,6 +37,9 @@ pub(crate) struct Problem {
     /// Where in what was sent something is wrong.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Fault>,
+    /// For `Retry-After`; 0 for none.
+    #[serde(skip)]
+    retry_after_s: u32,
 }
 
 /// One place, and what is wrong there.
@@ -53,6 +59,7 @@ impl Problem {
             detail: detail.into(),
             column: None,
             errors: Vec::new(),
+            retry_after_s: 0,
         }
     }
 
@@ -108,13 +115,38 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
     }
 
+    /// RFC 6750 section 3.1.
+    pub(super) fn invalid_token(reason: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "invalid-token", reason)
+    }
+
+    pub(super) fn no_role(detail: String) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "no-role", detail)
+    }
+
+    pub(super) fn issuer_away(detail: String) -> Self {
+        let detail = format!("{detail}; tokens and passwords of the orchestrator itself count meanwhile");
+        Self { retry_after_s: BUSY_S, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "issuer-away", detail) }
+    }
+
     pub(crate) fn forbidden(role: Role, permission: Permission) -> Self {
         let detail = format!("this is for {}; your role is {role}", permission.roles());
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
     }
 
     pub(crate) fn busy(detail: &str) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", detail)
+        Self { retry_after_s: BUSY_S, ..Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", detail) }
+    }
+
+    pub(super) fn too_many(detail: &str, wait_s: u64) -> Self {
+        Self {
+            retry_after_s: u32::try_from(wait_s).unwrap_or(u32::MAX),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many", detail)
+        }
+    }
+
+    pub(super) fn foreign_origin(detail: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "foreign-origin", detail)
     }
 
     pub(crate) fn not_found(detail: impl Into<String>) -> Self {
@@ -128,6 +160,10 @@ impl Problem {
 
     pub(crate) fn conflict(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", detail)
+    }
+
+    pub(super) fn precondition_failed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, "precondition-failed", detail)
     }
 
     pub(crate) fn too_large(detail: impl Into<String>) -> Self {
@@ -198,11 +234,16 @@ impl From<StoreError> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let (retry_after, invalid) = (self.retry_after_s, self.kind.ends_with(":invalid-token"));
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if retry_after > 0 {
+            headers.insert(header::RETRY_AFTER, retry_after.into());
+        }
         if status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"weir\""));
+            let told = if invalid { r#"Bearer realm="weir", error="invalid_token""# } else { r#"Bearer realm="weir""# };
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(told));
         }
         response
     }

@@ -17,7 +17,7 @@ pub(super) enum Part {
 /// `tag` is the strong entity tag in quotes, `length` that of the whole.
 pub(super) fn part(method: &Method, headers: &HeaderMap, tag: &str, length: u64) -> Part {
     if let Some(known) = text(headers, header::IF_NONE_MATCH)
-        && known.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag)
+        && has(known, tag)
     {
         return Part::NotModified;
     }
@@ -28,6 +28,12 @@ pub(super) fn part(method: &Method, headers: &HeaderMap, tag: &str, length: u64)
         return Part::Whole;
     }
     of(range, length)
+}
+
+/// Compared weakly, as `If-None-Match` is.
+pub(super) fn has(known: &str, tag: &str) -> bool {
+    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    known.split(',').any(|one| one.trim() == "*" || opaque(one) == opaque(tag))
 }
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {

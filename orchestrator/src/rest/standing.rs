@@ -21,6 +21,8 @@ pub(crate) enum Standing {
         /// What is kept of the password: another one is another standing.
         password: String,
     },
+    /// A token of the issuer.
+    Issued(String),
 }
 
 impl Standing {
@@ -32,6 +34,11 @@ impl Standing {
                 let user = orchestrator.store.user(name).await?;
                 Ok(user.is_some_and(|user| user.role == *role && user.password == *password))
             }
+            // It ends, and its key may be taken away.
+            Self::Issued(token) => match &orchestrator.oidc {
+                Some(oidc) => Ok(oidc.principal(token).await.is_ok()),
+                None => Ok(false),
+            },
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod access;
 mod agents;
+mod answers;
 mod arrivals;
 mod bodies;
 mod breakpoints;
@@ -47,6 +48,7 @@ use weir_artifact::Digest;
 
 pub(crate) use access::{AccessToken, Audited, User};
 pub(crate) use agents::{Agent, AgentRow, Outcome};
+pub(crate) use answers::Begun;
 pub(crate) use arrivals::{Arrival, Arrivals};
 pub(crate) use bodies::{Kept, Slot};
 pub(crate) use configurations::Configured;

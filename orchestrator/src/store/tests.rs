@@ -36,7 +36,13 @@ impl Place {
     }
 
     pub(super) async fn open(&self) -> Store {
-        let limits = Limits { component_bytes: 1 << 20, queued_bytes: 1 << 20, push_time: Duration::from_secs(1) };
+        let limits = Limits {
+            component_bytes: 1 << 20,
+            queued_bytes: 1 << 20,
+            push_time: Duration::from_secs(1),
+            answer_time: Duration::from_secs(1),
+            body_grace: Duration::from_secs(1),
+        };
         // One folder, whoever opens it.
         let place = crate::BodyPlace::Folder(self.dir.path().join("bodies"));
         let bodies = crate::BodyConfig { place, from_bytes: bodies::tests::FROM };

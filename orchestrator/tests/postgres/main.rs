@@ -37,6 +37,8 @@ mod live;
 mod messages;
 #[path = "../server/metrics.rs"]
 mod metrics;
+#[path = "../server/once.rs"]
+mod once;
 #[path = "../server/publish.rs"]
 mod publish;
 #[path = "../server/record.rs"]

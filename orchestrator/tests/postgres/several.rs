@@ -291,3 +291,29 @@ async fn breakpoints_of_one_are_set_and_decided_at_the_agents_of_the_other() {
     assert_eq!(removed, (reqwest::StatusCode::NO_CONTENT, vec![]));
     assert_eq!(one.person.get("/api/v1/breakpoints").await["items"], json!([]));
 }
+
+/// Whichever of them a request reaches, and when: it is carried out once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_sent_to_all_is_carried_out_once() {
+    let one = Running::start().await;
+    let two = beside(&one).await;
+    for round in 0..5 {
+        let (key, body) = (uuid::Uuid::new_v4().to_string(), json!({"name": format!("at-{round}"), "role": "viewer"}));
+        let all = (0..10).map(|n| {
+            let person = if n % 2 == 0 { &one.person } else { &two.person };
+            let request = person.request(reqwest::Method::POST, "/api/v1/tokens");
+            request.header("idempotency-key", &key).json(&body).send()
+        });
+        let mut made = Vec::new();
+        for answer in futures_util::future::join_all(all).await {
+            let answer = answer.unwrap();
+            match answer.status().as_u16() {
+                201 => made.push(answer.json::<serde_json::Value>().await.unwrap()["token"].clone()),
+                status => assert_eq!(status, 409),
+            }
+        }
+        assert!(!made.is_empty() && made.iter().all(|token| *token == made[0]), "{made:?}");
+        let listed = two.person.get("/api/v1/tokens").await;
+        assert_eq!(listed["items"].as_array().unwrap().len(), round + 1);
+    }
+}

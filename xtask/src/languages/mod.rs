@@ -122,6 +122,14 @@ fn component(project: &Project, tools: &Tools) -> anyhow::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The program that asks an API all that its description says.
+pub(crate) fn schemathesis(target: &Path) -> anyhow::Result<PathBuf> {
+    let tools = Tools::new(&target.join("guests"));
+    // What it asks comes of the seed and of this.
+    tools.python("hypothesis==6.170.17")?;
+    Ok(tools.python("schemathesis==4.32.5")?.join("schemathesis"))
+}
+
 /// Language by language, so that tools are set up in the order of their cost.
 fn projects(guests: &Path) -> anyhow::Result<Vec<Project>> {
     let mut projects = Vec::new();

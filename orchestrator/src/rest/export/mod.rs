@@ -16,10 +16,8 @@ use utoipa::IntoParams;
 use uuid::Uuid;
 use weir_proto::v1::{Exchange, Message};
 
-use self::{
-    form::{ExportForm, file},
-    ids::Ids,
-};
+pub(super) use self::form::ExportForm;
+use self::{form::file, ids::Ids};
 use super::{
     held::Held,
     input::{Id, Params},

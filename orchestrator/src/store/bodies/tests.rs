@@ -322,7 +322,13 @@ async fn a_body_store_that_is_not_this_database_s_is_refused() {
     store.close().await;
     let open = async |bodies: BodyPlace| {
         let bodies = BodyConfig { place: bodies, from_bytes: FROM };
-        let limits = Limits { component_bytes: 1 << 20, queued_bytes: 1 << 20, push_time: Duration::from_secs(1) };
+        let limits = Limits {
+            component_bytes: 1 << 20,
+            queued_bytes: 1 << 20,
+            push_time: Duration::from_secs(1),
+            answer_time: Duration::from_secs(1),
+            body_grace: Duration::from_secs(1),
+        };
         let opened = Store::open(place.database(), &bodies, limits, std::sync::Arc::new(Telemetry::new())).await;
         opened.map(drop).map_err(|error| error.to_string())
     };

@@ -1,0 +1,227 @@
+//! `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): a request that makes something is carried out once, however often
+//! its client has to send it, and whichever orchestrator it reaches. The answer is kept for a day. It may hold what is shown once,
+//! such as a token; so it is sealed with the client's key, of which only a hash is kept, as of the token itself.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use axum::{
+    body::{Body, to_bytes},
+    extract::{OriginalUri, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse as _, Response},
+    routing::MethodRouter,
+};
+use sha2::{Digest as _, Sha256};
+
+use super::{SMALL_BODY, problem::Problem};
+use crate::{access::Principal, clock::now_us, orchestrator::Orchestrator, store::Begun};
+
+pub(super) const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// On an answer that was given before.
+pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// For how long an answer is kept.
+pub(crate) const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// A request that was begun longer ago was given up, by an orchestrator that ended.
+const ABANDONED: Duration = Duration::from_secs(5 * 60);
+/// Characters of a key: a shorter one could be guessed.
+const SHORTEST: usize = 16;
+const LONGEST: usize = 255;
+/// Of an answer.
+const LONGEST_ANSWER: usize = 1 << 20;
+/// Fields of an answer that are kept.
+const FIELDS: [HeaderName; 3] = [header::CONTENT_TYPE, header::LOCATION, header::ETAG];
+
+/// Routes that make something.
+pub(super) trait Once {
+    /// Carried out once for each key. The body is small.
+    fn once(self, orchestrator: &Arc<Orchestrator>) -> Self;
+}
+
+impl Once for MethodRouter<Arc<Orchestrator>, Infallible> {
+    fn once(self, orchestrator: &Arc<Orchestrator>) -> Self {
+        self.route_layer(from_fn_with_state(Arc::clone(orchestrator), once))
+    }
+}
+
+async fn once(State(orchestrator): State<Arc<Orchestrator>>, request: Request, next: Next) -> Response {
+    let Some(given) = request.headers().get(&KEY) else { return next.run(request).await };
+    let Some(key) = key(given) else {
+        let detail = format!(
+            "Idempotency-Key: a text in quotes of {SHORTEST} to {LONGEST} characters that nobody else would choose, such as a UUID"
+        );
+        return Problem::bad_request(detail).into_response();
+    };
+    match carried_out(&orchestrator, &key, request, next).await {
+        Ok(response) => response,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn carried_out(
+    orchestrator: &Arc<Orchestrator>,
+    key: &str,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let principal = request.extensions().get::<Principal>().ok_or_else(Problem::unauthorized)?;
+    let secret = hash(&[b"secret", principal.name.as_bytes(), key.as_bytes()]);
+    let id = hash(&[b"id", &secret]);
+    let uri = request.extensions().get::<OriginalUri>().map_or(request.uri(), |uri| &uri.0).to_string();
+    let (parts, body) = request.into_parts();
+    let body =
+        to_bytes(body, SMALL_BODY).await.map_err(|_| Problem::too_large("the body is too large, or broke off"))?;
+    let fingerprint = hash(&[b"request", &secret, parts.method.as_str().as_bytes(), uri.as_bytes(), &body]);
+
+    let now = now_us();
+    let abandoned = now.saturating_sub(u64::try_from(ABANDONED.as_micros()).unwrap_or(u64::MAX));
+    let another = |of: &[u8]| of != fingerprint;
+    match orchestrator.store.begin_once(&id, &fingerprint, now, abandoned).await? {
+        Begun::New => {}
+        Begun::Running { fingerprint: of } | Begun::Answered { fingerprint: of, .. } if another(&of) => {
+            return Err(Problem::unprocessable("idempotency-key", "this Idempotency-Key was used for another request"));
+        }
+        Begun::Running { .. } => {
+            return Err(Problem::conflict(
+                "the request with this Idempotency-Key is being carried out: try again later",
+            ));
+        }
+        Begun::Answered { sealed, .. } => return open(&secret, &sealed).ok_or_else(Problem::unavailable),
+    }
+    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    Ok(kept(orchestrator, &id, &secret, now, response).await)
+}
+
+/// Keeps the answer, unless trying again may come to another.
+async fn kept(
+    orchestrator: &Orchestrator,
+    id: &[u8; 32],
+    secret: &[u8; 32],
+    begun: u64,
+    response: Response,
+) -> Response {
+    let passes = response.status().is_server_error()
+        || matches!(
+            response.status(),
+            StatusCode::UNAUTHORIZED
+                | StatusCode::FORBIDDEN
+                | StatusCode::REQUEST_TIMEOUT
+                | StatusCode::TOO_MANY_REQUESTS
+        );
+    let (parts, body) = response.into_parts();
+    let body = to_bytes(body, LONGEST_ANSWER).await;
+    let sealed = match &body {
+        Ok(body) if !passes => seal(secret, parts.status, &parts.headers, body),
+        _ => None,
+    };
+    let kept = match &sealed {
+        Some(sealed) => orchestrator.store.end_once(id, begun, sealed).await,
+        None => orchestrator.store.forget_once(id, begun).await,
+    };
+    if let Err(error) = kept {
+        // Whoever sends it again within minutes is told that it is being carried out, and after that it is.
+        tracing::error!(%error, "an answer is not kept for its Idempotency-Key");
+    }
+    match body {
+        Ok(body) => Response::from_parts(parts, Body::from(body)),
+        Err(_) => Problem::unavailable().into_response(),
+    }
+}
+
+/// A string of structured fields (RFC 8941), or the same without quotes, as many send it.
+fn key(value: &HeaderValue) -> Option<String> {
+    let text = value.to_str().ok()?.trim();
+    let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    let fits = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b',' | b';');
+    ((SHORTEST..=LONGEST).contains(&text.len()) && text.bytes().all(fits)).then(|| text.to_owned())
+}
+
+fn hash(parts: &[&[u8]]) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part);
+    }
+    digest.finalize().into()
+}
+
+/// The nonce is random, and stands before what it sealed.
+fn sealing(secret: &[u8; 32]) -> Option<LessSafeKey> {
+    UnboundKey::new(&AES_256_GCM, &hash(&[b"seal", secret])).ok().map(LessSafeKey::new)
+}
+
+fn seal(secret: &[u8; 32], status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Option<Vec<u8>> {
+    let mut nonce = [0; 12];
+    rand::fill(&mut nonce[..]);
+    let mut plain = status.as_u16().to_be_bytes().to_vec();
+    for name in FIELDS {
+        let value = headers.get(name).map(HeaderValue::as_bytes).unwrap_or_default();
+        plain.extend(u16::try_from(value.len()).ok()?.to_be_bytes());
+        plain.extend(value);
+    }
+    plain.extend(body);
+    sealing(secret)?.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut plain).ok()?;
+    Some([&nonce[..], &plain].concat())
+}
+
+fn open(secret: &[u8; 32], sealed: &[u8]) -> Option<Response> {
+    let (nonce, sealed) = sealed.split_first_chunk::<12>()?;
+    let mut sealed = sealed.to_vec();
+    let nonce = Nonce::assume_unique_for_key(*nonce);
+    let mut plain: &[u8] = sealing(secret)?.open_in_place(nonce, Aad::empty(), &mut sealed).ok()?;
+    let number = |plain: &mut &[u8]| {
+        let (number, rest) = plain.split_first_chunk::<2>()?;
+        *plain = rest;
+        Some(u16::from_be_bytes(*number))
+    };
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::from_u16(number(&mut plain)?).ok()?;
+    for name in FIELDS {
+        let length = number(&mut plain)?;
+        let (value, rest) = plain.split_at_checked(length.into())?;
+        plain = rest;
+        if !value.is_empty() {
+            response.headers_mut().insert(name, HeaderValue::from_bytes(value).ok()?);
+        }
+    }
+    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    *response.body_mut() = Body::from(plain.to_vec());
+    Some(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_nobody_guesses() {
+        let check = |text: &str, expect: Option<&str>| {
+            assert_eq!(key(&HeaderValue::from_str(text).unwrap()).as_deref(), expect, "{text}");
+        };
+        let uuid = "8e03978e-40d5-43e8-bc93-6894a57f9324";
+        check(&format!("\"{uuid}\""), Some(uuid));
+        check(uuid, Some(uuid));
+        for other in ["", "\"\"", "1", "\"short\"", "a b c d e f g h i j", &format!("\"{uuid}"), &"x".repeat(256)] {
+            check(other, None);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_sealed_is_opened_with_the_same_key_alone() {
+        let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+        let sealed = seal(&[1; 32], StatusCode::CREATED, &headers, b"weir-token-x").unwrap();
+        assert!(!sealed.windows(10).any(|window| window == b"weir-token"));
+        assert!(open(&[2; 32], &sealed).is_none());
+        for end in 0..sealed.len() {
+            assert!(open(&[1; 32], &sealed[..end]).is_none());
+        }
+        let answer = open(&[1; 32], &sealed).unwrap();
+        assert_eq!(
+            (answer.status(), answer.headers()[header::CONTENT_TYPE].as_bytes()),
+            (StatusCode::CREATED, &b"application/json"[..])
+        );
+        assert_eq!(answer.headers()[REPLAYED], "true");
+        assert_eq!(to_bytes(answer.into_body(), 100).await.unwrap(), "weir-token-x");
+    }
+}

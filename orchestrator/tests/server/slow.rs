@@ -1,0 +1,131 @@
+//! Peers that take or send as little as they can: they hold few turns for a bounded time, and nobody else waits for them for longer.
+
+use std::{net::SocketAddr, time::Duration};
+
+use http::Request;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpSocket, TcpStream},
+};
+use weir_orchestrator::{ServeConfig, Server};
+use weir_proto::v1::Body;
+
+use crate::harness::{Home, PATIENCE, Person, Running, eventually, exchange};
+
+/// A server that is less patient than others.
+async fn impatient() -> Running {
+    let dir = Home::new().await;
+    let mut config = ServeConfig::load(dir.args()).unwrap();
+    config.limits.answer_time = Duration::from_secs(2);
+    config.limits.body_grace = Duration::from_secs(2);
+    let server = Server::start(config).await.unwrap();
+    let (person, grpc) = (Person::new(server.rest, dir.path()), server.grpc);
+    Running { server: Some(server), person, grpc, dir }
+}
+
+/// More than the buffers of a connection hold.
+async fn record_much(running: &Running) {
+    let agent = running.agent().await;
+    for part in 0..12 {
+        let recorded = (0..4).map(|n| {
+            let mut one = exchange("a.example", &format!("/{part}/{n}"), 200);
+            let bytes: Vec<u8> = (0..200_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+            one.response.as_mut().unwrap().body =
+                Some(Body { size: bytes.len() as u64, data: bytes.into(), ..Body::default() });
+            one
+        });
+        agent.record(recorded.collect()).await;
+    }
+}
+
+async fn connect(rest: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.connect(rest).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exports_that_nobody_reads_give_their_turns_back() {
+    let running = impatient().await;
+    record_much(&running).await;
+    let (rest, person) = (running.server.as_ref().unwrap().rest, &running.person);
+    let mut silent = Vec::new();
+    for _ in 0..2 {
+        let mut socket = connect(rest).await;
+        let head = format!(
+            "GET /api/v1/exchanges/export HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n",
+            person.token
+        );
+        socket.write_all(head.as_bytes()).await.unwrap();
+        silent.push(socket);
+    }
+    // over HTTP/2 the connection stays alive, and answers to pings
+    let mut streams = Vec::new();
+    for _ in 0..2 {
+        let shaken =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(connect(rest).await)).await;
+        let (mut send, connection) = shaken.unwrap();
+        tokio::spawn(connection);
+        let request = Request::get(format!("http://{rest}/api/v1/exchanges/export"));
+        let request = request.header("authorization", format!("Bearer {}", person.token));
+        let answer = send.send_request(request.body(axum::body::Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        streams.push((send, answer));
+    }
+    let export =
+        || async { person.request(Method::GET, "/api/v1/exchanges/export?limit=1").send().await.unwrap().status() };
+    eventually(export, |status| *status == StatusCode::TOO_MANY_REQUESTS).await;
+    eventually(export, |status| *status == StatusCode::OK).await;
+    // all four are free, while those who took nothing are still there
+    let four = (0..4).map(|_| export());
+    assert_eq!(futures_util::future::join_all(four).await, [StatusCode::OK; 4]);
+    drop((silent, streams));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_sent_byte_by_byte_ends_and_keeps_nobody_waiting() {
+    let running = impatient().await;
+    let (rest, person) = (running.server.as_ref().unwrap().rest, &running.person);
+    let mut socket = TcpStream::connect(rest).await.unwrap();
+    let head = format!(
+        "POST /api/v1/exchanges/import HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+         Transfer-Encoding: chunked\r\n\r\n",
+        person.token
+    );
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let (mut read, mut write) = socket.into_split();
+    let sending = tokio::spawn(async move {
+        while write.write_all(b"1\r\n \r\n").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    let archive = json!({"log": {"version": "1.2", "creator": {"name": "a", "version": "1"}, "entries": []}});
+    let (status, answer) = person.post("/api/v1/exchanges/import", &archive).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let mut answer = Vec::new();
+    let _ = tokio::time::timeout(PATIENCE, read.read_to_end(&mut answer)).await.expect("it goes on and on");
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{answer}");
+    assert!(answer.contains("urn:weir:problem:too-slow"), "{answer}");
+    sending.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_body_sent_byte_by_byte_ends_too() {
+    let running = impatient().await;
+    let (rest, person) = (running.server.as_ref().unwrap().rest, &running.person);
+    let mut socket = TcpStream::connect(rest).await.unwrap();
+    let head = format!(
+        "POST /api/v1/tokens HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+         Content-Length: 60000\r\n\r\n{{",
+        person.token
+    );
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = tokio::time::timeout(PATIENCE, socket.read_to_end(&mut answer)).await.expect("it is waited for");
+    assert!(answer.starts_with(b"HTTP/1.1 408 Request Timeout\r\n"), "{}", String::from_utf8_lossy(&answer));
+    person.get("/api/v1/tokens").await;
+}
