@@ -69,7 +69,12 @@ fn answer<B>(request: &Request<B>, shared: &Arc<Shared>, ready: bool) -> Respons
             reply(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", stats::text(shared))
         }
         "/filters" => reply(StatusCode::OK, "application/json", filters(shared).to_string()),
-        _ => problem(StatusCode::NOT_FOUND, "there are /healthz, /readyz, /metrics and /filters"),
+        "/ca.pem" if shared.authority.pem().is_empty() => {
+            problem(StatusCode::SERVICE_UNAVAILABLE, "the fleet's root has not come yet")
+        }
+        // for clients to trust
+        "/ca.pem" => reply(StatusCode::OK, "application/x-pem-file", shared.authority.pem().to_owned()),
+        _ => problem(StatusCode::NOT_FOUND, "there are /ca.pem, /healthz, /readyz, /metrics and /filters"),
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
+use anyhow::Context as _;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::{
     author::FilterCommand,
     config::{self, Config, Settings},
     logging, start,
+    tls::FleetFolder,
 };
 
 #[derive(Parser)]
@@ -31,6 +33,12 @@ enum Command {
         /// Print where the certificate is instead
         #[arg(long)]
         path: bool,
+        /// Print a request for an intermediate of the fleet's root, for `orchestrator ca sign` where its key is
+        #[arg(long, conflicts_with_all = ["path", "install"])]
+        request: bool,
+        /// Take the answer to the request; an agent that runs takes it up by itself
+        #[arg(long, value_name = "FILE", conflicts_with = "path")]
+        install: Option<PathBuf>,
         #[command(flatten)]
         options: Options,
     },
@@ -93,8 +101,17 @@ pub fn main() -> anyhow::Result<ExitCode> {
             config::check_file(&file)?;
             println!("{} can be used", file.display());
         }
-        Command::Ca { path, options } => {
+        Command::Ca { path, request, install, options } => {
             let config = options.load(own)?;
+            let folder = FleetFolder::of(&config.data_dir);
+            if request {
+                print!("{}", folder.request()?);
+                return Ok(ExitCode::SUCCESS);
+            }
+            if let Some(file) = install {
+                folder.install(&std::fs::read_to_string(&file).with_context(|| file.display().to_string())?)?;
+                return Ok(ExitCode::SUCCESS);
+            }
             let certificate = start::certificate(&config)?;
             if path {
                 println!("{}", certificate.display());

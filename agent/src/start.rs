@@ -20,14 +20,14 @@ use weir_host::{Host, HostConfig};
 
 use crate::{
     admin,
-    config::{Config, OrchestratorConfig},
-    control::{Applier, BackOff, Control, Identity, Introduction, Link, Renewal, Settings},
+    config::{CaChoice, Config, OrchestratorConfig},
+    control::{Applier, BackOff, Control, Identity, Intermediates, Introduction, Link, Renewal, Settings},
     disk,
     filters::{FilterLog, Folder},
     listener, metrics,
     record::{Recorder, Sender},
     secrets::Secrets,
-    tls::Authority,
+    tls::{Authority, FleetFolder},
     worker::{self, Shared},
 };
 
@@ -36,6 +36,14 @@ use crate::{
 /// # Errors
 /// Of the data dir.
 pub fn certificate(config: &Config) -> anyhow::Result<PathBuf> {
+    if config.intercept.ca == CaChoice::Fleet {
+        let root = FleetFolder::of(&config.data_dir).root();
+        anyhow::ensure!(
+            root.exists(),
+            "the fleet's root has not come yet: it is there once the agent has run (`orchestrator ca export` has it too)"
+        );
+        return Ok(root);
+    }
     Authority::load_or_create(&config.data_dir)?;
     Ok(Authority::certificate_path(&config.data_dir))
 }
@@ -161,12 +169,26 @@ async fn follow_orchestrator(
     let folder = Identity::folder(&config.data_dir);
     tokio::spawn(Renewal { identity, folder, link: link.clone() }.run());
     tokio::spawn(metrics::report(Arc::clone(&shared.tuning), link.clone(), asked));
+    let link_for_ca = link.clone();
     let sender = Sender::start(Arc::clone(shared), link, config.data_dir.join("spool")).await.context("the spool")?;
     if !restored {
         tracing::info!("waiting for the orchestrator: no client is served before its filters are known");
     }
     is_applied.wait_for(|applied| *applied).await?;
+    if config.intercept.ca == CaChoice::Fleet {
+        has_intermediate(shared, link_for_ca).await;
+    }
     Ok(sender)
+}
+
+/// Clients whose TLS is intercepted wait until there is something to show them.
+async fn has_intermediate(shared: &Arc<Shared>, link: Link) {
+    let intermediates = Intermediates { shared: Arc::clone(shared), data_dir: shared.config.data_dir.clone(), link };
+    tokio::spawn(intermediates.run());
+    let is_needed = shared.tuning.now().intercept.enabled;
+    while is_needed && !shared.authority.is_ready() {
+        sleep(std::time::Duration::from_millis(50)).await;
+    }
 }
 
 /// The identity of an earlier run, unless another join token is to be spent; else a new one for the token, however long

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use weir_host::{Host, Instances};
 
 use crate::asks::{self, Asks};
-use crate::config::{Config, Tuned, Tuning, WorkerTuning};
+use crate::config::{CaChoice, Config, Tuned, Tuning, WorkerTuning};
 use crate::drain::{Drain, Shutdown};
 use crate::filters::{Active, Orders, serve_orders};
 use crate::interception::Interception;
@@ -80,7 +80,10 @@ impl Shared {
     ) -> Result<Self, SharedError> {
         let name = format!("1.1 weir-{:016x}", rand::random::<u64>());
         Ok(Shared {
-            authority: Authority::load_or_create(&config.data_dir)?,
+            authority: match config.intercept.ca {
+                CaChoice::Own => Authority::load_or_create(&config.data_dir)?,
+                CaChoice::Fleet => Authority::of_fleet(&config.data_dir)?,
+            },
             upstream_tls: UpstreamTls::new(config.upstream.ca_file.as_deref())?,
             targets: Arc::new(TargetPolicy::new(vec![proxy], vec![admin], config.targets.allow.clone())),
             connections: Arc::new(Semaphore::new(config.client.connections.min(Semaphore::MAX_PERMITS))),

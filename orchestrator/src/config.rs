@@ -93,6 +93,9 @@ pub struct ServeArgs {
     /// How long an agent's certificate is good for; agents renew theirs after two thirds of it [default: 30d]
     #[arg(long, env = "WEIR_AGENT_CERTIFICATE", value_name = "TIME")]
     pub agent_certificate: Option<String>,
+    /// How long an agent's intermediate of the root for interception is good for; renewed as certificates are [default: 30d]
+    #[arg(long, env = "WEIR_INTERCEPTION_CERTIFICATE", value_name = "TIME")]
+    pub interception_certificate: Option<String>,
     /// Make a new admin token; the one before is worth nothing from then on
     #[arg(long)]
     pub new_token: bool,
@@ -137,6 +140,7 @@ struct File {
     max_component_bytes: Option<u64>,
     max_queued_bytes: Option<u64>,
     agent_certificate: Option<String>,
+    interception_certificate: Option<String>,
 }
 
 /// A configuration that can be served.
@@ -160,6 +164,8 @@ pub struct ServeConfig {
     pub new_token: bool,
     /// How long an agent's certificate is good for.
     pub agent_certificate: Duration,
+    /// How long an agent's intermediate of the root for interception is good for.
+    pub interception_certificate: Duration,
     /// What is kept.
     pub retention: Retention,
     /// How long system metrics are kept, in each tier.
@@ -343,7 +349,14 @@ impl ServeConfig {
             },
             names,
             new_token: args.new_token,
-            agent_certificate: certificate_lifetime(args.agent_certificate.or(file.agent_certificate))?,
+            agent_certificate: certificate_lifetime(
+                "agent_certificate",
+                args.agent_certificate.or(file.agent_certificate),
+            )?,
+            interception_certificate: certificate_lifetime(
+                "interception_certificate",
+                args.interception_certificate.or(file.interception_certificate),
+            )?,
             retention: Retention {
                 age: Duration::from_secs(at_least("retention_hours", 1, hours)?.saturating_mul(3600)),
                 exchanges: at_least("retention_exchanges", 1, exchanges)?,
@@ -401,6 +414,7 @@ impl ServeArgs {
             "max_component_bytes" => self.max_component_bytes.is_some(),
             "max_queued_bytes" => self.max_queued_bytes.is_some(),
             "agent_certificate" => self.agent_certificate.is_some(),
+            "interception_certificate" => self.interception_certificate.is_some(),
             key => self.face.sets(key),
         }
     }
@@ -427,14 +441,14 @@ fn read(file: &Path) -> Result<(String, File), ConfigError> {
 }
 
 /// Longer than the CA, a certificate is worth nothing.
-fn certificate_lifetime(given: Option<String>) -> Result<Duration, ConfigError> {
+fn certificate_lifetime(key: &'static str, given: Option<String>) -> Result<Duration, ConfigError> {
     const BOUNDS: std::ops::RangeInclusive<Duration> =
         Duration::from_secs(5)..=Duration::from_secs(10 * 365 * 24 * 3600);
     let Some(text) = given else { return Ok(Duration::from_secs(30 * 24 * 3600)) };
     match units::duration(&text) {
         Ok(time) if BOUNDS.contains(&time) => Ok(time),
-        Ok(_) => Err(value("agent_certificate", format!("`{text}` is not within 5s and 3650d"))),
-        Err(reason) => Err(value("agent_certificate", reason)),
+        Ok(_) => Err(value(key, format!("`{text}` is not within 5s and 3650d"))),
+        Err(reason) => Err(value(key, reason)),
     }
 }
 

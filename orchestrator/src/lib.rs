@@ -26,6 +26,7 @@ mod others;
 mod pki;
 mod replay;
 mod rest;
+mod root;
 mod seats;
 mod serve;
 mod store;

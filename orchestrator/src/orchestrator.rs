@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access::{Oidc, Passwords, Rates};
 use crate::{
     Limits, MetricsRetention, Retention, commands::Relay, events::Events, fleet::Fleet, in_transit::InTransit,
-    interception::Interception, pki::Pki, seats::Seats, store::Store, telemetry::Telemetry, tokens::TokenHash,
+    interception::Interception, pki::Pki, root::Roots, seats::Seats, store::Store, telemetry::Telemetry, tokens::TokenHash,
 };
 
 /// One server's parts.
@@ -23,6 +23,7 @@ pub(crate) struct Orchestrator {
     pub(crate) seats: Arc<Seats>,
     pub(crate) interception: Interception,
     pub(crate) pki: Pki,
+    pub(crate) roots: Roots,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) limits: Limits,
     /// How far back each tier of system metrics reaches.

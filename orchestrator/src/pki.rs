@@ -186,7 +186,7 @@ fn authority() -> CertificateParams {
     params
 }
 
-fn lasting(params: &mut CertificateParams, time: Duration) {
+pub(crate) fn lasting(params: &mut CertificateParams, time: Duration) {
     let now = OffsetDateTime::now_utc();
     params.not_before = now - SKEW.min(time);
     params.not_after = now + time;
@@ -202,7 +202,7 @@ fn hostname() -> Option<String> {
     (fits && !name.is_empty() && name.parse::<IpAddr>().is_err()).then(|| name.to_owned())
 }
 
-fn write(file: &Path, text: &str, mode: u32) -> Result<(), PkiError> {
+pub(crate) fn write(file: &Path, text: &str, mode: u32) -> Result<(), PkiError> {
     disk::write(file, text, mode).map_err(|error| PkiError::File { file: file.to_owned(), error })
 }
 

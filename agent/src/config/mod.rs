@@ -11,7 +11,7 @@ mod validate;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 pub use pushed::{KeyPattern, Local, Merged};
-pub use settings::{Allowed, LogFormat, Settings};
+pub use settings::{Allowed, CaChoice, LogFormat, Settings};
 pub use source::{ConfigFaults, Fault, Place, check_file, load};
 pub use tuning::{InForce, Tuned, Tuning, WorkerTuning};
 use weir_artifact::{JoinToken, TrustedKey};
@@ -90,6 +90,7 @@ pub struct UpstreamConfig {
 #[derive(Clone, Debug)]
 pub struct InterceptConfig {
     pub enabled: bool,
+    pub ca: CaChoice,
     /// targets whose TLS is never ended here
     pub pass_through: Vec<TargetPattern>,
 }
@@ -166,7 +167,7 @@ impl Default for Config {
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             client: ClientLimits::default(),
             upstream: UpstreamConfig::default(),
-            intercept: InterceptConfig { enabled: true, pass_through: Vec::new() },
+            intercept: InterceptConfig { enabled: true, ca: CaChoice::Own, pass_through: Vec::new() },
             targets: TargetsConfig::default(),
             capture: CaptureConfig::default(),
             metrics: MetricsConfig::default(),

@@ -139,6 +139,9 @@ section! {
         /// Whether TLS inside tunnels is ended at the agent [default: true]
         #[arg(id = "intercept.enabled", long = "intercept-enabled", env = "WEIR_AGENT_INTERCEPT_ENABLED", value_name = "BOOL")]
         enabled: bool,
+        /// Who vouches for certificates that clients are shown: an authority of this agent's own, or the root of the orchestrator's fleet [default: own]
+        #[arg(id = "intercept.ca", long = "intercept-ca", env = "WEIR_AGENT_INTERCEPT_CA", value_name = "WHOSE")]
+        ca: CaChoice,
         /// Targets whose TLS is never ended here, such as *.bank.example or 10.0.0.0/8:443
         #[arg(id = "intercept.pass_through", long = "intercept-pass-through", env = "WEIR_AGENT_INTERCEPT_PASS_THROUGH", value_delimiter = ',', value_name = "TARGET")]
         pass_through: Vec<TargetPattern>,
@@ -262,6 +265,17 @@ impl Allowed {
             Self::Breakpoints => "breakpoints",
         }
     }
+}
+
+/// Whose authority clients trust.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CaChoice {
+    /// This agent's alone; its key never leaves the machine.
+    #[default]
+    Own,
+    /// The fleet's: whoever has its key can pass for any site to every client that trusts it.
+    Fleet,
 }
 
 /// Form of log lines.

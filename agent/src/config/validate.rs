@@ -13,7 +13,7 @@ use weir_desired::{Size, Time};
 
 use super::{
     Config, Local, OrchestratorConfig,
-    settings::{Allowed, Settings},
+    settings::{Allowed, CaChoice, Settings},
 };
 use crate::secrets::Secrets;
 
@@ -85,6 +85,10 @@ pub(super) fn validate(settings: Settings) -> Result<Config, Vec<KeyFault>> {
     check.time("upstream.idle_timeout", upstream.idle_timeout, 1..=3600, &mut own.idle_timeout);
 
     config.intercept.enabled = intercept.enabled.unwrap_or(config.intercept.enabled);
+    config.intercept.ca = intercept.ca.unwrap_or_default();
+    if config.intercept.ca == CaChoice::Fleet && config.orchestrator.is_none() {
+        check.fault("intercept.ca", "the fleet's root is an orchestrator's: set orchestrator too".to_owned());
+    }
     config.intercept.pass_through = intercept.pass_through.unwrap_or_default();
     if !config.intercept.enabled && !config.intercept.pass_through.is_empty() {
         check.fault("intercept.pass_through", "nothing is intercepted, since intercept.enabled is false".to_owned());

@@ -117,7 +117,7 @@ fn tls(ca_pem: &str) -> ClientTlsConfig {
 }
 
 /// RFC 7468.
-pub(super) fn certificate_pem(der: &[u8]) -> String {
+pub(crate) fn certificate_pem(der: &[u8]) -> String {
     let base64 = BASE64.encode(der);
     let lines: Vec<&str> = base64.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
     format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))

@@ -1,11 +1,13 @@
-//! The certificate authority of this agent. Enters: the data directory; leaves: the authority that was there, or a new
-//! one, and TLS settings for any name, signed by it. Must not know connections.
+//! The certificate authority of this agent: its own, or an intermediate of the fleet's root. Enters: the data directory;
+//! leaves: the authority that was there, or a new one, and TLS settings for any name, signed by it. Must not know
+//! connections.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use arc_swap::ArcSwapOption;
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustls::ServerConfig;
 use rustls_pki_types::CertificateDer;
@@ -13,6 +15,7 @@ use rustls_pki_types::pem::PemObject;
 use time::{Duration, OffsetDateTime};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::fleet::{self, FleetFolder, Intermediate};
 use super::leaf::{Leaves, serial};
 use crate::{disk, target::TargetHost};
 
@@ -34,6 +37,16 @@ pub enum AuthorityError {
     Key(PathBuf, rcgen::Error),
     #[error("{0} holds no certificate of an authority: {1}")]
     Certificate(PathBuf, String),
+    #[error("the chain cannot be used: {0}")]
+    Chain(String),
+    #[error(
+        "the fleet's root is another than the one that clients were given: to take it, remove {0} and give clients the new one"
+    )]
+    OtherRoot(PathBuf),
+    #[error("there is no intermediate of the fleet's root yet")]
+    NoIntermediate,
+    #[error("the intermediate of the fleet's root ended at {0}")]
+    Ended(OffsetDateTime),
     #[error("{0} is not the key of {1}")]
     Mismatch(PathBuf, PathBuf),
     #[error("a certificate authority cannot be made: {0}")]
@@ -44,9 +57,16 @@ pub enum AuthorityError {
 
 /// Shared by all workers.
 pub struct Authority {
-    certificate: CertificateDer<'static>,
-    pem: String,
-    pub(super) leaves: Leaves,
+    /// What clients trust: once there is one, it is never another.
+    root: OnceLock<(CertificateDer<'static>, String)>,
+    signing: ArcSwapOption<Signing>,
+}
+
+/// What leaves are signed with now.
+struct Signing {
+    leaves: Leaves,
+    /// Of an intermediate; an authority of the agent's own lasts.
+    validity: Option<(OffsetDateTime, OffsetDateTime)>,
 }
 
 impl Authority {
@@ -61,23 +81,89 @@ impl Authority {
         load(&certificate, &key)
     }
 
+    /// With the intermediate of the fleet's root that an earlier run kept, if there is one.
+    pub fn of_fleet(data_dir: &Path) -> Result<Self, AuthorityError> {
+        let own = Self { root: OnceLock::new(), signing: ArcSwapOption::empty() };
+        own.reload(&FleetFolder::of(data_dir))?;
+        Ok(own)
+    }
+
+    /// Signs with what lies in the folder from now on; whether that is another than before, and lasts.
+    pub fn reload(&self, folder: &FleetFolder) -> Result<bool, AuthorityError> {
+        let Some(kept) = folder.load()? else { return Ok(false) };
+        let is_new = self.validity().is_none_or(|(_, ends)| kept.ends > ends);
+        if is_new {
+            self.set(kept, folder)?;
+        }
+        Ok(is_new && self.is_ready())
+    }
+
+    /// Signs with this intermediate from now on, and keeps it.
+    pub fn adopt(&self, folder: &FleetFolder, chain: &str, key_pem: &str) -> Result<(), AuthorityError> {
+        let new = Intermediate::read(chain, key_pem).map_err(AuthorityError::Chain)?;
+        if new.ends <= OffsetDateTime::now_utc() {
+            return Err(AuthorityError::Ended(new.ends));
+        }
+        folder.keep(&new)?;
+        self.set(new, folder)
+    }
+
+    fn set(&self, new: Intermediate, folder: &FleetFolder) -> Result<(), AuthorityError> {
+        let Intermediate { issuer, certificate, root, begins, ends, .. } = new;
+        let (known, _) = self.root.get_or_init(|| {
+            let pem = fleet::certificate_pem(&root);
+            (root.clone(), pem)
+        });
+        if *known != root {
+            return Err(AuthorityError::OtherRoot(folder.root()));
+        }
+        let leaves = Leaves::new(issuer, Some((certificate, ends)))?;
+        self.signing.store(Some(Arc::new(Signing { leaves, validity: Some((begins, ends)) })));
+        Ok(())
+    }
+
+    /// Of the intermediate; none for an authority of the agent's own, and before there is an intermediate.
+    pub fn validity(&self) -> Option<(OffsetDateTime, OffsetDateTime)> {
+        self.signing.load().as_ref().and_then(|signing| signing.validity)
+    }
+
+    /// Can it sign now?
+    pub fn is_ready(&self) -> bool {
+        let signing = self.signing.load();
+        signing
+            .as_ref()
+            .is_some_and(|signing| signing.validity.is_none_or(|(_, ends)| ends > OffsetDateTime::now_utc()))
+    }
+
     /// Where the certificate is that clients have to trust.
     pub fn certificate_path(data_dir: &Path) -> PathBuf {
         data_dir.join(CERTIFICATE)
     }
 
-    /// For clients to trust.
+    /// For clients to trust; empty before there is one.
     pub fn pem(&self) -> &str {
-        &self.pem
+        self.root.get().map_or("", |(_, pem)| pem)
     }
 
-    pub fn certificate(&self) -> &CertificateDer<'static> {
-        &self.certificate
+    pub fn certificate(&self) -> Option<&CertificateDer<'static>> {
+        self.root.get().map(|(certificate, _)| certificate)
     }
 
     /// TLS towards a client that asked for `host`, with `alpn` as the only protocol, or none.
     pub fn server_config(&self, host: &TargetHost, alpn: Option<&[u8]>) -> Result<Arc<ServerConfig>, AuthorityError> {
-        self.leaves.server_config(host, alpn)
+        let signing = self.signing.load();
+        let signing = signing.as_ref().ok_or(AuthorityError::NoIntermediate)?;
+        if let Some((_, ends)) = signing.validity
+            && ends <= OffsetDateTime::now_utc()
+        {
+            return Err(AuthorityError::Ended(ends));
+        }
+        signing.leaves.server_config(host, alpn)
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_leaves<T>(&self, ask: impl FnOnce(&Leaves) -> T) -> T {
+        ask(&self.signing.load().as_ref().unwrap().leaves)
     }
 }
 
@@ -102,8 +188,11 @@ fn load(certificate_path: &Path, key_path: &Path) -> Result<Authority, Authority
         return Err(AuthorityError::Mismatch(key_path.to_owned(), certificate_path.to_owned()));
     }
     let issuer = Issuer::from_ca_cert_der(&certificate, key).map_err(|error| wrong(error.to_string()))?;
-    let leaves = Leaves::new(issuer)?;
-    Ok(Authority { certificate, pem, leaves })
+    let leaves = Leaves::new(issuer, None)?;
+    Ok(Authority {
+        root: OnceLock::from((certificate, pem)),
+        signing: ArcSwapOption::from_pointee(Signing { leaves, validity: None }),
+    })
 }
 
 /// The key first: from it the certificate can be made again, with the same name.
@@ -185,7 +274,7 @@ mod tests {
         let again = Authority::load_or_create(&data).unwrap();
         // Who trusts the first trusts the second: the same name and key.
         let name_and_key = |authority: &Authority| {
-            let (_, parsed) = X509Certificate::from_der(authority.certificate()).unwrap();
+            let (_, parsed) = X509Certificate::from_der(authority.certificate().unwrap()).unwrap();
             (parsed.subject().to_string(), parsed.public_key().raw.to_vec())
         };
         assert_eq!(name_and_key(&first), name_and_key(&again));

@@ -30,6 +30,8 @@ const KEPT_FOR: Duration = Duration::from_secs(30 * 86_400);
 
 pub(super) struct Leaves {
     issuer: Issuer<'static, KeyPair>,
+    /// Shown behind each leaf, and when it ends, which no leaf outlives; none of an authority that clients trust itself.
+    intermediate: Option<(CertificateDer<'static>, OffsetDateTime)>,
     /// One key for all leaves of this run: a name costs a signature, and a handshake proves as much with it.
     key: KeyPair,
     signing_key: Arc<dyn rustls::sign::SigningKey>,
@@ -63,13 +65,17 @@ impl Leaf {
 }
 
 impl Leaves {
-    pub(super) fn new(issuer: Issuer<'static, KeyPair>) -> Result<Self, AuthorityError> {
+    pub(super) fn new(
+        issuer: Issuer<'static, KeyPair>,
+        intermediate: Option<(CertificateDer<'static>, OffsetDateTime)>,
+    ) -> Result<Self, AuthorityError> {
         let key = KeyPair::generate()?;
         let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         Ok(Leaves {
             signing_key: aws_lc_rs::sign::any_supported_type(&der)?,
             tickets: aws_lc_rs::Ticketer::new()?,
             issuer,
+            intermediate,
             key,
             made: Mutex::default(),
         })
@@ -90,7 +96,11 @@ impl Leaves {
         // Signing takes a while, in which no other worker is to wait for this one.
         let certified = match certified {
             Some(certified) => certified,
-            None => self.keep(host, CertifiedKey::new(vec![self.sign(host)?], Arc::clone(&self.signing_key))),
+            None => {
+                let above = self.intermediate.iter().map(|(certificate, _)| certificate.clone());
+                let chain = std::iter::once(self.sign(host)?).chain(above).collect();
+                self.keep(host, CertifiedKey::new(chain, Arc::clone(&self.signing_key)))
+            }
         };
         let config = Arc::new(self.config(&certified, alpn)?);
         if let Some(leaf) = self.made.lock().get_mut(host)
@@ -144,6 +154,9 @@ impl Leaves {
         params.use_authority_key_identifier_extension = true;
         params.not_before = OffsetDateTime::now_utc() - time::Duration::days(1);
         params.not_after = params.not_before + time::Duration::days(VALID_DAYS);
+        if let Some((_, ends)) = &self.intermediate {
+            params.not_after = params.not_after.min(*ends);
+        }
         Ok(params.signed_by(&self.key, &self.issuer)?.der().clone())
     }
 }
@@ -183,10 +196,10 @@ mod tests {
     /// What a client that trusts the authority says to the certificate for `host`, if it asked for `name`.
     fn verify(authority: &Authority, host: &str, name: &str) -> Result<(), rustls::Error> {
         let mut roots = RootCertStore::empty();
-        roots.add(authority.certificate().clone()).unwrap();
+        roots.add(authority.certificate().unwrap().clone()).unwrap();
         let provider = Arc::new(aws_lc_rs::default_provider());
         let verifier = WebPkiServerVerifier::builder_with_provider(roots.into(), provider).build().unwrap();
-        let leaf = authority.leaves.sign(&TargetHost::parse(host).unwrap()).unwrap();
+        let leaf = authority.with_leaves(|leaves| leaves.sign(&TargetHost::parse(host).unwrap()).unwrap());
         let name = ServerName::try_from(name.to_owned()).unwrap();
         verifier.verify_server_cert(&leaf, &[], &name, &[], UnixTime::now()).map(|_| ())
     }
@@ -206,10 +219,10 @@ mod tests {
             prop_assert_eq!(verify(authority, &name, &name), Ok(()));
             prop_assert!(verify(authority, &name, &other).is_err());
             let stranger = STRANGER.get_or_init(self::authority);
-            let leaf = authority.leaves.sign(&TargetHost::parse(&name).unwrap()).unwrap();
+            let leaf = authority.with_leaves(|leaves| leaves.sign(&TargetHost::parse(&name).unwrap()).unwrap());
             let (_, leaf) = X509Certificate::from_der(&leaf).unwrap();
-            let (_, ca) = X509Certificate::from_der(authority.certificate()).unwrap();
-            let (_, not_ca) = X509Certificate::from_der(stranger.certificate()).unwrap();
+            let (_, ca) = X509Certificate::from_der(authority.certificate().unwrap()).unwrap();
+            let (_, not_ca) = X509Certificate::from_der(stranger.certificate().unwrap()).unwrap();
             prop_assert!(leaf.verify_signature(Some(ca.public_key())).is_ok());
             prop_assert!(leaf.verify_signature(Some(not_ca.public_key())).is_err());
             let days = leaf.validity().not_after.timestamp() - leaf.validity().not_before.timestamp();
@@ -240,7 +253,7 @@ mod tests {
         for n in 0..BOUND + 10 {
             authority.server_config(&host(n), None).unwrap();
         }
-        assert!(authority.leaves.count() <= BOUND);
+        assert!(authority.with_leaves(Leaves::count) <= BOUND);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod agents;
 mod audit;
 mod backup;
 mod breakpoints;
+mod ca;
 mod client;
 mod clients;
 mod completion;
@@ -62,6 +63,7 @@ enum Command {
     Filters(filters::Filters),
     Agents(agents::Agents),
     Config(config::Config),
+    Ca(ca::Ca),
     Traffic(traffic::Traffic),
     Breakpoints(breakpoints::Breakpoints),
     Intercept(intercept::Intercept),
@@ -111,6 +113,7 @@ fn execute(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
             Command::Filters(filters) => filters.run().await,
             Command::Agents(agents) => agents.run().await,
             Command::Config(config) => config.run().await,
+            Command::Ca(ca) => ca.run().await,
             Command::Traffic(traffic) => traffic.run().await,
             Command::Breakpoints(breakpoints) => breakpoints.run().await,
             Command::Intercept(intercept) => intercept.run().await,

@@ -5,6 +5,7 @@ mod control;
 mod enrolment;
 mod figures;
 mod identity;
+mod interception;
 mod metrics;
 mod traffic;
 
@@ -20,8 +21,8 @@ use tonic::{
 use weir_proto::{
     MAX_MESSAGE_BYTES,
     v1::{
-        control_server::ControlServer, enrolment_server::EnrolmentServer, metrics_server::MetricsServer,
-        traffic_server::TrafficServer,
+        control_server::ControlServer, enrolment_server::EnrolmentServer, interception_server::InterceptionServer,
+        metrics_server::MetricsServer, traffic_server::TrafficServer,
     },
 };
 
@@ -68,6 +69,7 @@ pub(crate) async fn serve(
         .initial_connection_window_size(8 << 20)
         .add_service(EnrolmentServer::new(service.clone()).max_decoding_message_size(64 << 10))
         .add_service(ControlServer::new(service.clone()).max_decoding_message_size(SMALL))
+        .add_service(InterceptionServer::new(service.clone()).max_decoding_message_size(64 << 10))
         .add_service(TrafficServer::new(service.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(MetricsServer::new(service).max_decoding_message_size(SMALL))
         .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), stop.cancelled_owned())

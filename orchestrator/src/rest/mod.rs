@@ -8,6 +8,7 @@ mod bodies;
 mod breakpoints;
 mod compress;
 mod conditional;
+mod ca;
 mod configurations;
 mod connections;
 mod cors;
@@ -138,6 +139,7 @@ fn router(orchestrator: Arc<Orchestrator>) -> Router {
         .route("/filters", get(filters::list).asks(Read).merge(push))
         .route("/filters/{name}", get(filters::one).asks(Read))
         .route("/filters/{name}/logs", get(lines::list).asks(Read))
+        .route("/ca", get(ca::get).asks(Read))
         .route("/configurations", get(configurations::list).asks(Read).merge(configure))
         .route("/configurations/{name}", get(configurations::one).asks(Read))
         .route("/filters/{name}", get(filters::one).asks(Read).tagged())

@@ -34,6 +34,7 @@ const MATRIX: &[(&str, &[&str])] = &[
     ("followEvents", &ROLES),
     ("listFilterLines", &ROLES),
     ("publishStatement", &["publisher", "admin"]),
+    ("getCa", &ROLES),
     ("listConfigurations", &ROLES),
     ("getConfiguration", &ROLES),
     ("pushConfiguration", &["publisher", "admin"]),
