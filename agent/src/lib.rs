@@ -30,6 +30,7 @@ pub mod metrics;
 pub mod open_files;
 pub mod policy;
 pub mod record;
+pub mod redact;
 pub mod replay;
 pub mod roster;
 pub mod secrets;

@@ -68,11 +68,12 @@ pub fn run(config: Config) -> anyhow::Result<()> {
         Some(_) => Recorder::new(config.workers, &config.capture),
         None => Recorder::off(),
     };
+    let log = Arc::new(FilterLog::new(recorder.lines()));
     let host = Host::new(HostConfig {
         cache_dir: Some(data_dir.join("cache")),
         kv_dir: Some(data_dir.join("kv")),
         workers: config.workers,
-        log: Arc::new(FilterLog::new(recorder.lines())),
+        log: Arc::<FilterLog>::clone(&log),
         secrets: Some(Arc::<Secrets>::clone(&secrets)),
     })?;
     let shared = Arc::new(Shared::new(config, host, recorder, secrets, addresses.proxy, addresses.admin)?);

@@ -34,7 +34,7 @@ pub enum Kind {
 const DAY: u64 = 86_400;
 
 /// By section and name.
-const LIVE: [Key; 20] = [
+const LIVE: [Key; 25] = [
     key("capture.body_bytes", Kind::Size(0, 1 << 20)),
     key("client.body_idle", Kind::Time(1, DAY)),
     key("client.handshake_timeout", Kind::Time(1, 300)),
@@ -50,6 +50,11 @@ const LIVE: [Key; 20] = [
     key("metrics.disks", Kind::Texts),
     key("metrics.interfaces", Kind::Texts),
     key("metrics.interval", Kind::Time(1, 3600)),
+    key("redact.form", Kind::Texts),
+    key("redact.headers", Kind::Texts),
+    key("redact.json", Kind::Texts),
+    key("redact.patterns", Kind::Texts),
+    key("redact.query", Kind::Texts),
     key("upstream.body_idle", Kind::Time(1, DAY)),
     key("upstream.connect_timeout", Kind::Time(1, 300)),
     key("upstream.head_timeout", Kind::Time(1, DAY)),

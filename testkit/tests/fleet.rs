@@ -30,6 +30,7 @@ impl Fleet {
         let roots = scratch.write("origins.pem", ca.pem())?;
         let more = ["--interception-certificate", lifetime];
         let orchestrator = Orchestrator::start_with(&scratch, "orchestrator", &more).await?;
+        orchestrator.generate_keys().await?;
         Ok(Self { orchestrator, origin, roots, scratch })
     }
 

@@ -9,8 +9,8 @@ use toml::{
 use super::settings::{Settings, TopSettings};
 
 /// An empty one is no fault: its keys may all be commented out.
-const SECTIONS: [&str; 9] =
-    ["client", "upstream", "intercept", "targets", "capture", "metrics", "push", "control", "log"];
+const SECTIONS: [&str; 10] =
+    ["client", "upstream", "intercept", "targets", "capture", "metrics", "redact", "push", "control", "log"];
 
 /// Something wrong on one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +51,7 @@ pub(super) fn read(text: &str, known: impl Fn(&str) -> bool) -> Result<Settings,
     take(text, &mut top, "capture", &mut settings.capture, &mut faults);
     take(text, &mut top, "metrics", &mut settings.metrics, &mut faults);
     take(text, &mut top, "control", &mut settings.control, &mut faults);
+    take(text, &mut top, "redact", &mut settings.redact, &mut faults);
     take(text, &mut top, "push", &mut settings.push, &mut faults);
     take(text, &mut top, "log", &mut settings.log, &mut faults);
     let top = Spanned::new(span, DeValue::Table(top));

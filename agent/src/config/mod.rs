@@ -10,6 +10,7 @@ mod validate;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use crate::redact::RedactConfig;
 pub use pushed::{KeyPattern, Local, Merged};
 pub use settings::{Allowed, CaChoice, LogFormat, Settings};
 pub use source::{ConfigFaults, Fault, Place, check_file, load};
@@ -30,6 +31,7 @@ pub struct Config {
     pub targets: TargetsConfig,
     pub capture: CaptureConfig,
     pub metrics: MetricsConfig,
+    pub redact: RedactConfig,
     pub control: ControlConfig,
     pub log: LogConfig,
     /// `None`: the agent works alone.
@@ -172,6 +174,7 @@ impl Default for Config {
             capture: CaptureConfig::default(),
             metrics: MetricsConfig::default(),
             control: ControlConfig { allow: vec![Allowed::Connections] },
+            redact: RedactConfig::default(),
             log: LogConfig { format: LogFormat::Text, level: "info".to_owned() },
             orchestrator: None,
             filters: None,

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use weir_desired::{Size, TargetPattern, Time};
 
 use super::pushed::KeyPattern;
+use crate::redact::{Pattern, Pointer};
 
 /// Declares a section of optional keys, how a stronger source is laid over a weaker one, and which of them are set.
 macro_rules! section {
@@ -209,6 +210,27 @@ section! {
 }
 
 section! {
+    /// `[redact]`
+    RedactSettings {
+        /// Fields of heads and trailers whose values are not recorded
+        #[arg(id = "redact.headers", long = "redact-headers", env = "WEIR_AGENT_REDACT_HEADERS", value_delimiter = ',', value_name = "NAME")]
+        headers: Vec<String>,
+        /// Query parameters whose values are not recorded
+        #[arg(id = "redact.query", long = "redact-query", env = "WEIR_AGENT_REDACT_QUERY", value_delimiter = ',', value_name = "NAME")]
+        query: Vec<String>,
+        /// Places in JSON bodies whose values are not recorded, such as /password or /**/token
+        #[arg(id = "redact.json", long = "redact-json", env = "WEIR_AGENT_REDACT_JSON", value_delimiter = ',', value_name = "POINTER")]
+        json: Vec<Pointer>,
+        /// Fields of forms whose values are not recorded
+        #[arg(id = "redact.form", long = "redact-form", env = "WEIR_AGENT_REDACT_FORM", value_delimiter = ',', value_name = "NAME")]
+        form: Vec<String>,
+        /// What in values, paths and bodies is not recorded, a regular expression; may be given several times
+        #[arg(id = "redact.patterns", long = "redact-patterns", env = "WEIR_AGENT_REDACT_PATTERNS", value_name = "REGEX")]
+        patterns: Vec<Pattern>,
+    }
+}
+
+section! {
     /// `[control]`
     ControlSettings {
         /// What an orchestrator may ask of the agent [default: connections]
@@ -305,6 +327,8 @@ pub struct Settings {
     pub capture: CaptureSettings,
     #[command(flatten, next_help_heading = "System metrics")]
     pub metrics: MetricsSettings,
+    #[command(flatten, next_help_heading = "What is not recorded")]
+    pub redact: RedactSettings,
     #[command(flatten, next_help_heading = "Commands of an orchestrator")]
     pub control: ControlSettings,
     #[command(flatten, next_help_heading = "Configuration from the orchestrator")]
@@ -324,6 +348,7 @@ impl Settings {
             targets: self.targets.over(weaker.targets),
             capture: self.capture.over(weaker.capture),
             metrics: self.metrics.over(weaker.metrics),
+            redact: self.redact.over(weaker.redact),
             control: self.control.over(weaker.control),
             push: self.push.over(weaker.push),
             log: self.log.over(weaker.log),
@@ -338,6 +363,7 @@ impl Settings {
             intercept: self.intercept.only("intercept.", &wanted),
             capture: self.capture.only("capture.", &wanted),
             metrics: self.metrics.only("metrics.", &wanted),
+            redact: self.redact.only("redact.", &wanted),
             ..Self::default()
         }
     }
@@ -351,6 +377,7 @@ impl Settings {
         self.intercept.tell_keys("intercept.", &mut tell);
         self.capture.tell_keys("capture.", &mut tell);
         self.metrics.tell_keys("metrics.", &mut tell);
+        self.redact.tell_keys("redact.", &mut tell);
         keys
     }
 }

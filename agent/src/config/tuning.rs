@@ -5,6 +5,8 @@ use std::{cell::RefCell, ops::Deref, rc::Rc, sync::Arc};
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
+use crate::redact::Rules;
+
 use super::{ClientLimits, Config, InterceptConfig, MetricsConfig, UpstreamConfig};
 
 /// What is in force. Of what cannot change, it has what the agent started with.
@@ -16,6 +18,8 @@ pub struct Tuning {
     /// of each body, bytes that are recorded
     pub body_bytes: usize,
     pub metrics: MetricsConfig,
+    /// what is not recorded
+    pub redaction: Option<Arc<Rules>>,
     /// Somebody has set the interval of the metrics: whoever runs the agent, or a publisher.
     pub sets_metrics_interval: bool,
 }
@@ -29,13 +33,14 @@ impl Tuning {
             intercept: config.intercept.clone(),
             body_bytes: config.capture.body_bytes,
             metrics: config.metrics.clone(),
+            redaction: Rules::new(&config.redact).map(Arc::new),
             sets_metrics_interval: config.local.sets("metrics.interval"),
         }
     }
 
     /// Takes over what can be pushed (`weir_desired::live_keys`), and nothing else.
     pub(super) fn adopt(&mut self, from: &Config) {
-        let Self { client, upstream, intercept, body_bytes, metrics, sets_metrics_interval } = self;
+        let Self { client, upstream, intercept, body_bytes, metrics, redaction, sets_metrics_interval } = self;
         client.body_idle = from.client.body_idle;
         client.handshake_timeout = from.client.handshake_timeout;
         client.head_bytes = from.client.head_bytes;
@@ -56,6 +61,7 @@ impl Tuning {
         metrics.interval = from.metrics.interval;
         metrics.interfaces = from.metrics.interfaces.clone();
         metrics.disks = from.metrics.disks.clone();
+        *redaction = Rules::new(&from.redact).map(Arc::new);
         *sets_metrics_interval = from.local.sets("metrics.interval");
     }
 }

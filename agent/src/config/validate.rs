@@ -15,7 +15,7 @@ use super::{
     Config, Local, OrchestratorConfig,
     settings::{Allowed, CaChoice, Settings},
 };
-use crate::secrets::Secrets;
+use crate::{redact, secrets::Secrets};
 
 /// What is wrong with one key.
 #[derive(Debug)]
@@ -28,7 +28,8 @@ pub(super) struct KeyFault {
 pub(super) fn validate(settings: Settings) -> Result<Config, Vec<KeyFault>> {
     let mut check = Check { faults: Vec::new() };
     let mut config = Config { local: Local::of(&settings), ..Config::default() };
-    let Settings { top, client, upstream, intercept, targets, capture, metrics, control, log, .. } = settings;
+    let Settings { top, client, upstream, intercept, targets, capture, metrics, redact: hidden, control, log, .. } =
+        settings;
 
     check.parsed("listen", top.listen, &mut config.listen, "an address such as 127.0.0.1:8080");
     check.parsed("admin", top.admin, &mut config.admin, "an address such as 127.0.0.1:8081");
@@ -135,6 +136,21 @@ pub(super) fn validate(settings: Settings) -> Result<Config, Vec<KeyFault>> {
         config.control.allow = allow.into_iter().filter(|allowed| *allowed != Allowed::None).collect();
         if config.control.allow.len() != given && given > 1 {
             check.fault("control.allow", "`none` stands by itself".to_owned());
+        }
+    }
+    for name in hidden.headers.unwrap_or_default() {
+        match http::HeaderName::try_from(&name) {
+            Ok(name) => config.redact.headers.push(name),
+            Err(_) => check.fault("redact.headers", format!("`{name}` is no name of a field")),
+        }
+    }
+    config.redact.query = hidden.query.unwrap_or_default();
+    config.redact.json = hidden.json.unwrap_or_default();
+    config.redact.form = hidden.form.unwrap_or_default();
+    config.redact.patterns = hidden.patterns.unwrap_or_default();
+    for (key, count) in [("redact.json", config.redact.json.len()), ("redact.patterns", config.redact.patterns.len())] {
+        if count > redact::MOST {
+            check.fault(key, format!("{count} of them, more than {}", redact::MOST));
         }
     }
     config.log.format = log.format.unwrap_or(config.log.format);

@@ -69,15 +69,13 @@ impl Intermediates {
             };
             let wait = back_off.wait();
             match validity {
-                Some((_, ends)) if ends <= now => {
-                    if !std::mem::replace(&mut has_told_the_end, true) {
-                        tracing::error!(
-                            "the agent's intermediate ended at {ends} and was not renewed: TLS of clients that is to be \
-                             intercepted fails until it is: {error}"
-                        );
-                    }
+                Some((_, ends)) if ends <= now && !std::mem::replace(&mut has_told_the_end, true) => {
+                    tracing::error!(
+                        "the agent's intermediate ended at {ends} and was not renewed: TLS of clients that is to be \
+                         intercepted fails until it is: {error}"
+                    );
                 }
-                Some((_, ends)) if back_off.is_first() => {
+                Some((_, ends)) if ends > now && back_off.is_first() => {
                     tracing::warn!("the agent's intermediate ends at {ends}, and was not renewed: {error}");
                 }
                 None if back_off.is_first() => {

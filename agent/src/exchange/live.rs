@@ -89,10 +89,11 @@ impl Live {
     /// The request head is there, as the client sent it.
     pub(super) fn begin(worker: &Rc<Worker>, connection: &Connection, id: Uuid, request: &request::Parts) -> Rc<Self> {
         let mut recording = worker.recorder.begin(id);
+        let tuning = worker.tuning.now();
+        recording.redact_by(tuning.redaction.as_ref());
         recording.connection(connection);
         recording.request_head(Side::Original, request);
         worker.shared.stats.exchange_began();
-        let tuning = worker.tuning.now();
         let limit = worker.recorder.body_limit(&tuning);
         Rc::new_cyclic(|me| Live {
             me: Weak::clone(me),

@@ -1,19 +1,34 @@
 //! Filters' own log lines: from guests into the agent's log, and into the record.
 
+use std::{
+    borrow::Cow,
+    sync::{Arc, OnceLock},
+};
+
 use uuid::Uuid;
 use weir_host::{Filter, Level, LogSink};
 
-use crate::record::{Line, Lines};
+use crate::{
+    config::Tuned,
+    record::{Line, Lines},
+};
 
 /// Writes each line as an event of the target `filter`, and records it.
 #[derive(Default)]
 pub struct FilterLog {
     lines: Lines,
+    /// says what is not recorded
+    tuned: OnceLock<Arc<Tuned>>,
 }
 
 impl FilterLog {
     pub fn new(lines: Lines) -> Self {
-        Self { lines }
+        Self { lines, tuned: OnceLock::new() }
+    }
+
+    /// What patterns find in lines is not recorded from now on; the agent's own log has it.
+    pub fn redact_by(&self, tuned: &Arc<Tuned>) {
+        self.tuned.get_or_init(|| Arc::clone(tuned));
     }
 }
 
@@ -26,7 +41,11 @@ impl LogSink for FilterLog {
             Level::Warn => "warn",
             Level::Error => "error",
         };
-        self.lines.tell(&Line { filter: name.as_str(), version, level: word, exchange, text: message });
+        let tuning = self.tuned.get().map(|tuned| tuned.now());
+        let rules = tuning.as_ref().and_then(|tuning| tuning.redaction.as_ref());
+        let words = rules.map_or(Cow::Borrowed(message.as_bytes()), |rules| rules.words(message));
+        let text = &*String::from_utf8_lossy(&words);
+        self.lines.tell(&Line { filter: name.as_str(), version, level: word, exchange, text });
         let exchange = exchange.map(tracing::field::display);
         match level {
             Level::Debug => tracing::debug!(target: "filter", filter = %name, version, exchange, "{message}"),

@@ -2,8 +2,10 @@
 //! Both directions count together. Must not know how messages are told apart.
 
 use std::{
+    borrow::Cow,
     cell::Cell,
     rc::Rc,
+    sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -12,6 +14,7 @@ use weir_host::Direction;
 pub use weir_proto::v1::{MessageFate as Fate, MessageKind as Kind};
 
 use super::{recorder::WorkerInner, wire};
+use crate::redact::{self, Redacted, Rules};
 
 /// Where the messages of one exchange go.
 pub struct Messages {
@@ -19,6 +22,7 @@ pub struct Messages {
     exchange: Uuid,
     last: Cell<u64>,
     limit: usize,
+    rules: Option<Arc<Rules>>,
 }
 
 /// A message that has passed, or that nothing more is read.
@@ -40,9 +44,9 @@ pub struct Passed<'a> {
 
 impl Messages {
     /// None where messages are not recorded.
-    pub(super) fn of(worker: &Rc<WorkerInner>, exchange: Uuid) -> Option<Rc<Self>> {
+    pub(super) fn of(worker: &Rc<WorkerInner>, exchange: Uuid, rules: Option<Arc<Rules>>) -> Option<Rc<Self>> {
         let limit = worker.message_limit?;
-        Some(Rc::new(Self { worker: Rc::clone(worker), exchange, last: Cell::new(0), limit }))
+        Some(Rc::new(Self { worker: Rc::clone(worker), exchange, last: Cell::new(0), limit, rules }))
     }
 
     /// Bytes of a message that are kept.
@@ -62,17 +66,33 @@ impl Messages {
         wire::number(&mut out, 3, u64::try_from(now.as_micros()).unwrap_or(u64::MAX));
         wire::number(&mut out, 4, u64::from(passed.kind as u32));
         wire::number(&mut out, 5, u64::from(from == Direction::Request));
-        wire::bytes(&mut out, 6, &passed.data[..kept(passed.data)]);
+        let data = self.redacted(passed, &passed.data[..kept(passed.data)], passed.size);
+        wire::bytes(&mut out, 6, &data);
         wire::number(&mut out, 7, passed.size);
         wire::number(&mut out, 8, u64::from(passed.code));
         wire::bytes(&mut out, 9, passed.note.as_bytes());
         wire::number(&mut out, 10, u64::from(passed.is_compressed));
         wire::number(&mut out, 11, u64::from(passed.fate as u32));
         if let Some(sent) = passed.sent {
-            wire::bytes(&mut out, 12, &sent[..kept(sent)]);
+            wire::bytes(&mut out, 12, &self.redacted(passed, &sent[..kept(sent)], sent.len() as u64));
             wire::number(&mut out, 13, sent.len() as u64);
         }
         self.worker.deliver_message(out);
+    }
+
+    /// What of it is recorded; nothing where nobody can say where in it the secrets are.
+    fn redacted<'d>(&self, passed: &Passed<'_>, data: &'d [u8], size: u64) -> Cow<'d, [u8]> {
+        let Some(rules) = &self.rules else { return Cow::Borrowed(data) };
+        let is_cut = (data.len() as u64) < size;
+        let redacted = match passed.kind {
+            Kind::Event => rules.event(data, is_cut),
+            _ => rules.body(redact::Kind::compressed(passed.is_compressed), data, is_cut),
+        };
+        match redacted {
+            Redacted::Same => Cow::Borrowed(data),
+            Redacted::Other(data) => Cow::Owned(data),
+            Redacted::Withheld => Cow::Borrowed(&[]),
+        }
     }
 
     /// From here on this direction passes unread.

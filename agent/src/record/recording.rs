@@ -4,18 +4,21 @@
 //! Field numbers are those of `proto/weir.proto`; a test holds the two together.
 
 use std::{
+    borrow::Cow,
     net::SocketAddr,
     rc::Rc,
+    sync::Arc,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
 use http::{HeaderMap, Version, header::PROXY_AUTHORIZATION, request, response};
 use uuid::Uuid;
-use weir_host::{Connection, Receipt, Tag, TagValue};
+use weir_host::{Connection, Direction, Receipt, Tag, TagValue};
 use weir_proto::v1::{Intervention, Outcome};
 
 use super::{Messages, recorder::WorkerInner, wire};
+use crate::redact::{Kind, Redacted, Rules};
 
 /// On which side of the filters a head or a body was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +54,10 @@ struct Inner {
     began: Instant,
     id: Uuid,
     messages: Option<Rc<Messages>>,
+    /// in force when the exchange began
+    rules: Option<Arc<Rules>>,
+    /// what heads said of bodies, by direction
+    kinds: [Kind; 2],
 }
 
 impl Recording {
@@ -64,7 +71,14 @@ impl Recording {
         wire::bytes(&mut out, 1, id.as_bytes());
         wire::number(&mut out, 2, micros(now));
         let (worker, began) = (Rc::clone(worker), Instant::now());
-        Self { inner: Some(Inner { worker, out, began, id, messages: None }) }
+        Self { inner: Some(Inner { worker, out, began, id, messages: None, rules: None, kinds: [Kind::default(); 2] }) }
+    }
+
+    /// What these rules name is not recorded. To be said before anything else.
+    pub fn redact_by(&mut self, rules: Option<&Arc<Rules>>) {
+        if let Some(inner) = &mut self.inner {
+            inner.rules = rules.cloned();
+        }
     }
 
     /// Is there a record? If not, nobody needs to collect bodies for it.
@@ -74,22 +88,43 @@ impl Recording {
 
     /// Where its messages go; none where they are not recorded.
     pub fn messages(&mut self) -> Option<Rc<Messages>> {
-        let Inner { worker, id, messages, .. } = self.inner.as_mut()?;
+        let Inner { worker, id, messages, rules, .. } = self.inner.as_mut()?;
         if messages.is_none() {
-            *messages = Messages::of(worker, *id);
+            *messages = Messages::of(worker, *id, rules.clone());
         }
         messages.clone()
     }
 
-    fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+    fn write(&mut self, write: impl FnOnce(&mut Vec<u8>, Option<&Rules>)) {
         if let Some(inner) = &mut self.inner {
-            write(&mut inner.out);
+            write(&mut inner.out, inner.rules.as_deref());
         }
+    }
+
+    fn heard(&mut self, direction: Direction, headers: &HeaderMap) {
+        if let Some(Inner { rules: Some(_), kinds, .. }) = &mut self.inner {
+            let kind = &mut kinds[direction as usize];
+            *kind = kind.and(Kind::of(headers));
+        }
+    }
+
+    fn write_body(
+        &mut self,
+        (field, inner_field): (u32, u32),
+        direction: Direction,
+        captured: &[Bytes],
+        size: u64,
+        whole: Option<[u8; 32]>,
+    ) {
+        let kind = self.inner.as_ref().map(|inner| inner.kinds[direction as usize]).unwrap_or_default();
+        self.write(|out, rules| {
+            wire::message(out, field, |out| body(out, inner_field, (rules, kind), captured, size, whole));
+        });
     }
 
     /// The connection it came over.
     pub fn connection(&mut self, connection: &Connection) {
-        self.write(|out| {
+        self.write(|out, _| {
             wire::message(out, 5, |out| {
                 wire::text(out, 1, connection.client_address);
                 wire::bytes(out, 2, connection.entry.as_str().as_bytes());
@@ -103,60 +138,64 @@ impl Recording {
 
     /// A request's head; its URI is in absolute form.
     pub fn request_head(&mut self, side: Side, head: &request::Parts) {
-        self.write(|out| {
+        self.heard(Direction::Request, &head.headers);
+        self.write(|out, rules| {
             wire::message(out, request_field(side), |out| {
                 let uri = &head.uri;
                 wire::bytes(out, 1, head.method.as_str().as_bytes());
                 wire::bytes(out, 2, uri.scheme_str().unwrap_or_default().as_bytes());
                 wire::bytes(out, 3, uri.authority().map_or("", |authority| authority.as_str()).as_bytes());
-                wire::bytes(out, 4, uri.path_and_query().map_or("", |path| path.as_str()).as_bytes());
+                let path = uri.path_and_query().map_or("", |path| path.as_str());
+                wire::bytes(out, 4, &rules.map_or(Cow::Borrowed(path.as_bytes()), |rules| rules.path(path)));
                 wire::bytes(out, 5, version(head.version).as_bytes());
-                fields(out, 6, &head.headers);
+                fields(out, 6, rules, &head.headers);
             });
         });
     }
 
     /// A response's head.
     pub fn response_head(&mut self, side: Side, head: &response::Parts) {
-        self.write(|out| {
+        self.heard(Direction::Response, &head.headers);
+        self.write(|out, rules| {
             wire::message(out, response_field(side), |out| {
                 wire::number(out, 1, u64::from(head.status.as_u16()));
                 wire::bytes(out, 2, version(head.version).as_bytes());
-                fields(out, 3, &head.headers);
+                fields(out, 3, rules, &head.headers);
             });
         });
     }
 
     /// A request's body: what was captured of it, how long it truly was, and the digest of the whole where that is more.
     pub fn request_body(&mut self, side: Side, captured: &[Bytes], size: u64, whole: Option<[u8; 32]>) {
-        self.write(|out| wire::message(out, request_field(side), |out| body(out, 7, captured, size, whole)));
+        self.write_body((request_field(side), 7), Direction::Request, captured, size, whole);
     }
 
     /// A response's body, as a request's.
     pub fn response_body(&mut self, side: Side, captured: &[Bytes], size: u64, whole: Option<[u8; 32]>) {
-        self.write(|out| wire::message(out, response_field(side), |out| body(out, 4, captured, size, whole)));
+        self.write_body((response_field(side), 4), Direction::Response, captured, size, whole);
     }
 
     /// A request's trailers.
     pub fn request_trailers(&mut self, side: Side, trailers: &HeaderMap) {
-        self.write(|out| wire::message(out, request_field(side), |out| fields(out, 8, trailers)));
+        self.write(|out, rules| wire::message(out, request_field(side), |out| fields(out, 8, rules, trailers)));
     }
 
     /// A response's trailers.
     pub fn response_trailers(&mut self, side: Side, trailers: &HeaderMap) {
-        self.write(|out| wire::message(out, response_field(side), |out| fields(out, 5, trailers)));
+        self.write(|out, rules| wire::message(out, response_field(side), |out| fields(out, 5, rules, trailers)));
     }
 
     /// What one filter did.
     pub fn receipt(&mut self, receipt: &Receipt<'_>) {
-        self.write(|out| {
+        self.write(|out, rules| {
             wire::message(out, 11, |out| {
                 wire::bytes(out, 1, receipt.name.as_str().as_bytes());
                 wire::number(out, 2, receipt.version);
                 wire::text(out, 3, receipt.digest);
                 wire::bytes(out, 4, receipt.verdict.as_str().as_bytes());
                 if let Some(failure) = receipt.error {
-                    wire::text(out, 5, format_args!("{}: {}", failure.phase, failure.reason));
+                    let words = format!("{}: {}", failure.phase, failure.reason);
+                    wire::bytes(out, 5, &in_words(rules, &words));
                 }
                 wire::number(out, 6, u64::from(receipt.changed));
             });
@@ -165,11 +204,12 @@ impl Recording {
 
     /// What a filter said.
     pub fn tag(&mut self, tag: &Tag) {
-        self.write(|out| {
+        self.write(|out, rules| {
             wire::message(out, 14, |out| {
                 wire::text(out, 1, format_args!("{}.{}", tag.filter, tag.name));
                 match &tag.value {
-                    TagValue::Text(text) => wire::text(out, 2, text),
+                    // there, though it be empty: it is one of several that may be
+                    TagValue::Text(text) => wire::text(out, 2, String::from_utf8_lossy(&in_words(rules, text))),
                     TagValue::Number(number) => wire::double(out, 3, *number),
                     TagValue::Flag(flag) => wire::flag(out, 4, *flag),
                 }
@@ -179,7 +219,7 @@ impl Recording {
 
     /// What a person did to it.
     pub fn intervention(&mut self, how: &Intervention) {
-        self.write(|out| {
+        self.write(|out, _| {
             wire::message(out, 20, |out| {
                 wire::number(out, 1, u64::from(how.at_response));
                 wire::bytes(out, 2, how.decision.as_bytes());
@@ -193,7 +233,7 @@ impl Recording {
 
     /// No client sent it: an orchestrator wanted it, and which exchange it repeats.
     pub fn replay(&mut self, of: Option<Uuid>, by: &str) {
-        self.write(|out| {
+        self.write(|out, _| {
             wire::bytes(out, 30, of.unwrap_or_default().as_bytes());
             wire::bytes(out, 31, by.as_bytes());
         });
@@ -201,7 +241,7 @@ impl Recording {
 
     /// Where the request was sent to.
     pub fn upstream(&mut self, address: SocketAddr) {
-        self.write(|out| wire::text(out, 10, address));
+        self.write(|out, _| wire::text(out, 10, address));
     }
 
     /// The response head is on its way to the client.
@@ -218,10 +258,10 @@ impl Recording {
     }
 
     fn close(&mut self, outcome: Outcome, error: Option<&str>) {
-        let Some(Inner { worker, mut out, began, .. }) = self.inner.take() else { return };
+        let Some(Inner { worker, mut out, began, rules, .. }) = self.inner.take() else { return };
         wire::number(&mut out, 3, micros(began.elapsed()).max(1));
         wire::number(&mut out, 12, u64::from(outcome as u32));
-        wire::bytes(&mut out, 13, error.unwrap_or_default().as_bytes());
+        wire::bytes(&mut out, 13, &in_words(rules.as_deref(), error.unwrap_or_default()));
         worker.deliver(out);
     }
 }
@@ -246,7 +286,11 @@ fn version(version: Version) -> &'static str {
     }
 }
 
-fn fields(out: &mut Vec<u8>, field: u32, headers: &HeaderMap) {
+fn in_words<'t>(rules: Option<&Rules>, text: &'t str) -> Cow<'t, [u8]> {
+    rules.map_or(Cow::Borrowed(text.as_bytes()), |rules| rules.words(text))
+}
+
+fn fields(out: &mut Vec<u8>, field: u32, rules: Option<&Rules>, headers: &HeaderMap) {
     for (name, value) in headers {
         // the password of a client to this agent is nobody's business
         if name == PROXY_AUTHORIZATION {
@@ -254,15 +298,35 @@ fn fields(out: &mut Vec<u8>, field: u32, headers: &HeaderMap) {
         }
         wire::message(out, field, |out| {
             wire::bytes(out, 1, name.as_str().as_bytes());
-            wire::bytes(out, 2, value.as_bytes());
+            let shown = rules.map_or(Cow::Borrowed(value.as_bytes()), |rules| rules.field(name, value));
+            wire::bytes(out, 2, &shown);
         });
     }
 }
 
-fn body(out: &mut Vec<u8>, field: u32, captured: &[Bytes], size: u64, whole: Option<[u8; 32]>) {
+fn body(
+    out: &mut Vec<u8>,
+    field: u32,
+    (rules, kind): (Option<&Rules>, Kind),
+    captured: &[Bytes],
+    size: u64,
+    whole: Option<[u8; 32]>,
+) {
+    let rules = rules.filter(|rules| rules.looks_into_bodies());
     wire::message(out, field, |out| {
-        wire::chunks(out, 1, captured);
+        let redacted = rules.map(|rules| {
+            let whole: Vec<u8> = captured.concat();
+            let is_cut = (whole.len() as u64) < size;
+            rules.body(kind, &whole, is_cut)
+        });
+        match &redacted {
+            None | Some(Redacted::Same) => wire::chunks(out, 1, captured),
+            Some(Redacted::Other(body)) => wire::bytes(out, 1, body),
+            Some(Redacted::Withheld) => {}
+        }
         wire::number(out, 2, size);
+        // the digest of a short body tells what it was
+        let whole = whole.filter(|_| matches!(redacted, None | Some(Redacted::Same)));
         wire::bytes(out, 3, whole.as_ref().map_or(&[], |whole| &whole[..]));
     });
 }

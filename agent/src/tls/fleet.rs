@@ -108,7 +108,7 @@ impl FleetFolder {
     pub fn install(&self, chain: &str) -> Result<(), AuthorityError> {
         let path = self.0.join(REQUEST);
         let key = fs::read_to_string(&path).map_err(|error| AuthorityError::Read(path.clone(), error))?;
-        let new = Intermediate::read(chain, &key).map_err(|why| AuthorityError::Chain(why))?;
+        let new = Intermediate::read(chain, &key).map_err(AuthorityError::Chain)?;
         self.keep(&new)?;
         fs::remove_file(&path).map_err(|error| AuthorityError::Write(path, error))
     }

@@ -23,6 +23,9 @@ use super::{
     users,
     agents, audit, bodies, breakpoints, ca, configurations, connections, deletion, diff, exchanges, export, filters,
     import, join_tokens, live, messages, metrics, paused, problem::Problem, push, tokens, users,
+    agents, audit, bodies, breakpoints, ca, configurations, connections, deletion, diff, ended, exchanges, export,
+    filters, history, import, join_tokens, lines, live, messages, metrics, paused, problem::Problem, push, replay,
+    tokens, tunnels, users,
 };
 use crate::orchestrator::Orchestrator;
 
@@ -66,8 +69,6 @@ pub(crate) fn document() -> String {
         super::backup::backup, super::retention::show, super::retention::set,
         exchanges::list, exchanges::one, live::exchanges::follow, export::many, export::one, import::import, diff::diff, deletion::one,
         deletion::many, bodies::request, bodies::response, messages::of_exchange, messages::list, tunnels::list, ended::list, filters::list, filters::one, lines::list, push::push,
-        configurations::list, configurations::one, configurations::push,
-        deletion::many, bodies::request, bodies::response, messages::of_exchange, messages::list, filters::list, filters::one, push::push,
         ca::get, configurations::list, configurations::one, configurations::push,
         live::events::follow, agents::list, agents::revoke, connections::list, connections::close, connections::close_many, breakpoints::make, breakpoints::list, breakpoints::renew, breakpoints::remove,
         paused::list, paused::one, paused::decide, metrics::list, metrics::of_agent, history::history, join_tokens::make, tokens::list, tokens::make, tokens::revoke,

@@ -11,6 +11,7 @@ use super::*;
 use crate::{
     config::{Config, Tuning},
     record::Recorder,
+    redact::{RedactConfig, Rules},
 };
 
 /// What the orchestrator would read of what `record` wrote.
@@ -269,4 +270,57 @@ fn workers_and_the_sending_thread_lose_nothing_between_them() {
     });
     recorder.drain(|filled| seen += filled.exchanges);
     assert_eq!((seen, recorder.dropped()), (10_000, 0));
+}
+
+/// The very bytes that are queued, spooled and sent.
+#[test]
+fn what_a_rule_names_is_not_in_the_record() {
+    let config = RedactConfig {
+        headers: vec![HeaderName::from_static("x-api-key")],
+        query: vec!["token".to_owned()],
+        json: vec!["/**/password".parse().unwrap()],
+        patterns: vec!["sk-[a-z0-9]+".parse().unwrap()],
+        ..RedactConfig::default()
+    };
+    let rules = Rules::new(&config).map(Arc::new);
+    let recorder = Recorder::new(1, &Config::default().capture);
+    let mut recording = recorder.worker(0).begin(Uuid::from_u128(7));
+    recording.redact_by(rules.as_ref());
+    let head = || {
+        let request = Request::builder().uri("http://a.example/p?token=sk-secret&x=1").header("x-api-key", "sk-secret");
+        request
+            .header("content-type", "application/json")
+            .header("x-other", "a sk-secret b")
+            .body(())
+            .unwrap()
+            .into_parts()
+            .0
+    };
+    let body = [Bytes::from_static(br#"{"password":"sk-"#), Bytes::from_static(br#"secret","n":1}"#)];
+    recording.request_head(Side::Original, &head());
+    recording.request_body(Side::Original, &body, 30, None);
+    recording.request_head(Side::Filtered, &head());
+    recording.request_body(Side::Filtered, &body[..1], 30, Some([7; 32]));
+    recording.request_trailers(Side::Original, &head().headers);
+    let response =
+        Response::builder().status(302).header("location", "/?token=sk-secret").header("content-encoding", "gzip");
+    recording.response_head(Side::Filtered, &response.body(()).unwrap().into_parts().0);
+    recording.response_body(Side::Filtered, &[Bytes::from_static(b"sk-secret")], 9, None);
+    recording.messages().unwrap().tell(
+        weir_host::Direction::Request,
+        &crate::record::Passed { data: br#"{"password":"sk-secret"}"#, size: 24, ..Default::default() },
+    );
+    recording.finish(Outcome::Complete, Some("for sk-secret"));
+    let bytes = recorder.take();
+    assert!(!bytes.windows(6).any(|window| window == b"secret"), "{}", String::from_utf8_lossy(&bytes));
+    let batch = TrafficBatch::decode(&bytes[..]).unwrap();
+    let exchange = &batch.exchanges[0];
+    let request = exchange.request.as_ref().unwrap();
+    assert_eq!(request.path, "/p?token=%5Bredacted%5D&x=1");
+    let body = request.body.as_ref().unwrap();
+    assert_eq!((&body.data[..], body.size), (&br#"{"password":"[redacted]","n":1}"#[..], 30));
+    let body = exchange.response.as_ref().unwrap().body.as_ref().unwrap();
+    assert_eq!((&body.data[..], body.size), (&b""[..], 9));
+    assert_eq!(exchange.error, "for [redacted]");
+    assert_eq!(&batch.messages[0].data[..], br#"{"password":"[redacted]"}"#);
 }

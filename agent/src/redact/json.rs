@@ -1,0 +1,160 @@
+//! JSON as it was captured: whole, cut off somewhere, or several values one after the other. Goes through it once, copies
+//! it, and writes a marker in place of each value at a place that is named. Never panics, whatever the bytes.
+
+use super::{MARKER, Pointer};
+
+/// Deeper than anything that means something.
+const DEPTH: usize = 200;
+
+/// It is not JSON, so nobody knows where the secrets are.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Malformed;
+
+enum End {
+    /// The bytes end within a value: as far as it goes it is done.
+    Cut,
+    Malformed,
+}
+
+/// It begins as objects and lists do. What is something else holds no named place.
+pub(super) fn looks_like_it(body: &[u8]) -> bool {
+    body.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| matches!(byte, b'{' | b'['))
+}
+
+/// None where no named place was found.
+pub(super) fn redact(body: &[u8], places: &[Pointer]) -> Result<Option<Vec<u8>>, Malformed> {
+    let mut scan = Scan { rest: body, out: Vec::with_capacity(body.len()), places, way: Vec::new(), found: false };
+    loop {
+        scan.space();
+        if scan.rest.is_empty() {
+            break;
+        }
+        match scan.value() {
+            Ok(()) => {}
+            Err(End::Cut) => break,
+            Err(End::Malformed) => return Err(Malformed),
+        }
+    }
+    Ok(scan.found.then_some(scan.out))
+}
+
+struct Scan<'a> {
+    rest: &'a [u8],
+    out: Vec<u8>,
+    places: &'a [Pointer],
+    /// from the top to here
+    way: Vec<String>,
+    found: bool,
+}
+
+impl Scan<'_> {
+    fn next(&mut self) -> Result<u8, End> {
+        let (first, rest) = self.rest.split_first().ok_or(End::Cut)?;
+        self.rest = rest;
+        self.out.push(*first);
+        Ok(*first)
+    }
+
+    fn peek(&self) -> Result<u8, End> {
+        self.rest.first().copied().ok_or(End::Cut)
+    }
+
+    fn space(&mut self) {
+        while matches!(self.peek(), Ok(b' ' | b'\t' | b'\r' | b'\n')) {
+            let _ = self.next();
+        }
+    }
+
+    fn value(&mut self) -> Result<(), End> {
+        self.space();
+        self.peek()?;
+        let is_named = self.places.iter().any(|place| place.leads_along(&self.way));
+        let begins = self.out.len();
+        let done = self.any();
+        if is_named {
+            self.found = true;
+            self.out.truncate(begins);
+            self.out.extend_from_slice(format!("\"{MARKER}\"").as_bytes());
+        }
+        done
+    }
+
+    fn any(&mut self) -> Result<(), End> {
+        match self.peek()? {
+            b'{' | b'[' if self.way.len() >= DEPTH => Err(End::Malformed),
+            b'{' => self.object(),
+            b'[' => self.list(),
+            b'"' => self.string().map(drop),
+            b'-' | b'0'..=b'9' | b'a'..=b'z' => {
+                while matches!(self.peek(), Ok(b'-' | b'+' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'E')) {
+                    self.next()?;
+                }
+                Ok(())
+            }
+            _ => Err(End::Malformed),
+        }
+    }
+
+    fn object(&mut self) -> Result<(), End> {
+        self.next()?;
+        self.space();
+        if self.peek()? == b'}' {
+            return self.next().map(drop);
+        }
+        loop {
+            self.space();
+            let name = self.string()?;
+            self.space();
+            if self.next()? != b':' {
+                return Err(End::Malformed);
+            }
+            self.way.push(name);
+            self.value()?;
+            self.way.pop();
+            self.space();
+            match self.next()? {
+                b',' => {}
+                b'}' => return Ok(()),
+                _ => return Err(End::Malformed),
+            }
+        }
+    }
+
+    fn list(&mut self) -> Result<(), End> {
+        self.next()?;
+        self.space();
+        if self.peek()? == b']' {
+            return self.next().map(drop);
+        }
+        for at in 0_usize.. {
+            self.way.push(at.to_string());
+            self.value()?;
+            self.way.pop();
+            self.space();
+            match self.next()? {
+                b',' => {}
+                b']' => return Ok(()),
+                _ => return Err(End::Malformed),
+            }
+        }
+        Ok(())
+    }
+
+    /// As it means, escapes undone.
+    fn string(&mut self) -> Result<String, End> {
+        let begins = self.rest;
+        if self.next()? != b'"' {
+            return Err(End::Malformed);
+        }
+        loop {
+            match self.next()? {
+                b'"' => break,
+                b'\\' => drop(self.next()?),
+                _ => {}
+            }
+        }
+        let raw = &begins[..begins.len() - self.rest.len()];
+        // one that is no Unicode names nothing that anybody could have named
+        Ok(serde_json::from_slice(raw).unwrap_or_else(|_| String::from_utf8_lossy(raw).into_owned()))
+    }
+}
