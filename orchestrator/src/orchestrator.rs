@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 use crate::access::{Oidc, Passwords, Rates};
 use crate::{
     Limits, MetricsRetention, Retention, commands::Relay, events::Events, fleet::Fleet, in_transit::InTransit,
-    interception::Interception, pki::Pki, root::Roots, seats::Seats, store::Store, telemetry::Telemetry, tokens::TokenHash,
+    interception::Interception, pki::Pki, root::Roots, seats::Seats, store::Store, telemetry::Telemetry,
+    tokens::TokenHash,
 };
 
 /// One server's parts.

@@ -13,19 +13,9 @@ use utoipa::{
 };
 
 use super::{
-    agents, audit, bodies, breakpoints, configurations, connections, deletion, describe::Common, diff, ended,
+    agents, audit, bodies, breakpoints, ca, configurations, connections, deletion, describe::Common, diff, ended,
     exchanges, export, filters, history, import, join_tokens, lines, live, messages, metrics, paused, problem::Problem,
     push, replay, tokens, tunnels, users,
-    agents, audit, bodies, breakpoints, configurations, connections, deletion, diff, ended, exchanges, export, filters,
-    history, import, join_tokens, lines, live, messages, metrics, paused, problem::Problem, push, replay, tokens,
-    tunnels, users,
-    history, import, join_tokens, lines, live, messages, metrics, paused, problem::Problem, push, tokens, tunnels,
-    users,
-    agents, audit, bodies, breakpoints, ca, configurations, connections, deletion, diff, exchanges, export, filters,
-    import, join_tokens, live, messages, metrics, paused, problem::Problem, push, tokens, users,
-    agents, audit, bodies, breakpoints, ca, configurations, connections, deletion, diff, ended, exchanges, export,
-    filters, history, import, join_tokens, lines, live, messages, metrics, paused, problem::Problem, push, replay,
-    tokens, tunnels, users,
 };
 use crate::orchestrator::Orchestrator;
 

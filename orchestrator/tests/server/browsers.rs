@@ -211,7 +211,8 @@ async fn who_asks_too_often_is_told_when_to_come_again() {
     // guesses: of tokens and passwords alike, while the one that counts is let in
     let guess = |n: u32| {
         let request = person.http.get(format!("{}/api/v1/agents", person.base));
-        let request = if n.is_multiple_of(2) { request.bearer_auth("x") } else { request.basic_auth("anna", Some("x")) };
+        let request =
+            if n.is_multiple_of(2) { request.bearer_auth("x") } else { request.basic_auth("anna", Some("x")) };
         async move { request.send().await.unwrap() }
     };
     let mut statuses = Vec::new();
