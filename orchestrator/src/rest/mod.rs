@@ -120,7 +120,6 @@ fn router(orchestrator: Arc<Orchestrator>) -> Router {
         .route("/exchanges/stream", get(live::exchanges::follow).asks(Read))
         .route("/exchanges/export", get(export::many).asks(Read))
         .route("/exchanges/import", post(import::import).layer(DefaultBodyLimit::disable()).asks(Operate))
-        .route("/exchanges/{id}", get(exchanges::one).asks(Read).merge(delete(deletion::one).asks(Operate)))
         .route(
             "/exchanges/{id}/replay",
             post(replay::again).layer(DefaultBodyLimit::max(replay::LARGEST)).asks(Operate),
@@ -137,7 +136,6 @@ fn router(orchestrator: Arc<Orchestrator>) -> Router {
         .route("/messages", get(messages::list).asks(Read))
         .route("/events", get(live::events::follow).asks(Read))
         .route("/filters", get(filters::list).asks(Read).merge(push))
-        .route("/filters/{name}", get(filters::one).asks(Read))
         .route("/filters/{name}/logs", get(lines::list).asks(Read))
         .route("/ca", get(ca::get).asks(Read))
         .route("/configurations", get(configurations::list).asks(Read).merge(configure))
@@ -158,11 +156,7 @@ fn router(orchestrator: Arc<Orchestrator>) -> Router {
         )
         .route("/connections", get(connections::list).asks(Read).merge(delete(connections::close_many).asks(Operate)))
         .route("/connections/{id}", delete(connections::close).asks(Operate))
-        .route("/agents/{id}/metrics", get(metrics::of_agent).asks(Read))
-        .route("/metrics", get(metrics::list).asks(Read))
         .route("/metrics/history", get(history::history).asks(Read))
-        .route("/join-tokens", post(join_tokens::make).asks(Operate))
-        .route("/tokens", get(tokens::list).post(tokens::make).asks(Administer))
         .route("/agents/{id}/metrics", get(metrics::of_agent).route_layer(from_fn(compress::compress)).asks(Read))
         .route("/metrics", get(metrics::list).route_layer(from_fn(compress::compress)).asks(Read))
         .route("/join-tokens", post(join_tokens::make).once(&orchestrator).asks(Operate))
