@@ -75,6 +75,9 @@ pub(crate) enum Line {
     End,
 }
 
+/// What every frame of zstd begins with (RFC 8878, section 3.1.1).
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
 /// Why it is no backup to go by.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ArchiveError {
@@ -202,12 +205,12 @@ pub(crate) struct Reader<R: Read> {
 impl<R: Read> Reader<R> {
     /// Reads the head.
     pub(crate) fn open(from: R) -> Result<Self, ArchiveError> {
-        let mut lines = BufReader::new(zstd::Decoder::new(from).map_err(ArchiveError::Io)?);
-        let line = match read_line(&mut lines) {
-            Ok(Some(line)) => line,
-            Ok(None) | Err(ArchiveError::Damaged(_) | ArchiveError::Cut) => return Err(ArchiveError::NotOne),
-            Err(error) => return Err(error),
-        };
+        let mut from = BufReader::new(from);
+        if !from.fill_buf().map_err(ArchiveError::Io)?.starts_with(&ZSTD) {
+            return Err(ArchiveError::NotOne);
+        }
+        let mut lines = BufReader::new(zstd::Decoder::with_buffer(from).map_err(ArchiveError::Io)?);
+        let line = read_line(&mut lines)?.ok_or(ArchiveError::NotOne)?;
         let form: Value = serde_json::from_slice(&line).map_err(|_| ArchiveError::NotOne)?;
         match form["weir_backup"].as_u64() {
             Some(form) if form == u64::from(FORM) => {}

@@ -15,6 +15,7 @@ use weir_proto::v1::Body;
 use crate::{
     component::filter,
     harness::{Agent, Home, Person, Publisher, Running, binary, exchange, id, publication},
+    sse::Stream,
 };
 
 /// A server with something of everything.
@@ -94,11 +95,12 @@ async fn moves(running: &Running, agent: &Agent, into: Home) {
         assert_eq!(now, before);
     }
     // The agent's certificate counts on, and what it records next has the next place.
-    let place = person.get("/api/v1/exchanges/arrivals").await["next"].as_str().unwrap().to_owned();
+    let path = "/api/v1/exchanges/stream?fields=path";
+    let place = Stream::open(&person, path).await.last;
     let there = agent_at(agent, server.grpc).await;
     there.record(vec![exchange("a.example", "/after", 200)]).await;
-    let came = person.get(&format!("/api/v1/exchanges/arrivals?cursor={place}")).await;
-    assert_eq!((&came["items"][0]["path"], &came["skipped"]), (&json!("/after"), &json!(0)), "{came}");
+    let came = Stream::go_on(&person, path, &place).await.told().await;
+    assert_eq!((&*came.event, &came.data["path"]), ("exchange", &json!("/after")));
     let said = restore(&into, &file, &[]).unwrap_err();
     assert!(said.contains("another orchestrator is using it"), "{said}");
     server.stop().await;
