@@ -15,6 +15,7 @@ use axum::{
 use http_body::Body as _;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
+use tower_service::Service as _;
 
 use super::{problem::Problem, range::has};
 use crate::orchestrator::Orchestrator;
@@ -27,21 +28,23 @@ const TAG: usize = 16;
 /// Routes of one thing.
 pub(super) trait Tagged {
     /// With an `ETag`, and the conditions on it. Put on what a route does with all methods of the thing.
-    fn tagged(self) -> Self;
+    fn tagged(self, orchestrator: &Arc<Orchestrator>) -> Self;
 }
 
 impl Tagged for MethodRouter<Arc<Orchestrator>, Infallible> {
-    fn tagged(self) -> Self {
+    fn tagged(self, orchestrator: &Arc<Orchestrator>) -> Self {
         // From the look to the change, one at a time.
         let turn = Arc::new(Mutex::new(()));
+        // A layer stands behind the choice of the method: to look, all methods are needed again.
+        let thing: MethodRouter = self.clone().with_state(Arc::clone(orchestrator));
         self.route_layer(from_fn(move |request: Request, next: Next| {
-            let turn = Arc::clone(&turn);
+            let (turn, thing) = (Arc::clone(&turn), thing.clone());
             async move {
                 match *request.method() {
                     Method::GET | Method::HEAD => look(request, next).await,
                     _ if request.headers().contains_key(header::IF_MATCH) => {
                         let _turn = turn.lock().await;
-                        change(request, next).await
+                        change(request, next, thing).await
                     }
                     _ => next.run(request).await,
                 }
@@ -65,12 +68,12 @@ async fn look(request: Request, next: Next) -> Response {
 }
 
 /// Looks with the eyes of whoever asks: what a role does not see is no part of the tag.
-async fn change(request: Request, next: Next) -> Response {
+async fn change(request: Request, next: Next, mut thing: MethodRouter) -> Response {
     let (parts, body) = request.into_parts();
     let mut look = Request::new(Body::empty());
     *look.uri_mut() = parts.uri.clone();
     *look.extensions_mut() = parts.extensions.clone();
-    let response = next.clone().run(look).await;
+    let Ok(response) = thing.call(look).await;
     let wanted = parts.headers.get(header::IF_MATCH).and_then(|wanted| wanted.to_str().ok()).unwrap_or_default();
     let status = response.status();
     let (_, tag) = tag(response).await;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::{exchanges::ExchangeItem, problem::Problem};
 
 /// Every member of an item.
-const KNOWN: [&str; 21] = [
+const KNOWN: [&str; 22] = [
     "id",
     "agent",
     "agent_name",
@@ -28,6 +28,7 @@ const KNOWN: [&str; 21] = [
     "error",
     "client",
     "filters",
+    "replay_of",
 ];
 
 /// All of them, or some.

@@ -125,7 +125,10 @@ fn router(orchestrator: Arc<Orchestrator>) -> Router {
             post(replay::again).layer(DefaultBodyLimit::max(replay::LARGEST)).asks(Operate),
         )
         .route("/replays", post(replay::made).layer(DefaultBodyLimit::max(replay::LARGEST)).asks(Operate))
-        .route("/exchanges/{id}", get(exchanges::one).asks(Read).merge(delete(deletion::one).asks(Operate)).tagged())
+        .route(
+            "/exchanges/{id}",
+            get(exchanges::one).asks(Read).merge(delete(deletion::one).asks(Operate)).tagged(&orchestrator),
+        )
         .route("/exchanges/{id}/export", get(export::one).asks(Read))
         .route("/exchanges/{id}/diff/{other}", get(diff::diff).asks(Read))
         .route("/exchanges/{id}/request/body", get(bodies::request).asks(Read))
@@ -140,7 +143,7 @@ fn router(orchestrator: Arc<Orchestrator>) -> Router {
         .route("/ca", get(ca::get).asks(Read))
         .route("/configurations", get(configurations::list).asks(Read).merge(configure))
         .route("/configurations/{name}", get(configurations::one).asks(Read))
-        .route("/filters/{name}", get(filters::one).asks(Read).tagged())
+        .route("/filters/{name}", get(filters::one).asks(Read).tagged(&orchestrator))
         .route("/agents", get(agents::list).asks(Read))
         .route("/agents/{id}", delete(agents::revoke).asks(Operate))
         .route(

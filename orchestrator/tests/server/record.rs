@@ -59,6 +59,7 @@ async fn an_exchange_is_found_in_the_list_and_whole() {
         "url": "https://API.example.com:8443/users?x=1", "version": "HTTP/1.1", "status": 201, "request_bytes": 5,
         "response_bytes": 9999, "content_type": "text/html; charset=utf-8", "outcome": "client-gone",
         "error": "the client went away", "client": "192.0.2.7:5000", "filters": ["block"],
+        "replay_of": null,
     });
     assert_eq!(item, &expect);
     assert_eq!(list["next"], json!(null));
