@@ -118,6 +118,8 @@ impl Home {
         for file in ["weir.db", "weir.db-wal", "weir.db-shm"] {
             let _ = std::fs::remove_file(self.path().join(file));
         }
+        // worth nothing without it, and another database is told that it is not its own
+        let _ = std::fs::remove_dir_all(self.path().join("bodies"));
     }
 }
 
