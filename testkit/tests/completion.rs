@@ -1,6 +1,6 @@
 //! Scripts for shells: bash itself takes them, and completes with them.
 
-use std::process::Command;
+use std::{io::Write as _, process::Command};
 
 use anyhow::ensure;
 use weir_testkit::binaries;
@@ -17,7 +17,10 @@ fn offered(program: &str, script: &str, words: &[&str]) -> anyhow::Result<String
         words[last],
         words[last - 1]
     );
-    let output = Command::new("bash").args(["--norc", "--noprofile", "-c", &asks]).output()?;
+    // too long for an argument
+    let mut file = tempfile::NamedTempFile::new()?;
+    file.write_all(asks.as_bytes())?;
+    let output = Command::new("bash").args(["--norc", "--noprofile"]).arg(file.path()).output()?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?)
 }

@@ -177,14 +177,8 @@ async fn the_root_may_stay_offline() -> anyhow::Result<()> {
     let chain = fleet.scratch.write("chain.pem", chain)?.display().to_string();
     run(&agent, [&["ca", "--install", &chain], &own[..]].concat(), &[]).await?.ok()?;
     let ready = waiting.says("agent ready:").await?;
-    let proxy = weir_testkit::process::address(ready.lines().last().unwrap_or_default(), "proxy");
-    let proxy = match proxy {
-        Ok(proxy) => proxy,
-        Err(_) => {
-            let line = ready.lines().find(|line| line.starts_with("agent ready:")).context("ready")?;
-            weir_testkit::process::address(line, "proxy")?
-        }
-    };
+    let line = ready.lines().find_map(|line| line.strip_prefix("agent ready:")).context("ready")?;
+    let proxy = weir_testkit::process::address(line, "proxy")?;
     let reply = Curl::new(proxy, &root).get(&[&fleet.url()]).await?;
     ensure!(reply.status == 200, "{}", reply.verbose);
     Ok(())

@@ -116,7 +116,8 @@ pub(crate) fn soak(swaps: u32) -> anyhow::Result<()> {
 
 /// The API against its description.
 pub(crate) fn api(seconds: u64) -> anyhow::Result<()> {
-    step("build", &mut cargo(&["build", "--workspace", "--bins"]))?;
+    // all of it, as the tests have it: the programs alone have other features, and would build anew
+    step("build", &mut cargo(&["build", "--workspace", "--all-targets"]))?;
     api::check(Duration::from_secs(seconds))
 }
 
