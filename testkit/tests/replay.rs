@@ -201,7 +201,7 @@ async fn what_cannot_be_sent_again_is_told_with_what_to_do() -> anyhow::Result<(
 async fn an_agent_may_go_in_the_midst_of_it() -> anyhow::Result<()> {
     let mut setup = start("replay-killed").await?;
     // It takes long: the answer says that it goes on, and the record comes when it has ended.
-    let made = json!({"url": setup.plain("/bytes/40?chunked&by=1&pace=50"), "wait_seconds": 1});
+    let made = json!({"url": setup.plain("/bytes/400?chunked&by=8&pace=50"), "wait_seconds": 1});
     let (status, answer) = setup.orchestrator.request(Method::POST, "/replays", Some(&made)).await?;
     ensure!(status == 202 && answer["items"][0]["recorded"] == false, "{status} {answer}");
     let path = format!("/exchanges/{}", id(&answer["items"][0])?);
@@ -210,9 +210,9 @@ async fn an_agent_may_go_in_the_midst_of_it() -> anyhow::Result<()> {
         Ok((status == 200).then_some(exchange))
     })
     .await?;
-    assert_eq!((&ended["outcome"], &ended["response_bytes"]), (&json!("complete"), &json!(40)));
+    assert_eq!((&ended["outcome"], &ended["response_bytes"]), (&json!("complete"), &json!(400)));
 
-    let made = json!({"url": setup.plain("/bytes/9000?chunked&by=1&pace=50")});
+    let made = json!({"url": setup.plain("/bytes/9000?chunked&by=8&pace=50")});
     let asked = setup.orchestrator.request(Method::POST, "/replays", Some(&made));
     let killed = async {
         let heard = || async { Ok(setup.origin.heard_for("/bytes/9000")) };

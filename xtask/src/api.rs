@@ -73,10 +73,8 @@ fn seed(binary: &Path, dir: &Path, rest: &str, token: &str) -> anyhow::Result<St
         output(command.args(arguments).env("WEIR_ORCHESTRATOR", rest).env("WEIR_TOKEN", token))
     };
     client(&["import", archive.to_str().context("a path in UTF-8")?])?;
-    let listed: Value =
-        serde_json::from_str(client(&["traffic", "--format", "json"])?.lines().next().unwrap_or_default())?;
-    let item = listed.as_array().map_or(&listed, |items| items.first().unwrap_or(&listed));
-    Ok(item["id"].as_str().context("no exchange was imported")?.to_owned())
+    let listed: Value = serde_json::from_str(&client(&["traffic", "--format", "json"])?)?;
+    Ok(listed[0]["id"].as_str().context("no exchange was imported")?.to_owned())
 }
 
 /// Ids that are there, where one would be guessed in vain. What deletes is not told them.

@@ -65,10 +65,10 @@ pub(super) enum Flag {
 #[utoipa::path(get, path = "/api/v1/exchanges/{id}/request/body", operation_id = "getRequestBody", tag = "exchanges",
     params(("id" = String, Path,), Side, ("Range" = Option<String>, Header, description = "One range of bytes (RFC 9110 section 14)"),
     ("If-Range" = Option<String>, Header, description = "An ETag that was given"), ("If-None-Match" = Option<String>, Header,)),
-    responses((status = 200, content_type = "application/octet-stream", description = "The captured bytes with the \
+    responses((status = 200, content_type = "*/*", description = "The captured bytes with the \
     message's own Content-Type; `Weir-Body-Size` is the true size on the wire, `Weir-Body-Truncated` says whether some are missing, \
     `Weir-Content-Encoding` is the message's Content-Encoding, unless it was undone"),
-    (status = 206, content_type = "application/octet-stream", description = "The part of them that was asked for"),
+    (status = 206, content_type = "*/*", description = "The part of them that was asked for"),
     (status = 304, description = "As `If-None-Match` has it"),
     (status = 400, body = Problem, content_type = "application/problem+json"),
     (status = 404, body = Problem, content_type = "application/problem+json"),
@@ -98,8 +98,8 @@ pub(super) async fn request(
 #[utoipa::path(get, path = "/api/v1/exchanges/{id}/response/body", operation_id = "getResponseBody", tag = "exchanges",
     params(("id" = String, Path,), Side, ("Range" = Option<String>, Header, description = "One range of bytes (RFC 9110 section 14)"),
     ("If-Range" = Option<String>, Header, description = "An ETag that was given"), ("If-None-Match" = Option<String>, Header,)),
-    responses((status = 200, content_type = "application/octet-stream", description = "As for the request's"),
-    (status = 206, content_type = "application/octet-stream", description = "The part of them that was asked for"),
+    responses((status = 200, content_type = "*/*", description = "As for the request's"),
+    (status = 206, content_type = "*/*", description = "The part of them that was asked for"),
     (status = 304, description = "As `If-None-Match` has it"),
     (status = 400, body = Problem, content_type = "application/problem+json"),
     (status = 404, body = Problem, content_type = "application/problem+json"),

@@ -51,6 +51,7 @@ pub(super) enum ImportForm {
 
 /// What came of it.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Imported)]
 pub(super) struct Answer {
     /// Exchanges that were not there before.
     imported: u64,

@@ -21,6 +21,7 @@ const LONGEST_S: u64 = 30 * DAY_S;
 /// For whom and for how long.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewJoinToken)]
 pub(super) struct Wanted {
     /// By default `default`.
     group: Option<String>,

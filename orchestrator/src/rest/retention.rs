@@ -21,6 +21,7 @@ const LONGEST_S: u64 = 100 * 365 * 24 * 3600;
 
 /// What is kept, and what there is.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RetentionState)]
 pub(super) struct Answer {
     bounds: Bounds,
     held: Held,
@@ -68,6 +69,7 @@ enum Word {
 /// The rules, in place of those before.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = RetentionRules)]
 pub(super) struct Wanted {
     rules: Vec<RuleItem>,
 }

@@ -28,6 +28,7 @@ const DEFAULT_S: u64 = 90 * DAY_S;
 /// For what and for how long.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewToken)]
 pub(super) struct Wanted {
     /// What it is for: 1 to 64 of letters, digits, `-`, `_` and `.`
     name: String,

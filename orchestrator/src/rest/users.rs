@@ -23,6 +23,7 @@ use crate::{
 /// Somebody new.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewUser)]
 pub(super) struct Wanted {
     /// 1 to 64 of letters, digits, `-`, `_` and `.`
     name: String,
