@@ -215,7 +215,7 @@ async fn an_agent_may_go_in_the_midst_of_it() -> anyhow::Result<()> {
     let made = json!({"url": setup.plain("/bytes/9000?chunked&by=8&pace=50")});
     let asked = setup.orchestrator.request(Method::POST, "/replays", Some(&made));
     let killed = async {
-        let heard = || async { Ok(setup.origin.heard_for("/bytes/9000")) };
+        let heard = || async { Ok(setup.origin.heard_for("/bytes/9000?chunked&by=8&pace=50")) };
         eventually(PATIENCE, "the request", heard).await?;
         setup.agent.process.kill().await
     };
