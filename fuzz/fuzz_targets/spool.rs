@@ -6,11 +6,17 @@ use std::fs;
 use libfuzzer_sys::fuzz_target;
 
 #[allow(dead_code, reason = "the modules are the agent's")]
+#[path = "../../agent/src/record/batch.rs"]
+mod batch;
+#[allow(dead_code, reason = "the modules are the agent's")]
 #[path = "../../agent/src/disk.rs"]
 mod disk;
 #[allow(dead_code, reason = "the modules are the agent's")]
 #[path = "../../agent/src/record/spool.rs"]
 mod spool;
+#[allow(dead_code, reason = "the modules are the agent's")]
+#[path = "../../agent/src/record/wire.rs"]
+mod wire;
 
 fuzz_target!(|bytes: &[u8]| {
     let dir = tempfile::tempdir().expect("a temporary folder");

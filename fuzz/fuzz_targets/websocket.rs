@@ -10,6 +10,15 @@ use libfuzzer_sys::fuzz_target;
 mod websocket {
     pub mod frame;
     pub mod reader;
+
+    /// In the place of the host's, which would bring wasmtime along: which codes may be said is not what is looked for here.
+    pub struct Close;
+
+    impl Close {
+        pub fn is_code(code: u16) -> bool {
+            matches!(code, 1000..=4999)
+        }
+    }
 }
 
 use websocket::{

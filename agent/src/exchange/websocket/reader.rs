@@ -3,8 +3,8 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use super::Close;
 use super::frame::{Fault, Header, MAX_CONTROL, Opcode, Sender, apply};
-use weir_host::Close;
 
 /// What a peer has said.
 #[derive(Debug, PartialEq, Eq)]
