@@ -16,6 +16,8 @@ use crate::steps::output;
 pub(super) enum Load {
     Plain,
     Intercepted,
+    /// Plain, for responses of server-sent events
+    Events,
 }
 
 /// How fast.
@@ -39,16 +41,28 @@ const RANDOM_LENGTH: usize = 68;
 impl Load {
     pub(super) fn run(self, site: &Site, contender: &Contender, pace: Pace, seconds: u32) -> anyhow::Result<Result> {
         match (self, pace) {
-            (Self::Plain, Pace::Closed { connections }) => wrk(site, contender, connections, seconds),
-            (Self::Plain, Pace::Open { .. }) | (Self::Intercepted, _) => oha(self, site, contender, pace, seconds),
+            (Self::Plain | Self::Events, Pace::Closed { connections }) => {
+                wrk(self, site, contender, connections, seconds)
+            }
+            (Self::Plain | Self::Events, Pace::Open { .. }) | (Self::Intercepted, _) => {
+                oha(self, site, contender, pace, seconds)
+            }
+        }
+    }
+
+    /// What comes before the random part.
+    fn path(self) -> &'static str {
+        match self {
+            Self::Plain | Self::Intercepted => "/u/",
+            Self::Events => "/events?",
         }
     }
 }
 
-fn wrk(site: &Site, contender: &Contender, connections: u32, seconds: u32) -> anyhow::Result<Result> {
+fn wrk(load: Load, site: &Site, contender: &Contender, connections: u32, seconds: u32) -> anyhow::Result<Result> {
     let prefix = if contender.reverse { String::new() } else { format!("http://{}", site.plain) };
     let script = site.dir.join("absolute.lua");
-    fs::write(&script, lua(&prefix, &site.plain))?;
+    fs::write(&script, lua(&format!("{prefix}{}", load.path()), &site.plain))?;
     let mut command = pinned(OTHER_CPU, Path::new("wrk"));
     command.args(["--threads", "1", "--latency", "--connections", &connections.to_string()]);
     command.args(["--duration", &format!("{seconds}s"), "--script"]).arg(&script);
@@ -88,7 +102,7 @@ fn lua(prefix: &str, host: &str) -> String {
          local requests, at = {{}}, 0\n\
          function init()\n  math.randomseed(os.time())\n  wrk.headers['Host'] = '{host}'\n  for i = 1, 4096 do\n    \
          local path = {{}}\n    for j = 1, {RANDOM_LENGTH} do local k = math.random(#letters); path[j] = letters:sub(k, k) end\n    \
-         requests[i] = wrk.format('GET', '{prefix}/u/' .. table.concat(path))\n  end\nend\n\
+         requests[i] = wrk.format('GET', '{prefix}' .. table.concat(path))\n  end\nend\n\
          function request()\n  at = at % 4096 + 1\n  return requests[at]\nend\n"
     )
 }
@@ -99,13 +113,14 @@ fn oha(load: Load, site: &Site, contender: &Contender, pace: Pace, seconds: u32)
         Pace::Open { connections, rate } => (connections, Some(rate)),
     };
     let base = match load {
-        Load::Plain => format!("http://{}", site.plain),
+        Load::Plain | Load::Events => format!("http://{}", site.plain),
         Load::Intercepted => format!("https://{}", site.tls),
     };
     let mut command = pinned(OTHER_CPU, &site.oha);
     command.args(["--no-tui", "--output-format", "json", "-z", &format!("{seconds}s"), "-c", &connections.to_string()]);
     command.args(["-x", &format!("http://{}", contender.address), "--rand-regex-url"]);
-    command.arg(format!("{}/u/[a-zA-Z0-9]{{{RANDOM_LENGTH}}}", base.replace('.', "[.]")));
+    let fixed = format!("{base}{}", load.path()).replace('.', "[.]").replace('?', "[?]");
+    command.arg(format!("{fixed}[a-zA-Z0-9]{{{RANDOM_LENGTH}}}"));
     if let Some(ca) = &contender.ca {
         command.arg("--cacert").arg(ca);
     }

@@ -5,8 +5,10 @@
 //! requests per second do not. Rounds are interleaved, forwards and backwards, and the median is shown.
 
 mod cpu;
+mod fleet;
 mod load;
 mod peers;
+mod record;
 mod report;
 mod site;
 mod slow;
@@ -58,6 +60,8 @@ enum Part {
     Peers,
     /// Open-loop rates with recording
     Rates,
+    /// What is recorded, and rules beside it: redaction, a breakpoint, events
+    Record,
     /// A filter's own share: the slope over 0, 1, 5 and 20 copies
     Filters,
     /// Memory of nine thousand exchanges that take their time
@@ -106,6 +110,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     }
     if wants(Part::Rates) {
         rates(&site, options)?;
+    }
+    if wants(Part::Record) {
+        record::run(&site, options)?;
     }
     if wants(Part::Filters) {
         slope(&site, options)?;

@@ -20,6 +20,8 @@ use crate::{
 pub(super) const PROXY_CPU: &str = "0";
 /// CPU of load, origin and orchestrator.
 pub(super) const OTHER_CPU: &str = "1";
+/// Server-sent events in one response of the origin.
+pub(super) const EVENTS: usize = 100;
 
 /// See the module.
 pub(super) struct Site {
@@ -46,6 +48,8 @@ impl Site {
         certificates(&dir)?;
         let (plain, tls) = (free_port()?, free_port()?);
         fs::write(dir.join("slow.txt"), "0123456789".repeat(2400))?;
+        let events = (0..EVENTS).map(|event| format!("id: {event}\ndata: {{\"price\": {event}}}\n\n"));
+        fs::write(dir.join("events.txt"), events.collect::<String>())?;
         let config = dir.join("origin.conf");
         fs::write(&config, origin_config(&dir, plain, tls))?;
         let mut nginx = pinned(OTHER_CPU, Path::new("nginx"));
@@ -94,6 +98,7 @@ fn origin_config(dir: &Path, plain: u16, tls: u16) -> String {
          server {{ listen 127.0.0.1:{plain} backlog=1024; listen 127.0.0.1:{tls} ssl backlog=1024;\n\
          ssl_certificate {dir}/leaf.pem; ssl_certificate_key {dir}/leaf.key; ssl_protocols TLSv1.3;\n\
          location ~ ^/u/(.*)$ {{ default_type application/octet-stream; return 200 \"$request_id$1\"; }}\n\
+         location = /events {{ types {{ }} default_type text/event-stream; alias {dir}/events.txt; }}\n\
          location = /slow {{ limit_rate 200; limit_rate_after 500; alias {dir}/slow.txt; }} }} }}\n",
         dir = dir.display(),
     )

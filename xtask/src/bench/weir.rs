@@ -1,4 +1,4 @@
-//! Weir as a contender: one worker on CPU 0; alone with a folder of filters, or recording to an orchestrator on CPU 1.
+//! Weir as a contender: one worker on CPU 0; alone with a folder of filters, or recording.
 
 use std::{
     fs,
@@ -10,7 +10,8 @@ use anyhow::Context as _;
 
 use super::{
     Contender,
-    site::{OTHER_CPU, PROXY_CPU, Site, pinned},
+    fleet::{Fleet, until},
+    site::{PROXY_CPU, Site, pinned},
 };
 use crate::{child::Child, steps::output};
 
@@ -59,53 +60,36 @@ pub(super) fn asking(site: &Site, path: &str, oracle: std::net::SocketAddr) -> a
 
 /// With an orchestrator that stores every exchange, and filters/headers pushed to it.
 pub(super) fn recording(site: &Site) -> anyhow::Result<Contender> {
-    let data = fresh(site, "recording")?;
-    let mut command = pinned(OTHER_CPU, &site.bin.join("orchestrator"));
-    command.args(["serve", "--rest", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--data-dir"]).arg(data.join("server"));
-    let log = data.join("orchestrator.log");
-    let orchestrator = Child::start("orchestrator", &mut command, "orchestrator ready:", &log)?;
-    let token = fs::read_to_string(data.join("server/token")).context("the orchestrator's token")?;
-    let rest = format!("http://{}", orchestrator.address("REST")?);
-    let keys = data.join("keys");
-    let client = |arguments: &[&str]| {
-        let mut command = Command::new(site.bin.join("orchestrator"));
-        command.args(arguments).arg("--key-dir").arg(&keys);
-        output(command.env("WEIR_ORCHESTRATOR", &rest).env("WEIR_TOKEN", token.trim()))
-    };
-    client(&["keys", "generate"])?;
-    let join_token = client(&["join-token"])?;
+    let fleet = Fleet::start(site, "recording")?;
     let headers = site.filters.join("headers.wasm");
     let headers = headers.to_str().context("a path in UTF-8")?;
-    client(&["push-filter", headers, "--name", "headers", "--config", HEADERS])?;
-    let mut command = agent(site, &data);
-    command.args(["--orchestrator", &format!("https://{}", orchestrator.address("gRPC")?)]);
-    command.args(["--join-token", join_token.trim()]);
-    let name = "weir, headers, recording".to_owned();
-    let contender = contender(name, &data, &mut command, vec![orchestrator])?;
+    fleet.client(&["push-filter", headers, "--name", "headers", "--config", HEADERS])?;
+    let contender = fleet.agent(site, "weir, headers, recording", &[])?;
     let admin = contender.admin.clone().context("an admin address")?;
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    while !get(&admin, "/filters")?.contains("headers") {
-        anyhow::ensure!(std::time::Instant::now() < deadline, "the filter did not become active");
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
-    Ok(contender)
+    until("headers", || get(&admin, "/filters"))?;
+    Ok(fleet.around(contender))
 }
 
-fn fresh(site: &Site, name: &str) -> anyhow::Result<PathBuf> {
+pub(super) fn fresh(site: &Site, name: &str) -> anyhow::Result<PathBuf> {
     let data = site.dir.join(name);
     let _ = fs::remove_dir_all(&data);
     fs::create_dir_all(&data)?;
     Ok(data)
 }
 
-fn agent(site: &Site, data: &Path) -> Command {
+pub(super) fn agent(site: &Site, data: &Path) -> Command {
     let mut command = pinned(PROXY_CPU, &site.bin.join("agent"));
     command.args(["run", "--workers", "1", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data-dir"]);
     command.arg(data.join("agent")).arg("--upstream-ca").arg(site.dir.join("root.pem"));
     command
 }
 
-fn contender(name: String, data: &Path, command: &mut Command, others: Vec<Child>) -> anyhow::Result<Contender> {
+pub(super) fn contender(
+    name: String,
+    data: &Path,
+    command: &mut Command,
+    others: Vec<Child>,
+) -> anyhow::Result<Contender> {
     let agent = Child::start("agent", command, "agent ready:", &data.join("agent.log"))?;
     let (address, admin) = (agent.address("proxy")?, agent.address("admin")?);
     let processes = std::iter::once(agent).chain(others).collect();

@@ -48,7 +48,7 @@ impl Server {
         let ticket = output(&mut join)?;
         let mut command = Command::new(self.bin.join("agent"));
         command.args(["run", "--workers", "1", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
-        command.args(["--capture-spool-bytes", "1TiB", "--orchestrator", &format!("https://{}", self.grpc)]);
+        command.args(["--capture-spool-bytes", "1024GiB", "--orchestrator", &format!("https://{}", self.grpc)]);
         command.args(["--join-token", ticket.trim(), "--data-dir"]).arg(data);
         Child::spawn("agent", &mut command, &data.with_extension("log"))
     }
