@@ -6,8 +6,10 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use http::Request;
 use socket2::SockRef;
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Duration, Instant, sleep_until};
 use weir_host::{Connection, Entry};
 
@@ -16,7 +18,8 @@ use crate::entry::next::{Situation, Stage, next, why};
 use crate::entry::peek::peek;
 use crate::entry::{connect, http1, http2};
 use crate::io::{self, Io};
-use crate::record::{ConnectionRecord, TunnelRecord};
+use crate::record::TunnelRecord;
+use crate::roster::{At, Busy, Card, Ends, Reached};
 use crate::target::Target;
 use crate::worker::Worker;
 use crate::{tls, tunnel};
@@ -46,9 +49,11 @@ pub struct Cx {
     /// when it was accepted
     pub came: Instant,
     pub member: Member,
-    /// what is told of the connection when it has ended
-    pub record: Rc<ConnectionRecord>,
-    /// and of its tunnel
+    /// what is known of the client's connection, for whoever asks; none where there is no client
+    card: Option<Arc<Card>>,
+    /// one of several streams of the connection: what it is at, the connection is not
+    is_stream: bool,
+    /// what is told of its tunnel when it has ended
     pub tunnel: Option<TunnelRecord>,
 }
 
@@ -65,7 +70,8 @@ impl Cx {
         let member = worker.drain.join();
         let facts = Arc::new(facts);
         Cx {
-            record: Rc::default(),
+            card: None,
+            is_stream: false,
             tunnel: None,
             facts,
             origin: None,
@@ -84,6 +90,46 @@ impl Cx {
     pub async fn is_to_end(&self) {
         self.member.begun().await;
         sleep_until(self.came + NEWCOMER).await;
+    }
+
+    /// What the connection is at from here on.
+    pub fn is_at(&self, at: At) {
+        if let Some(card) = self.own_card() {
+            card.is_at(at);
+        }
+    }
+
+    /// More is known of the connection.
+    pub fn tell(&self) {
+        if let Some(card) = self.own_card() {
+            card.facts(&self.facts);
+        }
+    }
+
+    /// Whom the tunnel has reached, where it is known.
+    pub fn reaches(&mut self, reached: Option<Reached>) {
+        let Some(reached) = reached else { return };
+        if let Some(tunnel) = &mut self.tunnel {
+            tunnel.upstream(reached.address);
+        }
+        if let Some(card) = self.own_card() {
+            card.reaches(reached);
+        }
+    }
+
+    /// What is known of the connection, where all of it is what this is.
+    pub fn own_card(&self) -> Option<&Arc<Card>> {
+        self.card.as_ref().filter(|_| !self.is_stream)
+    }
+
+    /// What is known of the connection, though this is one stream of it.
+    pub fn card(&self) -> Option<&Arc<Card>> {
+        self.card.as_ref()
+    }
+
+    /// An exchange begins, and goes on as long as this is kept.
+    pub fn exchange<B>(&self, request: &Request<B>) -> Option<Busy> {
+        self.card.as_ref().map(|card| card.exchange(request))
     }
 
     /// Why nobody looks into the tunnel; the first reason counts.
@@ -113,36 +159,45 @@ impl Cx {
             spoke: None,
             came: self.came,
             member: self.worker.drain.join(),
-            record: Rc::clone(&self.record),
+            card: self.card.clone(),
+            is_stream: true,
             tunnel: None,
         }
     }
 }
 
-pub async fn serve(mut cx: Cx, stream: TcpStream) {
+/// `permit` is the client's: it is given back when the socket is closed, whoever has it by then.
+pub async fn serve(mut cx: Cx, stream: TcpStream, permit: OwnedSemaphorePermit) {
     let worker = Rc::clone(&cx.worker);
-    worker.shared.stats.connection_opened();
     // Small writes are whole messages here; none gains from waiting for the next.
     let _ = stream.set_nodelay(true);
     let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(io::STALLED));
-    let stream = worker.roster.watch(stream, cx.facts.client_address);
-    cx.record = Rc::new(worker.recorder.connection(stream.card(), &cx.facts));
+    let card = Arc::new(Card::new(cx.facts.client_address));
+    let record = worker.recorder.connection(&card, &worker.tuning.now());
+    let stream = worker.roster.watch(stream, Arc::clone(&card), Ends::new(&worker.shared, record, permit));
+    cx.card = Some(card);
+    cx.tell();
     stages(&mut cx, Io::new(stream)).await;
-    cx.record.is(&cx.facts);
-    worker.shared.stats.connection_closed();
 }
 
 /// Also of a tunnel that is one stream of an HTTP/2 connection.
 pub async fn stages(cx: &mut Cx, mut io: Io) {
     for _ in 0..MAX_STAGES {
+        cx.is_at(At::Detecting);
         let Some(protocol) = peek(cx, &mut io).await else {
             return cx.tunnel.take().map_or((), |tunnel| tunnel.ends("silent"));
         };
         let stage = next(protocol, cx.situation);
         match stage {
-            Stage::Http1 | Stage::Http2 => cx.tunnel.take().map_or((), TunnelRecord::is_inspected),
+            Stage::Http1 | Stage::Http2 => {
+                if let Some(tunnel) = cx.tunnel.take() {
+                    tunnel.is_inspected();
+                }
+                cx.is_at(if stage == Stage::Http1 { At::Http1 } else { At::Http2 });
+            }
             Stage::Tunnel => cx.uninspected(why(protocol, cx.situation)),
-            Stage::Intercept | Stage::Close => {}
+            Stage::Intercept => cx.is_at(At::TlsHandshake),
+            Stage::Close => {}
         }
         let came_out = match stage {
             Stage::Http1 => http1::http1(cx, io).await.map(|(io, tunnel)| connect::enter(cx, io, tunnel)),

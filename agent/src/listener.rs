@@ -91,10 +91,7 @@ fn admit(worker: &Rc<Worker>, stream: TcpStream, client: SocketAddr) {
     };
     // Counted from here on, since the worker may be about to wait for the last.
     let cx = Cx::new(Rc::clone(worker), client);
-    tokio::task::spawn_local(async move {
-        let _permit = permit;
-        connection::serve(cx, stream).await;
-    });
+    tokio::task::spawn_local(connection::serve(cx, stream, permit));
 }
 
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n\

@@ -180,11 +180,11 @@ pub async fn carry(worker: &Rc<Worker>, wanted: Wanted) -> Result<Option<u16>, S
             }
         }
     }
-    let reply =
-        match exchange::carry(worker, &Arc::new(facts), target.as_ref(), Came::made(id, head, body, marked)).await {
-            Ok(reply) => reply,
-            Err(Abort) => return Ok(None),
-        };
+    let came = Came::made(id, head, body, marked);
+    let reply = match exchange::carry(worker, None, &Arc::new(facts), target.as_ref(), came).await {
+        Ok(reply) => reply,
+        Err(Abort) => return Ok(None),
+    };
     let status = reply.status().as_u16();
     let mut body = reply.into_body();
     // read as fast as it comes, and kept by nobody but the recorder

@@ -77,6 +77,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
         secrets: Some(Arc::<Secrets>::clone(&secrets)),
     })?;
     let shared = Arc::new(Shared::new(config, host, recorder, secrets, addresses.proxy, addresses.admin)?);
+    log.follow(&shared.tuning);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(serve(shared, listeners, admin, addresses));
     // a compilation that is under way is not waited for

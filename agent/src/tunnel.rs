@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::connection::Cx;
 use crate::io::{self as streams, Io};
 use crate::record::TunnelRecord;
+use crate::roster::{At, Reached};
 use crate::stats::Way;
 use crate::tls::Overheard;
 use crate::upstream::UpstreamFailure;
@@ -34,9 +35,14 @@ pub enum First {
 
 /// Carries bytes between the client and the target of its tunnel.
 pub async fn run(cx: &mut Cx, mut client: Io) {
+    cx.is_at(At::Dialing);
+    let reached = reach(cx).await;
     let record = cx.tunnel.take();
-    match reach(cx).await {
-        Ok(mut far) => carry(cx, record, &mut client, &mut far).await,
+    match reached {
+        Ok(mut far) => {
+            cx.is_at(At::Tunnel);
+            carry(cx, record, &mut client, &mut far).await;
+        }
         Err(failure) => {
             if let Some(record) = record {
                 record.fails("unreachable", &failure);
@@ -78,9 +84,13 @@ async fn reach(cx: &mut Cx) -> Result<Io, UpstreamFailure> {
     let target = cx.origin.as_ref().ok_or_else(|| UpstreamFailure::Refused("there is no target".to_owned()))?;
     if cx.situation.intercepted {
         let offers = cx.alpn.iter().cloned().collect();
-        return Ok(Io::new(cx.worker.upstreams.dial_tls(target, offers).await?));
+        let far = cx.worker.upstreams.dial_tls(target, offers).await?;
+        cx.reaches(Reached::by_tls(&far));
+        return Ok(Io::new(far));
     }
-    Ok(Io::new(cx.worker.upstreams.dial(target).await?.stream))
+    let far = cx.worker.upstreams.dial(target).await?;
+    cx.reaches(Some(Reached::plainly(far.address)));
+    Ok(Io::new(far.stream))
 }
 
 /// Dials, and waits for the first byte of the client, which is left in `read`. Until then, the server may speak.

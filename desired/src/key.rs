@@ -34,8 +34,13 @@ pub enum Kind {
 const DAY: u64 = 86_400;
 
 /// By section and name.
-const LIVE: [Key; 25] = [
+const LIVE: [Key; 32] = [
     key("capture.body_bytes", Kind::Size(0, 1 << 20)),
+    key("capture.connections", Kind::Flag),
+    key("capture.filter_lines", Kind::Flag),
+    key("capture.message_bytes", Kind::Size(0, 1 << 20)),
+    key("capture.messages", Kind::Flag),
+    key("capture.whole_digest", Kind::Flag),
     key("client.body_idle", Kind::Time(1, DAY)),
     key("client.handshake_timeout", Kind::Time(1, 300)),
     key("client.head_bytes", Kind::Size(4 << 10, 1 << 20)),
@@ -47,6 +52,8 @@ const LIVE: [Key; 25] = [
     key("client.write_timeout", Kind::Time(1, DAY)),
     key("intercept.enabled", Kind::Flag),
     key("intercept.pass_through", Kind::Targets),
+    key("metrics.buffer", Kind::Count(1, 100_000)),
+    key("metrics.disk_details", Kind::Flag),
     key("metrics.disks", Kind::Texts),
     key("metrics.interfaces", Kind::Texts),
     key("metrics.interval", Kind::Time(1, 3600)),
@@ -63,21 +70,8 @@ const LIVE: [Key; 25] = [
 ];
 
 /// Agents have these too, and read them when they start.
-const AT_START: [&str; 13] = [
-    "capture.connections",
-    "capture.filter_lines",
-    "capture.message_bytes",
-    "capture.messages",
-    "capture.queue_bytes",
-    "capture.spool_bytes",
-    "client.connections",
-    "drain",
-    "log.format",
-    "log.level",
-    "metrics.buffer",
-    "metrics.disk_details",
-    "workers",
-];
+const AT_START: [&str; 7] =
+    ["capture.queue_bytes", "capture.spool_bytes", "client.connections", "drain", "log.format", "log.level", "workers"];
 
 /// What whoever runs an agent decides there, and nobody else: whom it trusts, where it listens, what it may reach. A name
 /// that ends with a dot is all of a section.

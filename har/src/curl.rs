@@ -24,7 +24,10 @@ pub fn command(exchange: &Exchange) -> String {
         text.push_str(&format!(" {}", response.status));
     }
     text.push_str(&format!(" {}\n", outcome::word(exchange.outcome)));
-    if (body.data.len() as u64) < body.size {
+    if body.redacted {
+        text.push_str("# values of the body were left out when it was recorded\n");
+    }
+    if body.is_cut(body.data.len() as u64) {
         text.push_str(&format!("# {} of {} bytes of the body were captured\n", body.data.len(), body.size));
     }
     let mut options = Vec::new();

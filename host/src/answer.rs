@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use weir_artifact::{Digest, Name};
 
-use crate::Failure;
+use crate::{Changes, Failure};
 
 /// Where a head and its body stand after a step.
 #[derive(Debug)]
@@ -119,8 +119,10 @@ pub struct Receipt<'a> {
     pub verdict: Verdict,
     /// Why it failed.
     pub error: Option<&'a Failure>,
-    /// It changed a head, a body or trailers.
-    pub changed: bool,
+    /// What it changed.
+    pub changes: Changes,
+    /// What its guest took, all its hooks together.
+    pub took: Duration,
 }
 
 /// What a filter decided about an exchange.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use wasmtime::{Store, Trap, WasmBacktrace};
 
 use crate::{
-    BodyMode, Exchange, Failure, FailureKind, Filter, LoadFault, Problem, Subscription,
+    BodyMode, Changes, Exchange, Failure, FailureKind, Filter, LoadFault, Problem, Subscription,
     calls::Calls,
     clock,
     compiled::Compiled,
@@ -33,6 +33,8 @@ pub(crate) struct Instance {
     /// When its clock ticks next, and how often.
     pub(crate) ticks: Option<Ticks>,
     tally: Tally,
+    /// Ticks of the clock that the last call took.
+    spent: u64,
     /// What [`crate::FilterStats::memory`] knows of.
     told_memory: u64,
     /// In the pool, beyond the one that each worker has.
@@ -41,7 +43,7 @@ pub(crate) struct Instance {
 
 /// What a hook did beside its answer.
 pub(crate) struct Effects {
-    pub(crate) changed: bool,
+    pub(crate) changed: Changes,
     pub(crate) narrowed: Option<BodyMode>,
 }
 
@@ -89,6 +91,7 @@ impl Instance {
             base: 0,
             ticks: None,
             tally,
+            spent: 0,
             told_memory: 0,
             _place: None,
         })
@@ -143,6 +146,7 @@ impl Instance {
         calls: &mut Option<Box<Calls>>,
         enter: impl FnOnce(&Guest, &mut Store<State>) -> wasmtime::Result<R>,
     ) -> Result<(R, Effects), Failure> {
+        self.spent = 0;
         if self.dead {
             return Err(self.failure(
                 hook,
@@ -156,7 +160,7 @@ impl Instance {
         state.number = number;
         state.hook = hook;
         state.frozen = frozen;
-        state.changed = false;
+        state.changed = Changes::default();
         state.narrowed = None;
         state.cpu.since = None;
         state.memory.refused = None;
@@ -165,7 +169,8 @@ impl Instance {
         self.dead = true;
         let begin = clock::ticks();
         let result = enter(&self.guest, &mut self.store);
-        self.tally.called(clock::ticks().saturating_sub(begin));
+        self.spent = clock::ticks().saturating_sub(begin);
+        self.tally.called(self.spent);
         let state = self.store.data_mut();
         *exchange = state.lent.take();
         *calls = state.calls.take();
@@ -179,6 +184,11 @@ impl Instance {
 
     pub(crate) fn failure(&self, hook: Hook, kind: FailureKind, reason: String) -> Failure {
         self.store.data().filter.failure(hook.as_str(), kind, reason)
+    }
+
+    /// What the last call took, however it ended, in ticks of [`clock`].
+    pub(crate) fn spent(&self) -> u64 {
+        self.spent
     }
 
     /// Counts body bytes that were copied into and out of the guest.

@@ -7,7 +7,7 @@ use http::{request, response};
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 
 use crate::{
-    BodyMode, Direction, Exchange, Filter, LogSink, bindings::weir::filter::http::Part, calls::Calls, clock,
+    BodyMode, Changes, Direction, Exchange, Filter, LogSink, bindings::weir::filter::http::Part, calls::Calls, clock,
     metrics::Series, middleware::Wire,
 };
 
@@ -119,8 +119,8 @@ pub(crate) struct State {
     pub(crate) calls: Option<Box<Calls>>,
     pub(crate) hook: Hook,
     pub(crate) frozen: Frozen,
-    /// The hook has changed the exchange.
-    pub(crate) changed: bool,
+    /// What the hook has changed of the exchange.
+    pub(crate) changed: Changes,
     /// The chunk whose hook waited, while `on-resume` decides about it.
     pub(crate) waiting_chunk: Option<Bytes>,
     /// What `set-body-mode` asked for in this hook.
@@ -150,7 +150,7 @@ impl State {
             calls: None,
             hook: Hook::Start,
             frozen: Frozen::default(),
-            changed: false,
+            changed: Changes::default(),
             waiting_chunk: None,
             narrowed: None,
             cpu: Cpu { limit: Duration::from_millis(limits.startup_ms.into()), since: None },
@@ -190,7 +190,7 @@ impl Drop for State {
 impl State {
     /// The request head, to be changed by the filter.
     pub(crate) fn request_mut(&mut self, of: u32) -> Result<&mut request::Parts, StaleNumber> {
-        self.changed = true;
+        self.changed |= Changes::head(Direction::Request);
         let exchange = self.exchange_mut(of)?;
         exchange.keep_original(Direction::Request);
         Ok(&mut exchange.request)
@@ -198,7 +198,7 @@ impl State {
 
     /// The response head, if there is one, to be changed by the filter: kept as it came, once.
     pub(crate) fn response_mut(&mut self, of: u32) -> Result<Option<&mut response::Parts>, StaleNumber> {
-        self.changed = true;
+        self.changed |= Changes::head(Direction::Response);
         let keep = self.frozen.keeps_original_response();
         let exchange = self.exchange_mut(of)?;
         if keep {

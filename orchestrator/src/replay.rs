@@ -67,6 +67,10 @@ pub(crate) enum Unfit {
         "of its body of {size} bytes only {captured} were recorded: give a body, or have the agent record more (capture.body_bytes)"
     )]
     Truncated { size: u64, captured: usize },
+    #[error(
+        "values were left out of its {0} when it was recorded, as the agent's rules of redaction say: give another"
+    )]
+    Redacted(&'static str),
     #[error("it has trailers, which cannot be sent again: give a body, which goes without")]
     Trailers,
     #[error("the value of `{0}` is hidden in what is recorded: set the field, or remove it")]
@@ -74,6 +78,10 @@ pub(crate) enum Unfit {
     #[error("it has no request")]
     NoRequest,
 }
+
+/// What agents record in place of what their rules name (`docs/redaction.md`).
+const REDACTED: &str = "[redacted]";
+const REDACTED_IN_URLS: &str = "%5Bredacted%5D";
 
 /// What goes, and how it differs from what was recorded.
 #[derive(Debug)]
@@ -165,13 +173,22 @@ pub(crate) fn made(made: &NewRequest) -> Result<Wanted, Unfit> {
 fn ready(mut replay: Replay, host: Option<Field>) -> Result<Replay, Unfit> {
     let Some(request) = &mut replay.request else { return Err(Unfit::NoRequest) };
     let body = request.body.clone().unwrap_or_default();
+    if body.redacted {
+        return Err(Unfit::Redacted("body"));
+    }
     if body.size > body.data.len() as u64 {
         return Err(Unfit::Truncated { size: body.size, captured: body.data.len() });
     }
     if !request.trailers.is_empty() {
         return Err(Unfit::Trailers);
     }
-    let is_hidden = |field: &&Field| String::from_utf8_lossy(&field.value).contains(weir_har::HIDDEN);
+    if request.path.contains(REDACTED_IN_URLS) {
+        return Err(Unfit::Redacted("path"));
+    }
+    let is_hidden = |field: &&Field| {
+        let value = String::from_utf8_lossy(&field.value);
+        [weir_har::HIDDEN, REDACTED, REDACTED_IN_URLS].iter().any(|marker| value.contains(marker))
+    };
     if let Some(field) = request.headers.iter().find(is_hidden) {
         return Err(Unfit::Hidden(field.name.clone()));
     }

@@ -7,6 +7,13 @@ pub mod v1 {
     tonic::include_proto!("weir.v1");
 }
 
+impl v1::Body {
+    /// Is some of it missing, where so many of its bytes were kept? Rules of redaction change how many there are.
+    pub fn is_cut(&self, captured: u64) -> bool {
+        if self.redacted { self.cut } else { captured < self.size }
+    }
+}
+
 /// The server name in every orchestrator's certificate, whatever host it runs on; agents check the chain against the
 /// CA pinned in their join token and ask for this name.
 pub const ORCHESTRATOR_NAME: &str = "weir-orchestrator";

@@ -15,6 +15,7 @@ use weir_testkit::{
     process::Finished,
     setup::Setup,
     wait::{PATIENCE, eventually},
+    websocket::{TEXT, WebSocket},
 };
 
 /// `orchestrator config` with the publisher's key.
@@ -166,5 +167,42 @@ async fn what_nobody_may_push_is_told_before_it_is_signed() -> anyhow::Result<()
     // what is measured changes while the agent runs
     eventually(PATIENCE, "samples of no interface", || async { Ok(interfaces().await?.filter(|count| *count == 0)) })
         .await?;
+    Ok(())
+}
+
+/// Says something in a WebSocket and leaves; the id of its exchange, once it is recorded.
+async fn talk(setup: &Setup, path: &str) -> anyhow::Result<String> {
+    let origin = setup.tls_authority();
+    let tls = setup.client()?.tls(&origin, Alpn::Http1).await?;
+    let mut socket = WebSocket::open(tls, path, &origin).await?;
+    socket.say(TEXT, "hello").await?;
+    socket.hear(TEXT, "hello").await?;
+    socket.close().await?;
+    Ok(setup.recorded(path).await?["id"].as_str().context("id")?.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_recorded_changes_while_the_agent_runs() -> anyhow::Result<()> {
+    let setup = Setup::start("config-recording").await?;
+    let count = async |id: &str| anyhow::Ok(setup.orchestrator.list(&format!("/exchanges/{id}/messages")).await?.len());
+    let before = talk(&setup, "/ws?before").await?;
+    eventually(PATIENCE, "its messages", || async { Ok((count(&before).await? == 4).then_some(())) }).await?;
+    eventually(PATIENCE, "its connection", || async {
+        Ok((setup.orchestrator.list("/connections/ended").await?.len() == 1).then_some(()))
+    })
+    .await?;
+    push(&setup, "[capture]\nmessages = false\nconnections = false\n").await?.ok()?;
+    let without = talk(&setup, "/ws?without").await?;
+    push(&setup, "[capture]\nmessage_bytes = 2\n").await?.ok()?;
+    let after = talk(&setup, "/ws?after").await?;
+    eventually(PATIENCE, "messages again", || async { Ok((count(&after).await? == 4).then_some(())) }).await?;
+    let cut = setup.orchestrator.list(&format!("/exchanges/{after}/messages")).await?;
+    ensure!(cut[0]["text"] == "he" && cut[0]["size"] == 5, "{cut:?}");
+    // what came later is there, so what is not there will not come
+    eventually(PATIENCE, "the last connection", || async {
+        Ok((setup.orchestrator.list("/connections/ended").await?.len() == 2).then_some(()))
+    })
+    .await?;
+    ensure!(count(&without).await? == 0, "nobody wanted them");
     Ok(())
 }

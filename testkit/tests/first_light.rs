@@ -81,6 +81,8 @@ async fn every_exchange_is_found_over_rest_with_its_bodies_and_what_filters_did(
     let receipt = &exchange["receipts"][0];
     assert_eq!((&receipt["name"], &receipt["version"]), (&"stamp".into(), &1.into()));
     assert_eq!(receipt["changed"], true);
+    assert_eq!(receipt["changes"], serde_json::json!(["request-head", "response-head"]));
+    ensure!(receipt["took_us"].as_f64().is_some_and(|us| us > 0.0 && us < 1e6), "{receipt}");
     Ok(())
 }
 

@@ -67,7 +67,7 @@ async fn connections_are_told_with_what_their_tls_agreed_on() -> anyhow::Result<
     ensure!(suite.starts_with("TLS_AES_") || suite.starts_with("TLS_CHACHA20_"), "{suite}");
     assert_eq!((&connection["server_name"], &connection["tunnels"]), (&"localhost".into(), &1.into()));
     assert!(setup.orchestrator.list("/tunnels").await?.is_empty(), "it was looked into");
-    let table = setup.orchestrator.command(["connections", "--client", "127.0.0.1"]).await?.ok()?;
+    let table = setup.orchestrator.command(["connections", "ended", "--client", "127.0.0.1"]).await?.ok()?;
     ensure!(table.contains("TLS 1.3") && table.contains("h2"), "{table}");
     Ok(())
 }
@@ -112,5 +112,6 @@ async fn what_is_neither_tls_nor_http_is_a_tunnel_of_its_protocol() -> anyhow::R
     let told = recorded(&setup, "/tunnels", |tunnel| tunnel["target"] == authority.as_str()).await?;
     assert_eq!((&told["uninspected"], &told["outcome"]), (&"protocol".into(), &"ended".into()));
     assert_eq!((&told["from_client_bytes"], &told["to_client_bytes"]), (&8.into(), &2.into()));
+    assert_eq!(told["upstream_address"], authority.as_str());
     Ok(())
 }

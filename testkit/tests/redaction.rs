@@ -1,10 +1,12 @@
 //! What an operator says is not to be recorded is nowhere: not in the agent's spool, not at the orchestrator. What passes is
 //! as it was.
 
-use std::path::Path;
+use std::{io::Read as _, path::Path};
 
 use anyhow::{Context as _, ensure};
+use flate2::{Compression, bufread::GzEncoder};
 use weir_testkit::{
+    binaries::filter,
     body::full,
     setup::Setup,
     wait::{PATIENCE, eventually},
@@ -129,4 +131,44 @@ async fn rules_can_be_pushed() -> anyhow::Result<()> {
     ensure!(!refused.success && refused.stdout.contains("line 1: redact.patterns"), "{}", refused.stdout);
     talk(&setup, "after").await?;
     arrived(&setup, "after").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_coded_body_is_looked_into_and_recorded_as_its_head_says() -> anyhow::Result<()> {
+    let setup = Setup::start_with("redaction-coded", |options| options.with("--redact-json", "/**/password")).await?;
+    let text = format!(r#"{{"user":{{"password":"{SECRET}","name":"ada"}},"more":"{}"}}"#, "and more, ".repeat(500));
+    let mut coded = Vec::new();
+    GzEncoder::new(text.as_bytes(), Compression::best()).read_to_end(&mut coded)?;
+    let mut http = setup.client()?.forward().await?;
+    let mut request = http.request("POST", &setup.plain("/echo?coded"), full(coded.clone()))?;
+    request.headers_mut().insert("content-encoding", "gzip".parse()?);
+    request.headers_mut().insert("content-type", "application/json".parse()?);
+    let reply = http.exchange(request).await?;
+    ensure!(reply.status == 200 && reply.body == coded, "what passes is as it was");
+    let exchange = setup.recorded("/echo?coded").await?;
+    let id = exchange["id"].as_str().context("id")?;
+    let body = &exchange["request"]["body"];
+    ensure!(body["size"] == coded.len() && body["redacted"] == true, "{body}");
+    let decoded = setup.orchestrator.bytes(&format!("/exchanges/{id}/request/body?decoded")).await?;
+    ensure!(String::from_utf8(decoded)? == text.replace(SECRET, "[redacted]"));
+    ensure!(setup.orchestrator.list("/exchanges?query=is:truncated").await?.is_empty(), "all of it is there");
+    let shown = setup.orchestrator.command(["traffic", "show", id]).await?.ok()?;
+    ensure!(shown.contains("values were left out") && !shown.contains(SECRET), "{shown}");
+    nowhere(&setup).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn patterns_are_looked_for_in_what_filters_write() -> anyhow::Result<()> {
+    let setup =
+        Setup::start_with("redaction-lines", |options| options.with("--redact-patterns", "hunter2[a-z-]*")).await?;
+    setup.orchestrator.push(&filter("access-log")?, &[]).await?;
+    setup.agent.active("access-log", 1).await?;
+    setup.client()?.forward().await?.get(&setup.plain(&format!("/text/{SECRET}"))).await?;
+    let line = eventually(PATIENCE, "the line of the filter", || async {
+        let lines = setup.orchestrator.get("/filters/access-log/logs").await?;
+        Ok(lines["items"][0]["text"].as_str().map(str::to_owned))
+    })
+    .await?;
+    ensure!(line.contains("/text/[redacted]"), "{line}");
+    nowhere(&setup).await
 }

@@ -18,10 +18,10 @@ fn merge(file: &str, pushed: &str) -> Result<Merged, String> {
 #[test]
 fn what_is_not_set_here_is_taken() {
     let merged = merge("", "capture.body_bytes = 7\nclient.tunnel_idle = \"5s\"\n").unwrap();
-    assert_eq!((merged.tuning.body_bytes, merged.tuning.client.tunnel_idle), (7, Duration::from_secs(5)));
+    assert_eq!((merged.tuning.capture.body_bytes, merged.tuning.client.tunnel_idle), (7, Duration::from_secs(5)));
     assert!(merged.pinned.is_empty());
     let untouched = merge("[client]\nconnections = 3\n", "").unwrap().tuning;
-    assert_eq!((untouched.client.connections, untouched.body_bytes), (3, 64 << 10));
+    assert_eq!((untouched.client.connections, untouched.capture.body_bytes), (3, 64 << 10));
 }
 
 #[test]
@@ -29,15 +29,15 @@ fn what_is_set_here_stays_unless_it_may_be_replaced() {
     let pushed = "capture.body_bytes = 7\nmetrics.interval = \"1s\"\n";
     let own = "[capture]\nbody_bytes = 100\n";
     let merged = merge(own, pushed).unwrap();
-    assert_eq!((merged.tuning.body_bytes, merged.pinned), (100, vec!["capture.body_bytes".to_owned()]));
+    assert_eq!((merged.tuning.capture.body_bytes, merged.pinned), (100, vec!["capture.body_bytes".to_owned()]));
     assert_eq!(merged.tuning.metrics.interval, Duration::from_secs(1));
     for replace in ["capture.body_bytes", "capture.*", "*"] {
         let merged = merge(&format!("{own}[push]\nreplace = [\"{replace}\"]\n"), pushed).unwrap();
-        assert_eq!((merged.tuning.body_bytes, merged.pinned.len()), (7, 0), "{replace}");
+        assert_eq!((merged.tuning.capture.body_bytes, merged.pinned.len()), (7, 0), "{replace}");
     }
     for accept in ["", "\"metrics.*\""] {
         let merged = merge(&format!("[push]\naccept = [{accept}]\nreplace = [\"*\"]\n"), pushed).unwrap();
-        assert_eq!(merged.tuning.body_bytes, 64 << 10, "{accept}");
+        assert_eq!(merged.tuning.capture.body_bytes, 64 << 10, "{accept}");
         assert!(merged.pinned.contains(&"capture.body_bytes".to_owned()));
     }
 }
@@ -118,4 +118,28 @@ fn ranges_are_those_of_the_agents_own_file() {
         }
         check("{ x = 1 }".to_owned(), false);
     }
+}
+
+/// No key is forgotten: each can be pushed, or there is a word about why not.
+#[test]
+fn every_key_of_an_agent_is_known_to_who_pushes() {
+    let command = <Settings as clap::Args>::augment_args(clap::Command::new("keys"));
+    let keys: Vec<_> = command.get_arguments().map(|argument| argument.get_id().to_string()).collect();
+    assert!(keys.len() > 40, "{keys:?}");
+    for key in keys {
+        let is_live = live_keys().iter().any(|live| live.name == key);
+        let why = weir_desired::not_live(&key);
+        assert!(is_live || !why.contains("there is no such key"), "{key}: {why}");
+    }
+}
+
+#[test]
+fn what_is_recorded_can_be_pushed() {
+    let pushed = "[capture]\nmessages = false\nmessage_bytes = 5\nconnections = false\nfilter_lines = false\n\
+                  whole_digest = true\n[metrics]\nbuffer = 7\ndisk_details = false\n";
+    let tuning = merge("", pushed).unwrap().tuning;
+    let capture = &tuning.capture;
+    assert!(!capture.messages && !capture.connections && !capture.filter_lines && capture.whole_digest);
+    assert_eq!((capture.message_bytes, capture.queue_bytes), (5, Config::default().capture.queue_bytes));
+    assert_eq!((tuning.metrics.buffer, tuning.metrics.disk_details), (7, false));
 }

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use crate::redact::Rules;
 
-use super::{ClientLimits, Config, InterceptConfig, MetricsConfig, UpstreamConfig};
+use super::{CaptureConfig, ClientLimits, Config, InterceptConfig, MetricsConfig, UpstreamConfig};
 
 /// What is in force. Of what cannot change, it has what the agent started with.
 #[derive(Clone, Debug)]
@@ -15,8 +15,8 @@ pub struct Tuning {
     pub client: ClientLimits,
     pub upstream: UpstreamConfig,
     pub intercept: InterceptConfig,
-    /// of each body, bytes that are recorded
-    pub body_bytes: usize,
+    /// but for the room that there is
+    pub capture: CaptureConfig,
     pub metrics: MetricsConfig,
     /// what is not recorded
     pub redaction: Option<Arc<Rules>>,
@@ -31,16 +31,22 @@ impl Tuning {
             client: config.client.clone(),
             upstream: config.upstream.clone(),
             intercept: config.intercept.clone(),
-            body_bytes: config.capture.body_bytes,
+            capture: config.capture.clone(),
             metrics: config.metrics.clone(),
             redaction: Rules::new(&config.redact).map(Arc::new),
             sets_metrics_interval: config.local.sets("metrics.interval"),
         }
     }
 
+    /// With nothing but this set.
+    #[cfg(test)]
+    pub(crate) fn of_capture(capture: CaptureConfig) -> Self {
+        Self::of(&Config { capture, ..Config::default() })
+    }
+
     /// Takes over what can be pushed (`weir_desired::live_keys`), and nothing else.
     pub(super) fn adopt(&mut self, from: &Config) {
-        let Self { client, upstream, intercept, body_bytes, metrics, redaction, sets_metrics_interval } = self;
+        let Self { client, upstream, intercept, capture, metrics, redaction, sets_metrics_interval } = self;
         client.body_idle = from.client.body_idle;
         client.handshake_timeout = from.client.handshake_timeout;
         client.head_bytes = from.client.head_bytes;
@@ -57,7 +63,14 @@ impl Tuning {
         upstream.idle_timeout = from.upstream.idle_timeout;
         intercept.enabled = from.intercept.enabled;
         intercept.pass_through = from.intercept.pass_through.clone();
-        *body_bytes = from.capture.body_bytes;
+        capture.body_bytes = from.capture.body_bytes;
+        capture.connections = from.capture.connections;
+        capture.filter_lines = from.capture.filter_lines;
+        capture.message_bytes = from.capture.message_bytes;
+        capture.messages = from.capture.messages;
+        capture.whole_digest = from.capture.whole_digest;
+        metrics.buffer = from.metrics.buffer;
+        metrics.disk_details = from.metrics.disk_details;
         metrics.interval = from.metrics.interval;
         metrics.interfaces = from.metrics.interfaces.clone();
         metrics.disks = from.metrics.disks.clone();

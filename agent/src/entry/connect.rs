@@ -1,6 +1,7 @@
 //! CONNECT (RFC 9110 section 9.3.6). Enters: the request; leaves: the answer, and the tunnel that begins after it. Must
 //! not know what will be spoken inside.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::header::ACCEPT;
@@ -17,6 +18,7 @@ use crate::connection::{self, Cx};
 use crate::exchange::{self, Problem, ReplyBody};
 use crate::io::Io;
 use crate::record::TunnelRecord;
+use crate::roster::Reached;
 use crate::target::{Target, TargetError, TargetHost};
 use crate::upstream::UpstreamFailure;
 
@@ -24,7 +26,7 @@ use crate::upstream::UpstreamFailure;
 pub struct Tunnel {
     target: Target,
     /// Connected already where nobody here will look inside.
-    far: Option<Io>,
+    far: Option<(Io, SocketAddr)>,
     /// `host:port` that the client asked for, where a filter sends it elsewhere
     asked: Option<String>,
     /// filters want TLS ended here, or not
@@ -65,7 +67,12 @@ impl From<Refused> for Problem {
 
 /// With 200 comes the tunnel; without, the reason is in the response.
 pub async fn answer(cx: &Cx, mut request: Request<Incoming>) -> (Response<ReplyBody>, Option<(OnUpgrade, Tunnel)>) {
-    let mut record = cx.worker.recorder.tunnel(&cx.record, &cx.facts);
+    let card = cx.card();
+    if let Some(card) = card {
+        card.tunnel();
+    }
+    let tuning = cx.worker.tuning.now();
+    let mut record = cx.worker.recorder.tunnel(card.map(|card| card.id), &cx.facts, &tuning);
     record.target(request.uri());
     match open(cx, &request, record).await {
         Ok(tunnel) => {
@@ -99,9 +106,9 @@ async fn open(
     }
 }
 
-type Reached = (Target, Option<Io>, Option<String>, Option<bool>);
+type Opened = (Target, Option<(Io, SocketAddr)>, Option<String>, Option<bool>);
 
-async fn reach(cx: &Cx, request: &Request<Incoming>, record: &mut TunnelRecord) -> Result<Reached, Refused> {
+async fn reach(cx: &Cx, request: &Request<Incoming>, record: &mut TunnelRecord) -> Result<Opened, Refused> {
     if cx.situation.tunnel {
         return Err(Refused::InsideTunnel);
     }
@@ -119,8 +126,7 @@ async fn reach(cx: &Cx, request: &Request<Incoming>, record: &mut TunnelRecord) 
     if !intercept.unwrap_or_else(|| !is_listed()) {
         record.because(if intercept == Some(false) { "filter" } else { "pass-through" });
         let dialed = cx.worker.upstreams.dial(&target).await?;
-        record.upstream(dialed.address);
-        return Ok((target, Some(Io::new(dialed.stream)), asked, intercept));
+        return Ok((target, Some((Io::new(dialed.stream), dialed.address)), asked, intercept));
     }
     cx.worker.upstreams.check(&target).await?;
     Ok((target, None, asked, intercept))
@@ -160,8 +166,12 @@ pub fn enter(cx: &mut Cx, io: Io, tunnel: Tunnel) -> Io {
         asks_about_tls: tunnels::is_anybody_asked(cx),
     };
     cx.intercept = tunnel.intercept;
-    cx.far = tunnel.far;
     cx.tunnel = Some(tunnel.record);
+    cx.tell();
+    if let Some((far, address)) = tunnel.far {
+        cx.far = Some(far);
+        cx.reaches(Some(Reached::plainly(address)));
+    }
     io
 }
 

@@ -22,8 +22,9 @@ use super::connect::{self, Tunnel};
 use super::guarded::Guarded;
 use super::notes::{Notes, Stage};
 use crate::connection::Cx;
-use crate::exchange::{self, Abort, Problem, ReplyBody};
+use crate::exchange::{self, Abort, Problem, ReplyBody, names_websocket};
 use crate::io::Io;
+use crate::roster::{At, Busy};
 use crate::upstream::BodyError;
 
 /// Where a CONNECT leaves what comes after it.
@@ -44,6 +45,7 @@ pub async fn http1(cx: &Cx, io: Io) -> Option<(Io, Tunnel)> {
                 tracing::error!(client = %cx.facts.client_address, "a request that nobody looked at");
                 return Err(Abort);
             }
+            let mut busy = None;
             let reply = match notes.refusal() {
                 Some(problem) => refused(cx, problem),
                 None if request.method() == Method::CONNECT => {
@@ -55,14 +57,15 @@ pub async fn http1(cx: &Cx, io: Io) -> Option<(Io, Tunnel)> {
                     response
                 }
                 None => {
-                    cx.record.exchange();
-                    exchange::serve(&cx.worker, &cx.facts, cx.origin.as_ref(), request).await?
+                    busy = cx.exchange(&request);
+                    exchange::serve(&cx.worker, cx.card(), &cx.facts, cx.origin.as_ref(), request).await?
                 }
             };
             if reply.status() == StatusCode::SWITCHING_PROTOCOLS {
                 notes.switch();
+                cx.is_at(if names_websocket(reply.headers()) { At::WebSocket } else { At::Upgraded });
             }
-            Ok(reply.map(|body| Noted { body, notes: Arc::clone(notes) }))
+            Ok(reply.map(|body| Noted { body, notes: Arc::clone(notes), busy }))
         }
     });
     let connection = http1::Builder::new()
@@ -163,6 +166,8 @@ impl Clock {
 struct Noted {
     body: ReplyBody,
     notes: Arc<Notes>,
+    #[expect(dead_code, reason = "its drop counts")]
+    busy: Option<Busy>,
 }
 
 impl Drop for Noted {

@@ -39,10 +39,10 @@ pub async fn http2(cx: &Cx, io: Io) {
         async move {
             let mut stream = streams.begin();
             if request.method() != Method::CONNECT {
-                cx.record.exchange();
-                let reply = exchange::serve(&cx.worker, &cx.facts, cx.origin.as_ref(), request).await;
+                let busy = cx.exchange(&request);
+                let reply = exchange::serve(&cx.worker, cx.card(), &cx.facts, cx.origin.as_ref(), request).await;
                 let reply = reply.inspect_err(|_| stream.answered())?;
-                return Ok(reply.map(|body| Streamed { body, stream }));
+                return Ok(reply.map(|body| Streamed { body, stream, busy }));
             }
             let (response, tunnel) = Box::pin(connect::answer(&cx, request)).await;
             if let Some((upgrade, tunnel)) = tunnel {
@@ -55,7 +55,7 @@ pub async fn http2(cx: &Cx, io: Io) {
                     drop(tunnel_stream);
                 });
             }
-            Ok::<_, Abort>(response.map(|body| Streamed { body, stream }))
+            Ok::<_, Abort>(response.map(|body| Streamed { body, stream, busy: None }))
         }
     });
     let connection = http2::Builder::new(Local)

@@ -13,6 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::exchange::ReplyBody;
+use crate::roster::Busy;
 use crate::upstream::BodyError;
 
 /// Streams that a client may reset before they are answered, at once and each second after that. Each has cost an exchange
@@ -113,6 +114,8 @@ impl Drop for Stream {
 pub(super) struct Streamed {
     pub(super) body: ReplyBody,
     pub(super) stream: Stream,
+    #[expect(dead_code, reason = "its drop counts")]
+    pub(super) busy: Option<Busy>,
 }
 
 impl Drop for Streamed {

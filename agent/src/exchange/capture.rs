@@ -1,9 +1,15 @@
 //! The copy of a body that is recorded. Enters: each chunk as it passes; leaves: the first bytes up to a bound, the true
-//! size, and, where that is more, the digest of the whole. Never holds a chunk up, never copies one. Must not know where
-//! chunks come from.
+//! size, and, where that is more, the digest of the whole. Never holds a chunk up, and copies none but the smallest. Must not
+//! know where chunks come from.
 
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
+
+/// So many parts are made one where they are small: each costs what keeps it, and the buffer that it was read into, and a sender
+/// may send single bytes.
+const PARTS: usize = 64;
+/// Bytes of a part that is worth being kept as it came.
+const WORTH: usize = 512;
 
 #[derive(Debug, Default)]
 pub(super) struct Capture {
@@ -30,7 +36,8 @@ enum Kept {
     #[default]
     Nothing,
     One(Bytes),
-    Many(Vec<Bytes>),
+    /// and how many of them came since some were made one
+    Many(Vec<Bytes>, usize),
 }
 
 impl Capture {
@@ -50,8 +57,15 @@ impl Capture {
         self.room -= part.len();
         match &mut self.kept {
             Kept::Nothing => self.kept = Kept::One(part),
-            Kept::One(first) => self.kept = Kept::Many(vec![std::mem::take(first), part]),
-            Kept::Many(parts) => parts.push(part),
+            Kept::One(first) => self.kept = Kept::Many(vec![std::mem::take(first), part], 2),
+            Kept::Many(parts, fresh) => {
+                parts.push(part);
+                *fresh += 1;
+                if *fresh == PARTS {
+                    *fresh = 0;
+                    join(parts);
+                }
+            }
         }
     }
 
@@ -92,7 +106,7 @@ impl Capture {
         match &self.kept {
             Kept::Nothing => &[],
             Kept::One(chunk) => std::slice::from_ref(chunk),
-            Kept::Many(chunks) => chunks,
+            Kept::Many(chunks, _) => chunks,
         }
     }
 
@@ -106,9 +120,35 @@ impl Capture {
     }
 }
 
+/// Makes one of the last so many, if they are small.
+fn join(parts: &mut Vec<Bytes>) {
+    let last = parts.len() - PARTS;
+    let size: usize = parts[last..].iter().map(Bytes::len).sum();
+    if size < PARTS * WORTH {
+        let joined = parts[last..].concat();
+        parts.truncate(last);
+        parts.push(joined.into());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn single_bytes_cost_little_more_than_what_they_are() {
+        let mut capture = Capture::new((10_000, true));
+        let body: Vec<u8> = (0..20_000_u32).map(|n| n as u8).collect();
+        body.chunks(1).for_each(|byte| capture.chunk(&Bytes::copy_from_slice(byte)));
+        assert_eq!(capture.chunks().concat(), body[..10_000]);
+        assert!(capture.chunks().len() < 10_000 / PARTS + PARTS, "{}", capture.chunks().len());
+        assert_eq!(capture.whole_digest(), Some(Sha256::digest(&body).into()));
+        // large ones are not copied
+        let large = Bytes::from(vec![7; 4000]);
+        let mut capture = Capture::new((1 << 20, false));
+        (0..200).for_each(|_| capture.chunk(&large));
+        assert!(capture.chunks().iter().all(|part| part.as_ptr() == large.as_ptr()));
+    }
 
     #[test]
     fn keeps_the_first_bytes_and_counts_all() {

@@ -88,9 +88,8 @@ struct Stopping {
 impl Live {
     /// The request head is there, as the client sent it.
     pub(super) fn begin(worker: &Rc<Worker>, connection: &Connection, id: Uuid, request: &request::Parts) -> Rc<Self> {
-        let mut recording = worker.recorder.begin(id);
         let tuning = worker.tuning.now();
-        recording.redact_by(tuning.redaction.as_ref());
+        let mut recording = worker.recorder.begin(id, &tuning);
         recording.connection(connection);
         recording.request_head(Side::Original, request);
         worker.shared.stats.exchange_began();
@@ -107,7 +106,7 @@ impl Live {
             began: Instant::now(),
             run: RefCell::new(None),
             rewrites_responses: Cell::new(false),
-            ledger: RefCell::new(Some(Ledger::new(recording, (limit, worker.recorder.whole_digest()), request))),
+            ledger: RefCell::new(Some(Ledger::new(recording, limit, request))),
             outcome: RefCell::new(None),
             stopping: RefCell::default(),
             replied: Cell::new(false),

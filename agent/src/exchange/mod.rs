@@ -44,7 +44,9 @@ pub use self::problem::{Blame, Problem};
 pub use self::reply::reply;
 pub use self::response::ReplyBody;
 use self::source::Source;
+pub(crate) use self::websocket::names_websocket;
 use crate::ids;
+use crate::roster::Card;
 use crate::target::Target;
 use crate::upstream::{Outgoing, Sent, UpstreamFailure};
 use crate::worker::Worker;
@@ -88,19 +90,22 @@ impl Came {
     }
 }
 
-/// Takes one request of a client's to its target and back. `origin` is where the tunnel goes that it came through.
+/// Takes one request of a client's to its target and back. `origin` is where the tunnel goes that it came through, and `card` is
+/// told who has answered.
 pub async fn serve(
     worker: &Rc<Worker>,
+    card: Option<&Arc<Card>>,
     connection: &Arc<Connection>,
     origin: Option<&Target>,
     request: Request<Incoming>,
 ) -> Result<Response<ReplyBody>, Abort> {
-    carry(worker, connection, origin, Came::of_client(request)).await
+    carry(worker, card, connection, origin, Came::of_client(request)).await
 }
 
 /// The same for whatever came.
 pub async fn carry(
     worker: &Rc<Worker>,
+    card: Option<&Arc<Card>>,
     connection: &Arc<Connection>,
     origin: Option<&Target>,
     came: Came,
@@ -117,6 +122,9 @@ pub async fn carry(
         let request = request::prepare(&live, connection, &mut target, head, body).await?;
         let sent = send(&live, &target, request).await?;
         live.answered(sent.address);
+        if let Some(card) = card {
+            card.answered(sent.address, sent.terms);
+        }
         response::from_upstream(&live, sent.response, client).await
     };
     let mut reply = match reply.await {

@@ -17,7 +17,7 @@ use crate::{
 #[derive(Default)]
 pub struct FilterLog {
     lines: Lines,
-    /// says what is not recorded
+    /// says whether lines are recorded, and what of them is not
     tuned: OnceLock<Arc<Tuned>>,
 }
 
@@ -26,8 +26,8 @@ impl FilterLog {
         Self { lines, tuned: OnceLock::new() }
     }
 
-    /// What patterns find in lines is not recorded from now on; the agent's own log has it.
-    pub fn redact_by(&self, tuned: &Arc<Tuned>) {
+    /// What is in force says from now on what of lines is recorded; the agent's own log has them whole.
+    pub fn follow(&self, tuned: &Arc<Tuned>) {
         self.tuned.get_or_init(|| Arc::clone(tuned));
     }
 }
@@ -42,10 +42,12 @@ impl LogSink for FilterLog {
             Level::Error => "error",
         };
         let tuning = self.tuned.get().map(|tuned| tuned.now());
-        let rules = tuning.as_ref().and_then(|tuning| tuning.redaction.as_ref());
-        let words = rules.map_or(Cow::Borrowed(message.as_bytes()), |rules| rules.words(message));
-        let text = &*String::from_utf8_lossy(&words);
-        self.lines.tell(&Line { filter: name.as_str(), version, level: word, exchange, text });
+        if tuning.as_ref().is_none_or(|tuning| tuning.capture.filter_lines) {
+            let rules = tuning.as_ref().and_then(|tuning| tuning.redaction.as_ref());
+            let words = rules.map_or(Cow::Borrowed(message.as_bytes()), |rules| rules.words(message));
+            let text = &*String::from_utf8_lossy(&words);
+            self.lines.tell(&Line { filter: name.as_str(), version, level: word, exchange, text });
+        }
         let exchange = exchange.map(tracing::field::display);
         match level {
             Level::Debug => tracing::debug!(target: "filter", filter = %name, version, exchange, "{message}"),

@@ -1,16 +1,16 @@
 //! The stream of samples. While the orchestrator is away the last of them are kept, by default those of an hour, and told when
 //! it is back.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_stream::wrappers::ReceiverStream;
-use weir_proto::v1::{MetricsBatch, SystemMetrics, metrics_client::MetricsClient};
+use weir_proto::v1::{MetricsBatch, metrics_client::MetricsClient};
 
-use super::sample::Sampler;
+use super::{kept::Kept, sample::Sampler};
 use crate::{
     config::{Tuned, Tuning},
     control::{BackOff, Link, explain},
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// For ever: looks at the machine at each interval (which may change meanwhile) and reports.
 pub async fn report(tuned: Arc<Tuned>, link: Link, mut asked: watch::Receiver<Option<Duration>>) {
-    let (kept, most) = (watch::Sender::new(VecDeque::new()), tuned.now().metrics.buffer);
+    let kept = watch::Sender::new(Kept::default());
     let mut retuned = tuned.changes();
     let look = async {
         let mut sampler = Some(Sampler::new(&tuned.now().metrics));
@@ -52,12 +52,7 @@ pub async fn report(tuned: Arc<Tuned>, link: Link, mut asked: watch::Receiver<Op
                 return tracing::error!("system metrics ended abnormally");
             };
             sampler = Some(own);
-            kept.send_modify(|kept: &mut VecDeque<SystemMetrics>| {
-                if kept.len() >= most {
-                    kept.pop_front();
-                }
-                kept.push_back(sample);
-            });
+            kept.send_modify(|kept| kept.push(sample, tuned.now().metrics.buffer));
         }
     };
     let tell = async {
@@ -78,7 +73,7 @@ fn interval(tuning: &Tuning, asked: Option<Duration>) -> Duration {
 }
 
 /// One stream, one batch in flight; why it ended.
-async fn tell(link: &Link, kept: &watch::Sender<VecDeque<SystemMetrics>>, back_off: &mut BackOff) -> String {
+async fn tell(link: &Link, kept: &watch::Sender<Kept>, back_off: &mut BackOff) -> String {
     let channel = match link.connect().await {
         Ok(channel) => channel,
         Err(error) => return explain(&error),
@@ -90,11 +85,10 @@ async fn tell(link: &Link, kept: &watch::Sender<VecDeque<SystemMetrics>>, back_o
     };
     let mut waiting = kept.subscribe();
     loop {
-        let samples: Vec<_> = match waiting.wait_for(|kept| !kept.is_empty()).await {
-            Ok(kept) => kept.iter().take(BATCH).cloned().collect(),
+        let (samples, up_to) = match waiting.wait_for(|kept| !kept.is_empty()).await {
+            Ok(kept) => kept.first(BATCH),
             Err(_) => return "the agent stops".to_owned(),
         };
-        let Some(last) = samples.last().map(|sample| sample.at_us) else { continue };
         if say.send(MetricsBatch { samples }).await.is_err() {
             return "it stopped listening".to_owned();
         }
@@ -106,7 +100,7 @@ async fn tell(link: &Link, kept: &watch::Sender<VecDeque<SystemMetrics>>, back_o
         }
         back_off.reset();
         kept.send_if_modified(|kept| {
-            while kept.pop_front_if(|sample| sample.at_us <= last).is_some() {}
+            kept.told(up_to);
             false
         });
     }

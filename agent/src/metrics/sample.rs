@@ -46,6 +46,10 @@ impl Sampler {
     /// From the next look on.
     pub(super) fn choose(&mut self, config: &MetricsConfig) {
         (self.interfaces, self.mounts) = (config.interfaces.clone(), config.disks.clone());
+        self.disk_details = config.disk_details;
+        if !self.disk_details {
+            self.disks = Disks::new();
+        }
     }
 
     fn refresh(&mut self) {
@@ -152,5 +156,10 @@ mod tests {
         assert_eq!((sample.disk_read_bytes, sample.disk_written_bytes), (0, 0));
         let config = crate::config::MetricsConfig { disk_details: false, ..Config::default().metrics };
         assert!(Sampler::new(&config).sample().disks.is_empty());
+        // and when that changes
+        let mut sampler = Sampler::new(&Config::default().metrics);
+        sampler.choose(&config);
+        let sample = sampler.sample();
+        assert_eq!((sample.disks.len(), sample.disk_read_bytes), (0, 0));
     }
 }

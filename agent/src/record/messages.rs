@@ -43,10 +43,9 @@ pub struct Passed<'a> {
 }
 
 impl Messages {
-    /// None where messages are not recorded.
-    pub(super) fn of(worker: &Rc<WorkerInner>, exchange: Uuid, rules: Option<Arc<Rules>>) -> Option<Rc<Self>> {
-        let limit = worker.message_limit?;
-        Some(Rc::new(Self { worker: Rc::clone(worker), exchange, last: Cell::new(0), limit, rules }))
+    /// With so many bytes of each.
+    pub(super) fn of(worker: &Rc<WorkerInner>, exchange: Uuid, limit: usize, rules: Option<Arc<Rules>>) -> Rc<Self> {
+        Rc::new(Self { worker: Rc::clone(worker), exchange, last: Cell::new(0), limit, rules })
     }
 
     /// Bytes of a message that are kept.
@@ -86,11 +85,11 @@ impl Messages {
         let is_cut = (data.len() as u64) < size;
         let redacted = match passed.kind {
             Kind::Event => rules.event(data, is_cut),
-            _ => rules.body(redact::Kind::compressed(passed.is_compressed), data, is_cut),
+            _ => rules.body(&redact::Kind::compressed(passed.is_compressed), data, is_cut),
         };
         match redacted {
             Redacted::Same => Cow::Borrowed(data),
-            Redacted::Other(data) => Cow::Owned(data),
+            Redacted::Other(data, _) => Cow::Owned(data),
             Redacted::Withheld => Cow::Borrowed(&[]),
         }
     }

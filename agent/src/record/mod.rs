@@ -17,5 +17,5 @@ pub use messages::{Fate, Kind, Messages, Passed};
 pub use recorder::{Recorder, WorkerRecorder};
 pub use recording::{Recording, Side};
 pub use sender::Sender;
-pub use tunnels::{ConnectionRecord, Tls, TunnelRecord};
+pub use tunnels::{ConnectionRecord, TunnelRecord};
 pub use weir_proto::v1::Outcome;

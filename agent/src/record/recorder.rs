@@ -38,12 +38,6 @@ const OTHERS_SHARE: usize = 2;
 pub struct Recorder {
     /// one for each worker, and the last for lines of filters; none: nothing is recorded
     queues: Vec<Arc<Queue>>,
-    /// of a message; none: messages are not recorded
-    message_limit: Option<usize>,
-    /// connections and tunnels are
-    connections: bool,
-    filter_lines: bool,
-    whole_digest: bool,
     pub(super) counts: Counts,
 }
 
@@ -85,14 +79,7 @@ impl Recorder {
     pub fn new(workers: usize, capture: &CaptureConfig) -> Self {
         let queue = || Arc::new(Queue { filled: Mutex::default(), bound: capture.queue_bytes });
         let lines = Arc::new(Queue { filled: Mutex::default(), bound: lines::BOUND });
-        Self {
-            filter_lines: capture.filter_lines,
-            queues: (0..workers).map(|_| queue()).chain([lines]).collect(),
-            message_limit: capture.messages.then_some(capture.message_bytes),
-            connections: capture.connections,
-            whole_digest: capture.whole_digest,
-            counts: Counts::default(),
-        }
+        Self { queues: (0..workers).map(|_| queue()).chain([lines]).collect(), counts: Counts::default() }
     }
 
     /// Records nothing, for an agent without an orchestrator.
@@ -110,19 +97,14 @@ impl Recorder {
         let of_workers = self.queues.split_last().map_or(&[][..], |(_, of_workers)| of_workers);
         let inner = of_workers
             .get(number)
-            .map(|queue| WorkerInner {
-                queue: Arc::clone(queue),
-                spare: RefCell::default(),
-                message_limit: self.message_limit,
-            })
+            .map(|queue| WorkerInner { queue: Arc::clone(queue), spare: RefCell::default() })
             .map(Rc::new);
-        WorkerRecorder { inner, connections: self.connections, whole_digest: self.whole_digest }
+        WorkerRecorder { inner }
     }
 
     /// Where lines of filters go.
     pub fn lines(&self) -> Lines {
-        let queue = self.queues.last().filter(|_| self.filter_lines);
-        queue.map_or_else(Lines::default, |queue| Lines::into_queue(Arc::clone(queue)))
+        self.queues.last().map_or_else(Lines::default, |queue| Lines::into_queue(Arc::clone(queue)))
     }
 
     /// Exchanges that found room in a queue.
@@ -191,42 +173,35 @@ impl Recorder {
 /// One worker's end of the recorder. `!Send`.
 pub struct WorkerRecorder {
     inner: Option<Rc<WorkerInner>>,
-    connections: bool,
-    whole_digest: bool,
 }
 
 pub(super) struct WorkerInner {
     queue: Arc<Queue>,
     spare: RefCell<Vec<Vec<u8>>>,
-    pub(super) message_limit: Option<usize>,
 }
 
 impl WorkerRecorder {
-    /// An exchange begins: its request head is there.
-    pub fn begin(&self, id: Uuid) -> Recording {
-        self.inner.as_ref().map_or_else(Recording::off, |inner| Recording::begin(inner, id))
+    /// An exchange begins: its request head is there. What is in force now is in force to its end.
+    pub fn begin(&self, id: Uuid, tuning: &Tuning) -> Recording {
+        self.inner.as_ref().map_or_else(Recording::off, |inner| Recording::begin(inner, id, tuning))
     }
 
     /// A client has connected.
-    pub fn connection(&self, card: &Arc<Card>, facts: &Arc<Connection>) -> ConnectionRecord {
-        let inner = self.inner.as_ref().filter(|_| self.connections);
-        inner.map_or_else(ConnectionRecord::off, |inner| ConnectionRecord::begin(inner, card, facts))
+    pub fn connection(&self, card: &Arc<Card>, tuning: &Tuning) -> ConnectionRecord {
+        let inner = self.inner.as_ref().filter(|_| tuning.capture.connections);
+        inner.map_or_else(ConnectionRecord::default, |inner| ConnectionRecord::begin(&inner.queue, card))
     }
 
-    /// A client of this connection asks for a tunnel.
-    pub fn tunnel(&self, of: &ConnectionRecord, facts: &Arc<Connection>) -> TunnelRecord {
-        let inner = self.inner.as_ref().filter(|_| self.connections);
+    /// A client asks for a tunnel, over the connection with this id.
+    pub fn tunnel(&self, of: Option<Uuid>, facts: &Arc<Connection>, tuning: &Tuning) -> TunnelRecord {
+        let inner = self.inner.as_ref().filter(|_| tuning.capture.connections);
         inner.map_or_else(TunnelRecord::off, |inner| TunnelRecord::begin(inner, ids::new(), of, facts))
     }
 
-    /// Bytes of each body to capture; 0 when nothing is recorded.
-    pub fn body_limit(&self, tuning: &Tuning) -> usize {
-        if self.inner.is_some() { tuning.body_bytes } else { 0 }
-    }
-
-    /// Whether the digest of the whole is taken of a longer one.
-    pub fn whole_digest(&self) -> bool {
-        self.whole_digest
+    /// Bytes of each body to capture, 0 when nothing is recorded; and whether the digest of the whole is taken of a longer one.
+    pub fn body_limit(&self, tuning: &Tuning) -> (usize, bool) {
+        let limit = if self.inner.is_some() { tuning.capture.body_bytes } else { 0 };
+        (limit, tuning.capture.whole_digest)
     }
 }
 
@@ -249,10 +224,6 @@ impl WorkerInner {
         self.append(TUNNELS_TAG, tunnel, self.queue.bound / OTHERS_SHARE);
     }
 
-    pub(super) fn deliver_connection(&self, connection: Vec<u8>) {
-        self.append(CONNECTIONS_TAG, connection, self.queue.bound / OTHERS_SHARE);
-    }
-
     /// Appends a record to the queue and keeps its buffer for the next.
     fn append(&self, tag: u8, mut record: Vec<u8>, bound: usize) {
         self.queue.append(tag, &record, bound);
@@ -265,6 +236,11 @@ impl WorkerInner {
 }
 
 impl Queue {
+    /// Takes an encoded connection, from whatever thread its socket ends on.
+    pub(super) fn deliver_connection(&self, connection: &[u8]) {
+        self.append(CONNECTIONS_TAG, connection, self.bound / OTHERS_SHARE);
+    }
+
     /// Never waits for more than a copy.
     pub(super) fn append(&self, tag: u8, record: &[u8], bound: usize) {
         let needed = 1 + wire::varint_len(record.len() as u64) + record.len();

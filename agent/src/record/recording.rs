@@ -18,6 +18,7 @@ use weir_host::{Connection, Direction, Receipt, Tag, TagValue};
 use weir_proto::v1::{Intervention, Outcome};
 
 use super::{Messages, recorder::WorkerInner, wire};
+use crate::config::Tuning;
 use crate::redact::{Kind, Redacted, Rules};
 
 /// On which side of the filters a head or a body was.
@@ -54,10 +55,12 @@ struct Inner {
     began: Instant,
     id: Uuid,
     messages: Option<Rc<Messages>>,
+    /// of a message; none: messages are not recorded
+    message_limit: Option<usize>,
     /// in force when the exchange began
     rules: Option<Arc<Rules>>,
-    /// what heads said of bodies, by direction
-    kinds: [Kind; 2],
+    /// what heads said of bodies, by direction and side
+    kinds: [[Option<Box<Kind>>; 2]; 2],
 }
 
 impl Recording {
@@ -65,20 +68,23 @@ impl Recording {
         Self { inner: None }
     }
 
-    pub(super) fn begin(worker: &Rc<WorkerInner>, id: Uuid) -> Self {
+    pub(super) fn begin(worker: &Rc<WorkerInner>, id: Uuid, tuning: &Tuning) -> Self {
         let mut out = worker.buffer();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         wire::bytes(&mut out, 1, id.as_bytes());
         wire::number(&mut out, 2, micros(now));
-        let (worker, began) = (Rc::clone(worker), Instant::now());
-        Self { inner: Some(Inner { worker, out, began, id, messages: None, rules: None, kinds: [Kind::default(); 2] }) }
-    }
-
-    /// What these rules name is not recorded. To be said before anything else.
-    pub fn redact_by(&mut self, rules: Option<&Arc<Rules>>) {
-        if let Some(inner) = &mut self.inner {
-            inner.rules = rules.cloned();
-        }
+        let capture = &tuning.capture;
+        let inner = Inner {
+            worker: Rc::clone(worker),
+            out,
+            began: Instant::now(),
+            id,
+            messages: None,
+            message_limit: capture.messages.then_some(capture.message_bytes),
+            rules: tuning.redaction.clone(),
+            kinds: Default::default(),
+        };
+        Self { inner: Some(inner) }
     }
 
     /// Is there a record? If not, nobody needs to collect bodies for it.
@@ -88,11 +94,9 @@ impl Recording {
 
     /// Where its messages go; none where they are not recorded.
     pub fn messages(&mut self) -> Option<Rc<Messages>> {
-        let Inner { worker, id, messages, rules, .. } = self.inner.as_mut()?;
-        if messages.is_none() {
-            *messages = Messages::of(worker, *id, rules.clone());
-        }
-        messages.clone()
+        let Inner { worker, id, messages, message_limit, rules, .. } = self.inner.as_mut()?;
+        let limit = (*message_limit)?;
+        Some(Rc::clone(messages.get_or_insert_with(|| Messages::of(worker, *id, limit, rules.clone()))))
     }
 
     fn write(&mut self, write: impl FnOnce(&mut Vec<u8>, Option<&Rules>)) {
@@ -101,24 +105,25 @@ impl Recording {
         }
     }
 
-    fn heard(&mut self, direction: Direction, headers: &HeaderMap) {
+    fn heard(&mut self, direction: Direction, side: Side, headers: &HeaderMap) {
         if let Some(Inner { rules: Some(_), kinds, .. }) = &mut self.inner {
-            let kind = &mut kinds[direction as usize];
-            *kind = kind.and(Kind::of(headers));
+            kinds[direction as usize][side as usize] = Some(Box::new(Kind::of(headers)));
         }
     }
 
-    fn write_body(
-        &mut self,
-        (field, inner_field): (u32, u32),
-        direction: Direction,
-        captured: &[Bytes],
-        size: u64,
-        whole: Option<[u8; 32]>,
-    ) {
-        let kind = self.inner.as_ref().map(|inner| inner.kinds[direction as usize]).unwrap_or_default();
+    /// Its own head says how it is coded, or the other where both are the same and one was written.
+    fn kind(&self, direction: Direction, side: Side) -> Kind {
+        let Some(Inner { rules: Some(_), kinds, .. }) = &self.inner else { return Kind::default() };
+        let [own, other] = [side as usize, 1 - side as usize].map(|side| kinds[direction as usize][side].as_deref());
+        match (own, other) {
+            (Some(own), Some(other)) => own.clone().or_as(other),
+            (own, other) => own.or(other).cloned().unwrap_or_default(),
+        }
+    }
+
+    fn write_body(&mut self, (field, inner_field): (u32, u32), kind: &Kind, body: &Copied<'_>) {
         self.write(|out, rules| {
-            wire::message(out, field, |out| body(out, inner_field, (rules, kind), captured, size, whole));
+            wire::message(out, field, |out| write_copy(out, inner_field, (rules, kind), body));
         });
     }
 
@@ -138,7 +143,7 @@ impl Recording {
 
     /// A request's head; its URI is in absolute form.
     pub fn request_head(&mut self, side: Side, head: &request::Parts) {
-        self.heard(Direction::Request, &head.headers);
+        self.heard(Direction::Request, side, &head.headers);
         self.write(|out, rules| {
             wire::message(out, request_field(side), |out| {
                 let uri = &head.uri;
@@ -155,7 +160,7 @@ impl Recording {
 
     /// A response's head.
     pub fn response_head(&mut self, side: Side, head: &response::Parts) {
-        self.heard(Direction::Response, &head.headers);
+        self.heard(Direction::Response, side, &head.headers);
         self.write(|out, rules| {
             wire::message(out, response_field(side), |out| {
                 wire::number(out, 1, u64::from(head.status.as_u16()));
@@ -167,12 +172,14 @@ impl Recording {
 
     /// A request's body: what was captured of it, how long it truly was, and the digest of the whole where that is more.
     pub fn request_body(&mut self, side: Side, captured: &[Bytes], size: u64, whole: Option<[u8; 32]>) {
-        self.write_body((request_field(side), 7), Direction::Request, captured, size, whole);
+        let kind = self.kind(Direction::Request, side);
+        self.write_body((request_field(side), 7), &kind, &Copied { captured, size, whole });
     }
 
     /// A response's body, as a request's.
     pub fn response_body(&mut self, side: Side, captured: &[Bytes], size: u64, whole: Option<[u8; 32]>) {
-        self.write_body((response_field(side), 4), Direction::Response, captured, size, whole);
+        let kind = self.kind(Direction::Response, side);
+        self.write_body((response_field(side), 4), &kind, &Copied { captured, size, whole });
     }
 
     /// A request's trailers.
@@ -197,7 +204,10 @@ impl Recording {
                     let words = format!("{}: {}", failure.phase, failure.reason);
                     wire::bytes(out, 5, &in_words(rules, &words));
                 }
-                wire::number(out, 6, u64::from(receipt.changed));
+                wire::number(out, 6, u64::from(receipt.changes.any()));
+                // less than one is none, and none is not known
+                wire::number(out, 7, u64::try_from(receipt.took.as_nanos()).unwrap_or(u64::MAX).max(1));
+                receipt.changes.words().for_each(|word| wire::bytes(out, 8, word.as_bytes()));
             });
         });
     }
@@ -304,30 +314,37 @@ fn fields(out: &mut Vec<u8>, field: u32, rules: Option<&Rules>, headers: &Header
     }
 }
 
-fn body(
-    out: &mut Vec<u8>,
-    field: u32,
-    (rules, kind): (Option<&Rules>, Kind),
-    captured: &[Bytes],
+/// What there is of a body.
+struct Copied<'a> {
+    captured: &'a [Bytes],
     size: u64,
     whole: Option<[u8; 32]>,
-) {
+}
+
+fn write_copy(out: &mut Vec<u8>, field: u32, (rules, kind): (Option<&Rules>, &Kind), body: &Copied<'_>) {
+    let Copied { captured, size, whole } = *body;
     let rules = rules.filter(|rules| rules.looks_into_bodies());
     wire::message(out, field, |out| {
         let redacted = rules.map(|rules| {
-            let whole: Vec<u8> = captured.concat();
-            let is_cut = (whole.len() as u64) < size;
-            rules.body(kind, &whole, is_cut)
+            let held: Vec<u8> = captured.concat();
+            rules.body(kind, &held, (held.len() as u64) < size)
         });
         match &redacted {
             None | Some(Redacted::Same) => wire::chunks(out, 1, captured),
-            Some(Redacted::Other(body)) => wire::bytes(out, 1, body),
+            Some(Redacted::Other(body, _)) => wire::bytes(out, 1, body),
             Some(Redacted::Withheld) => {}
         }
         wire::number(out, 2, size);
-        // the digest of a short body tells what it was
-        let whole = whole.filter(|_| matches!(redacted, None | Some(Redacted::Same)));
+        // of what nobody has looked at, it may tell what it was: all else of the body is known
+        let whole = whole.filter(|_| rules.is_none());
         wire::bytes(out, 3, whole.as_ref().map_or(&[], |whole| &whole[..]));
+        let (is_redacted, is_cut) = match redacted {
+            None | Some(Redacted::Same) => (false, false),
+            Some(Redacted::Other(_, is_cut)) => (true, is_cut),
+            Some(Redacted::Withheld) => (true, true),
+        };
+        wire::number(out, 4, u64::from(is_redacted));
+        wire::number(out, 5, u64::from(is_cut));
     });
 }
 

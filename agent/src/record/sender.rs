@@ -53,6 +53,8 @@ impl Sender {
             window: VecDeque::new(),
             window_bytes: 0,
             window_bound: capture.queue_bytes,
+            refused: VecDeque::new(),
+            refused_bytes: 0,
             next_number: 1,
             untold: Lost::default(),
             sink: None,
@@ -91,6 +93,9 @@ struct State {
     window: VecDeque<Unacknowledged>,
     window_bytes: usize,
     window_bound: usize,
+    /// what the disk would not take, in order: it waits in memory, and so does all that comes after it
+    refused: VecDeque<Frame>,
+    refused_bytes: usize,
     next_number: u64,
     /// what was lost and no batch has told of
     untold: Lost,
@@ -135,8 +140,13 @@ impl State {
         &self.shared.recorder
     }
 
-    /// One round of the workers' queues.
+    /// One round of the workers' queues. While the disk takes nothing and there is as much in memory as may be, what comes stays in the
+    /// queues, as long as they have room.
     fn collect(&mut self) {
+        self.try_again();
+        if self.refused_bytes >= self.window_bound {
+            return self.pump();
+        }
         let mut queued = Vec::new();
         self.shared.recorder.drain(|filled| {
             if queued.is_empty() {
@@ -154,10 +164,28 @@ impl State {
 
     /// Straight to the orchestrator if it keeps up and nothing older waits, else to disk.
     fn offer(&mut self, frame: Frame) {
-        if self.sink.is_some() && !self.spool.has_unread() && self.has_room() {
+        if self.refused.is_empty() && self.goes_at_once() {
             self.send(frame, None);
         } else {
-            self.keep(&frame);
+            self.keep(frame);
+        }
+    }
+
+    fn goes_at_once(&self) -> bool {
+        self.sink.is_some() && !self.spool.has_unread() && self.has_room()
+    }
+
+    /// What the disk refused may go straight to the orchestrator by now, or to a disk that has room again.
+    fn try_again(&mut self) {
+        while let Some(frame) = self.refused.pop_front() {
+            if self.goes_at_once() {
+                self.refused_bytes -= frame.payload.len();
+                self.send(frame, None);
+            } else if self.spool.append(&frame).is_ok() {
+                self.refused_bytes -= frame.payload.len();
+            } else {
+                return self.refused.push_front(frame);
+            }
         }
     }
 
@@ -221,9 +249,14 @@ impl State {
         // what was sent before the first batch from the spool is older than it, the rest is newer
         let first = self.window.iter().position(|batch| batch.spooled.is_some()).unwrap_or(self.window.len());
         let newer = self.window.split_off(first);
-        let older: Vec<Frame> = self.window.drain(..).map(|batch| batch.frame).collect();
-        if let Err(error) = self.spool.prepend(&older) {
-            self.lose(older.iter().map(Lost::of).sum(), &format!("the spool: {error}"));
+        let older: Vec<Frame> = self.window.iter().map(|batch| batch.frame.clone()).collect();
+        match self.spool.prepend(&older) {
+            Ok(()) => self.window.clear(),
+            // safest where it is, then: it is sent again from there
+            Err(error) => {
+                tracing::warn!("the spool: {error}");
+                self.window_bytes = older.iter().map(|frame| frame.payload.len()).sum();
+            }
         }
         for Unacknowledged { frame, spooled, .. } in newer.iter().rev() {
             if let Some(position) = spooled {
@@ -232,15 +265,23 @@ impl State {
         }
         for Unacknowledged { frame, spooled, .. } in newer {
             if spooled.is_none() {
-                self.keep(&frame);
+                self.keep(frame);
             }
         }
     }
 
-    fn keep(&mut self, frame: &Frame) {
-        if let Err(error) = self.spool.append(frame) {
-            self.lose(Lost::of(frame), &format!("the spool: {error}"));
+    fn keep(&mut self, frame: Frame) {
+        if self.refused.is_empty() {
+            match self.spool.append(&frame) {
+                Ok(()) => return,
+                Err(error) => tracing::warn!("the spool: {error}: records wait in memory, as far as there is room"),
+            }
         }
+        if self.refused_bytes + frame.payload.len() > self.window_bound {
+            return self.lose(Lost::of(&frame), "the disk takes nothing, and memory is full");
+        }
+        self.refused_bytes += frame.payload.len();
+        self.refused.push_back(frame);
     }
 
     fn acknowledge(&mut self, number: u64) {
@@ -268,7 +309,7 @@ impl State {
 
     fn publish(&mut self) {
         let counts = &self.shared.recorder.counts;
-        counts.unacknowledged_bytes.store(self.window_bytes as u64, Relaxed);
+        counts.unacknowledged_bytes.store((self.window_bytes + self.refused_bytes) as u64, Relaxed);
         counts.spool_bytes.store(self.spool.bytes(), Relaxed);
     }
 
@@ -282,6 +323,12 @@ impl State {
             }
         }
         self.spool_window();
+        self.try_again();
+        let in_memory = self.window.iter().map(|batch| &batch.frame).chain(&self.refused);
+        let given_up: Lost = in_memory.map(Lost::of).sum();
+        if !given_up.is_nothing() {
+            self.lose(given_up, "the disk takes nothing, and the agent stops");
+        }
         if let Err(error) = self.spool.sync() {
             tracing::error!("the spool: {error}");
         }

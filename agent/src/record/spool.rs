@@ -64,7 +64,12 @@ impl Spool {
         disk::private_folder(&folder)?;
         let mut numbers: Vec<u64> = fs::read_dir(&folder)?
             .flatten()
-            .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".seg")?.parse().ok())
+            .filter_map(|entry| {
+                let name = entry.file_name();
+                let number = name.to_str()?.strip_suffix(".seg")?.parse().ok()?;
+                // what this would name otherwise is no file of ours, and after the last there is no next
+                (name == *file_name(number) && number != u64::MAX).then_some(number)
+            })
             .collect();
         numbers.sort_unstable();
         let mut spool = Self {

@@ -2,7 +2,7 @@
 //! dropped half way tells itself. Must not know sockets.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::Cell,
     net::SocketAddr,
     rc::Rc,
     sync::Arc,
@@ -12,7 +12,10 @@ use std::{
 use uuid::Uuid;
 use weir_host::Connection;
 
-use super::{recorder::WorkerInner, wire};
+use super::{
+    recorder::{Queue, WorkerInner},
+    wire,
+};
 use crate::{roster::Card, tunnel::Relayed};
 
 /// What a ClientHello or a filter can make of a text, bytes; more is cut.
@@ -42,12 +45,11 @@ impl TunnelRecord {
         Self(None)
     }
 
-    pub(super) fn begin(worker: &Rc<WorkerInner>, id: Uuid, of: &ConnectionRecord, facts: &Arc<Connection>) -> Self {
-        of.count(|of| &of.tunnels);
+    pub(super) fn begin(worker: &Rc<WorkerInner>, id: Uuid, of: Option<Uuid>, facts: &Arc<Connection>) -> Self {
         Self(Some(Box::new(Told {
             worker: Rc::clone(worker),
             id,
-            connection: of.0.as_ref().map(|of| of.card.id),
+            connection: of,
             began: now(),
             facts: Arc::clone(facts),
             target: String::new(),
@@ -142,93 +144,46 @@ impl Drop for Told {
     }
 }
 
-/// One client's connection, and what came over it. Costs nothing where nothing is recorded.
+/// One client's connection, and what came over it: told when it is dropped. Costs nothing where nothing is recorded.
 #[derive(Default)]
-pub struct ConnectionRecord(Option<Box<Connected>>);
+pub struct ConnectionRecord(#[expect(dead_code, reason = "its drop tells")] Option<Connected>);
 
 struct Connected {
-    worker: Rc<WorkerInner>,
+    queue: Arc<Queue>,
     card: Arc<Card>,
     began: (u64, Instant),
-    facts: RefCell<Arc<Connection>>,
-    tls: RefCell<Option<Tls>>,
-    exchanges: Cell<u64>,
-    tunnels: Cell<u64>,
-}
-
-/// What a client's TLS that ended here had agreed on, in the names of IANA.
-pub struct Tls {
-    pub version: String,
-    pub cipher_suite: String,
-    pub alpn: String,
 }
 
 impl ConnectionRecord {
-    pub(super) fn off() -> Self {
-        Self(None)
-    }
-
-    pub(super) fn begin(worker: &Rc<WorkerInner>, card: &Arc<Card>, facts: &Arc<Connection>) -> Self {
-        Self(Some(Box::new(Connected {
-            worker: Rc::clone(worker),
-            card: Arc::clone(card),
-            began: now(),
-            facts: RefCell::new(Arc::clone(facts)),
-            tls: RefCell::default(),
-            exchanges: Cell::default(),
-            tunnels: Cell::default(),
-        })))
-    }
-
-    /// What is known of it by now.
-    pub fn is(&self, facts: &Arc<Connection>) {
-        if let Some(connected) = &self.0 {
-            connected.facts.replace(Arc::clone(facts));
-        }
-    }
-
-    pub fn tls(&self, tls: impl FnOnce() -> Tls) {
-        if let Some(connected) = &self.0 {
-            connected.tls.replace(Some(tls()));
-        }
-    }
-
-    /// An exchange begins on it.
-    pub fn exchange(&self) {
-        self.count(|connected| &connected.exchanges);
-    }
-
-    fn count(&self, what: impl FnOnce(&Connected) -> &Cell<u64>) {
-        if let Some(connected) = &self.0 {
-            let count = what(connected);
-            count.set(count.get() + 1);
-        }
+    pub(super) fn begin(queue: &Arc<Queue>, card: &Arc<Card>) -> Self {
+        Self(Some(Connected { queue: Arc::clone(queue), card: Arc::clone(card), began: now() }))
     }
 }
 
 impl Drop for Connected {
     fn drop(&mut self) {
-        let facts = self.facts.get_mut();
-        let mut out = self.worker.buffer();
-        wire::bytes(&mut out, 1, self.card.id.as_bytes());
+        let seen = self.card.seen();
+        let facts = seen.facts.as_deref();
+        let text = |text: Option<&Option<String>>| text.and_then(|text| text.clone()).unwrap_or_default();
+        let mut out = Vec::with_capacity(256);
+        wire::bytes(&mut out, 1, seen.id.as_bytes());
         times(&mut out, self.began);
-        wire::text(&mut out, 4, facts.client_address);
-        wire::bytes(&mut out, 5, facts.entry.as_str().as_bytes());
-        wire::bytes(&mut out, 6, facts.user.as_deref().unwrap_or_default().as_bytes());
-        wire::bytes(&mut out, 7, facts.tunnel_target.as_deref().unwrap_or_default().as_bytes());
-        wire::bytes(&mut out, 8, facts.server_name.as_deref().unwrap_or_default().as_bytes());
-        if let Some(tls) = self.tls.get_mut() {
+        wire::text(&mut out, 4, seen.client);
+        wire::bytes(&mut out, 5, facts.map_or("", |facts| facts.entry.as_str()).as_bytes());
+        wire::bytes(&mut out, 6, text(facts.map(|facts| &facts.user)).as_bytes());
+        wire::bytes(&mut out, 7, text(facts.map(|facts| &facts.tunnel_target)).as_bytes());
+        wire::bytes(&mut out, 8, text(facts.map(|facts| &facts.server_name)).as_bytes());
+        if let Some(tls) = &seen.tls {
             wire::bytes(&mut out, 9, tls.version.as_bytes());
             wire::bytes(&mut out, 10, tls.cipher_suite.as_bytes());
             wire::bytes(&mut out, 11, tls.alpn.as_bytes());
         }
-        wire::number(&mut out, 12, u64::from(facts.intercepted));
-        wire::number(&mut out, 13, self.exchanges.get());
-        wire::number(&mut out, 14, self.tunnels.get());
-        let (received, sent) = self.card.bytes();
-        wire::number(&mut out, 15, received);
-        wire::number(&mut out, 16, sent);
-        self.worker.deliver_connection(out);
+        wire::number(&mut out, 12, u64::from(facts.is_some_and(|facts| facts.intercepted)));
+        wire::number(&mut out, 13, seen.exchanges);
+        wire::number(&mut out, 14, seen.tunnels);
+        wire::number(&mut out, 15, seen.received);
+        wire::number(&mut out, 16, seen.sent);
+        self.queue.deliver_connection(&out);
     }
 }
 

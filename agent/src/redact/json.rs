@@ -1,7 +1,10 @@
 //! JSON as it was captured: whole, cut off somewhere, or several values one after the other. Goes through it once, copies
 //! it, and writes a marker in place of each value at a place that is named. Never panics, whatever the bytes.
 
-use super::{MARKER, Pointer};
+use super::{
+    MARKER, Pointer,
+    pointer::{Along, Into},
+};
 
 /// Deeper than anything that means something.
 const DEPTH: usize = 200;
@@ -16,14 +19,23 @@ enum End {
     Malformed,
 }
 
+/// Before the text, some say what it is encoded in (RFC 8259 section 8.1 lets readers ignore it).
+const MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// It begins as objects and lists do. What is something else holds no named place.
 pub(super) fn looks_like_it(body: &[u8]) -> bool {
+    let body = body.strip_prefix(MARK).unwrap_or(body);
     body.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| matches!(byte, b'{' | b'['))
 }
 
 /// None where no named place was found.
 pub(super) fn redact(body: &[u8], places: &[Pointer]) -> Result<Option<Vec<u8>>, Malformed> {
-    let mut scan = Scan { rest: body, out: Vec::with_capacity(body.len()), places, way: Vec::new(), found: false };
+    let along = places.iter().map(Pointer::begin).collect();
+    let mut scan = Scan { rest: body, out: Vec::with_capacity(body.len()), places, along, depth: 0, found: false };
+    if body.starts_with(MARK) {
+        scan.rest = &body[MARK.len()..];
+        scan.out.extend_from_slice(MARK);
+    }
     loop {
         scan.space();
         if scan.rest.is_empty() {
@@ -42,8 +54,9 @@ struct Scan<'a> {
     rest: &'a [u8],
     out: Vec<u8>,
     places: &'a [Pointer],
-    /// from the top to here
-    way: Vec<String>,
+    /// how far it is along each place, at each depth down to here
+    along: Vec<Along>,
+    depth: usize,
     found: bool,
 }
 
@@ -68,7 +81,8 @@ impl Scan<'_> {
     fn value(&mut self) -> Result<(), End> {
         self.space();
         self.peek()?;
-        let is_named = self.places.iter().any(|place| place.leads_along(&self.way));
+        let along = &self.along[self.along.len() - self.places.len()..];
+        let is_named = self.places.iter().zip(along).any(|(place, at)| place.is_at(*at));
         let begins = self.out.len();
         let done = self.any();
         if is_named {
@@ -81,7 +95,7 @@ impl Scan<'_> {
 
     fn any(&mut self) -> Result<(), End> {
         match self.peek()? {
-            b'{' | b'[' if self.way.len() >= DEPTH => Err(End::Malformed),
+            b'{' | b'[' if self.depth >= DEPTH => Err(End::Malformed),
             b'{' => self.object(),
             b'[' => self.list(),
             b'"' => self.string().map(drop),
@@ -93,6 +107,19 @@ impl Scan<'_> {
             }
             _ => Err(End::Malformed),
         }
+    }
+
+    /// The value that is one step down from here.
+    fn inside(&mut self, into: Into<'_>) -> Result<(), End> {
+        let here = self.along.len() - self.places.len();
+        for (n, place) in self.places.iter().enumerate() {
+            self.along.push(place.step(self.along[here + n], into));
+        }
+        self.depth += 1;
+        self.value()?;
+        self.depth -= 1;
+        self.along.truncate(here + self.places.len());
+        Ok(())
     }
 
     fn object(&mut self) -> Result<(), End> {
@@ -108,9 +135,7 @@ impl Scan<'_> {
             if self.next()? != b':' {
                 return Err(End::Malformed);
             }
-            self.way.push(name);
-            self.value()?;
-            self.way.pop();
+            self.inside(Into::Member(&name))?;
             self.space();
             match self.next()? {
                 b',' => {}
@@ -127,9 +152,7 @@ impl Scan<'_> {
             return self.next().map(drop);
         }
         for at in 0_usize.. {
-            self.way.push(at.to_string());
-            self.value()?;
-            self.way.pop();
+            self.inside(Into::Element(at))?;
             self.space();
             match self.next()? {
                 b',' => {}

@@ -9,7 +9,9 @@ mod pointer;
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use weir_host::Codings;
 
 pub use pattern::Pattern;
 pub use pointer::Pointer;
@@ -18,6 +20,12 @@ use pattern::Patterns;
 
 /// Most places in JSON, and most patterns: each is looked for at each value, or in each text.
 pub const MOST: usize = 64;
+
+/// Of a body whose content codings are undone, as much is looked into as an agent may be told to capture of one.
+const MOST_DECODED: usize = 1 << 20;
+/// What is left of it, coded anew, takes no more than so many times what was captured, and some.
+const GROWTH: usize = 2;
+const SOME: usize = 1 << 10;
 
 /// Stands for a value in headers, JSON and what a pattern found.
 pub const MARKER: &str = "[redacted]";
@@ -47,14 +55,23 @@ pub struct Rules {
 }
 
 /// What the head of a message says of its body.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kind {
     form: bool,
     multipart: bool,
     json: bool,
     /// JSON within frames of something else
     framed: bool,
-    encoded: bool,
+    coding: Coding,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Coding {
+    #[default]
+    Plain,
+    Known(Codings),
+    /// nobody here can look into it
+    Unknown,
 }
 
 /// What is recorded of a body.
@@ -62,40 +79,45 @@ pub struct Kind {
 pub enum Redacted {
     /// As it passed.
     Same,
-    /// With markers in it.
-    Other(Vec<u8>),
+    /// With markers in it, coded as it was; and whether there was more of it.
+    Other(Vec<u8>, bool),
     /// Not at all.
     Withheld,
 }
 
 impl Kind {
     pub fn of(headers: &HeaderMap) -> Self {
-        let text =
-            |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().trim();
-        let content = text(header::CONTENT_TYPE).to_ascii_lowercase();
-        let coding = headers.contains_key(header::CONTENT_ENCODING);
+        // who says it twice, or with characters that have no place there, means it all the same
+        let values = headers.get_all(header::CONTENT_TYPE).iter();
+        let contents: Vec<String> =
+            values.map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_ascii_lowercase()).collect();
+        let is = |kind: &str| contents.iter().any(|content| content.starts_with(kind));
         Kind {
-            form: content.starts_with("application/x-www-form-urlencoded"),
-            multipart: content.starts_with("multipart/"),
-            json: content.contains("json") && !content.starts_with("application/grpc"),
-            framed: content.starts_with("text/event-stream") || content.starts_with("application/grpc+json"),
-            encoded: coding && !text(header::CONTENT_ENCODING).eq_ignore_ascii_case("identity"),
+            form: is("application/x-www-form-urlencoded"),
+            multipart: is("multipart/"),
+            json: contents.iter().any(|content| content.contains("json") && !content.starts_with("application/grpc")),
+            framed: is("text/event-stream") || is("application/grpc+json"),
+            coding: match Codings::of(headers) {
+                Ok(None) => Coding::Plain,
+                Ok(Some(codings)) => Coding::Known(codings),
+                Err(_) => Coding::Unknown,
+            },
         }
     }
 
-    /// Of a message.
-    pub fn compressed(encoded: bool) -> Self {
-        Kind { encoded, ..Kind::default() }
+    /// Of a message: one that is compressed, and whose sender alone knows how.
+    pub fn compressed(is_compressed: bool) -> Self {
+        Kind { coding: if is_compressed { Coding::Unknown } else { Coding::Plain }, ..Kind::default() }
     }
 
-    /// Of two heads that say something of one body.
-    pub fn and(self, other: Self) -> Self {
+    /// How it is coded says the head that came with it; what it is may the other head of the same body say too.
+    pub fn or_as(self, other: &Self) -> Self {
         Kind {
             form: self.form || other.form,
             multipart: self.multipart || other.multipart,
             json: self.json || other.json,
             framed: self.framed || other.framed,
-            encoded: self.encoded || other.encoded,
+            coding: self.coding,
         }
     }
 }
@@ -155,37 +177,78 @@ impl Rules {
             return match (another, self.config.json.is_empty()) {
                 // JSON over several lines is in nobody's order here
                 (Some(_), false) => Redacted::Withheld,
-                _ => self.body(Kind::default(), lines, is_cut),
+                _ => self.plain(&Kind::default(), lines, is_cut),
             };
         };
         let colon = one.iter().position(|byte| *byte == b':').map_or(one.len(), |colon| colon + 1);
         let begins = one.as_ptr() as usize - lines.as_ptr() as usize + colon;
         let (before, rest) = lines.split_at(begins);
         let (value, after) = rest.split_at(one.len() - colon);
-        let value = match self.body(Kind::default(), value.trim_ascii_start(), is_cut && after.is_empty()) {
+        let value = match self.plain(&Kind::default(), value.trim_ascii_start(), is_cut && after.is_empty()) {
             Redacted::Withheld => return Redacted::Withheld,
-            Redacted::Same => return self.body(Kind { json: false, ..Kind::default() }, lines, is_cut),
-            Redacted::Other(value) => value,
+            Redacted::Same => return self.plain(&Kind::default(), lines, is_cut),
+            Redacted::Other(value, _) => value,
         };
         let words = |part: &[u8]| self.patterns.replace(Cow::Owned(part.to_vec())).into_owned();
-        Redacted::Other([words(before), value, words(after)].concat())
+        let mut event = [words(before), value, words(after)].concat();
+        if is_cut && !after.is_empty() {
+            self.give_up_end(&mut event);
+        }
+        Redacted::Other(event, is_cut)
     }
 
     /// What was captured of a body; `is_cut` where there was more of it.
-    pub fn body(&self, kind: Kind, captured: &[u8], is_cut: bool) -> Redacted {
+    pub fn body(&self, kind: &Kind, captured: &[u8], is_cut: bool) -> Redacted {
+        if captured.is_empty() || !self.looks_into_bodies() {
+            return Redacted::Same;
+        }
+        match &kind.coding {
+            Coding::Plain => self.plain(kind, captured, is_cut),
+            Coding::Known(codings) => self.coded(codings, kind, captured, is_cut),
+            Coding::Unknown => Redacted::Withheld,
+        }
+    }
+
+    /// What is in the codings is looked into, and coded again where it was changed, or was not seen to its end: what is left in the
+    /// coded bytes then, nobody has looked at.
+    fn coded(&self, codings: &Codings, kind: &Kind, captured: &[u8], is_cut: bool) -> Redacted {
+        let Ok(undone) = codings.undo(Bytes::copy_from_slice(captured), MOST_DECODED) else {
+            return Redacted::Withheld;
+        };
+        let is_cut = is_cut || !undone.complete;
+        let (mut text, mut is_cut) = match self.plain(kind, &undone.bytes, is_cut) {
+            Redacted::Withheld => return Redacted::Withheld,
+            // the frame of a coding has room for texts of its own, such as the name of a file
+            Redacted::Same if !is_cut && !self.patterns.fit(captured) => return Redacted::Same,
+            Redacted::Same => (undone.bytes, is_cut),
+            Redacted::Other(text, is_cut) => (text, is_cut),
+        };
+        loop {
+            match codings.redo(&text) {
+                Ok(coded) if coded.len() <= captured.len() * GROWTH + SOME => return Redacted::Other(coded, is_cut),
+                Ok(_) if !text.is_empty() => (text, is_cut) = (text[..text.len() / 2].to_vec(), true),
+                _ => return Redacted::Withheld,
+            }
+        }
+    }
+
+    /// Without codings.
+    fn plain(&self, kind: &Kind, captured: &[u8], is_cut: bool) -> Redacted {
         let RedactConfig { json, form, patterns, .. } = &self.config;
         if captured.is_empty() || !self.looks_into_bodies() {
             return Redacted::Same;
         }
-        if kind.encoded || kind.multipart && !form.is_empty() || kind.framed && !json.is_empty() {
+        if kind.multipart && !form.is_empty() || kind.framed && !json.is_empty() {
             return Redacted::Withheld;
         }
         let mut body = Cow::Borrowed(captured);
-        if kind.form && !form.is_empty() {
-            if let Some(redacted) = form::redact(&body, form) {
-                body = Cow::Owned(redacted);
-            }
-        } else if !json.is_empty() && (kind.json || json::looks_like_it(&body)) {
+        if kind.form
+            && let Some(redacted) = form::redact(&body, form)
+        {
+            body = Cow::Owned(redacted);
+        }
+        // also of what says that it is a form: who reads it may not believe that
+        if !json.is_empty() && (kind.json || json::looks_like_it(&body)) {
             match json::redact(&body, json) {
                 Ok(Some(redacted)) => body = Cow::Owned(redacted),
                 Ok(None) => {}
@@ -195,14 +258,19 @@ impl Rules {
         if !patterns.is_empty() {
             body = self.patterns.replace(body);
             if is_cut {
-                // what began before the cut and would have been found is not to be left half
-                let kept = body.len().saturating_sub(pattern::LONGEST);
-                body.to_mut().truncate(kept);
+                self.give_up_end(body.to_mut());
             }
         }
         match body {
             Cow::Borrowed(_) => Redacted::Same,
-            Cow::Owned(body) => Redacted::Other(body),
+            Cow::Owned(body) => Redacted::Other(body, is_cut),
+        }
+    }
+
+    /// What began before a cut and would have been found is not to be left half.
+    fn give_up_end(&self, text: &mut Vec<u8>) {
+        if !self.config.patterns.is_empty() {
+            text.truncate(text.len().saturating_sub(pattern::LONGEST));
         }
     }
 }

@@ -74,6 +74,11 @@ impl Patterns {
         Self(patterns.iter().map(|pattern| pattern.0.clone()).collect())
     }
 
+    /// Is one of them there?
+    pub(super) fn fit(&self, text: &[u8]) -> bool {
+        self.0.iter().any(|pattern| pattern.is_match(text))
+    }
+
     /// With a marker for each place that one fits. Where a pattern has a group named `secret`, for that alone.
     pub(super) fn replace<'t>(&self, text: Cow<'t, [u8]>) -> Cow<'t, [u8]> {
         self.0.iter().fold(text, |text, pattern| {

@@ -17,28 +17,62 @@ pub struct Pointer {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
-    Named(String),
+    /// and which element of a list that may be (RFC 6901 section 4: without leading zeros)
+    Named(String, Option<usize>),
     Any,
     /// none, or any number of them
     Down,
 }
 
-impl Pointer {
-    /// Is it this way from the top?
-    pub(super) fn leads_along(&self, way: &[String]) -> bool {
-        leads(&self.parts, way)
-    }
+/// A step down into a value.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Into<'a> {
+    Member(&'a str),
+    Element(usize),
 }
 
-fn leads(parts: &[Part], way: &[String]) -> bool {
-    match (parts, way) {
-        ([], []) => true,
-        ([Part::Down, rest @ ..], _) => {
-            leads(rest, way) || way.split_first().is_some_and(|(_, further)| leads(parts, further))
+/// How far a way from the top has come along a place: which of its parts may be next, one bit for each. So a step costs the same
+/// however deep it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Along(u64);
+
+impl Pointer {
+    /// At the top.
+    pub(super) fn begin(&self) -> Along {
+        self.with_downs(1)
+    }
+
+    /// A step further.
+    pub(super) fn step(&self, Along(at): Along, into: Into<'_>) -> Along {
+        if at == 0 {
+            return Along(0);
         }
-        ([Part::Any, rest @ ..], [_, further @ ..]) => leads(rest, further),
-        ([Part::Named(name), rest @ ..], [step, further @ ..]) => name == step && leads(rest, further),
-        _ => false,
+        let mut next = 0;
+        for (n, part) in self.parts.iter().enumerate().filter(|(n, _)| at & 1 << n != 0) {
+            next |= match part {
+                Part::Down => 1 << n,
+                Part::Any => 2 << n,
+                Part::Named(name, index) => {
+                    let is_one = match into {
+                        Into::Member(member) => name == member,
+                        Into::Element(element) => *index == Some(element),
+                    };
+                    u64::from(is_one) << (n + 1)
+                }
+            };
+        }
+        self.with_downs(next)
+    }
+
+    /// Is this the place?
+    pub(super) fn is_at(&self, Along(at): Along) -> bool {
+        at & 1 << self.parts.len() != 0
+    }
+
+    /// Where any way down may be next, it may be none.
+    fn with_downs(&self, at: u64) -> Along {
+        let downs = self.parts.iter().enumerate().filter(|(_, part)| **part == Part::Down);
+        Along(downs.fold(at, |at, (n, _)| at | (at & 1 << n) << 1))
     }
 }
 
@@ -57,7 +91,11 @@ impl FromStr for Pointer {
             .map(|part| match part {
                 "*" => Part::Any,
                 "**" => Part::Down,
-                name => Part::Named(name.replace("~1", "/").replace("~0", "~")),
+                name => {
+                    let name = name.replace("~1", "/").replace("~0", "~");
+                    let index = name.parse().ok().filter(|index: &usize| index.to_string() == name);
+                    Part::Named(name, index)
+                }
             })
             .collect();
         // more than one of them would make looking a way up take time that grows with its square and beyond
@@ -78,5 +116,44 @@ impl fmt::Display for Pointer {
 impl<'de> Deserialize<'de> for Pointer {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What a place means, in the words of its definition.
+    fn leads(parts: &[Part], way: &[String]) -> bool {
+        match (parts, way) {
+            ([], []) => true,
+            ([Part::Down, rest @ ..], _) => {
+                leads(rest, way) || way.split_first().is_some_and(|(_, further)| leads(parts, further))
+            }
+            ([Part::Any, rest @ ..], [_, further @ ..]) => leads(rest, further),
+            ([Part::Named(name, _), rest @ ..], [step, further @ ..]) => name == step && leads(rest, further),
+            _ => false,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn step_by_step_it_is_the_same_place(
+            before in prop::collection::vec("[ab01*]", 0..5), down: bool, after in prop::collection::vec("[ab01*]", 1..5),
+            way in prop::collection::vec(prop_oneof!["[ab]".prop_map(|name| (name, false)), (0..3_usize).prop_map(|n| (n.to_string(), true))], 0..9),
+        ) {
+            let down = down.then(|| "**".to_owned());
+            let text: String = before.into_iter().chain(down).chain(after).map(|part| format!("/{part}")).collect();
+            let place: Pointer = text.parse().unwrap();
+            let mut at = place.begin();
+            for (name, is_element) in &way {
+                let into = if *is_element { Into::Element(name.parse().unwrap()) } else { Into::Member(name) };
+                at = place.step(at, into);
+            }
+            let way: Vec<String> = way.into_iter().map(|(name, _)| name).collect();
+            prop_assert_eq!(place.is_at(at), leads(&place.parts, &way), "{} {:?}", text, way);
+        }
     }
 }

@@ -18,9 +18,9 @@ fn patterns(patterns: &[&str]) -> Rules {
 
 /// What is recorded of a body of no particular kind.
 fn body(rules: &Rules, body: &str) -> String {
-    match rules.body(Kind::default(), body.as_bytes(), false) {
+    match rules.body(&Kind::default(), body.as_bytes(), false) {
         Redacted::Same => body.to_owned(),
-        Redacted::Other(body) => String::from_utf8(body).unwrap(),
+        Redacted::Other(body, _) => String::from_utf8(body).unwrap(),
         Redacted::Withheld => "withheld".to_owned(),
     }
 }
@@ -89,8 +89,8 @@ fn forms() {
         Kind::of(&headers)
     };
     let text = b"user=a&password=hunter2";
-    let of = |content, coding| form.body(kind(content, coding), text, false);
-    let done = Redacted::Other(b"user=a&password=%5Bredacted%5D".to_vec());
+    let of = |content, coding| form.body(&kind(content, coding), text, false);
+    let done = Redacted::Other(b"user=a&password=%5Bredacted%5D".to_vec(), false);
     assert_eq!(of("application/x-www-form-urlencoded; charset=utf-8", None), done);
     assert_eq!(of("application/x-www-form-urlencoded", Some("identity")), done);
     assert_eq!(of("text/plain", None), Redacted::Same);
@@ -98,24 +98,128 @@ fn forms() {
     assert_eq!(of("multipart/form-data; boundary=x", None), Redacted::Withheld);
 }
 
+const CODINGS: [&str; 5] = ["gzip", "deflate", "br", "zstd", "gzip, br"];
+
+/// JSON, with this coding.
+fn coded(coding: &'static str) -> Kind {
+    let content = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Kind::of(&HeaderMap::from_iter([content, (header::CONTENT_ENCODING, HeaderValue::from_static(coding))]))
+}
+
+fn codings(coding: &'static str) -> Codings {
+    Codings::of(&HeaderMap::from_iter([(header::CONTENT_ENCODING, HeaderValue::from_static(coding))])).unwrap().unwrap()
+}
+
+/// What is recorded of a body with this coding, decoded; and whether it was cut.
+fn decoded(rules: &Rules, coding: &'static str, captured: &[u8], is_cut: bool) -> Option<(String, bool)> {
+    let (recorded, was_cut) = match rules.body(&coded(coding), captured, is_cut) {
+        Redacted::Same => (captured.to_vec(), is_cut),
+        Redacted::Other(recorded, was_cut) => (recorded, was_cut),
+        Redacted::Withheld => return None,
+    };
+    let undone = codings(coding).undo(recorded.into(), 1 << 24).unwrap();
+    Some((String::from_utf8(undone.bytes).unwrap(), was_cut))
+}
+
+#[test]
+fn a_coded_body_is_looked_into_and_coded_again() {
+    let rules = json(&["/password"]);
+    let secret = format!(r#"{{"password":"TOPSECRET","x":"{}"}}"#, "some text, ".repeat(3000));
+    let innocent = secret.replace("password", "name");
+    for coding in CODINGS {
+        let coded_body = codings(coding).redo(secret.as_bytes()).unwrap();
+        let hidden = secret.replace("TOPSECRET", "[redacted]");
+        assert_eq!(decoded(&rules, coding, &coded_body, false), Some((hidden.clone(), false)), "{coding}");
+        let as_it_is = codings(coding).redo(innocent.as_bytes()).unwrap();
+        assert_eq!(rules.body(&coded(coding), &as_it_is, false), Redacted::Same, "{coding}");
+        // captured in part: as much as can be read
+        for cut in [coded_body.len() / 2, coded_body.len() - 1] {
+            let (text, was_cut) = decoded(&rules, coding, &coded_body[..cut], true).unwrap();
+            assert!(was_cut && hidden.starts_with(&text), "{coding} {cut} {text}");
+        }
+        // not what it says it is
+        assert_eq!(decoded(&rules, coding, b"\x07this is something else", false), None, "{coding}");
+    }
+    assert_eq!(decoded(&rules, "compress", b"{}", false), None);
+}
+
+#[test]
+fn what_a_coding_hides_is_found_wherever_it_stands() {
+    let rules = patterns(&["sk_[a-z]{8}"]);
+    // a second line of the field, and the text of a frame of its own
+    let lines = HeaderMap::from_iter([
+        (header::CONTENT_ENCODING, HeaderValue::from_static("identity")),
+        (header::CONTENT_ENCODING, HeaderValue::from_static("gzip")),
+    ]);
+    let gzip = codings("gzip").redo(b"a sk_abcdefgh b").unwrap();
+    assert!(matches!(rules.body(&Kind::of(&lines), &gzip, false), Redacted::Other(..)));
+    let mut named = codings("gzip").redo(b"nothing").unwrap();
+    named[3] |= 8;
+    named.splice(10..10, *b"sk_abcdefgh\0");
+    let Redacted::Other(recorded, false) = rules.body(&coded("gzip"), &named, false) else { panic!("it has a name") };
+    assert_eq!(codings("gzip").undo(recorded.into(), 99).unwrap().bytes, b"nothing");
+    // what grows beyond measure is looked into as far as anybody would record it
+    let bomb = codings("gzip, gzip").redo(&vec![b'a'; 32 << 20]).unwrap();
+    let (text, was_cut) = decoded(&rules, "gzip, gzip", &bomb, false).unwrap();
+    assert!(was_cut && text.len() <= MOST_DECODED && text.starts_with("aaa"), "{}", text.len());
+}
+
+#[test]
+fn who_says_that_json_is_a_form_is_not_believed() {
+    let rules = rules(RedactConfig {
+        json: vec!["/password".parse().unwrap()],
+        form: vec!["pass".to_owned()],
+        ..RedactConfig::default()
+    });
+    let of = |contents: &[&[u8]], body: &str| {
+        let contents = contents.iter().map(|content| (header::CONTENT_TYPE, HeaderValue::from_bytes(content).unwrap()));
+        match rules.body(&Kind::of(&contents.collect()), body.as_bytes(), false) {
+            Redacted::Other(body, _) => String::from_utf8(body).unwrap(),
+            other => format!("{other:?}"),
+        }
+    };
+    let form: &[u8] = b"application/x-www-form-urlencoded";
+    assert_eq!(of(&[form], r#"{"password":"p"}"#), r#"{"password":"[redacted]"}"#);
+    assert_eq!(of(&[form], "\u{feff}{\"password\":1}"), "\u{feff}{\"password\":\"[redacted]\"}");
+    assert_eq!(of(&[b"text/plain", form], "pass=p"), "pass=%5Bredacted%5D");
+    assert_eq!(of(&[b"application/x-www-form-urlencoded; x=\xe9"], "pass=p"), "pass=%5Bredacted%5D");
+}
+
+/// Each of many places is looked for at each of many values, at whatever depth: that is not to hold a worker up.
+#[test]
+fn deep_json_and_many_places_take_no_longer_than_their_sizes() {
+    let places: Vec<String> = (0..MOST).map(|n| format!("/**/a/*/name{n}")).collect();
+    let rules = json(&places.iter().map(String::as_str).collect::<Vec<_>>());
+    let deep = format!("{}{}{}", "[".repeat(150), "1,".repeat(200_000) + "1", "]".repeat(150));
+    let began = std::time::Instant::now();
+    assert_eq!(rules.body(&Kind::default(), deep.as_bytes(), false), Redacted::Same);
+    assert!(began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
 #[test]
 fn what_is_json_within_something_else() {
     let rules = json(&["/**/token"]);
     let of = |lines: &str| match rules.event(lines.as_bytes(), false) {
         Redacted::Same => lines.to_owned(),
-        Redacted::Other(lines) => String::from_utf8(lines).unwrap(),
+        Redacted::Other(lines, _) => String::from_utf8(lines).unwrap(),
         Redacted::Withheld => "withheld".to_owned(),
     };
     assert_eq!(of("event: x\ndata: {\"token\":\"t\"}\nid: 1"), "event: x\ndata:{\"token\":\"[redacted]\"}\nid: 1");
     assert_eq!(of("data: hello"), "data: hello");
     assert_eq!(of("data: {\"token\":\ndata: \"t\"}"), "withheld");
+    let both =
+        Rules::new(&RedactConfig { patterns: vec!["sk_[a-z]{8}".parse().unwrap()], ..rules.config.clone() }).unwrap();
+    let Redacted::Other(cut, true) = both.event(b"data: {\"token\":\"t\"}\nid: sk_abc", true) else {
+        panic!("it was cut")
+    };
+    assert!(!cut.windows(3).any(|window| window == b"sk_"), "{}", String::from_utf8_lossy(&cut));
     let kind = |content: &'static str| {
         Kind::of(&HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(content))]))
     };
     // with a guard before it, as some servers send
-    assert_eq!(rules.body(kind("application/json"), b")]}',\n{\"token\":1}", false), Redacted::Withheld);
-    assert_eq!(rules.body(kind("text/event-stream"), b"data: {\"token\":1}", false), Redacted::Withheld);
-    assert_eq!(rules.body(kind("application/json"), b"12", false), Redacted::Same);
+    assert_eq!(rules.body(&kind("application/json"), b")]}',\n{\"token\":1}", false), Redacted::Withheld);
+    assert_eq!(rules.body(&kind("text/event-stream"), b"data: {\"token\":1}", false), Redacted::Withheld);
+    assert_eq!(rules.body(&kind("application/json"), b"12", false), Redacted::Same);
 }
 
 #[test]
@@ -124,7 +228,7 @@ fn patterns_and_where_a_body_was_cut() {
     assert_eq!(body(&rules, "a sk_abcdefgh b card=12345"), "a [redacted] b card=[redacted]5");
     assert_eq!(rules.words("sk_abcdefgh").as_ref(), b"[redacted]");
     let long = format!("{}sk_abc", "x".repeat(3000));
-    let Redacted::Other(kept) = rules.body(Kind::default(), long.as_bytes(), true) else { panic!("it was cut") };
+    let Redacted::Other(kept, true) = rules.body(&Kind::default(), long.as_bytes(), true) else { panic!("it was cut") };
     assert_eq!(kept, "x".repeat(3006 - 1024).into_bytes());
     for bad in ["(", "a*", "", "x{1000000}", &"y".repeat(2000)] {
         assert!(bad.parse::<Pattern>().is_err(), "{bad}");
@@ -180,8 +284,12 @@ proptest! {
         }).unwrap();
         let kind = Kind { form: true, ..Kind::default() };
         for body in [&bytes[..], text.as_bytes()] {
-            all.body(kind, body, is_cut);
-            all.body(Kind::default(), body, is_cut);
+            all.body(&kind, body, is_cut);
+            all.body(&Kind::default(), body, is_cut);
+            for coding in CODINGS {
+                all.body(&coded(coding), body, is_cut);
+            }
+            all.event(body, is_cut);
         }
         all.path(&text);
     }

@@ -1,6 +1,7 @@
 //! Ending a client's TLS here. Enters: a connection that begins with a ClientHello; leaves: what is inside, and for the
 //! next stage which name was asked for and what both sides speak. Must not know HTTP.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rustls::server::Acceptor;
@@ -13,7 +14,7 @@ use weir_host::{ClientHello, Connection, Passage};
 use crate::connection::Cx;
 use crate::entry::tunnels;
 use crate::io::Io;
-use crate::record::Tls;
+use crate::roster::{Reached, Tls};
 use crate::stats::Peer;
 use crate::target::{Scheme, Target, TargetHost};
 use crate::upstream::{Alpn, Mirrored};
@@ -100,8 +101,10 @@ async fn handshake(cx: &mut Cx, mut io: Io) -> Result<Io, Failure> {
         ..Connection::clone(&cx.facts)
     });
     cx.alpn = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
-    cx.record.is(&cx.facts);
-    cx.record.tls(|| agreed(stream.get_ref().1));
+    cx.tell();
+    if let Some(card) = cx.own_card() {
+        card.tls(agreed(stream.get_ref().1));
+    }
     cx.situation.intercepted = true;
     cx.situation.agreed_http = cx.alpn.as_deref().is_some_and(Alpn::is_http);
     cx.origin = Some(target);
@@ -154,8 +157,9 @@ async fn ends_here(cx: &mut Cx, target: &Target, name: Option<&TargetHost>, deci
         return intercept;
     }
     match passes_through(cx, target, name).await {
-        Some(far) => {
+        Some((far, address)) => {
             cx.far = Some(far);
+            cx.reaches(Some(Reached::plainly(address)));
             cx.uninspected("pass-through");
             false
         }
@@ -165,7 +169,7 @@ async fn ends_here(cx: &mut Cx, target: &Target, name: Option<&TargetHost>, deci
 
 /// The target's end, where the name that the client asks for is on the pass-through list. Any client may write any name, so
 /// it counts only where the name leads to the address that was dialled.
-async fn passes_through(cx: &Cx, target: &Target, name: Option<&TargetHost>) -> Option<Io> {
+async fn passes_through(cx: &Cx, target: &Target, name: Option<&TargetHost>) -> Option<(Io, SocketAddr)> {
     let Some(TargetHost::Domain(name)) = name else { return None };
     let tuning = cx.worker.tuning.now();
     if !tuning.intercept.pass_through.iter().any(|pattern| pattern.covers(name, target.port)) {
@@ -173,7 +177,7 @@ async fn passes_through(cx: &Cx, target: &Target, name: Option<&TargetHost>) -> 
     }
     let upstreams = &cx.worker.upstreams;
     let dialed = upstreams.dial(target).await.ok()?;
-    upstreams.leads_to(name, dialed.address).await.then(|| Io::new(dialed.stream))
+    upstreams.leads_to(name, dialed.address).await.then(|| (Io::new(dialed.stream), dialed.address))
 }
 
 /// What to answer to the client's offers: what the upstream speaks. A client that offers nothing is answered nothing, and
@@ -188,6 +192,7 @@ async fn agree(cx: &mut Cx, target: &Target, offers: Vec<Vec<u8>>) -> Option<Vec
     let chosen = match mirrored {
         Ok(Mirrored::Http(alpn)) => Some(alpn.name().to_vec()),
         Ok(Mirrored::Opaque { stream, alpn }) => {
+            cx.reaches(Reached::by_tls(&stream));
             cx.far = Some(Io::new(*stream));
             alpn
         }
@@ -202,15 +207,20 @@ async fn agree(cx: &mut Cx, target: &Target, offers: Vec<Vec<u8>>) -> Option<Vec
 
 /// In the names of IANA.
 fn agreed(tls: &rustls::ServerConnection) -> Tls {
-    let version = match tls.protocol_version() {
-        Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3".to_owned(),
-        Some(rustls::ProtocolVersion::TLSv1_2) => "TLS 1.2".to_owned(),
-        other => other.map(|other| format!("{other:?}")).unwrap_or_default(),
-    };
+    let version = version_name(tls.protocol_version()).unwrap_or_default();
     let suite = tls.negotiated_cipher_suite().map(|suite| format!("{:?}", suite.suite())).unwrap_or_default();
     let alpn = String::from_utf8_lossy(tls.alpn_protocol().unwrap_or_default()).into_owned();
     // rustls marks those of TLS 1.3, which IANA does not
     Tls { version, cipher_suite: suite.replacen("TLS13_", "TLS_", 1), alpn }
+}
+
+/// As RFC 8446 writes it. rustls speaks no others.
+pub fn version_name(version: Option<rustls::ProtocolVersion>) -> Option<&'static str> {
+    version.map(|version| match version {
+        rustls::ProtocolVersion::TLSv1_3 => "TLS 1.3",
+        rustls::ProtocolVersion::TLSv1_2 => "TLS 1.2",
+        _ => "TLS",
+    })
 }
 
 impl Hello {

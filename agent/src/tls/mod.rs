@@ -8,5 +8,5 @@ mod overheard;
 
 pub use self::authority::{Authority, AuthorityError};
 pub use self::fleet::FleetFolder;
-pub use self::intercept::intercept;
+pub use self::intercept::{intercept, version_name};
 pub use overheard::Overheard;

@@ -15,13 +15,14 @@ use super::UpstreamFailure;
 use super::dial::{Dialed, dial};
 use super::hearing::Hearing;
 use super::outgoing::Upward;
-use super::pool::{Alpn, Connection};
+use super::pool::{Alpn, Connection, Terms};
 use super::resolve::Resolver;
 use super::tls::UpstreamTls;
 use crate::config::WorkerTuning;
 use crate::local::Tied;
 use crate::stats::{Peer, Stats};
 use crate::target::Target;
+use crate::tls::version_name;
 
 pub(super) struct Connector {
     pub(super) resolver: Resolver,
@@ -32,7 +33,7 @@ pub(super) struct Connector {
 
 pub(super) enum Connected {
     Http1(Connection),
-    Http2(http2::SendRequest<Upward>, SocketAddr, Tied),
+    Http2(http2::SendRequest<Upward>, SocketAddr, Terms, Tied),
 }
 
 /// What a TLS handshake came to.
@@ -44,6 +45,16 @@ pub(super) struct Secured {
 impl Secured {
     pub(super) fn alpn(&self) -> Option<&[u8]> {
         self.stream.get_ref().1.alpn_protocol()
+    }
+
+    /// Where HTTP is what was offered.
+    pub(super) fn terms(&self) -> Terms {
+        let alpn = match self.alpn() {
+            Some(b"h2") => Some("h2"),
+            Some(b"http/1.1") => Some("http/1.1"),
+            _ => None,
+        };
+        Terms { tls: version_name(self.stream.get_ref().1.protocol_version()), alpn }
     }
 }
 
@@ -68,17 +79,22 @@ impl Connector {
 
     /// HTTP/2 where the upstream chose it, else HTTP/1.1.
     pub(super) async fn speak(&self, secured: Secured) -> Result<(Connected, Alpn), UpstreamFailure> {
-        let address = secured.address;
+        let (address, terms) = (secured.address, secured.terms());
         match secured.alpn() {
             Some(b"h2") => {
                 let (sender, task) = self.http2(secured.stream, address).await?;
-                Ok((Connected::Http2(sender, address, task), Alpn::Http2))
+                Ok((Connected::Http2(sender, address, terms, task), Alpn::Http2))
             }
-            _ => Ok((Connected::Http1(self.http1(secured.stream, address).await?), Alpn::Http1)),
+            _ => Ok((Connected::Http1(self.http1(secured.stream, address, terms).await?), Alpn::Http1)),
         }
     }
 
-    pub(super) async fn http1<S>(&self, stream: S, address: SocketAddr) -> Result<Connection, UpstreamFailure>
+    pub(super) async fn http1<S>(
+        &self,
+        stream: S,
+        address: SocketAddr,
+        terms: Terms,
+    ) -> Result<Connection, UpstreamFailure>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -97,7 +113,7 @@ impl Connector {
         });
         // Once its task has run, so that the pool sees it as free.
         sender.ready().await.map_err(|error| UpstreamFailure::of(&error, address, false))?;
-        Ok(Connection { sender, address })
+        Ok(Connection { sender, address, terms })
     }
 
     async fn http2(

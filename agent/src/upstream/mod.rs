@@ -33,7 +33,7 @@ pub(crate) use self::head::{join_cookies, set_host};
 pub use self::mirror::Mirrored;
 pub use self::outgoing::{BodyError, Outgoing};
 use self::outgoing::{Upload, Upward};
-pub use self::pool::Alpn;
+pub use self::pool::{Alpn, Terms};
 use self::pool::{Connection, Entry, Lease, Mark, Opened, Pool};
 use self::received::Holds;
 pub use self::received::Received;
@@ -54,6 +54,7 @@ pub struct Upstreams {
 pub struct Sent {
     pub response: Response<Received>,
     pub address: SocketAddr,
+    pub terms: Terms,
 }
 
 /// Connections on which a request over HTTP/2 is tried.
@@ -119,15 +120,16 @@ impl Upstreams {
     async fn connect_http1(&self, target: &Target) -> Result<Connection, UpstreamFailure> {
         if target.scheme == Scheme::Http {
             let dialed = self.connector.plain(target).await?;
-            return self.connector.http1(dialed.stream, dialed.address).await;
+            return self.connector.http1(dialed.stream, dialed.address, Terms::default()).await;
         }
         let secured = self.connector.secure(target, vec![Alpn::Http1.name().to_vec()]).await?;
-        self.connector.http1(secured.stream, secured.address).await
+        let terms = secured.terms();
+        self.connector.http1(secured.stream, secured.address, terms).await
     }
 
     /// `Err` gives a request back of which no byte was sent.
     async fn over_http1(&self, mut lease: Lease, request: Request<Upward>, upload: &Upload, reused: bool) -> Attempt {
-        let address = lease.connection.address;
+        let (address, terms) = (lease.connection.address, lease.connection.terms);
         lease.is_bound = binds(request.headers(), &AUTHORIZATION);
         let sending = lease.connection.sender.try_send_request(request);
         match self.head(sending, upload).await {
@@ -142,7 +144,7 @@ impl Upstreams {
                 lease.is_bound |= binds(response.headers(), &WWW_AUTHENTICATE) || !upload.is_over();
                 let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
                 let holds = if switched { Holds::Nothing } else { Holds::Connection(lease) };
-                Ok(Ok(Sent { response: response.map(|body| Received::new(body, holds)), address }))
+                Ok(Ok(Sent { response: response.map(|body| Received::new(body, holds)), address, terms }))
             }
         }
     }
@@ -155,7 +157,8 @@ impl Upstreams {
         upload: &Upload,
     ) -> Result<Sent, UpstreamFailure> {
         for tries_left in (0..TRIES).rev() {
-            let Some(Opened { mut sender, address, stream, reused }) = self.stream(target, entry).await? else { break };
+            let Some(opened) = self.stream(target, entry).await? else { break };
+            let Opened { mut sender, address, terms, stream, reused } = opened;
             head::to_http2(&mut request);
             let head = copy(&request);
             let failure = match self.head(sender.try_send_request(request), upload).await {
@@ -163,7 +166,7 @@ impl Upstreams {
                 Some(Ok(response)) => {
                     self.mind(upload, entry, stream.mark());
                     let response = response.map(|body| Received::new(body, Holds::Stream(stream)));
-                    return Ok(Sent { response, address });
+                    return Ok(Sent { response, address, terms });
                 }
                 Some(Err(mut error)) => match error.take_message() {
                     // A kept connection that turned out closed.
@@ -234,7 +237,7 @@ impl Upstreams {
         entry.set_speaks(alpn);
         match connected {
             Connected::Http1(connection) => Lease::new(entry, connection).give_back(),
-            Connected::Http2(sender, address, task) => entry.share(sender, address, task),
+            Connected::Http2(sender, address, terms, task) => entry.share(sender, address, terms, task),
         }
         Ok(alpn)
     }

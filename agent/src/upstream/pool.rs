@@ -21,6 +21,15 @@ pub enum Alpn {
     Http2,
 }
 
+/// What was agreed on with an upstream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// version of its TLS, such as `TLS 1.3`
+    pub tls: Option<&'static str>,
+    /// ALPN of it (RFC 7301), where one was agreed on
+    pub alpn: Option<&'static str>,
+}
+
 /// How long an upstream is trusted to speak what it spoke, and not to have recovered from a failed probe.
 const SPEAKS_FOR: Duration = Duration::from_secs(300);
 const FAILED_FOR: Duration = Duration::from_secs(1);
@@ -65,12 +74,14 @@ struct Counted(Rc<Cell<usize>>);
 pub(super) struct Connection {
     pub(super) sender: http1::SendRequest<Upward>,
     pub(super) address: SocketAddr,
+    pub(super) terms: Terms,
 }
 
 /// An HTTP/2 connection.
 pub(super) struct Shared {
     pub(super) sender: http2::SendRequest<Upward>,
     pub(super) address: SocketAddr,
+    terms: Terms,
     streams: Rc<Cell<usize>>,
     since: Cell<Instant>,
     task: Tied,
@@ -86,6 +97,7 @@ pub(super) struct Mark(Rc<Cell<usize>>);
 pub(super) struct Opened {
     pub(super) sender: http2::SendRequest<Upward>,
     pub(super) address: SocketAddr,
+    pub(super) terms: Terms,
     pub(super) stream: Stream,
     /// the connection had served before
     pub(super) reused: bool,
@@ -209,9 +221,9 @@ impl Entry {
         self.idle.borrow_mut().clear();
     }
 
-    pub(super) fn share(&self, sender: http2::SendRequest<Upward>, address: SocketAddr, task: Tied) {
+    pub(super) fn share(&self, sender: http2::SendRequest<Upward>, address: SocketAddr, terms: Terms, task: Tied) {
         let since = Cell::new(Instant::now());
-        self.shared.borrow_mut().push(Shared { sender, address, streams: Rc::default(), since, task });
+        self.shared.borrow_mut().push(Shared { sender, address, terms, streams: Rc::default(), since, task });
     }
 
     /// A stream of a connection that has room for one.
@@ -222,7 +234,7 @@ impl Entry {
         shared.iter().find(room).map(|shared| {
             shared.streams.set(shared.streams.get() + 1);
             let stream = Stream(Rc::clone(&shared.streams));
-            Opened { sender: shared.sender.clone(), address: shared.address, stream, reused }
+            Opened { sender: shared.sender.clone(), address: shared.address, terms: shared.terms, stream, reused }
         })
     }
 

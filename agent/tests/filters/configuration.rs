@@ -43,7 +43,7 @@ async fn with_5() -> (Agent, Envelope) {
     let envelope = sign(&agent, configuration(5, "capture.body_bytes = 5\n"));
     let outcome = apply(&mut agent, vec![envelope.clone()]).await.unwrap();
     assert!(outcome.active && outcome.in_force == 5 && outcome.reason.is_empty(), "{outcome:?}");
-    assert_eq!(in_force(&agent).body_bytes, 5);
+    assert_eq!(in_force(&agent).capture.body_bytes, 5);
     (agent, envelope)
 }
 
@@ -64,7 +64,7 @@ async fn the_newest_takes_the_place_of_the_one_before_as_a_whole() {
     let outcome = apply(&mut agent, vec![next]).await.unwrap();
     assert_eq!((outcome.active, outcome.in_force), (true, 6));
     let tuning = in_force(&agent);
-    assert_eq!((tuning.body_bytes, tuning.client.tunnel_idle), (64 << 10, Duration::from_secs(9)));
+    assert_eq!((tuning.capture.body_bytes, tuning.client.tunnel_idle), (64 << 10, Duration::from_secs(9)));
     assert_eq!(tuning.metrics.interval, Duration::from_secs(1));
     assert!(apply(&mut agent, vec![]).await.is_none(), "a state that says nothing of it changes nothing");
     assert_eq!(in_force(&agent).client.tunnel_idle, Duration::from_secs(9));
@@ -97,7 +97,7 @@ async fn forged_altered_replayed_expired_or_for_others() {
     assert!(apply(&mut agent, vec![next]).await.unwrap().active);
     let outcome = apply(&mut agent, vec![old]).await.unwrap();
     assert!(outcome.reason.contains("a replay") && outcome.in_force == 6, "{outcome:?}");
-    assert_eq!(in_force(&agent).body_bytes, 6);
+    assert_eq!(in_force(&agent).capture.body_bytes, 6);
 }
 
 #[tokio::test]
@@ -126,13 +126,13 @@ async fn who_signs_for_another_hides_nothing() {
     let noise = stranger.sign(&Statement::Configure(configuration(90, "capture.body_bytes = 90\n")));
     let ours = sign(&agent, configuration(6, "capture.body_bytes = 6\n"));
     let outcome = apply(&mut agent, vec![ours, noise]).await.unwrap();
-    assert_eq!((outcome.active, outcome.version, in_force(&agent).body_bytes), (true, 6, 6));
+    assert_eq!((outcome.active, outcome.version, in_force(&agent).capture.body_bytes), (true, 6, 6));
     // and once it is endorsed, it counts
     let vouched = agent.key.sign(&endorsement(&stranger, now_s() + 60));
     let theirs = stranger.sign(&Statement::Configure(configuration(91, "capture.body_bytes = 91\n")));
     let applied = agent.apply(vec![vouched, theirs]).await;
     assert!(applied.configuration.unwrap().active);
-    assert_eq!(in_force(&agent).body_bytes, 91);
+    assert_eq!(in_force(&agent).capture.body_bytes, 91);
 }
 
 #[tokio::test]
@@ -143,7 +143,7 @@ async fn the_last_good_one_is_in_force_after_a_restart_and_its_mark_too() {
     let wrong = sign(&agent, configuration(7, "x = 1\n"));
     assert!(!apply(&mut agent, vec![wrong]).await.unwrap().active);
     assert!(agent.restart().await);
-    assert_eq!(in_force(&agent).body_bytes, 6);
+    assert_eq!(in_force(&agent).capture.body_bytes, 6);
     let outcome = apply(&mut agent, vec![old]).await.unwrap();
     assert!(outcome.reason.contains("a replay") && outcome.in_force == 6, "{outcome:?}");
 }

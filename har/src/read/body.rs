@@ -52,6 +52,14 @@ fn body(mut data: Vec<u8>, size: Option<u64>) -> Body {
     Body { data: Bytes::from(data), size, ..Body::default() }
 }
 
+/// What Weir says of a body from which values were left out: its length tells nothing of its size.
+pub(super) fn marked(body: Option<Body>, (redacted, cut): (bool, bool), told: Option<f64>) -> Option<Body> {
+    body.map(|body| match redacted {
+        true => Body { redacted, cut, size: size(told).unwrap_or(body.size), ..body },
+        false => body,
+    })
+}
+
 /// A request's: none where the entry tells of none.
 pub(super) fn posted(post: Option<PostData>, told: Option<f64>, pointer: &str) -> Result<Option<Body>, Fault> {
     let told = size(told);

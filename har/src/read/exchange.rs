@@ -118,7 +118,11 @@ pub(super) fn request(request: model::Request, pointer: &str) -> Result<Result<R
         path: target.2,
         version: version(&request.http_version),
         headers: head(request.headers, &format!("{pointer}/headers"))?,
-        body: body::posted(request.post_data, request.body_size, pointer)?,
+        body: body::marked(
+            body::posted(request.post_data, request.body_size, pointer)?,
+            (weir.redacted, weir.cut),
+            request.body_size,
+        ),
         trailers: head(weir.trailers, &format!("{pointer}/_weir/trailers"))?,
     }))
 }
@@ -141,8 +145,11 @@ pub(super) fn response(mut response: model::Response, own: bool, pointer: &str) 
     {
         headers.push(field("content-type", &content.mime_type));
     }
+    let told = response.body_size;
     let body = body::content(&mut response, &mut headers, own, pointer)?;
-    let trailers = response.weir.map(|weir| weir.trailers).unwrap_or_default();
+    let weir = response.weir.unwrap_or_default();
+    let body = body::marked(body, (weir.redacted, weir.cut), told);
+    let trailers = weir.trailers;
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
     let status = status as u32;
     Ok(Some(Response {

@@ -159,6 +159,9 @@ pub(super) struct Receipt {
     pub(super) verdict: String,
     pub(super) error: String,
     pub(super) changed: bool,
+    pub(super) took_ns: u64,
+    #[serde(deserialize_with = "lenient::list")]
+    pub(super) changes: Vec<String>,
 }
 
 /// And of a message.
@@ -170,6 +173,9 @@ pub(super) struct MessageExtra {
     pub(super) trailers: Vec<Pair>,
     /// The bytes that were on the wire, base64.
     pub(super) wire: Option<String>,
+    /// Of the body: values were left out when it was recorded, and there was more of it.
+    pub(super) redacted: bool,
+    pub(super) cut: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]

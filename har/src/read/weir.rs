@@ -41,8 +41,8 @@ pub(super) fn of_weir(exchange: &mut Exchange, extra: Extra) -> Result<(), Fault
 }
 
 fn receipt(receipt: model::Receipt) -> Receipt {
-    let model::Receipt { name, version, digest, verdict, error, changed } = receipt;
-    Receipt { name, version, digest, verdict, error, changed }
+    let model::Receipt { name, version, digest, verdict, error, changed, took_ns, changes } = receipt;
+    Receipt { name, version, digest, verdict, error, changed, took_ns, changes }
 }
 
 fn of_tag((name, value): (String, Scalar)) -> Option<Tag> {

@@ -43,7 +43,7 @@ pub(super) fn posted(body: &Body, headers: &[Field]) -> Option<Value> {
 pub(super) fn content(body: &Body, headers: &[Field]) -> (Value, Option<String>) {
     let kind = fields::text(headers, "content-type");
     let mut content = json!({"mimeType": if kind.is_empty() { "x-unknown" } else { &kind }});
-    let whole = body.data.len() as u64 >= body.size;
+    let whole = !body.is_cut(body.data.len() as u64);
     let decoded = decoded(body, headers);
     let (bytes, complete) = match &decoded {
         Some(decoded) => (&decoded.bytes[..], decoded.complete && whole),
@@ -79,5 +79,8 @@ fn decoded(body: &Body, headers: &[Field]) -> Option<coding::Decoded> {
 
 fn comment(body: &Body) -> Option<String> {
     let captured = body.data.len() as u64;
-    (captured < body.size).then(|| format!("{captured} of {} bytes captured", body.size))
+    let cut = body.is_cut(captured).then(|| format!("{captured} of {} bytes captured", body.size));
+    let redacted = body.redacted.then(|| "values were left out when it was recorded".to_owned());
+    let words: Vec<String> = cut.into_iter().chain(redacted).collect();
+    (!words.is_empty()).then(|| words.join("; "))
 }

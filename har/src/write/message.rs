@@ -69,8 +69,12 @@ fn rest(trailers: &[Field], body: &Body) -> Map<String, Value> {
     if !trailers.is_empty() {
         extra.insert("trailers".to_owned(), pairs(trailers).into());
     }
-    if (body.data.len() as u64) < body.size {
+    if body.is_cut(body.data.len() as u64) {
         extra.insert("captured".to_owned(), body.data.len().into());
+    }
+    if body.redacted {
+        extra.insert("redacted".to_owned(), true.into());
+        extra.insert("cut".to_owned(), body.cut.into());
     }
     extra
 }

@@ -149,6 +149,12 @@ fn receipt(receipt: &Receipt) -> Value {
     }
     value.insert("version".to_owned(), receipt.version.into());
     value.insert("changed".to_owned(), receipt.changed.into());
+    if receipt.took_ns != 0 {
+        value.insert("took_ns".to_owned(), receipt.took_ns.into());
+    }
+    if !receipt.changes.is_empty() {
+        value.insert("changes".to_owned(), receipt.changes.clone().into());
+    }
     value.into()
 }
 

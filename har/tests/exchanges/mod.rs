@@ -29,9 +29,10 @@ fn body() -> impl Strategy<Value = Option<Body>> {
         Just(Vec::new()),
     ];
     let missing = prop_oneof![Just(0), 1_u64..5000];
-    prop::option::of((data, missing).prop_map(|(data, missing)| {
-        let size = data.len() as u64 + missing;
-        Body { data: data.into(), size, ..Body::default() }
+    let redacted = prop::option::weighted(0.2, (1_u64..900, any::<bool>()));
+    prop::option::of((data, missing, redacted).prop_map(|(data, missing, redacted)| match redacted {
+        None => Body { size: data.len() as u64 + missing, data: data.into(), ..Body::default() },
+        Some((size, cut)) => Body { size, data: data.into(), redacted: true, cut, ..Body::default() },
     }))
 }
 
@@ -75,9 +76,10 @@ pub(crate) fn exchange() -> impl Strategy<Value = Exchange> {
             server_name: e,
             intercepted,
         });
-    let receipt =
-        (word(), any::<u64>(), word(), word(), any::<bool>()).prop_map(|(name, version, digest, verdict, changed)| {
-            Receipt { name, version, digest, verdict, error: String::new(), changed }
+    let receipt = (word(), any::<u64>(), word(), word(), any::<bool>(), 0..9_u64, prop::collection::vec(word(), 0..3))
+        .prop_map(|(name, version, digest, verdict, changed, took_ns, changes)| {
+            let error = String::new();
+            Receipt { name, version, digest, verdict, error, changed, took_ns, changes }
         });
     let told = prop_oneof![
         word().prop_map(tag::Value::Text),

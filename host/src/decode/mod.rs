@@ -36,6 +36,11 @@ pub(crate) fn codings(exchange: &Exchange, direction: Direction) -> Option<Vec<C
     if is_partial(exchange, direction) {
         return None;
     }
+    named(fields).filter(|codings| !codings.is_empty())
+}
+
+/// The same of the fields of any message, empty if there are none.
+pub(crate) fn named(fields: &HeaderMap) -> Option<Vec<Coding>> {
     let mut codings = Vec::new();
     for line in fields.get_all(header::CONTENT_ENCODING) {
         for name in line.to_str().ok()?.split(',').map(str::trim).filter(|name| !name.is_empty()) {
@@ -49,7 +54,7 @@ pub(crate) fn codings(exchange: &Exchange, direction: Direction) -> Option<Vec<C
             }
         }
     }
-    (1..=MAX_CODINGS).contains(&codings.len()).then_some(codings)
+    (codings.len() <= MAX_CODINGS).then_some(codings)
 }
 
 /// A range of a coded body (RFC 9110 section 14) cannot be decoded by itself.

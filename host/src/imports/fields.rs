@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::control;
 use crate::{
-    Exchange,
+    Changes, Direction, Exchange,
     bindings::weir::filter::http::{HeaderError, Part},
     state::State,
 };
@@ -160,11 +160,11 @@ fn map_mut(state: &mut State, of: u32, part: Part) -> wasmtime::Result<Option<&m
         Part::Request => Some(&mut state.request_mut(of)?.headers),
         Part::Response => state.response_mut(of)?.map(|head| &mut head.headers),
         Part::RequestTrailers => {
-            state.changed = true;
+            state.changed |= Changes::trailers(Direction::Request);
             state.exchange_mut(of)?.request_trailers.as_mut()
         }
         Part::ResponseTrailers => {
-            state.changed = true;
+            state.changed |= Changes::trailers(Direction::Response);
             state.exchange_mut(of)?.response_trailers.as_mut()
         }
     })

@@ -42,7 +42,7 @@ pub(crate) fn start(
 ) -> Task {
     filter.stats().instance_made();
     filter.stats().exchange();
-    let account = Account { filter: Arc::clone(filter), wire: Arc::clone(wire), busy: 0, _place: place };
+    let account = Account { filter: Arc::clone(filter), wire: Arc::clone(wire), _place: place };
     let limit = Duration::from_millis(filter.publication().limits.stall_ms.into());
     let (of, to) = (Arc::clone(filter), Arc::clone(wire));
     let guest: Guest = match filter.code() {
@@ -102,7 +102,6 @@ impl Driven {
 struct Account {
     filter: Arc<Filter>,
     wire: Arc<Wire>,
-    busy: u64,
     _place: Place,
 }
 
@@ -111,7 +110,7 @@ impl Account {
         stretch(&self.wire).enter();
         let begin = clock::ticks();
         let polled = poll();
-        self.busy += clock::ticks().saturating_sub(begin);
+        self.wire.works(clock::ticks().saturating_sub(begin));
         stretch(&self.wire).leave();
         polled
     }
@@ -122,7 +121,7 @@ impl Drop for Account {
         let [bytes_in, bytes_out] = self.wire.copied();
         let mut tally = Tally::default();
         (tally.bytes_in, tally.bytes_out) = (bytes_in, bytes_out);
-        tally.called(self.busy);
+        tally.called(self.wire.busy());
         let stats = self.filter.stats();
         stats.add(tally);
         stats.instance_gone();

@@ -7,7 +7,10 @@ mod guest;
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     task::Waker,
     time::{Duration, Instant},
 };
@@ -36,6 +39,8 @@ pub(crate) type Answered = Result<Response<()>, UpstreamError>;
 pub(crate) struct Wire {
     inner: Mutex<Inner>,
     pub(super) cpu: Mutex<Stretch>,
+    /// What the guest took so far, in ticks of the clock.
+    busy: AtomicU64,
 }
 
 struct Inner {
@@ -117,7 +122,17 @@ impl Wire {
             moved: Instant::now(),
             copied: [0; 2],
         };
-        Self { inner: Mutex::new(inner), cpu: Mutex::new(Stretch::new(cpu_limit)) }
+        Self { inner: Mutex::new(inner), cpu: Mutex::new(Stretch::new(cpu_limit)), busy: AtomicU64::new(0) }
+    }
+
+    /// The guest has worked for so many ticks of the clock.
+    pub(super) fn works(&self, ticks: u64) {
+        self.busy.fetch_add(ticks, Relaxed);
+    }
+
+    /// All that it has worked so far.
+    pub(crate) fn busy(&self) -> u64 {
+        self.busy.load(Relaxed)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

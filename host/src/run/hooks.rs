@@ -7,7 +7,7 @@ use super::{
     slot::{Hooked, Slot},
 };
 use crate::{
-    BodyMode, Direction, FailureKind, UpstreamError,
+    BodyMode, Changes, Direction, FailureKind, UpstreamError,
     bindings::exports::weir::filter::events::{Hook as GuestHook, Resumption},
     state::{Hook, Waited},
 };
@@ -212,11 +212,11 @@ impl Slot {
                     self.oversized(core, at, hook, bytes.len(), limit)?;
                     return Ok(Passed::On(chunk));
                 }
-                self.changed_body = true;
+                self.has_changed(Changes::body(direction));
                 Ok(Passed::On(Bytes::from(bytes)))
             }
             Some(Resumption::DropChunk) => {
-                self.changed_body |= !chunk.is_empty();
+                self.has_changed(Changes::body(direction).when(!chunk.is_empty()));
                 Ok(Passed::Gone)
             }
             other => self.decide(core, at, hook, other, "there is no chunk").map(|()| Passed::On(chunk)),

@@ -6,7 +6,7 @@ use super::{
     slot::{Hooked, Slot},
 };
 use crate::{
-    Answer, Close, Direction, Failure, FailureKind, Filter, Judged, Message,
+    Answer, Changes, Close, Direction, Failure, FailureKind, Filter, Judged, Message,
     bindings::message::exports::weir::filter::message::MessageAction, state::Hook,
 };
 
@@ -141,7 +141,7 @@ impl Slot {
             None | Some(MessageAction::Pass) => Ok(Told::Pass),
             Some(MessageAction::Replace(content)) => self.replace(core, at, message, content.into()),
             Some(MessageAction::DropMessage) => {
-                self.changed_body = true;
+                self.has_changed(Changes::MESSAGES);
                 Ok(Told::Drop)
             }
             Some(MessageAction::Close(close)) => {
@@ -165,7 +165,7 @@ impl Slot {
         if let Some(fault) = message.fault_of(&other) {
             return self.breach(core, at, Hook::Message, fault).map(|()| Told::Pass);
         }
-        self.changed_body = true;
+        self.has_changed(Changes::MESSAGES);
         Ok(Told::Replace(other))
     }
 

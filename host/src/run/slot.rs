@@ -8,14 +8,14 @@ use weir_artifact::FailurePolicy;
 
 use super::{core::Core, middleware::Part};
 use crate::{
-    Answer, BodyMode, Call, CallOutcome, Chain, Direction, DoneReason, Failure, FailureKind, Filter, LoadFault,
-    Receipt, Subscription, Summary, Verdict,
+    Answer, BodyMode, Call, CallOutcome, Chain, Changes, Direction, DoneReason, Failure, FailureKind, Filter,
+    LoadFault, Receipt, Subscription, Summary, Verdict,
     bindings::{
         completed::exports::weir::filter::completed::Summary as GuestSummary,
         weir::filter::http::LocalResponse as GuestResponse,
     },
     calls::Calls,
-    convert,
+    clock, convert,
     guest::Guest,
     instances::Seat,
     middleware,
@@ -55,8 +55,9 @@ pub(super) struct Slot {
     verdict: Verdict,
     failure: Option<Box<Failure>>,
     met: bool,
-    changed: bool,
-    pub(super) changed_body: bool,
+    pub(super) changed: Changes,
+    /// What its hooks took, in ticks of the clock.
+    spent: u64,
     /// It answered `on-open` with true.
     pub(super) sees_messages: bool,
 }
@@ -86,8 +87,8 @@ impl Slot {
             verdict: Verdict::Next,
             failure: None,
             met: false,
-            changed: false,
-            changed_body: false,
+            changed: Changes::default(),
+            spent: 0,
             sees_messages: false,
         }
     }
@@ -124,7 +125,8 @@ impl Slot {
 
     /// It has changed a body, before it failed perhaps.
     pub(super) fn has_changed_body(&self) -> bool {
-        self.changed_body
+        let bodies = Changes::body(Direction::Request) | Changes::body(Direction::Response);
+        self.changed.has(bodies | Changes::MESSAGES)
     }
 
     /// Another response takes the place of the one that it may have seen some of.
@@ -145,10 +147,12 @@ impl Slot {
             let Some(seat) = &self.seat else { unreachable!("taken above") };
             let mut instance = seat.instance.borrow_mut();
             let (lent, calls) = (&mut core.lent, &mut self.calls);
-            instance.call(seat.number, Hook::Completed, core.frozen, lent, calls, |guest, store| {
+            let called = instance.call(seat.number, Hook::Completed, core.frozen, lent, calls, |guest, store| {
                 let Some(hooks) = guest.completed() else { return Ok(()) };
                 hooks.weir_filter_completed().call_on_completed(store, seat.number, &summary)
-            })
+            });
+            self.spent += instance.spent();
+            called
         });
         if let Err(failure) = told {
             self.filter(&core.chain).stats().failed(failure.kind);
@@ -169,6 +173,7 @@ impl Slot {
             let called = instance.call(seat.number, Hook::Done, core.frozen, lent, calls, |guest, store| {
                 guest.weir_filter_events().call_on_done(store, seat.number, reason.into())
             });
+            self.spent += instance.spent();
             if let Err(failure) = called {
                 self.filter(&core.chain).stats().failed(failure.kind);
                 self.failure.get_or_insert(Box::new(failure));
@@ -206,7 +211,8 @@ impl Slot {
             digest: filter.digest(),
             verdict: self.verdict,
             error: self.failure.as_deref(),
-            changed: self.changed || self.changed_body,
+            changes: self.changed,
+            took: clock::duration(self.spent + self.part.as_ref().map_or(0, |part| part.wire().busy())),
         })
     }
 
@@ -222,7 +228,10 @@ impl Slot {
             let Some(seat) = &self.seat else { unreachable!("taken above") };
             let mut instance = seat.instance.borrow_mut();
             let (lent, calls) = (&mut core.lent, &mut self.calls);
-            instance.call(seat.number, hook, core.frozen, lent, calls, |guest, store| enter(guest, store, seat.number))
+            let called = instance
+                .call(seat.number, hook, core.frozen, lent, calls, |guest, store| enter(guest, store, seat.number));
+            self.spent += instance.spent();
+            called
         });
         match called {
             Ok((answer, effects)) => {
@@ -261,9 +270,13 @@ impl Slot {
         self.met = true;
     }
 
-    pub(super) fn has_changed(&mut self, head: bool, body: bool) {
-        self.changed |= head;
-        self.changed_body |= body;
+    pub(super) fn has_changed(&mut self, changes: Changes) {
+        self.changed |= changes;
+    }
+
+    /// Its guest beside the exchange has taken so long.
+    pub(super) fn has_spent(&mut self, ticks: u64) {
+        self.spent += ticks;
     }
 
     /// It answers, and takes part in its own answer.

@@ -49,7 +49,7 @@ fn every_exchange_is_told_once_and_nothing_can_be_changed() {
     run.complete(DoneReason::Complete, &summary());
     run.complete(DoneReason::Complete, &summary());
     let receipt = run.receipts().next().unwrap();
-    assert!(receipt.error.is_none() && !receipt.changed, "{receipt:?}");
+    assert!(receipt.error.is_none() && !receipt.changes.any(), "{receipt:?}");
     assert!(request_header(&run, "x-late").is_empty());
     drop(run);
     // `on-completed` and `on-done`

@@ -8,7 +8,6 @@ mod backup;
 mod breakpoints;
 mod ca;
 mod client;
-mod clients;
 mod completion;
 mod config;
 mod connections;
@@ -69,7 +68,6 @@ enum Command {
     Intercept(intercept::Intercept),
     Tunnels(tunnels::Tunnels),
     Replay(replay::Replay),
-    Clients(clients::Clients),
     Connections(connections::Connections),
     Export(export::Export),
     Import(import::Import),
@@ -119,7 +117,6 @@ fn execute(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
             Command::Intercept(intercept) => intercept.run().await,
             Command::Tunnels(tunnels) => tunnels.run().await,
             Command::Replay(replay) => replay.run().await,
-            Command::Clients(clients) => clients.run().await,
             Command::Connections(connections) => connections.run().await,
             Command::Export(export) => export.run().await,
             Command::Import(import) => import.run().await,

@@ -126,7 +126,7 @@ fn text(body: &Body, headers: &[Field]) -> Option<String> {
     let mut bytes = coding::decode(&codings, &body.data, MOST_BYTES).ok()?.bytes;
     if let Err(error) = std::str::from_utf8(&bytes)
         && error.error_len().is_none()
-        && (body.data.len() as u64) < body.size
+        && body.is_cut(body.data.len() as u64)
     {
         // The capture ended within a character.
         bytes.truncate(error.valid_up_to());

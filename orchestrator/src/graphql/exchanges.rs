@@ -77,6 +77,10 @@ pub(super) struct Receipt {
     verdict: String,
     error: Option<String>,
     changed: bool,
+    /// request-head, response-head, request-body, response-body, request-trailers, response-trailers or messages
+    changes: Vec<String>,
+    /// What its guest took, all its hooks together, microseconds.
+    took_us: Option<f64>,
 }
 
 /// What a filter said of an exchange.
@@ -158,9 +162,14 @@ impl Exchange {
             verdict: receipt.verdict.clone(),
             error: some(receipt.error.clone()),
             changed: receipt.changed,
+            changes: receipt.changes.clone(),
+            took_us: (receipt.took_ns != 0).then_some(receipt.took_ns as f64 / 1000.0),
         };
         let receipts: Vec<Receipt> = held.filters.iter().map(receipt).collect();
-        let bytes = |receipt: &Receipt| 128 + receipt.error.as_ref().map_or(0, String::len);
+        let bytes = |receipt: &Receipt| {
+            let changes: usize = receipt.changes.iter().map(|change| change.len() + 16).sum();
+            160 + receipt.error.as_ref().map_or(0, String::len) + changes
+        };
         held.purse.spend(receipts.iter().map(bytes).sum())?;
         Ok(receipts)
     }

@@ -197,7 +197,7 @@ async fn body(
     let most = most.ok_or_else(|| Fault::from(Problem::bad_request(format!("limit has to be 1 to {MOST}"))))?;
     let body = body.clone().unwrap_or_default();
     let captured = body.data.len();
-    let mut truncated = (captured as u64) < body.size;
+    let mut truncated = body.is_cut(captured as u64);
     let mut shown = body.data;
     let named = |field: &&v1::Field| field.name.eq_ignore_ascii_case("content-encoding");
     let mut encoding = headers.iter().find(named).map(|field| String::from_utf8_lossy(&field.value).into_owned());

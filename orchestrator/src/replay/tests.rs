@@ -113,6 +113,10 @@ fn what_cannot_be_sent_is_refused_with_what_to_do() {
     let mut cut = exchange();
     truncated(&mut cut);
     again(cut, &edits(serde_json::json!({"body": ""}))).unwrap();
+    let redacted = |exchange: &mut Exchange| exchange.request.as_mut().unwrap().body.as_mut().unwrap().redacted = true;
+    assert_eq!(refused(&redacted, json.clone()), Unfit::Redacted("body"));
+    let left_out = |exchange: &mut Exchange| exchange.request.as_mut().unwrap().path = "/a?t=%5Bredacted%5D".to_owned();
+    assert_eq!(refused(&left_out, json.clone()), Unfit::Redacted("path"));
     let upgraded = |exchange: &mut Exchange| exchange.set_outcome(Outcome::Upgraded);
     assert_eq!(refused(&upgraded, json.clone()), Unfit::Upgraded);
     let trailers = |exchange: &mut Exchange| exchange.request.as_mut().unwrap().trailers.push(Field::default());

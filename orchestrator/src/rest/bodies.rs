@@ -30,6 +30,7 @@ use crate::{
 
 const SIZE: HeaderName = HeaderName::from_static("weir-body-size");
 const TRUNCATED: HeaderName = HeaderName::from_static("weir-body-truncated");
+const REDACTED: HeaderName = HeaderName::from_static("weir-body-redacted");
 const ENCODING: HeaderName = HeaderName::from_static("weir-content-encoding");
 /// What a body may grow to when it is decoded.
 const DECODED_BYTES: usize = 32 << 20;
@@ -162,7 +163,7 @@ impl Stored {
         method: &Method,
         asked: &HeaderMap,
     ) -> Result<Response, Problem> {
-        let mut truncated = (self.body.data.len() as u64) < self.body.size;
+        let mut truncated = self.body.is_cut(self.body.data.len() as u64);
         let mut data = self.body.data.clone();
         if decoded {
             let complete;
@@ -218,6 +219,9 @@ impl Stored {
         put(&mut headers, header::CONTENT_DISPOSITION, name);
         headers.insert(SIZE, self.body.size.into());
         headers.insert(TRUNCATED, HeaderValue::from_static(if truncated { "true" } else { "false" }));
+        if self.body.redacted {
+            headers.insert(REDACTED, HeaderValue::from_static("true"));
+        }
         headers
     }
 }

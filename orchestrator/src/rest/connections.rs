@@ -12,6 +12,7 @@ use uuid::Uuid;
 use weir_proto::v1::{CloseConnections, ListConnections, LiveConnection, answer::Answer, command::Command};
 
 use super::{
+    ended::Agreed,
     input::{Id, Paging, Params, cursor},
     problem::Problem,
 };
@@ -73,10 +74,42 @@ pub(super) struct ConnectionItem {
     /// Address of the client.
     client: String,
     since: String,
+    /// How the client reached the agent: `forward`, `connect`, `socks5`, `transparent` or `reverse`. Null of an agent that is too old
+    /// to say.
+    entry: Option<String>,
+    /// What it is at: `detecting` what the client speaks, `tls-handshake`, `http1`, `http2`, `dialing` the target of a tunnel, `tunnel`
+    /// into which nobody looks, `websocket`, or `upgraded` to another protocol.
+    stage: Option<String>,
+    /// Who the client proved to be.
+    user: Option<String>,
+    /// Where its tunnel leads, or else where its last exchange wanted to go.
+    target: Option<String>,
+    tunnel_target: Option<String>,
+    /// That the client's TLS asked for.
+    server_name: Option<String>,
+    intercepted: bool,
+    /// Of the TLS that ended at the agent.
+    tls: Option<Agreed>,
+    /// Who is at the other end of its tunnel, or has answered its last exchange.
+    upstream: Option<Reached>,
+    exchanges: u64,
+    /// Of these, those that go on.
+    exchanges_active: u64,
+    tunnels: u64,
     /// From the client, of its socket, TLS included.
     received_bytes: u64,
     /// To the client.
     sent_bytes: u64,
+}
+
+/// The other side of a connection.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Reached {
+    address: String,
+    /// `TLS 1.3` or `TLS 1.2`, of TLS that begins at the agent.
+    tls_version: Option<String>,
+    /// What was agreed on there: `h2`, `http/1.1` or the like.
+    alpn: Option<String>,
 }
 
 /// Some of the connections that there are.
@@ -85,6 +118,8 @@ pub(super) struct Connected {
     items: Vec<ConnectionItem>,
     /// For `cursor`, to go on; null at the end.
     next: Option<String>,
+    /// How many there are in all, as far as agents answered.
+    total: u64,
     /// Agents whose connections are missing, and why.
     unanswered: Vec<Unanswered>,
 }
@@ -122,11 +157,13 @@ pub(super) async fn list(
     let client = which.client.map(|client| client.to_string()).unwrap_or_default();
     let list = ListConnections { client, after, limit: u32::try_from(limit).unwrap_or(u32::MAX) };
     let asked = ask(&orchestrator, which.agent.as_deref(), &Command::ListConnections(list)).await?;
-    let (mut items, mut unanswered, mut more) = (Vec::new(), Vec::new(), false);
+    let (mut items, mut unanswered, mut more, mut total) = (Vec::new(), Vec::new(), false, 0_u64);
     for (agent, answer) in asked {
         match answer {
             Ok(Answer::Connections(found)) => {
                 more |= found.more;
+                // one that is too old to say has at least those that it tells
+                total = total.saturating_add(found.total.max(found.connections.len() as u64));
                 items.extend(found.connections.into_iter().filter_map(|live| item(&agent, live)));
             }
             other => unanswered.push(unanswered_by(agent, other)),
@@ -136,7 +173,7 @@ pub(super) async fn list(
     more |= items.len() > limit;
     items.truncate(limit);
     let next = items.last().filter(|_| more).map(|last| cursor(last.id.into_bytes()));
-    Ok(Json(Connected { items, next, unanswered }))
+    Ok(Json(Connected { items, next, total, unanswered }))
 }
 
 /// Ends one connection, whatever it is at.
@@ -221,12 +258,31 @@ fn unanswered_by(agent: AgentRow, answer: Result<Answer, weir_proto::v1::Problem
 
 fn item(agent: &AgentRow, live: LiveConnection) -> Option<ConnectionItem> {
     let id = Uuid::from_slice(&live.id).ok()?;
+    let some = |text: String| (!text.is_empty()).then_some(text);
+    let tls = Agreed::of(live.tls_version, live.cipher_suite, live.alpn);
+    let upstream = some(live.upstream_address).map(|address| Reached {
+        address,
+        tls_version: some(live.upstream_tls_version),
+        alpn: some(live.upstream_alpn),
+    });
     Some(ConnectionItem {
         id,
         agent: agent.agent.id,
         agent_name: agent.name.clone(),
         client: live.client_address,
         since: rfc3339(live.since_us),
+        entry: some(live.entry),
+        stage: some(live.stage),
+        user: some(live.user),
+        target: some(live.target),
+        tunnel_target: some(live.tunnel_target),
+        server_name: some(live.server_name),
+        intercepted: live.intercepted,
+        tls,
+        upstream,
+        exchanges: live.exchanges,
+        exchanges_active: live.exchanges_active,
+        tunnels: live.tunnels,
         received_bytes: live.received_bytes,
         sent_bytes: live.sent_bytes,
     })

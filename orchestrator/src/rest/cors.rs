@@ -22,7 +22,7 @@ const FIELDS: HeaderValue = HeaderValue::from_static(
 /// What of an answer a page may read beyond what every page may.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "content-disposition, content-range, etag, idempotency-replayed, location, ratelimit, ratelimit-policy, retry-after, \
-     weir-body-size, weir-body-truncated, weir-content-encoding",
+     weir-body-redacted, weir-body-size, weir-body-truncated, weir-content-encoding",
 );
 /// Seconds for which a browser keeps the answer to a preflight.
 const KEPT: HeaderValue = HeaderValue::from_static("600");

@@ -63,13 +63,21 @@ pub(super) struct EndedItem {
 
 /// What a client and the agent agreed on.
 #[derive(Debug, Serialize, ToSchema)]
-struct Agreed {
+pub(super) struct Agreed {
     /// `TLS 1.3` or `TLS 1.2`
     version: String,
     /// As IANA names it, such as `TLS_AES_256_GCM_SHA384`.
     cipher_suite: String,
     /// `h2`, `http/1.1` or the like.
     alpn: Option<String>,
+}
+
+impl Agreed {
+    /// None where there was no TLS.
+    pub(super) fn of(version: String, cipher_suite: String, alpn: String) -> Option<Self> {
+        let alpn = (!alpn.is_empty()).then_some(alpn);
+        (!version.is_empty()).then_some(Agreed { version, cipher_suite, alpn })
+    }
 }
 
 /// Connections of clients that have ended, the last that came first.
@@ -89,7 +97,6 @@ pub(super) async fn list(
 
 fn item(Listed { agent, agent_name, id, message, .. }: Listed<ClientConnection>) -> EndedItem {
     let some = |text: String| (!text.is_empty()).then_some(text);
-    let (version, cipher_suite, alpn) = (message.tls_version, message.cipher_suite, some(message.alpn));
     EndedItem {
         id,
         agent,
@@ -102,7 +109,7 @@ fn item(Listed { agent, agent_name, id, message, .. }: Listed<ClientConnection>)
         tunnel_target: some(message.tunnel_target),
         server_name: some(message.server_name),
         intercepted: message.intercepted,
-        tls: (!version.is_empty()).then_some(Agreed { version, cipher_suite, alpn }),
+        tls: Agreed::of(message.tls_version, message.cipher_suite, message.alpn),
         received_bytes: message.received_bytes,
         sent_bytes: message.sent_bytes,
         exchanges: message.exchanges,

@@ -149,6 +149,8 @@ struct BodySize {
     /// SHA-256 of the whole, where it was not captured to its end and the agent took it.
     #[schema(value_type = Option<String>)]
     whole_digest: Option<Digest>,
+    /// The agent left values out of it, or all of it, by its rules of redaction: `captured` says nothing of `size` then.
+    redacted: bool,
 }
 
 /// A pause at a breakpoint, and what ended it.
@@ -177,6 +179,11 @@ struct Receipt {
     verdict: String,
     error: Option<String>,
     changed: bool,
+    /// What it changed: `request-head`, `response-head`, `request-body`, `response-body`, `request-trailers`, `response-trailers`,
+    /// `messages`. Empty of an agent that is too old to say.
+    changes: Vec<String>,
+    /// What its guest took, all its hooks together, microseconds; null of an agent that is too old to say.
+    took_us: Option<f64>,
 }
 
 /// Some of the exchanges that fit.
@@ -333,6 +340,8 @@ fn receipt(receipt: v1::Receipt) -> Receipt {
         verdict: receipt.verdict,
         error: some(receipt.error),
         changed: receipt.changed,
+        changes: receipt.changes,
+        took_us: (receipt.took_ns != 0).then_some(receipt.took_ns as f64 / 1000.0),
     }
 }
 
@@ -342,14 +351,14 @@ fn fields(fields: Vec<v1::Field>) -> Fields {
 }
 
 fn size(body: Option<v1::Body>, kept: Option<&Kept>) -> BodySize {
-    let Some(v1::Body { data, size, digest }) = body else { return BodySize::default() };
-    let captured = kept.map_or(data.len() as u64, Kept::captured);
+    let Some(body) = body else { return BodySize::default() };
+    let captured = kept.map_or(body.data.len() as u64, Kept::captured);
     let digest_of = match kept {
         Some(kept) => kept.digest().ok(),
-        None => Some(Digest::of(&data)).filter(|_| !data.is_empty()),
+        None => Some(Digest::of(&body.data)).filter(|_| !body.data.is_empty()),
     };
-    let whole_digest = Digest::from_slice(&digest).filter(|_| captured < size);
-    BodySize { size, captured, digest: digest_of, whole_digest }
+    let whole_digest = Digest::from_slice(&body.digest).filter(|_| body.is_cut(captured));
+    BodySize { size: body.size, captured, digest: digest_of, whole_digest, redacted: body.redacted }
 }
 
 pub(crate) fn url(scheme: &str, authority: &str, path: &str) -> String {

@@ -29,7 +29,14 @@ async fn connected(agent: &Agent, hello: Hello) -> Control {
 
 fn live(client: &str) -> LiveConnection {
     let id = Uuid::now_v7().into_bytes().to_vec().into();
-    LiveConnection { id, client_address: client.into(), since_us: 1, received_bytes: 2, sent_bytes: 3 }
+    LiveConnection {
+        id,
+        client_address: client.into(),
+        since_us: 1,
+        received_bytes: 2,
+        sent_bytes: 3,
+        ..LiveConnection::default()
+    }
 }
 
 impl Running {
@@ -48,6 +55,19 @@ async fn agents_are_asked_who_is_connected() {
     let ask = running.person.get("/api/v1/connections?client=192.0.2.1&limit=1");
     let mut clients = [live("192.0.2.1:1"), live("192.0.2.1:2")];
     clients.sort_by_key(|client| client.id.clone());
+    let told = LiveConnection {
+        entry: "connect".into(),
+        stage: "http2".into(),
+        target: "a.example:443".into(),
+        intercepted: true,
+        tls_version: "TLS 1.3".into(),
+        upstream_address: "192.0.2.7:443".into(),
+        upstream_alpn: "h2".into(),
+        exchanges: 9,
+        exchanges_active: 4,
+        ..clients[0].clone()
+    };
+    clients[0] = told;
     let answers = async {
         for (control, client) in [(&mut first, &clients[1]), (&mut second, &clients[0])] {
             let command = control.command().await;
@@ -55,7 +75,7 @@ async fn agents_are_asked_who_is_connected() {
             assert!((1..=60_000).contains(&command.within_ms), "{command:?}");
             let list = ListConnections { client: "192.0.2.1".into(), limit: 1, ..ListConnections::default() };
             assert_eq!(command.command, Some(Command::ListConnections(list)));
-            let connections = Connections { connections: vec![client.clone()], more: false };
+            let connections = Connections { connections: vec![client.clone()], more: false, total: 7 };
             control.answer(&command, Answer::Connections(connections)).await;
         }
     };
@@ -64,7 +84,11 @@ async fn agents_are_asked_who_is_connected() {
     assert_eq!(page["items"].as_array().unwrap().len(), 1, "{page}");
     assert_eq!((&item["client"], &item["agent"]), (&json!("192.0.2.1:1"), &json!(two.id)));
     assert_eq!((&item["received_bytes"], &item["sent_bytes"]), (&json!(2), &json!(3)));
-    assert_eq!(page["unanswered"], json!([]));
+    assert_eq!((&page["unanswered"], &page["total"]), (&json!([]), &json!(14)));
+    assert_eq!((&item["stage"], &item["target"]), (&json!("http2"), &json!("a.example:443")));
+    assert_eq!(item["tls"], json!({"version": "TLS 1.3", "cipher_suite": "", "alpn": null}));
+    assert_eq!(item["upstream"], json!({"address": "192.0.2.7:443", "tls_version": null, "alpn": "h2"}));
+    assert_eq!((&item["exchanges"], &item["exchanges_active"], &item["user"]), (&json!(9), &json!(4), &Value::Null));
     // The page after it begins behind it.
     let next = page["next"].as_str().unwrap();
     let path = format!("/api/v1/connections?agent={}&cursor={next}", one.id);
@@ -186,7 +210,7 @@ async fn an_agents_answers_are_for_what_it_was_asked() {
     let answers = async {
         let command = first.command().await;
         // Another agent knows the id, and answers in its place: nobody waits for that.
-        let forged = Connections { connections: vec![live("192.0.2.9:9")], more: false };
+        let forged = Connections { connections: vec![live("192.0.2.9:9")], ..Connections::default() };
         second.answer(&command, Answer::Connections(forged)).await;
         let heartbeat = weir_proto::v1::Heartbeat { exchanges_total: 5, ..Default::default() };
         second.say(weir_proto::v1::agent_message::Message::Heartbeat(heartbeat)).await;

@@ -59,6 +59,7 @@ fn traffic() -> Vec<Exchange> {
         verdict: "next".into(),
         error: String::new(),
         changed: true,
+        ..Receipt::default()
     }];
     whole.tags = vec![Tag { name: "block.kind".into(), value: Some(tag::Value::Text("api".into())) }];
     let mut cut = exchange("img.example.com", "/a|b\"{c}", 200);

@@ -37,6 +37,8 @@ fn whole() -> Exchange {
         verdict: "next".into(),
         error: String::new(),
         changed: true,
+        took_ns: 1500,
+        changes: vec!["request-head".into()],
     }];
     exchange.outcome = Outcome::ClientGone.into();
     exchange.error = "the client went away".into();
@@ -69,13 +71,16 @@ async fn an_exchange_is_found_in_the_list_and_whole() {
     let one = running.person.get(&format!("/api/v1/exchanges/{}", id(&exchange))).await;
     assert_eq!(one["request"]["headers"], json!([["X-Bytes", "a\u{ff}"], ["X-Bytes", "b"]]));
     let digest = weir_artifact::Digest::of(&b"<script>alert(1)</script>".repeat(50));
-    let body = json!({"size": 9999, "captured": 1250, "digest": digest.to_string(), "whole_digest": null});
+    let body =
+        json!({"size": 9999, "captured": 1250, "digest": digest.to_string(), "whole_digest": null, "redacted": false});
     assert_eq!(one["response"]["body"], body);
     assert_eq!(one["response"]["trailers"], json!([["x-sum", "1"]]));
     assert_eq!(one["connection"]["tunnel_target"], "api.example.com:8443");
     assert_eq!(one["connection"]["user"], json!(null));
     assert_eq!(one["original_response"], json!(null));
-    assert_eq!(one["receipts"][0]["changed"], true);
+    let receipt = &one["receipts"][0];
+    assert_eq!((&receipt["changed"], &receipt["changes"]), (&json!(true), &json!(["request-head"])));
+    assert_eq!(receipt["took_us"], 1.5);
     assert_eq!(one["upstream_address"], "203.0.113.9:8443");
 }
 

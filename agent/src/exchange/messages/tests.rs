@@ -5,12 +5,13 @@ use uuid::Uuid;
 use weir_proto::v1::{Message, MessageKind, TrafficBatch};
 
 use super::*;
-use crate::config::CaptureConfig;
+use crate::config::{CaptureConfig, Tuning};
 use crate::record::Recorder;
 
 fn told_of(kind: &'static str, coding: &'static str, limit: usize, chunks: &[&[u8]]) -> Vec<Message> {
-    let recorder = Recorder::new(1, &CaptureConfig { message_bytes: limit, ..CaptureConfig::default() });
-    let mut recording = recorder.worker(0).begin(Uuid::nil());
+    let tuning = Tuning::of_capture(CaptureConfig { message_bytes: limit, ..CaptureConfig::default() });
+    let recorder = Recorder::new(1, &tuning.capture);
+    let mut recording = recorder.worker(0).begin(Uuid::nil(), &tuning);
     let mut head = HeaderMap::new();
     head.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     if !coding.is_empty() {

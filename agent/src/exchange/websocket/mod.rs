@@ -58,7 +58,7 @@ impl Spoken {
 const EXTENSIONS: &str = "sec-websocket-extensions";
 
 /// With a version or without (RFC 9110 section 7.8).
-fn names_websocket(headers: &HeaderMap) -> bool {
+pub(crate) fn names_websocket(headers: &HeaderMap) -> bool {
     let offers = headers.get_all(UPGRADE).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     let mut names = offers.filter_map(|offer| offer.split(|byte| *byte == b'/').next()).map(<[u8]>::trim_ascii);
     names.any(|name| name.eq_ignore_ascii_case(b"websocket"))

@@ -7,7 +7,7 @@ use weir_proto::v1::{Message, TrafficBatch};
 use super::super::frame::{self, Mask};
 use super::super::inflate::tests::{compressor, deflate};
 use super::*;
-use crate::config::CaptureConfig;
+use crate::config::{CaptureConfig, Tuning};
 use crate::record::Recorder;
 
 const AGREED: Option<&str> = Some("permessage-deflate");
@@ -15,8 +15,9 @@ const MASK: Mask = [0x37, 0xfa, 0x21, 0x3d];
 
 /// What a tap tells of these pieces.
 fn told_of(direction: Direction, limit: usize, deflate: Option<&str>, pieces: &[&[u8]]) -> Vec<Message> {
-    let recorder = Recorder::new(1, &CaptureConfig { message_bytes: limit, ..CaptureConfig::default() });
-    let mut recording = recorder.worker(0).begin(Uuid::nil());
+    let tuning = Tuning::of_capture(CaptureConfig { message_bytes: limit, ..CaptureConfig::default() });
+    let recorder = Recorder::new(1, &tuning.capture);
+    let mut recording = recorder.worker(0).begin(Uuid::nil(), &tuning);
     let deflate = deflate.and_then(Deflate::parse);
     let mut tap = Tap::new(recording.messages().unwrap(), direction, deflate);
     pieces.iter().for_each(|piece| tap.passed(piece));

@@ -4,7 +4,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use proptest::{collection::vec, prelude::*};
 use prost::Message as _;
 use weir_artifact::{Digest, Name};
-use weir_host::{Entry, Failure, FailureKind, Verdict};
+use weir_host::{Changes, Entry, Failure, FailureKind, Verdict};
 use weir_proto::v1::{self, Exchange, TrafficBatch};
 
 use super::*;
@@ -14,11 +14,15 @@ use crate::{
     redact::{RedactConfig, Rules},
 };
 
+fn tuning() -> Tuning {
+    Tuning::of(&Config::default())
+}
+
 /// What the orchestrator would read of what `record` wrote.
 fn written(record: impl FnOnce(Recording)) -> Vec<Exchange> {
     let recorder = Recorder::new(1, &Config::default().capture);
     let worker = recorder.worker(0);
-    record(worker.begin(Uuid::from_u128(7)));
+    record(worker.begin(Uuid::from_u128(7), &tuning()));
     let mut bytes = Vec::new();
     recorder.drain(|filled| bytes.extend(filled.bytes));
     TrafficBatch::decode(&bytes[..]).unwrap().exchanges
@@ -53,7 +57,7 @@ fn expected_fields(headers: &HeaderMap) -> Vec<v1::Field> {
 }
 
 fn expected_body(chunks: &[Bytes], size: u64, whole: &'static [u8]) -> Option<v1::Body> {
-    Some(v1::Body { data: chunks.concat().into(), size, digest: whole.into() })
+    Some(v1::Body { data: chunks.concat().into(), size, digest: whole.into(), ..v1::Body::default() })
 }
 
 proptest! {
@@ -100,8 +104,10 @@ proptest! {
         let failure = Failure {
             filter: name.clone(), version, phase: "on-body", kind: FailureKind::Trap, reason: error.clone(),
         };
+        let changes = if changed { Changes::MESSAGES } else { Changes::default() };
+        let took = Duration::from_nanos(1234);
         let receipt = Receipt {
-            name: &name, version, digest: Digest::of(b""), verdict: Verdict::Failed, error: Some(&failure), changed,
+            name: &name, version, digest: Digest::of(b""), verdict: Verdict::Failed, error: Some(&failure), changes, took,
         };
         let outcome = Outcome::try_from(outcome).unwrap();
         let intervention = v1::Intervention {
@@ -190,6 +196,8 @@ proptest! {
                 verdict: "failed".to_owned(),
                 error: format!("on-body: {error}"),
                 changed,
+                took_ns: 1234,
+                changes: changed.then(|| "messages".to_owned()).into_iter().collect(),
             }],
             outcome: outcome as i32,
             tags: vec![
@@ -227,7 +235,7 @@ fn a_full_queue_drops_and_counts() {
     let recorder = Recorder::new(1, &capture);
     let worker = recorder.worker(0);
     for _ in 0..100 {
-        worker.begin(Uuid::nil()).finish(Outcome::Complete, Some(&"x".repeat(100)));
+        worker.begin(Uuid::nil(), &tuning()).finish(Outcome::Complete, Some(&"x".repeat(100)));
     }
     assert!(recorder.queued_bytes() <= 1000);
     let dropped = recorder.dropped();
@@ -235,7 +243,7 @@ fn a_full_queue_drops_and_counts() {
     recorder.drain(|filled| exchanges += filled.exchanges);
     assert_eq!((exchanges + dropped, recorder.dropped(), recorder.recorded()), (100, dropped, exchanges));
     assert!(exchanges > 3);
-    worker.begin(Uuid::nil()).finish(Outcome::Complete, None);
+    worker.begin(Uuid::nil(), &tuning()).finish(Outcome::Complete, None);
     assert!(recorder.queued_bytes() > 0, "there is room again");
 }
 
@@ -243,8 +251,8 @@ fn a_full_queue_drops_and_counts() {
 fn without_an_orchestrator_nothing_is_recorded() {
     let recorder = Recorder::off();
     let worker = recorder.worker(0);
-    let recording = worker.begin(Uuid::nil());
-    assert!(!recording.is_on() && worker.body_limit(&Tuning::of(&Config::default())) == 0);
+    let recording = worker.begin(Uuid::nil(), &tuning());
+    assert!(!recording.is_on() && worker.body_limit(&tuning()).0 == 0);
     recording.finish(Outcome::Complete, None);
     recorder.drain(|_| panic!("nothing is queued"));
 }
@@ -258,8 +266,9 @@ fn workers_and_the_sending_thread_lose_nothing_between_them() {
             .map(|number| {
                 let recorder = Arc::clone(&recorder);
                 scope.spawn(move || {
-                    let worker = recorder.worker(number);
-                    (0..5000_u128).for_each(|id| worker.begin(Uuid::from_u128(id)).finish(Outcome::Complete, None));
+                    let (worker, tuning) = (recorder.worker(number), tuning());
+                    let end = |id| worker.begin(Uuid::from_u128(id), &tuning).finish(Outcome::Complete, None);
+                    (0..5000_u128).for_each(end);
                 })
             })
             .collect();
@@ -282,10 +291,9 @@ fn what_a_rule_names_is_not_in_the_record() {
         patterns: vec!["sk-[a-z0-9]+".parse().unwrap()],
         ..RedactConfig::default()
     };
-    let rules = Rules::new(&config).map(Arc::new);
-    let recorder = Recorder::new(1, &Config::default().capture);
-    let mut recording = recorder.worker(0).begin(Uuid::from_u128(7));
-    recording.redact_by(rules.as_ref());
+    let tuning = Tuning { redaction: Rules::new(&config).map(Arc::new), ..tuning() };
+    let recorder = Recorder::new(1, &tuning.capture);
+    let mut recording = recorder.worker(0).begin(Uuid::from_u128(7), &tuning);
     let head = || {
         let request = Request::builder().uri("http://a.example/p?token=sk-secret&x=1").header("x-api-key", "sk-secret");
         request
@@ -321,6 +329,37 @@ fn what_a_rule_names_is_not_in_the_record() {
     assert_eq!((&body.data[..], body.size), (&br#"{"password":"[redacted]","n":1}"#[..], 30));
     let body = exchange.response.as_ref().unwrap().body.as_ref().unwrap();
     assert_eq!((&body.data[..], body.size), (&b""[..], 9));
+    assert!(body.redacted && body.cut, "{body:?}");
     assert_eq!(exchange.error, "for [redacted]");
     assert_eq!(&batch.messages[0].data[..], br#"{"password":"[redacted]"}"#);
+}
+
+/// A filter that wants bodies decoded takes the coding away: each side is looked into as its own head says.
+#[test]
+fn each_side_of_a_body_is_coded_as_its_own_head_says() {
+    let config = RedactConfig { json: vec!["/password".parse().unwrap()], ..RedactConfig::default() };
+    let tuning = Tuning { redaction: Rules::new(&config).map(Arc::new), ..tuning() };
+    let recorder = Recorder::new(1, &tuning.capture);
+    let mut recording = recorder.worker(0).begin(Uuid::from_u128(7), &tuning);
+    let head = |coding: Option<&'static str>| {
+        let head = Response::builder().header("content-type", "application/json");
+        let head = coding.into_iter().fold(head, |head, coding| head.header("content-encoding", coding));
+        head.body(()).unwrap().into_parts().0
+    };
+    let plain = br#"{"password":"secret","n":1}"#;
+    let codings = weir_host::Codings::of(&head(Some("gzip")).headers).unwrap().unwrap();
+    let coded = Bytes::from(codings.redo(plain).unwrap());
+    recording.response_head(Side::Filtered, &head(None));
+    recording.response_head(Side::Original, &head(Some("gzip")));
+    recording.response_body(Side::Filtered, &[Bytes::from_static(plain)], plain.len() as u64, None);
+    recording.response_body(Side::Original, std::slice::from_ref(&coded), coded.len() as u64, None);
+    recording.finish(Outcome::Complete, None);
+    let exchange = TrafficBatch::decode(&recorder.take()[..]).unwrap().exchanges.remove(0);
+    let hidden = br#"{"password":"[redacted]","n":1}"#;
+    let filtered = exchange.response.unwrap().body.unwrap();
+    assert_eq!((&filtered.data[..], filtered.size, filtered.redacted), (&hidden[..], plain.len() as u64, true));
+    let original = exchange.original_response.unwrap().body.unwrap();
+    let undone = codings.undo(original.data.clone(), 999).unwrap();
+    assert_eq!((&undone.bytes[..], undone.complete), (&hidden[..], true));
+    assert_eq!((original.size, original.redacted, original.cut), (coded.len() as u64, true, false));
 }

@@ -107,7 +107,9 @@ async fn start(shared: &Arc<Shared>, dir: &Path, address: SocketAddr) -> Sender 
 
 fn record(shared: &Shared, ids: std::ops::Range<u128>) {
     let worker = shared.recorder.worker(0);
-    ids.for_each(|id| worker.begin(Uuid::from_u128(id)).finish(Outcome::Complete, Some(&"x".repeat(1000))));
+    ids.for_each(|id| {
+        worker.begin(Uuid::from_u128(id), &shared.tuning.now()).finish(Outcome::Complete, Some(&"x".repeat(1000)))
+    });
 }
 
 async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
@@ -237,4 +239,33 @@ async fn the_spool_is_read_beside_the_runtime() {
     let (sender, ()) = tokio::join!(start(&shared, dir.path(), nobody), async { alive.send(()).unwrap() });
     assert!(writer.join().unwrap(), "the runtime stood still");
     stop(sender).await;
+}
+
+/// A disk that is full, or gone: nothing is lost as long as there is room in memory.
+#[tokio::test]
+async fn what_the_disk_does_not_take_waits_in_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let address = TcpListener::bind(anywhere()).await.unwrap().local_addr().unwrap();
+    let shared = agent(dir.path(), 8 << 20);
+    let sender = start(&shared, dir.path(), address).await;
+    let folder = dir.path().join("spool");
+    std::fs::remove_dir_all(&folder).unwrap();
+    for round in 0..4 {
+        record(&shared, round * 50..round * 50 + 50);
+        eventually("collected", || shared.recorder.recorded() == (round as u64 + 1) * 50).await;
+    }
+    assert_eq!((shared.recorder.dropped(), shared.recorder.spool_bytes()), (0, 0));
+    assert!(shared.recorder.queued_bytes() > 200_000, "{}", shared.recorder.queued_bytes());
+    crate::disk::private_folder(&folder).unwrap();
+    eventually("on disk", || shared.recorder.spool_bytes() > 200_000).await;
+    // and without a disk to the orchestrator itself
+    let (_, heard, _) = orchestrator(address).await;
+    eventually("delivered", || shared.recorder.delivered() == 200).await;
+    assert_eq!(heard.ids(), (0..200).collect::<Vec<_>>());
+    std::fs::remove_dir_all(&folder).unwrap();
+    heard.is_silent.store(true, Relaxed);
+    record(&shared, 200..250);
+    eventually("collected", || shared.recorder.recorded() == 250).await;
+    stop(sender).await;
+    assert_eq!(shared.recorder.delivered() + shared.recorder.dropped(), 250, "what nobody took is counted");
 }

@@ -258,3 +258,19 @@ proptest! {
         prop_assert!(given.len() as u64 + lost >= appended, "{} given, {lost} lost, {appended} appended", given.len());
     }
 }
+
+#[test]
+fn files_of_others_are_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    open(&dir, 1 << 20).append(&frame(1, 10)).unwrap();
+    let folder = dir.path().join("spool");
+    let names = ["7.seg", "+00000000000000000008.seg", "18446744073709551615.seg", "notes.seg", "x"];
+    for name in names {
+        fs::write(folder.join(name), b"not ours").unwrap();
+    }
+    let mut spool = open(&dir, 1 << 20);
+    assert_eq!(tags(&rest(&mut spool)), [1]);
+    spool.append(&frame(2, 10)).unwrap();
+    assert_eq!(tags(&rest(&mut spool)), [2]);
+    assert!(names.iter().all(|name| fs::read(folder.join(name)).unwrap() == b"not ours"));
+}

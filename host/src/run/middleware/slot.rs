@@ -7,7 +7,7 @@ use http::{HeaderMap, response};
 
 use super::{Fed, Head, Part, Pull};
 use crate::{
-    Answer, Direction, FailureKind, LocalResponse, UpstreamError,
+    Answer, Changes, Direction, FailureKind, LocalResponse, UpstreamError,
     run::{
         core::Core,
         slot::{Hooked, Slot, not_seated},
@@ -85,7 +85,7 @@ impl Slot {
         };
         let head = part.head(&filter, exchange, direction, fed);
         if let Head::Out { changed, .. } = &head {
-            self.has_changed(*changed, false);
+            self.has_changed(Changes::head(direction).when(*changed));
         }
         Some(head)
     }
@@ -108,7 +108,7 @@ impl Slot {
         let Some(part) = &mut self.part else { return Pull::Nothing };
         let pull = part.pull(&filter, direction);
         let is_changed = !part.is_spliced(direction) && matches!(pull, Pull::Chunk(_));
-        self.has_changed(false, is_changed);
+        self.has_changed(Changes::body(direction).when(is_changed));
         pull
     }
 
@@ -175,6 +175,7 @@ impl Slot {
     pub(in crate::run) fn middleware_done(&mut self, core: &mut Core) {
         self.hear(core);
         let Some(part) = self.part.take() else { return };
+        self.has_spent(part.wire().busy());
         if let Some(failure) = part.wire().failure().filter(|_| !self.has_failed()) {
             self.failed_unseen(core, failure);
         }

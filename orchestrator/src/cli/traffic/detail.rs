@@ -68,6 +68,7 @@ pub(super) type Fields = Vec<(String, String)>;
 pub(super) struct Body {
     pub(super) size: u64,
     pub(super) captured: u64,
+    pub(super) redacted: bool,
 }
 
 #[derive(Deserialize, Default)]
@@ -78,6 +79,8 @@ pub(super) struct Receipt {
     pub(super) verdict: String,
     pub(super) error: Option<String>,
     pub(super) changed: bool,
+    pub(super) changes: Vec<String>,
+    pub(super) took_us: Option<f64>,
 }
 
 #[derive(Deserialize, Default)]

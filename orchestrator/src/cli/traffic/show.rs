@@ -115,7 +115,10 @@ async fn body(client: &Client, id: &str, side: &str, body: Body, headers: &Field
     };
     shown.push_str(&person::lines(&note));
     let (captured, size) = (body.captured, units::size(body.size));
-    if captured < body.size {
+    if body.redacted {
+        let none = if captured == 0 { "nothing is recorded" } else { "values were left out" };
+        let _ = write!(shown, "\n({none} of {size}, as the agent's rules of redaction say)");
+    } else if captured < body.size {
         let _ = write!(shown, "\n({} of {size} captured)", units::size(captured));
     } else if bytes.len() > SHOWN_BYTES && text.is_some() {
         let _ = write!(shown, "\n({} of {} shown)", units::size(SHOWN_BYTES as u64), units::size(bytes.len() as u64));
@@ -185,10 +188,18 @@ impl Shown {
         self.fact("agent", agent.or(detail.agent.as_deref()).unwrap_or_default());
         self.fact("upstream", detail.upstream_address.as_deref().unwrap_or_default());
         for receipt in &detail.receipts {
-            let changed = if receipt.changed { ", changed it" } else { "" };
+            let changed = match &receipt.changes[..] {
+                [] if receipt.changed => ", changed it".to_owned(),
+                [] => String::new(),
+                changes => format!(", changed {}", changes.join(" and ")),
+            };
+            let took = receipt.took_us.map(|us| format!(" in {us:.1} us")).unwrap_or_default();
             let error = receipt.error.as_ref().filter(|error| !error.is_empty());
             let error = error.map(|error| format!(": {error}")).unwrap_or_default();
-            self.fact("filter", &format!("{} {}: {}{changed}{error}", receipt.name, receipt.version, receipt.verdict));
+            self.fact(
+                "filter",
+                &format!("{} {}: {}{took}{changed}{error}", receipt.name, receipt.version, receipt.verdict),
+            );
         }
         for how in &detail.interventions {
             let changed = if how.changed.is_empty() { String::new() } else { format!(" {}", how.changed.join(", ")) };

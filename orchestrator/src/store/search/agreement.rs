@@ -65,9 +65,12 @@ fn field() -> impl Strategy<Value = Field> {
 fn body() -> impl Strategy<Value = Option<Body>> {
     let data: [&[u8]; 5] = [b"", b"token", b"a Token here", b"\x1f\x8b\x08\0", b"\xff\0*"];
     let sizes = [0, 1, 5, 1024, 1500, 1 << 20, i64::MAX as u64, u64::MAX];
-    option::of((select(data.to_vec()), select(sizes.to_vec())).prop_map(|(data, size)| Body {
+    let told = (select(data.to_vec()), select(sizes.to_vec()), any::<(bool, bool)>());
+    option::of(told.prop_map(|(data, size, (redacted, cut))| Body {
         data: data.into(),
         size,
+        redacted,
+        cut,
         ..Body::default()
     }))
 }

@@ -171,7 +171,7 @@ impl Subject for Seen<'_> {
                 let slots = [Slot::Request, Slot::Response].into_iter().zip(self.bodies());
                 slots
                     .filter_map(|(slot, (_, body))| Some((slot, body?.0)))
-                    .any(|(slot, body)| self.captured(slot, body) < body.size)
+                    .any(|(slot, body)| body.is_cut(self.captured(slot, body)))
             }
             Is::H2 => request.is_some_and(|request| request.version == "HTTP/2"),
             Is::Tls => request.is_some_and(|request| request.scheme.eq_ignore_ascii_case("https")),

@@ -1,74 +1,96 @@
 //! Who is connected to a worker. Enters: sockets as they are accepted; leaves: the same, watched, what is known of each, and
 //! its end where somebody wants it. Each worker has its own, so nobody waits for the lock. Must not know who asks.
 
+mod card;
+mod told;
+
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::os::fd::{AsRawFd as _, BorrowedFd, RawFd};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
-use std::time::SystemTime;
 
 use parking_lot::Mutex;
 use slab::Slab;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use uuid::Uuid;
+use tokio::sync::OwnedSemaphorePermit;
+
+pub use self::card::{At, Busy, Card, Reached, Seen, Tls, cut};
+pub use self::told::{MOST, Page, page};
+use crate::record::ConnectionRecord;
+use crate::worker::Shared;
 
 /// The clients of one worker.
 #[derive(Clone, Default)]
-pub struct Roster(Arc<Mutex<Slab<Arc<Card>>>>);
+pub struct Roster(Arc<Mutex<Slab<Entry>>>);
 
-/// What is known of one.
-pub struct Card {
-    /// UUIDv7, so they sort as the clients came
-    pub id: Uuid,
-    pub client: SocketAddr,
-    pub since: SystemTime,
-    /// open as long as the card is in the roster
+struct Entry {
+    card: Arc<Card>,
+    /// open as long as the entry is in the roster
     socket: RawFd,
-    received: AtomicU64,
-    sent: AtomicU64,
+}
+
+/// What ends with a client's socket, whoever has it last: one that speaks WebSocket outlives the task that accepted it.
+pub struct Ends {
+    shared: Arc<Shared>,
+    #[expect(dead_code, reason = "its drop tells")]
+    record: ConnectionRecord,
+    #[expect(dead_code, reason = "its drop makes room for another client")]
+    permit: OwnedSemaphorePermit,
+}
+
+impl Ends {
+    /// A client is connected.
+    pub fn new(shared: &Arc<Shared>, record: ConnectionRecord, permit: OwnedSemaphorePermit) -> Self {
+        shared.stats.connection_opened();
+        Ends { shared: Arc::clone(shared), record, permit }
+    }
+}
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.shared.stats.connection_closed();
+    }
 }
 
 impl Roster {
     /// From now to its end the client stands here.
-    pub fn watch(&self, stream: TcpStream, client: SocketAddr) -> Watched {
-        let card = Arc::new(Card {
-            id: crate::ids::new(),
-            client,
-            since: SystemTime::now(),
-            socket: stream.as_raw_fd(),
-            received: AtomicU64::new(0),
-            sent: AtomicU64::new(0),
-        });
-        let key = self.0.lock().insert(Arc::clone(&card));
-        Watched { stream, roster: self.clone(), card, key }
+    pub fn watch(&self, stream: TcpStream, card: Arc<Card>, ends: Ends) -> Watched {
+        let entry = Entry { card: Arc::clone(&card), socket: stream.as_raw_fd() };
+        let key = self.0.lock().insert(entry);
+        Watched { stream, roster: self.clone(), card, key, ends }
     }
 
-    /// Those that fit, in no order.
-    pub fn cards(&self, fits: impl Fn(&Card) -> bool) -> Vec<Arc<Card>> {
-        self.0.lock().iter().map(|(_, card)| card).filter(|card| fits(card)).map(Arc::clone).collect()
+    /// Of those that fit the first so many, in the order they came, and how many fit.
+    pub fn seen(&self, most: usize, fits: impl Fn(&Card) -> bool) -> (Vec<Seen>, usize) {
+        let entries = self.0.lock();
+        let mut cards: Vec<&Card> = entries.iter().map(|(_, entry)| &*entry.card).filter(|card| fits(card)).collect();
+        let all = cards.len();
+        if all > most {
+            cards.select_nth_unstable_by_key(most, |card| card.id);
+            cards.truncate(most);
+        }
+        cards.sort_unstable_by_key(|card| card.id);
+        (cards.into_iter().map(Card::seen).collect(), all)
+    }
+
+    pub fn count(&self, fits: impl Fn(&Card) -> bool) -> usize {
+        self.0.lock().iter().filter(|(_, entry)| fits(&entry.card)).count()
     }
 
     /// Ends the sockets of those that fit, both ways, whoever reads or writes them; and counts them.
     pub fn close(&self, fits: impl Fn(&Card) -> bool) -> usize {
-        let cards = self.0.lock();
-        let ends = cards.iter().filter(|(_, card)| fits(card)).filter(|(_, card)| card.shut());
+        let entries = self.0.lock();
+        let ends = entries.iter().filter(|(_, entry)| fits(&entry.card)).filter(|(_, entry)| entry.shut());
         ends.count()
     }
 }
 
-impl Card {
-    /// Bytes of the socket, TLS included: received, and sent.
-    pub fn bytes(&self) -> (u64, u64) {
-        (self.received.load(Relaxed), self.sent.load(Relaxed))
-    }
-
+impl Entry {
     fn shut(&self) -> bool {
-        // SAFETY: only for cards that are in the roster, whose lock is held: `Watched` takes its own out before the socket
+        // SAFETY: only for entries that are in the roster, whose lock is held: `Watched` takes its own out before the socket
         // is closed.
         let socket = unsafe { BorrowedFd::borrow_raw(self.socket) };
         // One that the client has closed already is not there to be closed.
@@ -82,23 +104,16 @@ pub struct Watched {
     roster: Roster,
     card: Arc<Card>,
     key: usize,
+    #[expect(dead_code, reason = "after the socket")]
+    ends: Ends,
 }
 
 impl Watched {
-    pub fn card(&self) -> &Arc<Card> {
-        &self.card
-    }
-
     fn sent(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         let count = ready!(written)?;
-        add(&self.card.sent, count);
+        self.card.has_sent(count);
         Poll::Ready(Ok(count))
     }
-}
-
-/// One worker alone writes it: a load and a store are enough.
-fn add(counter: &AtomicU64, count: usize) {
-    counter.store(counter.load(Relaxed).wrapping_add(count as u64), Relaxed);
 }
 
 impl Drop for Watched {
@@ -111,7 +126,7 @@ impl AsyncRead for Watched {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        add(&self.card.received, buf.filled().len() - before);
+        self.card.has_received(buf.filled().len() - before);
         Poll::Ready(Ok(()))
     }
 }

@@ -1,4 +1,8 @@
-//! `orchestrator clients`: who is connected to agents at this moment, and closing connections.
+//! `orchestrator connections`: connections of clients to agents, as they are at this moment; those that have ended; and closing
+//! them.
+
+mod close;
+mod ended;
 
 use clap::{Args, Subcommand};
 use serde::Deserialize;
@@ -11,10 +15,10 @@ use super::{
     person, units,
 };
 
-/// List the connections of clients to agents, and close them
+/// List the connections of clients to agents as they are now, and close them; list those that have ended
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
-pub(crate) struct Clients {
+pub(crate) struct Connections {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
@@ -23,20 +27,12 @@ pub(crate) struct Clients {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Those that there are now, in the order they came
+    List(List),
+    /// Those that have ended, as they were recorded, the last first
+    Ended(ended::Ended),
     /// Close one, or all of an agent or a client, whatever they are at
-    Close {
-        /// Its id, or the last characters of it
-        #[arg(required_unless_present_any = ["agent", "client"], conflicts_with = "client")]
-        id: Option<String>,
-        /// All of this agent, by its id or its name; with an id, where to look for it
-        #[arg(long, value_name = "AGENT")]
-        agent: Option<String>,
-        /// All of clients with this IP address
-        #[arg(long, value_name = "IP")]
-        client: Option<String>,
-        #[command(flatten)]
-        connect: Connect,
-    },
+    Close(close::Close),
 }
 
 #[derive(Debug, Args)]
@@ -64,15 +60,37 @@ struct Row {
     agent_name: String,
     client: String,
     since: String,
+    entry: Option<String>,
+    stage: Option<String>,
+    target: Option<String>,
+    tls: Option<Tls>,
+    upstream: Option<Upstream>,
+    exchanges: u64,
     received_bytes: u64,
     sent_bytes: u64,
 }
 
-impl Clients {
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Tls {
+    version: String,
+    alpn: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Upstream {
+    tls_version: Option<String>,
+    alpn: Option<String>,
+}
+
+impl Connections {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         match self.command {
             None => self.list.run().await,
-            Some(Command::Close { id, agent, client, connect }) => close(id, agent, client, &connect).await,
+            Some(Command::List(list)) => list.run().await,
+            Some(Command::Ended(ended)) => ended.run().await,
+            Some(Command::Close(close)) => close.run().await,
         }
     }
 }
@@ -87,6 +105,10 @@ impl List {
             let text = |name: &str| person::line(missing[name].as_str().unwrap_or_default());
             eprintln!("without those of {}: {}", text("agent_name"), text("reason"));
         }
+        let total = page["total"].as_u64().unwrap_or_default();
+        if items.len() == self.limit && total > items.len() as u64 {
+            eprintln!("the oldest {} of {total}: --limit {total} shows all", items.len());
+        }
         if self.format == Format::Json {
             return Ok(output::json(&items)?);
         }
@@ -99,21 +121,36 @@ impl List {
     }
 }
 
-const COLUMNS: [Column; 6] = [
+const COLUMNS: [Column; 12] = [
     Column::Text("ID"),
     Column::Text("SINCE (UTC)"),
     Column::Text("CLIENT"),
+    Column::Text("ENTRY"),
+    Column::Text("STAGE"),
+    Column::Long("TARGET"),
+    Column::Text("TLS"),
+    Column::Text("TLS UP"),
+    Column::Number("EXCHANGES"),
     Column::Number("IN"),
     Column::Number("OUT"),
     Column::Long("AGENT"),
 ];
 
 impl Row {
-    fn cells(self) -> [String; 6] {
+    fn cells(self) -> [String; 12] {
+        let text = |text: &Option<String>| person::or_dash(text.as_deref().unwrap_or_default());
+        let tls = self.tls.unwrap_or_default();
+        let upstream = self.upstream.unwrap_or_default();
         [
             person::line(person::short_id(&self.id)),
             units::short_time(&self.since),
             person::line(&self.client),
+            text(&self.entry),
+            text(&self.stage),
+            text(&self.target),
+            agreed(&tls.version, tls.alpn.as_deref()),
+            agreed(upstream.tls_version.as_deref().unwrap_or_default(), upstream.alpn.as_deref()),
+            self.exchanges.to_string(),
             units::size(self.received_bytes),
             units::size(self.sent_bytes),
             person::or_dash(&self.agent_name),
@@ -121,35 +158,13 @@ impl Row {
     }
 }
 
+/// `1.3 h2`
+fn agreed(version: &str, alpn: Option<&str>) -> String {
+    let version = version.strip_prefix("TLS ").unwrap_or(version);
+    person::or_dash([version, alpn.unwrap_or_default()].join(" ").trim())
+}
+
 fn asked<'a>(agent: Option<&'a str>, client: Option<&'a str>) -> Vec<(&'a str, &'a str)> {
     let agent = agent.map(|agent| ("agent", agent));
     agent.into_iter().chain(client.map(|client| ("client", client))).collect()
-}
-
-async fn close(
-    id: Option<String>,
-    agent: Option<String>,
-    of: Option<String>,
-    connect: &Connect,
-) -> Result<(), Failure> {
-    let client = connect.client()?;
-    let Some(id) = id else {
-        let answer = client.delete_where(&["connections"], &asked(agent.as_deref(), of.as_deref())).await?;
-        return Ok(output::say(format!("{} connections closed", answer["closed"].as_u64().unwrap_or_default()))?);
-    };
-    let asked = asked(agent.as_deref(), None);
-    let id = match id.len() {
-        36 => id,
-        _ => {
-            let items = client.list(&["connections"], &asked, usize::MAX).await?;
-            let ids = items.iter().filter_map(|item| item["id"].as_str()).filter(|whole| whole.ends_with(&id));
-            match ids.collect::<Vec<_>>()[..] {
-                [one] => one.to_owned(),
-                [] => return Err(Failure::Refused(format!("no connection's id ends with {}", person::line(&id)))),
-                _ => return Err(Failure::Refused(format!("more than one id ends with {}", person::line(&id)))),
-            }
-        }
-    };
-    client.delete_one(&["connections", &id], &asked).await?;
-    Ok(output::say(format!("closed {id}"))?)
 }

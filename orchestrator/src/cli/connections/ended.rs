@@ -1,18 +1,17 @@
-//! `orchestrator connections`: connections of clients that have ended.
+//! `orchestrator connections ended`: connections of clients that have ended, as they were recorded.
 
 use clap::Args;
 use serde::Deserialize;
 
-use super::{
+use super::super::{
     client::Connect,
     failure::Failure,
     output::{self, Column, Format},
     person, units,
 };
 
-/// Show connections of clients that have ended, the last first
 #[derive(Debug, Args)]
-pub(crate) struct Connections {
+pub(super) struct Ended {
     /// Only of the client with this address
     #[arg(long, value_name = "ADDRESS")]
     client: Option<String>,
@@ -48,8 +47,8 @@ struct Tls {
     alpn: Option<String>,
 }
 
-impl Connections {
-    pub(crate) async fn run(self) -> Result<(), Failure> {
+impl Ended {
+    pub(super) async fn run(self) -> Result<(), Failure> {
         let client = self.client.iter().map(|client| ("client", client.as_str()));
         let query: Vec<_> = client.chain(self.agent.iter().map(|agent| ("agent", agent.as_str()))).collect();
         let items = self.connect.client()?.list(&["connections", "ended"], &query, self.limit).await?;
