@@ -42,7 +42,7 @@ Queries (docs/query.md has all of it):
   user:ann  client:192.0.2.7  agent:edge-1  entry:socks5
   filter:block  filter:block=failed  tag:geo.country=DE
   error:*refused*  outcome:client-gone  id:0199aa*
-  is:error|answered|changed|truncated|websocket|h2|tls|intercepted|replay
+  is:error|answered|changed|edited|truncated|websocket|h2|tls|intercepted|replay
   after:2026-11-20  before:2026-11-20T08:00  after:-15m
   Side by side is `and`; `or`, `not` or `-`, parentheses.";
 
