@@ -1,9 +1,15 @@
 //! How many exchanges a second the server takes from two agents, acknowledged on disk, while somebody reads:
 //! `cargo bench -p weir-orchestrator --bench ingest --profile dev -- [SECONDS] [postgres]`. Clients share the
 //! machine.
-#![allow(clippy::unwrap_used, clippy::panic, dead_code, reason = "a measurement that cannot go on has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    dead_code,
+    unused_imports,
+    reason = "a measurement that cannot go on has failed"
+)]
 
-#[path = "../tests/server/harness.rs"]
+#[path = "../tests/server/harness/mod.rs"]
 mod harness;
 
 use std::{

@@ -23,7 +23,7 @@ mod durability;
 mod forms;
 #[path = "../server/graphql.rs"]
 mod graphql;
-#[path = "../server/harness.rs"]
+#[path = "../server/harness/mod.rs"]
 mod harness;
 #[path = "../server/hostile.rs"]
 mod hostile;
