@@ -7,7 +7,7 @@
 
 #[path = "bench_costs.rs"]
 mod costs;
-#[path = "../tests/filters/guest.rs"]
+#[path = "../tests/filters/guest/mod.rs"]
 mod guest;
 #[path = "bench_languages.rs"]
 mod languages;
