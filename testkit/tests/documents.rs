@@ -79,6 +79,40 @@ fn links_lead_somewhere() {
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
+/// Whether an address, with names for what it is about, is one of a path of the description.
+fn is(address: &str, path: &str) -> bool {
+    let (mut given, mut wanted) = (address.split('/'), path.split('/'));
+    loop {
+        match (given.next(), wanted.next()) {
+            (None, None) => return true,
+            (Some(_), Some(name)) if name.starts_with('{') => {}
+            (Some(one), Some(other)) if one == other => {}
+            _ => return false,
+        }
+    }
+}
+
+#[test]
+fn addresses_of_rest_are_in_its_description() {
+    let description = read(&root().join("orchestrator/tests/server/golden/openapi.json"));
+    let description: serde_json::Value = serde_json::from_str(&description).expect("JSON");
+    let paths: Vec<&String> = description["paths"].as_object().expect("paths").keys().collect();
+    let (mut found, mut named) = (Vec::new(), 0);
+    documents(root(), &mut found);
+    for document in found {
+        let text = read(&document);
+        for rest in text.split("/api/v1/").skip(1) {
+            let belongs = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '{' | '}' | '…');
+            let rest: String = rest.chars().take_while(belongs).collect();
+            let address = format!("/api/v1/{}", rest.trim_end_matches('/'));
+            named += 1;
+            let there = address == "/api/v1/" || paths.iter().any(|path| is(&address, path));
+            assert!(there, "{}: {address} is not in the description", document.display());
+        }
+    }
+    assert!(named > 30, "{named}");
+}
+
 async fn help(program: &str, arguments: &[&str]) -> anyhow::Result<String> {
     run(&binary(program)?, arguments, &[]).await?.ok()
 }
