@@ -4,7 +4,7 @@
 #[allow(dead_code, reason = "each test crate uses a part of this")]
 mod agent;
 
-#[path = "../../../host/tests/filters/guest.rs"]
+#[path = "../../../host/tests/filters/guest/mod.rs"]
 mod guest;
 
 mod bodies;

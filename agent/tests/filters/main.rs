@@ -2,7 +2,7 @@
 //! components, real files; only the orchestrator is the test's own, since a proper one never sends what it must not.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails panics")]
 
-#[path = "../../../host/tests/filters/guest.rs"]
+#[path = "../../../host/tests/filters/guest/mod.rs"]
 mod guest;
 
 mod agent;
