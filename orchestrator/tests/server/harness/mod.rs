@@ -12,7 +12,9 @@ use weir_orchestrator::{ServeArgs, ServeConfig, Server};
 use weir_proto::v1::{Exchange, Request, Response};
 
 pub(crate) use agent::{Agent, Control, connect, join};
-pub(crate) use home::{Home, args};
+pub(crate) use home::Home;
+#[allow(unused_imports, reason = "for the tests of one database")]
+pub(crate) use home::args;
 pub(crate) use person::{JoinTicket, Person};
 pub(crate) use publisher::{Publisher, publication, removal};
 
