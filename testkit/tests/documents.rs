@@ -17,7 +17,7 @@ fn root() -> &'static Path {
 }
 
 fn read(path: &Path) -> String {
-    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    fs::read_to_string(path).expect("a file of the repository, in UTF-8")
 }
 
 fn documents(folder: &Path, found: &mut Vec<PathBuf>) {
