@@ -9,7 +9,7 @@ use super::{
     slot::{Hooked, Slot},
 };
 use crate::{
-    Changes, Direction, UpstreamError,
+    Direction, UpstreamError,
     bindings::exports::weir::filter::events::{Hook as GuestHook, Resumption},
     state::{Hook, Waited},
 };
