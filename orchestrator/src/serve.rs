@@ -363,6 +363,13 @@ async fn fold(orchestrator: Arc<Orchestrator>, keep: MetricsRetention, stop: Can
         if let Err(error) = folded {
             tracing::error!(%error, "system metrics cannot be folded into minutes and hours");
         }
+        let counted = match orchestrator.store.fold_usage().await {
+            Ok(_) => orchestrator.store.retain_usage(now_us()).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = counted {
+            tracing::error!(%error, "usage cannot be counted");
+        }
     }
 }
 

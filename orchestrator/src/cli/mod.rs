@@ -38,6 +38,7 @@ mod tokens;
 mod traffic;
 mod tunnels;
 pub(crate) mod units;
+mod usage;
 mod users;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -67,6 +68,7 @@ enum Command {
     Breakpoints(breakpoints::Breakpoints),
     Intercept(intercept::Intercept),
     Tunnels(tunnels::Tunnels),
+    Usage(usage::Usage),
     Replay(replay::Replay),
     Connections(connections::Connections),
     Export(export::Export),
@@ -116,6 +118,7 @@ fn execute(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
             Command::Breakpoints(breakpoints) => breakpoints.run().await,
             Command::Intercept(intercept) => intercept.run().await,
             Command::Tunnels(tunnels) => tunnels.run().await,
+            Command::Usage(usage) => usage.run().await,
             Command::Replay(replay) => replay.run().await,
             Command::Connections(connections) => connections.run().await,
             Command::Export(export) => export.run().await,

@@ -139,7 +139,7 @@ pub(super) async fn history(
     }))
 }
 
-fn time(name: &str, text: Option<&str>) -> Result<Option<u64>, Problem> {
+pub(super) fn time(name: &str, text: Option<&str>) -> Result<Option<u64>, Problem> {
     let fault =
         || Problem::bad_request(format!("{name}: a time is written as in RFC 3339, such as 2026-11-26T08:00:00Z"));
     text.map(|text| parse(text).ok_or_else(fault)).transpose()

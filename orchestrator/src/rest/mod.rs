@@ -48,6 +48,7 @@ mod standing;
 mod steady;
 mod tokens;
 mod tunnels;
+mod usage;
 mod users;
 
 use std::sync::Arc;
@@ -159,6 +160,7 @@ fn router(orchestrator: Arc<Orchestrator>) -> Router {
         )
         .route("/connections", get(connections::list).asks(Read).merge(delete(connections::close_many).asks(Operate)))
         .route("/connections/{id}", delete(connections::close).asks(Operate))
+        .route("/usage", get(usage::usage).asks(Read))
         .route("/metrics/history", get(history::history).asks(Read))
         .route("/agents/{id}/metrics", get(metrics::of_agent).route_layer(from_fn(compress::compress)).asks(Read))
         .route("/metrics", get(metrics::list).route_layer(from_fn(compress::compress)).asks(Read))

@@ -15,7 +15,7 @@ use utoipa::{
 use super::{
     agents, audit, bodies, breakpoints, ca, configurations, connections, deletion, describe::Common, diff, ended,
     exchanges, export, filters, history, import, join_tokens, lines, live, messages, metrics, paused, problem::Problem,
-    push, replay, tokens, tunnels, users,
+    push, replay, tokens, tunnels, usage, users,
 };
 use crate::orchestrator::Orchestrator;
 
@@ -58,7 +58,7 @@ pub(crate) fn document() -> String {
     paths(
         super::backup::backup, super::retention::show, super::retention::set,
         exchanges::list, exchanges::one, live::exchanges::follow, export::many, export::one, import::import, diff::diff, deletion::one,
-        deletion::many, bodies::request, bodies::response, messages::of_exchange, messages::list, tunnels::list, ended::list, filters::list, filters::one, lines::list, push::push,
+        deletion::many, bodies::request, bodies::response, messages::of_exchange, messages::list, tunnels::list, usage::usage, ended::list, filters::list, filters::one, lines::list, push::push,
         ca::get, configurations::list, configurations::one, configurations::push,
         live::events::follow, agents::list, agents::revoke, connections::list, connections::close, connections::close_many, breakpoints::make, breakpoints::list, breakpoints::renew, breakpoints::remove,
         paused::list, paused::one, paused::decide, metrics::list, metrics::of_agent, history::history, join_tokens::make, tokens::list, tokens::make, tokens::revoke,
@@ -66,7 +66,7 @@ pub(crate) fn document() -> String {
         users::list, users::add, users::remove, audit::list, health, ready, prometheus, openapi,
     ),
     security(("token" = []), ("password" = [])),
-    components(schemas(bodies::Flag, bodies::SideName, export::ExportForm, import::ImportForm)),
+    components(schemas(usage::UsageBy, bodies::Flag, bodies::SideName, export::ExportForm, import::ImportForm)),
     modifiers(&Token, &Common),
 )]
 struct Interface;

@@ -34,6 +34,7 @@ mod sqlite;
 mod tests;
 mod tiers;
 mod tokens;
+mod usage;
 mod vacuum;
 mod writer;
 
@@ -66,6 +67,7 @@ pub(crate) use rules::{Action, Rule};
 pub(crate) use seen::{Recorded, prepare_connection, prepare_line, prepare_message, prepare_tunnel};
 pub(crate) use tiers::{History, Point, Range, TIERS, Tier};
 pub(crate) use tokens::{Joining, Spend};
+pub(crate) use usage::{By, Of, Usage, UsageWanted};
 pub(crate) use writer::Written;
 
 use crate::{BodyConfig, Database, Limits, telemetry::Telemetry};

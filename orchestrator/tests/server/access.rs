@@ -52,6 +52,7 @@ const MATRIX: &[(&str, &[&str])] = &[
     ("decidePaused", &["operator", "admin"]),
     ("listMetrics", &ROLES),
     ("getMetricsHistory", &ROLES),
+    ("getUsage", &ROLES),
     ("listAgentMetrics", &ROLES),
     ("makeJoinToken", &["operator", "admin"]),
     ("listTokens", &["admin"]),

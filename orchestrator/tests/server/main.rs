@@ -38,6 +38,7 @@ mod stored;
 mod sync;
 mod tls;
 mod tunnels;
+mod usage;
 
 /// The other test binary, `postgres`, runs the same files on the other database.
 fn on_postgres() -> bool {
