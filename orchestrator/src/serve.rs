@@ -48,6 +48,11 @@ use crate::{
 const RETENTION: Duration = Duration::from_secs(60);
 /// Between two times that samples of system metrics are folded into minutes and hours.
 const FOLDING: Duration = Duration::from_secs(60);
+/// From one block of the index to the next; between two looks whether there is one; and after a failure.
+const INDEXING: (Duration, Duration, Duration) =
+    (Duration::from_millis(5), Duration::from_millis(200), Duration::from_secs(30));
+/// Between two looks at blocks of which much went or changed.
+const INDEXED_AGAIN: Duration = Duration::from_secs(60);
 /// Between two looks at what is in the body store.
 const SWEEP: Duration = Duration::from_secs(6 * 60 * 60);
 /// Pushes in memory at a time.
@@ -196,6 +201,7 @@ impl Server {
             part(&stop, retention),
             part(&stop, events::carry(Arc::clone(&orchestrator), outbox, stop.clone())),
             part(&stop, fold(Arc::clone(&orchestrator), config.metrics, stop.clone())),
+            part(&stop, index(Arc::clone(&orchestrator), stop.clone())),
             part(&stop, others::watch(Arc::clone(&orchestrator), stop.clone())),
             part(&stop, commands::carry(Arc::clone(&orchestrator), stop.clone())),
             part(&stop, interception::keep(Arc::clone(&orchestrator), stop.clone())),
@@ -344,6 +350,40 @@ async fn retain(orchestrator: Arc<Orchestrator>, stop: CancellationToken) {
         if let Err(error) = orchestrator.store.forget_answers_before(answered).await {
             tracing::error!(%error, "old answers cannot be deleted");
         }
+    }
+}
+
+/// Notes for searches what came, and again what changed or went.
+async fn index(orchestrator: Arc<Orchestrator>, stop: CancellationToken) {
+    let (mut again, mut last) = (Instant::now(), 0);
+    loop {
+        let noted = tokio::select! {
+            noted = orchestrator.store.index_next(&mut last) => noted,
+            () = stop.cancelled() => return,
+        };
+        let pause = match noted {
+            Ok(true) => INDEXING.0,
+            Ok(false) => INDEXING.1,
+            Err(error) => {
+                tracing::error!(%error, "exchanges cannot be indexed: searches take longer");
+                INDEXING.2
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = stop.cancelled() => return,
+        }
+        if again.elapsed() < INDEXED_AGAIN {
+            continue;
+        }
+        let made = tokio::select! {
+            made = orchestrator.store.index_again() => made,
+            () = stop.cancelled() => return,
+        };
+        if let Err(error) = made {
+            tracing::error!(%error, "what changed cannot be indexed again: searches take longer");
+        }
+        again = Instant::now();
     }
 }
 

@@ -22,6 +22,7 @@ mod field;
 mod hint;
 mod lex;
 mod matching;
+mod needed;
 mod number;
 mod parse;
 mod pattern;

@@ -1,9 +1,9 @@
 //! Regular expressions that take time in proportion to the text, whatever they are, and memory within a bound.
 
 use regex::bytes::RegexBuilder;
-use regex_syntax::ParserBuilder;
+use regex_syntax::{Parser, ParserBuilder};
 
-use crate::{QueryError, lex::RegexText};
+use crate::{QueryError, lex::RegexText, needed};
 
 /// Longest expression, bytes.
 const LONGEST: usize = 1 << 10;
@@ -32,8 +32,7 @@ impl Regex {
             return Err(QueryError::new(column(0), message));
         }
         // Parsed first for the place of a fault, which the other crate does not tell.
-        let parsed =
-            ParserBuilder::new().utf8(false).case_insensitive(ignores_case).nest_limit(NESTED).build().parse(written);
+        let parsed = parser(ignores_case).parse(written);
         if let Err(error) = parsed {
             let (at, what) = match &error {
                 regex_syntax::Error::Parse(error) => (error.span().start.offset, error.kind().to_string()),
@@ -59,10 +58,20 @@ impl Regex {
         &self.written
     }
 
+    /// Texts that are, each somewhere, in whatever fits, in upper or lower case of ASCII: an index may lead to them. In lower
+    /// case here. Takes some time.
+    pub fn needed(&self) -> Vec<Vec<u8>> {
+        parser(self.ignores_case).parse(&self.written).map(|hir| needed::texts(&hir)).unwrap_or_default()
+    }
+
     /// Does some of the value fit?
     pub fn matches(&self, value: &[u8]) -> bool {
         self.compiled.is_match(value)
     }
+}
+
+fn parser(ignores_case: bool) -> Parser {
+    ParserBuilder::new().utf8(false).case_insensitive(ignores_case).nest_limit(NESTED).build()
 }
 
 impl PartialEq for Regex {

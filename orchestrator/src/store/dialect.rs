@@ -2,6 +2,8 @@
 
 use weir_query::Pattern;
 
+use super::sql::Sql;
+
 /// Whose words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dialect {
@@ -73,6 +75,21 @@ impl Dialect {
         match self {
             Self::Sqlite => " FROM exchanges e NOT INDEXED",
             Self::Postgres => " FROM exchanges e",
+        }
+    }
+
+    /// Rows of a table that have one of these numbers in a column, each looked up by it.
+    pub(super) fn push_listed(self, sql: &mut Sql, numbers: &[i64], table: &str, column: &str) {
+        let list = numbers.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
+        match self {
+            Self::Sqlite => {
+                sql.push(" FROM json_each(").push_bind(format!("[{list}]"));
+                sql.push(") n CROSS JOIN ").push(table).push(" ON n.value = ").push(column);
+            }
+            Self::Postgres => {
+                sql.push(" FROM unnest(CAST(CAST(").push_bind(format!("{{{list}}}")).push(" AS text) AS bigint[]))");
+                sql.push(" AS n(value) JOIN ").push(table).push(" ON n.value = ").push(column);
+            }
         }
     }
 

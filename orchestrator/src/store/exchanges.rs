@@ -16,6 +16,7 @@ use weir_query::Query;
 use super::{
     Store, StoreError,
     bodies::{Kept, Shelves, named},
+    index::{Ahead, Hunt},
     record::ZSTD,
     search::{Candidate, Column, LOOKED_AT, Part, Search, Turn, sift},
     sql::{Row, Sql},
@@ -24,6 +25,8 @@ use super::{
 /// Index entries between two looks at the clock, at first.
 const BLOCK: i64 = 500;
 const SMALLEST_BLOCK: i64 = 8;
+/// Ids of one statement.
+const PICKED: usize = 128;
 /// The next block is larger after one that took less, smaller after one that took more.
 const BRISK: Duration = Duration::from_millis(50);
 /// A search that took this long answers with what it has.
@@ -108,10 +111,16 @@ impl Store {
         let largest = self.dialect().block(walk.search.needs_detail());
         // What is asked of each row takes its time, and the clock is looked at between two blocks.
         let mut size = (BLOCK / walk.search.weight()).max(SMALLEST_BLOCK).min(largest);
+        let mut hunt = Hunt::new(&walk.search);
         loop {
             let began = Instant::now();
-            let floor = self.block_end(&walk.search, before, size).await?;
-            let interrupted = self.block(&mut walk, before, floor).await?;
+            let (floor, interrupted) = match self.ahead(&mut hunt, (query, &walk.search), before).await? {
+                Ahead::Walk(end) => {
+                    let floor = self.block_end(&walk.search, before, size).await?.max(end);
+                    (floor, self.block(&mut walk, before, floor).await?)
+                }
+                Ahead::Ids(ids, end) => (end, self.pick(&mut walk, &ids).await?),
+            };
             let mut items = walk.items;
             if items.len() > limit {
                 items.truncate(limit);
@@ -204,6 +213,37 @@ impl Store {
         if !search.needs_detail() {
             query.push(" LIMIT ").push_bind(i64::try_from(walk.enough - walk.items.len()).unwrap_or(i64::MAX));
         }
+        self.take(walk, query).await
+    }
+
+    /// What fits of these, which fit as far as the columns say. Where the time ran out or there is enough, the last one that was
+    /// looked at.
+    async fn pick(&self, walk: &mut Walk, ids: &[Uuid]) -> Result<Option<Uuid>, StoreError> {
+        let dialect = self.dialect();
+        for (place, some) in ids.chunks(PICKED).enumerate() {
+            if place > 0 && (Instant::now() >= walk.until || walk.items.len() >= walk.enough) {
+                return Ok(ids.get(place * PICKED - 1).copied());
+            }
+            let mut query = Sql::new(COLUMNS);
+            if walk.search.needs_detail() {
+                query.push(", e.coding, e.detail");
+            }
+            query.push(dialect.exchanges_by("exchanges_by_id")).push(dialect.with_agents()).push(" WHERE e.id IN (");
+            for (place, id) in some.iter().enumerate() {
+                query.push(if place == 0 { "" } else { ", " }).push_bind(*id);
+            }
+            query.push(") ORDER BY 1 DESC");
+            let interrupted = self.take(walk, query).await?;
+            if interrupted.is_some() {
+                return Ok(interrupted);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Keeps what fits of the rows.
+    async fn take(&self, walk: &mut Walk, query: Sql) -> Result<Option<Uuid>, StoreError> {
+        let search = Arc::clone(&walk.search);
         let mut rows = query.fetch(&self.reads);
         let mut candidates = Vec::new();
         while let Some(row) = rows.try_next().await? {

@@ -14,6 +14,7 @@ mod dialect;
 mod exchanges;
 mod filters;
 mod imports;
+mod index;
 mod listing;
 mod mail;
 mod messages;

@@ -52,6 +52,7 @@ pub(super) enum Lock {
     Tokens = 0x7765_6902,
     Retention = 0x7765_6903,
     Folding = 0x7765_6906,
+    Indexing = 0x7765_6908,
 }
 
 /// Where a statement runs.

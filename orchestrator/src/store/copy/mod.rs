@@ -14,8 +14,20 @@ use crate::backup::archive::{self, Schema};
 pub(crate) use into::restore;
 
 /// What is made anew from the rest, or is true of one database alone. Tables that a crash empties (UNLOGGED) are left out too.
-const LEFT_OUT: [&str; 8] =
-    ["_sqlx_migrations", "held", "presence", "authority", "mail", "breakpoints", "body_store", "bodies_gone"];
+const LEFT_OUT: [&str; 12] = [
+    "_sqlx_migrations",
+    "held",
+    "presence",
+    "authority",
+    "mail",
+    "breakpoints",
+    "body_store",
+    "bodies_gone",
+    "search_index",
+    "search_blocks",
+    "search_parts",
+    "search_changed",
+];
 
 /// A table, as it is.
 struct Table {

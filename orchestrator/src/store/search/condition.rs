@@ -10,7 +10,7 @@ use super::{
 };
 
 /// Outcomes that agents tell; those of later versions have no word here.
-pub(super) const OUTCOMES: std::ops::Range<i32> = 0..8;
+pub(in super::super) const OUTCOMES: std::ops::Range<i32> = 0..8;
 
 /// Of a condition.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use weir_query::{Began, Expr, Query, Term, Text};
 use super::{dialect::Dialect, sql::Sql};
 use anchor::Anchor;
 pub(super) use anchor::{Column, LOOKED_AT};
-pub(super) use condition::Part;
+pub(super) use condition::{OUTCOMES, Part};
 pub(super) use seen::Seen;
 pub(super) use sift::{Candidate, Turn, sift};
 
@@ -124,6 +124,28 @@ impl Search {
             sql.push(" AND e.id >= ");
             push_part(sql, Part::Id(self.ids.0));
         }
+    }
+
+    /// The least id that may fit.
+    pub(super) fn oldest(&self) -> Uuid {
+        Uuid::from_u128(self.ids.0)
+    }
+
+    /// All that the columns say, but for the greatest id, for rows that are found by no walk.
+    pub(super) fn push_columns(&self, sql: &mut Sql, dialect: Dialect) {
+        if let Some(anchor) = &self.anchor {
+            sql.push(" AND e.").push(anchor.column.name()).push(" IN (");
+            for (place, value) in anchor.values.iter().enumerate() {
+                sql.push(if place == 0 { "" } else { ", " });
+                push_part(sql, value.clone());
+            }
+            sql.push(")");
+        }
+        if self.ids.0 > 0 {
+            sql.push(" AND e.id >= ");
+            push_part(sql, Part::Id(self.ids.0));
+        }
+        self.push_conditions(sql, dialect);
     }
 
     pub(super) fn push_conditions(&self, sql: &mut Sql, dialect: Dialect) {

@@ -38,6 +38,9 @@ struct Result {
     first_page: Times,
     by_host: Times,
     by_status: Times,
+    by_path: Times,
+    by_word: Times,
+    by_header: Times,
     regex: Regex,
 }
 
@@ -103,6 +106,9 @@ fn measure(
         first_page: question("")?,
         by_host: question(&format!("&query=host:h{}.example.com", spool::HOSTS / 2))?,
         by_status: question("&query=status:5xx")?,
+        by_path: question(&format!("&query=path:/items/{}", count / 3))?,
+        by_word: question(&format!("&query=items/{}", count / 2))?,
+        by_header: question("&query=header.x-none:value")?,
         regex: regex(&server)?,
         peak: server.peak()?,
     })
@@ -191,6 +197,9 @@ fn print(results: &[Result], count: u64) {
     line("first page, p95 ms", "< 50", &|it| format!("{:.1}", it.first_page.ms(95)));
     line("`host:…`, p95 ms", "< 100", &|it| format!("{:.1}", it.by_host.ms(95)));
     line("`status:5xx`, p95 ms", "< 100", &|it| format!("{:.1}", it.by_status.ms(95)));
+    line("`path:…` of one, p95 ms", "< 100", &|it| format!("{:.1}", it.by_path.ms(95)));
+    line("a word that few have, p95 ms", "< 100", &|it| format!("{:.1}", it.by_word.ms(95)));
+    line("`header.NAME:…` that none has, p95 ms", "< 100", &|it| format!("{:.1}", it.by_header.ms(95)));
     line("regex over all bodies: first answer, s", "", &|it| format!("{:.1}", it.regex.first.as_secs_f64()));
     line("whole, s", "", &|it| format!("{:.1}", it.regex.whole.as_secs_f64()));
     line("in so many pages, each with its place", "", &|it| it.regex.pages.to_string());

@@ -9,12 +9,13 @@ use proptest::{
     strategy::ValueTree as _,
     test_runner::{Config, TestRunner},
 };
+use prost::Message as _;
 use uuid::Uuid;
-use weir_proto::v1::Exchange;
+use weir_proto::v1::{Exchange, Tag, tag::Value};
 use weir_query::Query;
 
 use self::{exchanges::exchange, queries::query};
-use super::super::{Joining, Spend, Store, dialect::Dialect, prepare, search::Seen, tests::Place};
+use super::super::{Joining, Spend, Store, dialect::Dialect, prepare, search::Seen, sql::Sql, tests::Place};
 use crate::tokens;
 
 const EXCHANGES: usize = 300;
@@ -42,7 +43,28 @@ impl Bench {
         let (done, written) = tokio::sync::oneshot::channel();
         store.accept(rows, done).await.unwrap();
         assert_eq!(written.await.unwrap().unwrap().new, exchanges.len() as u64);
-        Self { store, agent, exchanges, _place: place }
+        let mut bench = Self { store, agent, exchanges, _place: place };
+        bench.index().await;
+        bench
+    }
+
+    /// Most of them are in the index; some of these are gone, or are others since, and of some of those the index knows.
+    async fn index(&mut self) {
+        while self.store.index_next(&mut -1).await.unwrap() {}
+        for (number, again) in [(3, true), (4, false)] {
+            let gone = self.exchanges.extract_if(.., |it| it.id[15] % 16 == number);
+            let gone: Vec<Uuid> = gone.map(|it| Uuid::from_slice(&it.id).unwrap()).collect();
+            self.store.delete_exchanges(&gone).await.unwrap();
+            for exchange in self.exchanges.iter_mut().filter(|it| it.id[14] % 16 == number) {
+                exchange.tags.push(Tag { name: "geo.x".to_owned(), value: Some(Value::Flag(true)) });
+                let change = Sql::new("UPDATE exchanges SET coding = 0, detail = $1 WHERE id = $2");
+                let change = change.bind(exchange.encode_to_vec()).bind(Uuid::from_slice(&exchange.id).unwrap());
+                change.execute(&self.store.writes).await.unwrap();
+            }
+            if again {
+                self.store.index_again().await.unwrap();
+            }
+        }
     }
 
     /// By the query alone, oldest first.
