@@ -80,6 +80,10 @@ async fn tunnels_that_come_to_nothing_say_why() -> anyhow::Result<()> {
     assert_eq!((&denied["outcome"], &denied["uninspected"]), (&"refused".into(), &Value::Null));
     ensure!(denied["error"].as_str().is_some_and(|error| error.contains("link-local")), "{denied}");
 
+    assert_eq!(refused(&setup, "ada:hunter2@named.example:443").await?, 400);
+    let named = recorded(&setup, "/tunnels", |tunnel| tunnel["target"] == "named.example:443").await?;
+    ensure!(!named.to_string().contains("hunter2"), "{named}");
+
     let closed = TcpListener::bind("127.0.0.1:0").await?.local_addr()?.to_string();
     refused(&setup, &closed).await?;
     let unreachable = recorded(&setup, "/tunnels", |tunnel| tunnel["target"] == closed.as_str()).await?;

@@ -86,7 +86,8 @@ pub async fn answer(cx: &Cx, mut request: Request<Incoming>) -> (Response<ReplyB
                 _ => "refused",
             };
             record.fails(outcome, &refused);
-            tracing::info!(client = %cx.facts.client_address, target = %request.uri(), %refused, "CONNECT refused");
+            let target = request.uri().host().unwrap_or_default();
+            tracing::info!(client = %cx.facts.client_address, target, %refused, "CONNECT refused");
             let accept = request.headers().get(ACCEPT);
             (exchange::reply(&refused.into(), accept, None), None)
         }

@@ -149,7 +149,10 @@ impl Recording {
                 let uri = &head.uri;
                 wire::bytes(out, 1, head.method.as_str().as_bytes());
                 wire::bytes(out, 2, uri.scheme_str().unwrap_or_default().as_bytes());
-                wire::bytes(out, 3, uri.authority().map_or("", |authority| authority.as_str()).as_bytes());
+                // a name and password before the host are nobody's business either (RFC 3986 section 3.2.1)
+                let authority = uri.authority().map_or("", |authority| authority.as_str());
+                let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
+                wire::bytes(out, 3, place.as_bytes());
                 let path = uri.path_and_query().map_or("", |path| path.as_str());
                 wire::bytes(out, 4, &rules.map_or(Cow::Borrowed(path.as_bytes()), |rules| rules.path(path)));
                 wire::bytes(out, 5, version(head.version).as_bytes());

@@ -67,9 +67,15 @@ impl TunnelRecord {
         self.0.is_some()
     }
 
-    /// Where the client wants to go.
+    /// Where the client wants to go, without the name and password that it may have said before that.
     pub fn target(&mut self, target: impl std::fmt::Display) {
-        self.write(|told| told.target = cut(&target));
+        self.write(|told| {
+            let target = cut(&target);
+            told.target = match target.rsplit_once('@') {
+                Some((_, place)) => place.to_owned(),
+                None => target,
+            };
+        });
     }
 
     pub fn upstream(&mut self, address: SocketAddr) {

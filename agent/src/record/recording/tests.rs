@@ -363,3 +363,13 @@ fn each_side_of_a_body_is_coded_as_its_own_head_says() {
     assert_eq!((&undone.bytes[..], undone.complete), (&hidden[..], true));
     assert_eq!((original.size, original.redacted, original.cut), (coded.len() as u64, true, false));
 }
+
+#[test]
+fn a_password_in_a_url_is_not_recorded() {
+    let exchanges = written(|mut recording| {
+        let request = Request::builder().uri("http://ada:hunter2@a.example:81/p").body(()).unwrap();
+        recording.request_head(Side::Original, &request.into_parts().0);
+        recording.finish(Outcome::Refused, None);
+    });
+    assert_eq!(exchanges[0].request.as_ref().unwrap().authority, "a.example:81");
+}
