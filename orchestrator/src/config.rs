@@ -17,6 +17,7 @@ pub use face::{Face, FaceArgs, RestTls, TlsMode};
 pub use oidc::OidcArgs;
 
 use crate::{
+    access::ProxyHeader,
     body_store::{BodyConfig, BodyPlace, Given},
     cli::units,
     database::{Database, DatabaseUrl},
@@ -26,6 +27,8 @@ use crate::{
 const PUSH_TIME: Duration = Duration::from_secs(60);
 /// For 64 KiB of an answer.
 const ANSWER_TIME: Duration = Duration::from_secs(60);
+/// To a request, and to the end of a head of HTTP/1.1.
+const IDLE_TIME: Duration = Duration::from_secs(60);
 /// Of waiting for a body.
 const BODY_GRACE: Duration = Duration::from_secs(30);
 
@@ -125,6 +128,8 @@ struct File {
     cors_origins: Option<Vec<String>>,
     rate_limit: Option<u32>,
     sign_in_limit: Option<u32>,
+    trusted_proxies: Option<Vec<String>>,
+    proxy_header: Option<ProxyHeader>,
     oidc_issuer: Option<String>,
     oidc_audiences: Option<Vec<String>>,
     oidc_roles: Option<Vec<String>>,
@@ -207,6 +212,8 @@ pub struct Limits {
     pub push_time: Duration,
     /// In which some of an answer has to be taken: it may hold one of few turns, too.
     pub answer_time: Duration,
+    /// In which something has to be asked on a connection, or it ends.
+    pub idle_time: Duration,
     /// Of a client's time, before a body has to come at a rate.
     pub body_grace: Duration,
 }
@@ -278,6 +285,8 @@ impl ServeConfig {
                 cors_origins: file.cors_origins,
                 rate_limit: file.rate_limit,
                 sign_in_limit: file.sign_in_limit,
+                trusted_proxies: file.trusted_proxies,
+                proxy_header: file.proxy_header,
                 oidc: OidcArgs {
                     oidc_issuer: file.oidc_issuer,
                     oidc_audiences: file.oidc_audiences,
@@ -371,6 +380,7 @@ impl ServeConfig {
                 queued_bytes: at_least("max_queued_bytes", 1 << 20, queued)?,
                 push_time: PUSH_TIME,
                 answer_time: ANSWER_TIME,
+                idle_time: IDLE_TIME,
                 body_grace: BODY_GRACE,
             },
             data_dir,

@@ -34,7 +34,7 @@ mod tail;
 mod telemetry;
 mod tokens;
 
-pub use access::{OidcConfig, RateLimits, Role};
+pub use access::{Network, NetworkError, OidcConfig, Proxies, ProxyHeader, RateLimits, Role};
 pub use body_store::{BodyConfig, BodyPlace, Bucket};
 pub use certificates::CertificateError;
 pub use config::{

@@ -4,9 +4,9 @@ use std::{path::PathBuf, sync::Arc};
 
 use parking_lot::RwLock;
 use tokio::sync::{Notify, Semaphore};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::access::{Oidc, Passwords, Rates};
+use crate::access::{Oidc, Passwords, Proxies, Rates};
 use crate::{
     Limits, MetricsRetention, Retention, commands::Relay, events::Events, fleet::Fleet, in_transit::InTransit,
     interception::Interception, pki::Pki, root::Roots, seats::Seats, store::Store, telemetry::Telemetry,
@@ -37,12 +37,16 @@ pub(crate) struct Orchestrator {
     pub(crate) passwords: Passwords,
     pub(crate) oidc: Option<Oidc>,
     pub(crate) rates: Rates,
+    /// Whose word on who asks counts.
+    pub(crate) proxies: Proxies,
     /// Pages of these may ask.
     pub(crate) origins: Vec<String>,
     /// Turns of what unpacks or compares bodies, which may grow a thousandfold.
     pub(crate) laying_out: Arc<Semaphore>,
     /// Turns of answers that lie in a file while they are sent.
     pub(crate) reading: Arc<Semaphore>,
+    /// Changes that go on whether or not somebody waits for them.
+    pub(crate) changing: TaskTracker,
     pub(crate) in_transit: InTransit,
     /// Turns of pushes, whose bodies are large.
     pub(crate) pushing: Semaphore,

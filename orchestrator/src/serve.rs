@@ -18,9 +18,9 @@ use tokio::{
     sync::{Notify, Semaphore},
     task::JoinHandle,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::access::{Oidc, Passwords, Rates};
+use crate::access::{Oidc, Passwords, Rates, made_token};
 use crate::certificates::{self, CertificateError};
 use crate::pki;
 use crate::{
@@ -173,7 +173,9 @@ impl Server {
             passwords: Passwords::default(),
             oidc,
             rates: Rates::new(config.face.rates),
+            proxies: config.face.proxies,
             origins: config.face.origins,
+            changing: TaskTracker::new(),
             in_transit: InTransit::default(),
             pushing: Semaphore::new(PUSHES),
             laying_out: Arc::new(Semaphore::new(LAYING_OUT)),
@@ -221,6 +223,9 @@ impl Server {
                 // A task that panicked has been reported by the runtime.
                 let _ = task.await;
             }
+            // Of changes whose clients hung up, the trail is to tell too.
+            self.orchestrator.changing.close();
+            self.orchestrator.changing.wait().await;
         };
         if tokio::time::timeout(GRACE, finished).await.is_err() {
             tracing::warn!("requests were cut off: they took longer than {} s", GRACE.as_secs());
@@ -287,7 +292,10 @@ async fn admin_token(store: &Store, dir: &Path, new: bool) -> Result<(tokens::To
     disk::write(&file, &format!("{token}\n"), 0o600)
         .map_err(|error| ServeError::DataDir { dir: dir.to_owned(), error })?;
     let hash = tokens::hash(&token);
-    let counts = store.set_admin_hash(hash, !new, now_us()).await?;
+    let now = now_us();
+    // That there is one at first is no change.
+    let entry = new.then(|| made_token("in place of the one before".to_owned(), now));
+    let counts = store.set_admin_hash(hash, !new, entry, now).await?;
     if counts != hash {
         // Another orchestrator on the same database made one in this moment.
         std::fs::remove_file(&file).map_err(|error| ServeError::DataDir { dir: dir.to_owned(), error })?;

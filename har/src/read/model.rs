@@ -140,6 +140,7 @@ pub(super) struct Extra {
     pub(super) filters: Vec<Receipt>,
     #[serde(deserialize_with = "lenient::tags")]
     pub(super) tags: Vec<(String, Scalar)>,
+    pub(super) note: String,
     pub(super) filtered_request: Option<Request>,
     pub(super) original_response: Option<Response>,
 }

@@ -27,6 +27,7 @@ pub(super) fn of_weir(exchange: &mut Exchange, extra: Extra) -> Result<(), Fault
         intercepted: extra.intercepted,
     });
     exchange.filters = extra.filters.into_iter().map(receipt).collect();
+    exchange.note = extra.note;
     exchange.tags = extra.tags.into_iter().filter_map(of_tag).collect();
     if !extra.agent.name.is_empty() {
         exchange.tags.push(Tag { name: IMPORTED_AGENT.to_owned(), value: Some(tag::Value::Text(extra.agent.name)) });

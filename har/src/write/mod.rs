@@ -114,6 +114,7 @@ fn extra(exchange: &Exchange, recorder: Recorder<'_>) -> Value {
     if !tags.is_empty() {
         extra.insert("tags".to_owned(), tags.into());
     }
+    put(&mut extra, "note", &exchange.note);
     if let Some(request) = &exchange.filtered_request {
         extra.insert("filteredRequest".to_owned(), message::request(request));
     }

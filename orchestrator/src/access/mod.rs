@@ -1,20 +1,26 @@
 //! Who may do what. A request's credential makes it somebody's (`Principal`), whose role decides; every change, and every
 //! export or difference with what is otherwise hidden, is told to the audit trail with the name.
 
+mod network;
 mod oidc;
 mod password;
+mod proxies;
 mod rates;
 mod role;
 
 use std::net::IpAddr;
 
+pub use network::{Network, NetworkError};
 pub use oidc::OidcConfig;
 pub(crate) use oidc::{Oidc, OidcError};
 pub(crate) use password::{PasswordError, Passwords};
+pub use proxies::{Proxies, ProxyHeader};
 pub use rates::RateLimits;
 pub(crate) use rates::{Budget, Rates};
 pub(crate) use role::Permission;
 pub use role::Role;
+
+use uuid::Uuid;
 
 use crate::store::Audited;
 
@@ -38,11 +44,35 @@ impl Principal {
             number: 0,
             at_us: now_us,
             actor: self.name.clone(),
-            role: self.role,
+            role: Some(self.role),
             action: action.to_owned(),
             object: object.to_owned(),
             status,
             source: source.to_canonical().to_string(),
         }
+    }
+}
+
+/// An entry about an agent that joined.
+pub(crate) fn joined(agent: Uuid, object: String, source: Option<IpAddr>, now_us: u64) -> Audited {
+    let source = source.map_or_else(String::new, |source| source.to_canonical().to_string());
+    Audited {
+        actor: format!("agent:{agent}"),
+        action: "join".to_owned(),
+        object,
+        status: 201,
+        source,
+        ..Audited::nobody(now_us)
+    }
+}
+
+/// An entry about the token of the first start, which whoever starts a server has it make.
+pub(crate) fn made_token(object: String, now_us: u64) -> Audited {
+    Audited {
+        actor: "server".to_owned(),
+        action: "make-admin-token".to_owned(),
+        object,
+        status: 201,
+        ..Audited::nobody(now_us)
     }
 }

@@ -3,7 +3,6 @@
 //! any program can do.
 
 mod agents;
-mod asked;
 mod audit;
 mod backup;
 mod breakpoints;
@@ -12,7 +11,6 @@ mod client;
 mod completion;
 mod config;
 mod connections;
-mod ending;
 mod export;
 mod failure;
 mod filters;

@@ -5,14 +5,17 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use weir_query::Query;
 
 use super::{
-    asked,
     client::{Client, Connect},
     failure::Failure,
     output::{self, Column, Format},
     person, units,
 };
+
+/// Of a rule more, when others change them at the same time.
+const TRIES: u32 = 10;
 
 /// Show what is kept, and make rules by query for what goes sooner or stays longer
 #[derive(Debug, Args)]
@@ -83,7 +86,7 @@ struct Held {
     bytes: u64,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Rule {
     action: String,
     query: String,
@@ -105,12 +108,13 @@ impl Retention {
             }
             Some(Command::Remove { number, connect }) => {
                 let client = connect.client()?;
-                let mut rules = rules(&client).await?;
-                if number == 0 || number > rules.len() {
-                    return Err(Failure::Usage(format!("there is no rule {number}; there are {}", rules.len())));
-                }
-                let gone = rules.remove(number - 1);
-                set(&client, &rules).await?;
+                let gone = changed(&client, 1, |rules| {
+                    if number == 0 || number > rules.len() {
+                        return Err(Failure::Usage(format!("there is no rule {number}; there are {}", rules.len())));
+                    }
+                    Ok(rules.remove(number - 1))
+                });
+                let gone = gone.await?;
                 Ok(output::say(format!("removed: {} {}", person::line(&gone.action), person::line(&gone.query)))?)
             }
         }
@@ -143,21 +147,38 @@ impl Show {
 }
 
 async fn add(client: &Client, rule: Rule) -> Result<(), Failure> {
-    asked::check(&rule.query)?;
+    Query::parse(&rule.query).map_err(|error| Failure::Usage(error.shown(&rule.query)))?;
     let said = format!("{} {}", rule.action, person::line(&rule.query));
-    let mut rules = rules(client).await?;
-    rules.push(rule);
-    set(client, &rules).await?;
+    // A rule more is right whatever the others are.
+    changed(client, TRIES, |rules| {
+        rules.push(rule.clone());
+        Ok(())
+    })
+    .await?;
     Ok(output::say(said)?)
 }
 
-async fn rules(client: &Client) -> Result<Vec<Rule>, Failure> {
-    Ok(read(client.get(&["retention"], &[]).await?)?.rules)
-}
-
-async fn set(client: &Client, rules: &[Rule]) -> Result<(), Failure> {
-    let _: Value = client.put(&["retention"], &json!({ "rules": rules })).await?;
-    Ok(())
+/// Changes the rules as they are, so many times at most when somebody else changes them in between.
+async fn changed<T>(
+    client: &Client,
+    tries: u32,
+    change: impl Fn(&mut Vec<Rule>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let mut left = tries;
+    loop {
+        let (value, tag) = client.get_tagged::<Value>(&["retention"]).await?;
+        let mut rules = read(value)?.rules;
+        let told = change(&mut rules)?;
+        match client.put_if::<Value>(&["retention"], &tag, &json!({ "rules": rules })).await {
+            Ok(_) => return Ok(told),
+            Err(Failure::Problem { status: 412, .. }) if left > 1 => left -= 1,
+            Err(Failure::Problem { status: status @ 412, .. }) => {
+                let text = "somebody else changed the rules in this moment: look at them again".to_owned();
+                return Err(Failure::Problem { status, text });
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
 }
 
 fn read(value: Value) -> Result<Answer, Failure> {

@@ -8,7 +8,6 @@ use serde_json::json;
 
 use super::{
     client::Connect,
-    ending,
     failure::Failure,
     listing::Listing,
     output::{self, Column},
@@ -45,7 +44,7 @@ enum Command {
     },
     /// Make a token worth nothing, at once
     Revoke {
-        /// Its id of the listing, or the last characters of it
+        /// Of the listing
         id: String,
         #[command(flatten)]
         connect: Connect,
@@ -79,9 +78,7 @@ impl Tokens {
                 Ok(output::say(made.token)?)
             }
             Some(Command::Revoke { id, connect }) => {
-                let client = connect.client()?;
-                let id = ending::id(&id, "token", async || client.all(&["tokens"]).await).await?;
-                client.delete(&["tokens", &id]).await?;
+                connect.client()?.delete(&["tokens", &id]).await?;
                 Ok(output::say(format!("revoked {}", person::line(&id)))?)
             }
         }

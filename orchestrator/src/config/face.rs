@@ -7,7 +7,7 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use super::{ConfigError, OidcArgs, value};
-use crate::access::{OidcConfig, RateLimits};
+use crate::access::{Network, NetworkError, OidcConfig, Proxies, ProxyHeader, RateLimits};
 
 /// Requests a second, and failed sign-ins a minute.
 const REQUESTS: u32 = 200;
@@ -48,6 +48,8 @@ pub struct Face {
     pub origins: Vec<String>,
     /// How often somebody may ask.
     pub rates: RateLimits,
+    /// Whose word on who asks counts.
+    pub proxies: Proxies,
     /// Whose tokens sign people in, beside the orchestrator's own.
     pub oidc: Option<OidcConfig>,
 }
@@ -76,6 +78,13 @@ pub struct FaceArgs {
     /// Sign-ins a minute that one address may fail; 0 for no bound [default: 60]
     #[arg(long, env = "WEIR_SIGN_IN_LIMIT", value_name = "N")]
     pub sign_in_limit: Option<u32>,
+    /// Addresses or networks of proxies before this server, such as 10.0.0.0/8: what they say of who asks counts for rates and the
+    /// audit trail [default: none]
+    #[arg(long, env = "WEIR_TRUSTED_PROXIES", value_name = "NETWORK", value_delimiter = ',')]
+    pub trusted_proxies: Option<Vec<String>>,
+    /// Where these proxies say it, which each of them has to set or add to [default: x-forwarded-for]
+    #[arg(long, env = "WEIR_PROXY_HEADER", value_name = "NAME")]
+    pub proxy_header: Option<ProxyHeader>,
     /// Tokens of an issuer
     #[command(flatten)]
     pub oidc: OidcArgs,
@@ -94,6 +103,8 @@ impl FaceArgs {
             cors_origins: self.cors_origins.or(file.cors_origins),
             rate_limit: self.rate_limit.or(file.rate_limit),
             sign_in_limit: self.sign_in_limit.or(file.sign_in_limit),
+            trusted_proxies: self.trusted_proxies.or(file.trusted_proxies),
+            proxy_header: self.proxy_header.or(file.proxy_header),
             oidc: self.oidc.over(file.oidc),
         }
     }
@@ -109,6 +120,8 @@ impl FaceArgs {
             "rest_tls_cert" => self.rest_tls_cert.is_some(),
             "rest_tls_key" => self.rest_tls_key.is_some(),
             "cors_origins" => self.cors_origins.is_some(),
+            "trusted_proxies" => self.trusted_proxies.is_some(),
+            "proxy_header" => self.proxy_header.is_some(),
             key => self.oidc.sets(key),
         }
     }
@@ -121,7 +134,8 @@ impl FaceArgs {
             sign_ins: NonZeroU32::new(self.sign_in_limit.unwrap_or(SIGN_INS)),
         };
         let oidc = self.oidc.clone().oidc()?;
-        Ok(Face { tls: self.tls(rest)?, origins, rates, oidc })
+        let proxies = proxies(self.trusted_proxies.as_deref(), self.proxy_header)?;
+        Ok(Face { tls: self.tls(rest)?, origins, rates, proxies, oidc })
     }
 
     /// How REST is served at this address.
@@ -145,6 +159,24 @@ impl FaceArgs {
         }
         Ok(tls)
     }
+}
+
+fn proxies(trusted: Option<&[String]>, header: Option<ProxyHeader>) -> Result<Proxies, ConfigError> {
+    let fault = |reason: String| value("trusted_proxies", reason);
+    let network = |text: &String| {
+        let network: Network = text.trim().parse().map_err(|error: NetworkError| fault(error.to_string()))?;
+        if network.is_all() {
+            return Err(fault(format!(
+                "`{text}` is everybody: any client could then choose the address it is known by"
+            )));
+        }
+        Ok(network)
+    };
+    let trusted = trusted.unwrap_or_default().iter().map(network).collect::<Result<Vec<_>, _>>()?;
+    if header.is_some() && trusted.is_empty() {
+        return Err(value("proxy_header", "needs trusted_proxies beside it".to_owned()));
+    }
+    Ok(Proxies { trusted, header: header.unwrap_or_default() })
 }
 
 /// As browsers write it in `Origin` (RFC 6454 section 6.2). All of them is no origin: with what a browser knows of a user, any page
@@ -207,6 +239,26 @@ mod tests {
             ("file:///x", None),
         ] {
             assert_eq!(origin(text).ok().as_deref(), expect, "{text}");
+        }
+    }
+
+    #[test]
+    fn proxies_are_named_and_not_everybody() {
+        let read = |trusted: &[&str], header| {
+            let trusted: Vec<String> = trusted.iter().map(|text| (*text).to_owned()).collect();
+            proxies(Some(&trusted), header).map_err(|error| error.to_string())
+        };
+        assert_eq!(read(&["10.0.0.0/8", " ::1 "], Some(ProxyHeader::Forwarded)).unwrap().trusted.len(), 2);
+        assert!(proxies(None, None).unwrap().trusted.is_empty());
+        for (trusted, header, reason) in [
+            (&["proxy.example"][..], None, "trusted_proxies: `proxy.example` is neither an IP address nor a network"),
+            (&["10.0.0.1/8"], None, "trusted_proxies: `10.0.0.1/8` is an address within a network"),
+            (&["0.0.0.0/0"], None, "trusted_proxies: `0.0.0.0/0` is everybody"),
+            (&["::/0"], None, "trusted_proxies: `::/0` is everybody"),
+            (&[], Some(ProxyHeader::Forwarded), "proxy_header: needs trusted_proxies beside it"),
+        ] {
+            let refused = read(trusted, header).unwrap_err();
+            assert!(refused.starts_with(reason), "{refused}");
         }
     }
 

@@ -3,8 +3,8 @@
 //! its one door for secrets say.
 
 mod agents;
-mod answer;
 mod bounds;
+pub(crate) mod describe;
 mod exchanges;
 mod fault;
 mod filters;
@@ -12,20 +12,17 @@ mod http;
 mod loaders;
 mod messages;
 mod metrics;
-mod order;
-mod outgoing;
 mod purse;
 mod query;
 mod socket;
-mod sse;
 mod subscription;
 
 use std::sync::Arc;
 
 use async_graphql::{EmptyMutation, Schema};
-use axum::{Router, middleware::from_fn_with_state, routing::get};
+use axum::{Router, routing::get};
 
-use crate::orchestrator::Orchestrator;
+use crate::{orchestrator::Orchestrator, rest::Asker};
 
 /// Levels of a question, one within the other. What tools ask of a schema has 17.
 const DEPTH: usize = 20;
@@ -43,7 +40,14 @@ type Api = Schema<query::Query, EmptyMutation, subscription::Subscription>;
 struct Door {
     orchestrator: Arc<Orchestrator>,
     api: Api,
-    outgoing: outgoing::Outgoing,
+}
+
+impl Door {
+    /// A request of somebody, with what belongs to one request.
+    fn request(&self, asker: &Asker, request: async_graphql::Request) -> async_graphql::Request {
+        let request = request.data(asker.clone());
+        loaders::with(request, &self.orchestrator)
+    }
 }
 
 fn api(orchestrator: Arc<Orchestrator>) -> Api {
@@ -52,16 +56,11 @@ fn api(orchestrator: Arc<Orchestrator>) -> Api {
         .limit_complexity(COMPLEXITY)
         .limit_recursive_depth(NESTING)
         .limit_directives(DIRECTIVES)
-        .extension(answer::Watching)
+        .extension(bounds::Bounds)
         .data(orchestrator)
         .data(purse::Turns::default())
         .finish()
 }
-
-/// What it costs to ask the database for one thing, for all of what there are few of, and to search: counted as so many values.
-const ONE: usize = 20;
-const ALL: usize = 200;
-const SEARCH: usize = 1_000;
 
 /// Of lists: so many times what is asked of each.
 fn times(count: i32, child: usize) -> usize {
@@ -70,10 +69,8 @@ fn times(count: i32, child: usize) -> usize {
 
 pub(crate) fn routes<S: Clone + Send + Sync + 'static>(orchestrator: Arc<Orchestrator>) -> Router<S> {
     let api = api(Arc::clone(&orchestrator));
-    let door = Door { orchestrator, api, outgoing: outgoing::Outgoing::default() };
     Router::new()
         .route("/graphql", get(http::get).post(http::post))
         .route("/graphql/schema", get(http::schema))
-        .route_layer(from_fn_with_state(door.clone(), http::gate))
-        .with_state(door)
+        .with_state(Door { orchestrator, api })
 }

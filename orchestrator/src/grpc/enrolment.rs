@@ -8,6 +8,7 @@ use weir_proto::v1::{JoinRequest, JoinResponse, enrolment_server::Enrolment};
 
 use super::{Service, bounded, unavailable};
 use crate::{
+    access::joined,
     clock::now_us,
     store::{Joining, Spend},
     tokens,
@@ -16,6 +17,7 @@ use crate::{
 #[tonic::async_trait]
 impl Enrolment for Service {
     async fn join(&self, request: Request<JoinRequest>) -> Result<Response<JoinResponse>, Status> {
+        let source = request.remote_addr().map(|address| address.ip());
         let request = request.into_inner();
         let new = Uuid::now_v7();
         let sign = |id| {
@@ -28,7 +30,9 @@ impl Enrolment for Service {
         let (name, version) = (bounded(&request.name, 255), bounded(&request.version, 64));
         let hash = tokens::hash(&request.token);
         let joining = Joining { id: new, key, name: &name, version: &version };
-        let spent = self.orchestrator.store.join(hash, joining, now_us()).await;
+        let now = now_us();
+        let entry = |group: &str| joined(new, format!("{name}, group {group}"), source, now);
+        let spent = self.orchestrator.store.join(hash, joining, entry, now).await;
         let (id, group) = match spent.map_err(|error| unavailable(&error))? {
             Spend::Joined { id, group } => (id, group),
             Spend::Unknown => return Err(Status::unauthenticated("the join token is not one of this orchestrator")),

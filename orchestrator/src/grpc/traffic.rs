@@ -13,6 +13,7 @@ use super::{Answers, Service, unavailable};
 use crate::clock::now_us;
 use crate::store::{
     Agent, Recorded, StoreError, Written, prepare, prepare_connection, prepare_line, prepare_message, prepare_tunnel,
+    without_annotations,
 };
 
 /// Batches of one agent that wait for the disk.
@@ -100,8 +101,9 @@ impl Service {
             let exchanges = Vec::with_capacity(batch.exchanges.len());
             let mut rows = Recorded { exchanges, seen: Vec::with_capacity(batch.messages.len()) };
             let telemetry = &service.orchestrator.telemetry;
-            for exchange in &batch.exchanges {
-                match prepare(agent.number, now, exchange, packer.as_mut()) {
+            for mut exchange in batch.exchanges {
+                without_annotations(&mut exchange);
+                match prepare(agent.number, now, &exchange, packer.as_mut()) {
                     Ok(row) => rows.exchanges.push(row),
                     Err(reason) => telemetry.refused(&agent.id.to_string(), &reason),
                 }

@@ -1,15 +1,7 @@
 //! Connections of people and programs: taken, shaken hands with, served, and ended where nothing comes of them. What peers can
 //! do to hold one is bounded here: a handshake that never ends, a request that never begins, an answer that nobody reads.
 
-use std::{
-    convert::Infallible,
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::ConnectInfo, response::Response};
 use hyper::{Request, body::Incoming, service::service_fn};
@@ -21,20 +13,20 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
-    time::timeout,
+    time::{Instant, timeout},
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_service::Service as _;
 
-use super::paced::Paced;
+use super::{occupied::Occupied, paced::Paced};
 
 /// Open at a time; others wait in the system's queue.
 const CONNECTIONS: usize = 4096;
 /// Of a client's time, to finish its handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// To the first request, and to the end of a head.
-const HEAD: Duration = Duration::from_secs(60);
+/// To the end of a connection that is asked to end.
+const LEAVE: Duration = Duration::from_secs(10);
 /// After an accept that failed for want of something, such as open files.
 const PAUSE: Duration = Duration::from_millis(200);
 /// Requests at a time on one connection of HTTP/2.
@@ -53,8 +45,15 @@ const PLAIN_HERE: &[u8] =
 #[derive(Debug, Clone, Copy)]
 pub(super) struct OverTls(pub(super) bool);
 
+/// What is asked there, and for how long a connection waits for that.
+#[derive(Clone)]
+pub(super) struct Asked {
+    pub(super) router: Router,
+    pub(super) idle: Duration,
+}
+
 /// Serves until `stop`; what is in progress then finishes.
-pub(super) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router, stop: CancellationToken) {
+pub(super) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, asked: Asked, stop: CancellationToken) {
     let (open, turns) = (TaskTracker::new(), Arc::new(Semaphore::new(CONNECTIONS)));
     loop {
         let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { break };
@@ -69,10 +68,10 @@ pub(super) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, route
             },
             () = stop.cancelled() => break,
         };
-        let (tls, router, stop) = (tls.clone(), router.clone(), stop.clone());
+        let (tls, asked, stop) = (tls.clone(), asked.clone(), stop.clone());
         open.spawn(async move {
             let _turn = turn;
-            connection(socket, peer, tls, router, stop).await;
+            connection(socket, peer, tls, asked, stop).await;
         });
     }
     drop(listener);
@@ -84,12 +83,12 @@ async fn connection(
     mut socket: TcpStream,
     peer: SocketAddr,
     tls: Option<TlsAcceptor>,
-    router: Router,
+    asked: Asked,
     stop: CancellationToken,
 ) {
     // Fails on a connection that is gone already.
     let _ = socket.set_nodelay(true);
-    let Some(acceptor) = tls else { return requests(socket, peer, false, router, stop).await };
+    let Some(acceptor) = tls else { return requests(socket, peer, false, asked, stop).await };
     let mut first = [0];
     let shaken = timeout(HANDSHAKE, async {
         if socket.peek(&mut first).await? == 1 && first[0] != TLS_HANDSHAKE {
@@ -102,7 +101,7 @@ async fn connection(
         acceptor.accept(socket).await.map(Some)
     });
     match shaken.await {
-        Ok(Ok(Some(stream))) => requests(stream, peer, true, router, stop).await,
+        Ok(Ok(Some(stream))) => requests(stream, peer, true, asked, stop).await,
         Ok(Ok(None)) => tracing::debug!(%peer, "plain HTTP was spoken where TLS is"),
         Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
         Err(_) => tracing::debug!(%peer, "a TLS handshake took longer than {} s", HANDSHAKE.as_secs()),
@@ -113,20 +112,23 @@ async fn requests(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
     tls: bool,
-    router: Router,
+    Asked { router, idle }: Asked,
     stop: CancellationToken,
 ) {
-    let asked = Arc::new(AtomicBool::new(false));
-    let has_asked = Arc::clone(&asked);
+    let occupied = Occupied::new();
+    let asking = occupied.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
-        has_asked.store(true, Relaxed);
+        let question = asking.question();
         request.extensions_mut().insert(ConnectInfo(peer));
         request.extensions_mut().insert(OverTls(tls));
         let answered = router.clone().call(request.map(Body::new));
-        async move { answered.await as Result<Response, Infallible> }
+        async move {
+            let answer: Result<Response, Infallible> = answered.await;
+            answer.map(|answer| answer.map(|body| question.until_the_end_of(body)))
+        }
     });
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(idle);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -135,14 +137,10 @@ async fn requests(
         .keep_alive_timeout(Duration::from_secs(20));
     let serving = builder.serve_connection_with_upgrades(TokioIo::new(Paced::new(stream)), service);
     tokio::pin!(serving);
-    let never_asked = async {
-        tokio::time::sleep(HEAD).await;
-        if asked.load(Relaxed) {
-            std::future::pending::<()>().await;
-        }
-    };
-    tokio::pin!(never_asked);
-    let mut ending = false;
+    let mut stopping = false;
+    let leaving = tokio::time::sleep(Duration::MAX);
+    tokio::pin!(leaving);
+    let mut is_leaving = false;
     loop {
         tokio::select! {
             ended = &mut serving => {
@@ -151,9 +149,17 @@ async fn requests(
                 }
                 return;
             }
-            () = &mut never_asked => return tracing::debug!(%peer, "nothing was asked on a connection of REST"),
-            () = stop.cancelled(), if !ending => {
-                ending = true;
+            // Pings keep a connection of HTTP/2 open, not its place here.
+            () = occupied.idle(idle), if !is_leaving => {
+                tracing::debug!(%peer, "nothing was asked on a connection of REST");
+                is_leaving = true;
+                leaving.as_mut().reset(Instant::now() + LEAVE);
+                serving.as_mut().graceful_shutdown();
+            }
+            // Who asked in that very moment is answered all the same.
+            () = async { leaving.as_mut().await; occupied.idle(Duration::ZERO).await }, if is_leaving => return,
+            () = stop.cancelled(), if !stopping => {
+                stopping = true;
                 serving.as_mut().graceful_shutdown();
             }
         }

@@ -88,6 +88,19 @@ pub(super) async fn list(
     State(orchestrator): State<Arc<Orchestrator>>,
     Params(Nothing {}): Params<Nothing>,
 ) -> Result<Json<List<AgentItem>>, Problem> {
+    Ok(Json(List { items: items(&orchestrator, |_| true).await?, next: None }))
+}
+
+/// One agent.
+#[utoipa::path(get, path = "/api/v1/agents/{id}", operation_id = "getAgent", tag = "agents", params(("id" = String, Path,)), responses(
+    (status = 200, body = AgentItem), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn one(State(orchestrator): State<Arc<Orchestrator>>, Id(id): Id) -> Result<Json<AgentItem>, Problem> {
+    let found = items(&orchestrator, |row| row.agent.id == id).await?.pop();
+    found.map(Json).ok_or_else(|| Problem::not_found(format!("there is no agent {id}")))
+}
+
+/// Those that are wanted, in the order they joined.
+async fn items(orchestrator: &Orchestrator, wanted: impl Fn(&AgentRow) -> bool) -> Result<Vec<AgentItem>, Problem> {
     let mut filters: BTreeMap<i64, Vec<FilterOutcome>> = BTreeMap::new();
     for (number, outcome) in orchestrator.store.outcomes().await? {
         filters.entry(number).or_default().push(FilterOutcome {
@@ -100,13 +113,13 @@ pub(super) async fn list(
         });
     }
     let mut configured: BTreeMap<i64, _> = orchestrator.store.configured().await?.into_iter().collect();
-    let rows = orchestrator.store.agents().await?.into_iter();
+    let rows = orchestrator.store.agents().await?.into_iter().filter(wanted);
     let items = rows.map(|row| {
         let filters = filters.remove(&row.agent.number).unwrap_or_default();
         let configuration = configured.remove(&row.agent.number).map(ConfigurationState::from);
         item(&orchestrator.fleet, row, filters, configuration)
     });
-    Ok(Json(List { items: items.collect(), next: None }))
+    Ok(items.collect())
 }
 
 /// Take an agent's identity away, for good: its streams end at once and its certificate is worth nothing. What it recorded

@@ -29,16 +29,17 @@ pub(super) struct Which {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AuditItem {
     at: String,
-    /// `admin` (the token of the first start), `token:NAME` or `user:NAME`
+    /// `admin` (the token of the first start), `token:NAME`, `user:NAME`, `oidc:NAME/SUBJECT`, `agent:ID` or `server`
     actor: String,
-    role: Role,
-    /// Method and template of the address.
+    /// Null of agents and the server.
+    role: Option<Role>,
+    /// Method and template of the address, or a word: `reveal`, `replay`, `decide`, `backup`, `join`, `make-admin-token`.
     action: String,
-    /// The address.
+    /// The address, or what it was done to.
     object: String,
     /// HTTP status of the answer.
     status: u16,
-    /// Address of whoever asked.
+    /// Address of whoever asked; empty of the server.
     source: String,
 }
 

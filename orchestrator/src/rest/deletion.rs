@@ -9,10 +9,13 @@ use uuid::Uuid;
 use weir_query::Query;
 
 use super::{
+    conditional::{IfMatch, failed, tag_of},
+    exchanges::detail,
     input::{Id, Params},
     problem::Problem,
+    secrets::Asker,
 };
-use crate::orchestrator::Orchestrator;
+use crate::{orchestrator::Orchestrator, store::Changed};
 
 /// Of one transaction: recording goes on between two.
 const STEP: usize = 500;
@@ -35,9 +38,18 @@ pub(super) struct Deleted {
 /// Deletes one exchange.
 #[utoipa::path(delete, path = "/api/v1/exchanges/{id}", operation_id = "deleteExchange", tag = "exchanges", params(("id" = String, Path,)), responses(
     (status = 204, description = "It is gone"), (status = 404, body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn one(State(orchestrator): State<Arc<Orchestrator>>, Id(id): Id) -> Result<StatusCode, Problem> {
-    if orchestrator.store.delete_exchanges(&[id]).await? == 0 {
-        return Err(Problem::not_found(format!("there is no exchange {id}")));
+pub(super) async fn one(
+    State(orchestrator): State<Arc<Orchestrator>>,
+    asker: Asker,
+    known: IfMatch,
+    Id(id): Id,
+) -> Result<StatusCode, Problem> {
+    // With the eyes of whoever asks: what a role does not see is no part of the tag.
+    let still = |outline| known.holds(|| tag_of(&detail(asker.sees(outline))));
+    match orchestrator.store.delete_exchange(id, still).await? {
+        Changed::Done(()) => {}
+        Changed::Otherwise => return Err(failed()),
+        Changed::Absent => return Err(known.absent(Problem::not_found(format!("there is no exchange {id}")))),
     }
     tracing::info!(%id, "an exchange was deleted as a request has it");
     Ok(StatusCode::NO_CONTENT)

@@ -11,6 +11,8 @@ use utoipa::{
     },
 };
 
+use super::conditional::CHANGES;
+
 /// Of what needs a credential.
 const COMMON: [(&str, &str); 6] = [
     ("400", "Something of the request cannot be read, or does not exist"),
@@ -22,8 +24,10 @@ const COMMON: [(&str, &str); 6] = [
 ];
 /// Paths of one thing, whose answers have tags.
 const TAGGED: [&str; 2] = ["/api/v1/exchanges/{id}", "/api/v1/filters/{name}"];
+/// A tag that is of a part, and that nobody is spared by.
+const TAGGED_IN_PART: &str = "/api/v1/retention";
 /// What is carried out once for each key.
-const ONCE: [&str; 4] = ["makeToken", "addUser", "makeJoinToken", "makeBreakpoint"];
+const ONCE: [&str; 6] = ["makeToken", "addUser", "makeJoinToken", "makeBreakpoint", "replayExchange", "sendRequest"];
 
 pub(super) struct Common;
 
@@ -61,21 +65,19 @@ fn api(path: &str, method: HttpMethod, operation: &mut Operation) {
         add(operation, "415", "The body is not of the kind that is taken");
     }
     let id = operation.operation_id.clone().unwrap_or_default();
-    if TAGGED.contains(&path) {
-        match method {
-            HttpMethod::Get => {
-                field(operation, "If-None-Match", "An ETag that was given");
-                let unchanged = ResponseBuilder::new().description("As `If-None-Match` has it").build();
-                operation.responses.responses.entry("304".to_owned()).or_insert(RefOr::T(unchanged));
-                if let Some(RefOr::T(found)) = operation.responses.responses.get_mut("200") {
-                    found.headers.insert("ETag".to_owned(), text("Of what the asker may see of it"));
-                }
-            }
-            _ => {
-                field(operation, "If-Match", "Only if it is still what had this ETag");
-                add(operation, "412", "It is not what `If-Match` says");
-            }
-        }
+    let is_get = method == HttpMethod::Get;
+    if is_get && TAGGED.contains(&path) {
+        field(operation, "If-None-Match", "An ETag that was given");
+        let unchanged = ResponseBuilder::new().description("As `If-None-Match` has it").build();
+        operation.responses.responses.entry("304".to_owned()).or_insert(RefOr::T(unchanged));
+        tagged(operation, "Of what the asker may see of it");
+    }
+    if path == TAGGED_IN_PART {
+        tagged(operation, "Of the rules");
+    }
+    if CHANGES.iter().any(|(changes, template)| *template == path && named(&method) == changes.as_str()) {
+        field(operation, "If-Match", "Only if it is still what had this ETag, seen by the transaction that changes it");
+        add(operation, "412", "It is not what `If-Match` says");
     }
     if ONCE.contains(&id.as_str()) {
         field(
@@ -85,6 +87,24 @@ fn api(path: &str, method: HttpMethod, operation: &mut Operation) {
         );
         add(operation, "409", "The request with this Idempotency-Key is being carried out, or what it makes is there");
         add(operation, "422", "Something of it cannot be, or this Idempotency-Key was used for another request");
+    }
+}
+
+/// Its answer says which it is.
+fn tagged(operation: &mut Operation, of: &str) {
+    if let Some(RefOr::T(found)) = operation.responses.responses.get_mut("200") {
+        found.headers.insert("ETag".to_owned(), text(of));
+    }
+}
+
+fn named(method: &HttpMethod) -> &'static str {
+    match method {
+        HttpMethod::Get => "GET",
+        HttpMethod::Put => "PUT",
+        HttpMethod::Post => "POST",
+        HttpMethod::Delete => "DELETE",
+        HttpMethod::Patch => "PATCH",
+        _ => "",
     }
 }
 

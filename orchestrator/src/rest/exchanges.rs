@@ -94,9 +94,11 @@ pub(super) struct ExchangeDetail {
     receipts: Vec<Receipt>,
     /// What people did to it at breakpoints, in the order they did.
     interventions: Vec<Intervention>,
-    /// What filters said of it, by `FILTER.NAME`: text, number or flag.
+    /// What filters said of it, by `FILTER.NAME`, and people, by a name without a dot: text, number or flag.
     #[schema(value_type = Object)]
     tags: BTreeMap<String, serde_json::Value>,
+    /// What people said of it.
+    note: Option<String>,
     /// Who wanted it, of an exchange that no client sent.
     replay_by: Option<String>,
 }
@@ -259,7 +261,7 @@ pub(super) fn item(summary: Summary) -> ExchangeItem {
     }
 }
 
-fn detail(Outline { summary, exchange, kept }: Outline) -> ExchangeDetail {
+pub(super) fn detail(Outline { summary, exchange, kept }: Outline) -> ExchangeDetail {
     let kept = |slot: Slot| kept.iter().find(|kept| kept.is(slot));
     let mut item = item(summary);
     // The columns are cut, the message is not.
@@ -284,7 +286,8 @@ fn detail(Outline { summary, exchange, kept }: Outline) -> ExchangeDetail {
         upstream_address: some(exchange.upstream_address),
         receipts: exchange.filters.into_iter().map(receipt).collect(),
         interventions: exchange.interventions.into_iter().map(intervention).collect(),
-        tags: exchange.tags.into_iter().map(tag).collect(),
+        tags: told_tags(exchange.tags),
+        note: some(exchange.note),
         replay_by: some(exchange.replay_by),
     }
 }
@@ -308,6 +311,10 @@ fn response(response: v1::Response, kept: Option<&Kept>) -> ResponseMessage {
         trailers: fields(response.trailers),
         body: size(response.body, kept),
     }
+}
+
+pub(super) fn told_tags(tags: Vec<v1::Tag>) -> BTreeMap<String, serde_json::Value> {
+    tags.into_iter().map(tag).collect()
 }
 
 fn tag(tag: v1::Tag) -> (String, serde_json::Value) {

@@ -33,6 +33,9 @@ pub(super) struct FilterItem {
     publication: PublicationItem,
     /// `active` or `removed`
     state: &'static str,
+    /// Its place in the chain of the group, from 1: requests meet it in this order, by priority and then by name, responses in reverse.
+    /// Null when it is removed.
+    place: Option<usize>,
     /// What each agent of the group said last.
     agents: Vec<AgentOutcome>,
 }
@@ -134,7 +137,9 @@ pub(super) async fn list(
     let group = group.map(|group| parse_group(&group)).transpose()?;
     let rows = orchestrator.store.filters(group.as_ref(), None).await?;
     let outcomes = Outcomes::load(&orchestrator).await?;
-    Ok(Json(List { items: rows.into_iter().map(|row| outcomes.item(row)).collect(), next: None }))
+    let places = places(&rows);
+    let items = rows.into_iter().zip(places).map(|(row, place)| outcomes.item(row, place));
+    Ok(Json(List { items: items.collect(), next: None }))
 }
 
 /// One filter and every publication of it.
@@ -149,15 +154,39 @@ pub(super) async fn one(
     let group = parse_group(group.as_deref().unwrap_or("default"))?;
     let missing = || Problem::not_found(format!("there is no filter of this name in group `{group}`"));
     let name: Name = name.and_then(|name| name.parse().ok()).ok_or_else(missing)?;
-    let rows = orchestrator.store.filters(Some(&group), Some(&name)).await?;
-    let row = rows.into_iter().next().ok_or_else(missing)?;
+    let rows = orchestrator.store.filters(Some(&group), None).await?;
+    let places = places(&rows);
+    let found = rows.into_iter().zip(places).find(|(row, _)| row.publication.name == name);
+    let (row, place) = found.ok_or_else(missing)?;
     let versions = orchestrator.store.publications(&group, &name).await?;
     let outcomes = Outcomes::load(&orchestrator).await?;
-    Ok(Json(FilterDetail { item: outcomes.item(row), versions: versions.into_iter().filter_map(version).collect() }))
+    Ok(Json(FilterDetail {
+        item: outcomes.item(row, place),
+        versions: versions.into_iter().filter_map(version).collect(),
+    }))
 }
 
 pub(super) fn parse_group(text: &str) -> Result<GroupName, Problem> {
     text.parse().map_err(|error: weir_artifact::NameError| Problem::bad_request(format!("group: {error}")))
+}
+
+/// Of each its place in the chain of its group, as agents order it.
+fn places(rows: &[FilterRow]) -> Vec<Option<usize>> {
+    let mut order: Vec<usize> = (0..rows.len()).filter(|row| rows[*row].removed.is_none()).collect();
+    let key = |row: &usize| {
+        let publication = &rows[*row].publication;
+        (publication.group.as_str(), publication.priority, publication.name.as_str())
+    };
+    order.sort_by(|a, b| key(a).cmp(&key(b)));
+    let mut places = vec![None; rows.len()];
+    let mut before: Option<(&str, usize)> = None;
+    for row in order {
+        let group = rows[row].publication.group.as_str();
+        let place = before.filter(|(of, _)| *of == group).map_or(1, |(_, place)| place + 1);
+        places[row] = Some(place);
+        before = Some((group, place));
+    }
+    places
 }
 
 /// By group and filter.
@@ -178,7 +207,7 @@ impl Outcomes {
         Ok(Self(by_filter))
     }
 
-    fn item(&self, row: FilterRow) -> FilterItem {
+    fn item(&self, row: FilterRow, place: Option<usize>) -> FilterItem {
         let key = (row.publication.group.to_string(), row.publication.name.to_string());
         let mut publication = publication(row.publication, &row.published);
         let state = match &row.removed {
@@ -188,7 +217,7 @@ impl Outcomes {
                 "removed"
             }
         };
-        FilterItem { publication, state, agents: self.0.get(&key).cloned().unwrap_or_default() }
+        FilterItem { publication, state, place, agents: self.0.get(&key).cloned().unwrap_or_default() }
     }
 }
 

@@ -12,9 +12,9 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::{limit, once, problem::Problem, standing::Standing};
+use super::{conditional, limit, once, problem::Problem, standing::Standing};
 use crate::{
-    access::{Budget, Oidc, OidcError, PasswordError, Permission, Principal},
+    access::{Oidc, OidcError, PasswordError, Permission, Principal},
     clock::now_us,
     orchestrator::Orchestrator,
     tokens,
@@ -83,12 +83,17 @@ async fn carry_out(
     if !is_change {
         return next.run(request).await;
     }
+    let unheeded = conditional::unheeded(&request);
     let action = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let action = format!("{} {action}", request.method());
     let object = object(request.extensions().get::<OriginalUri>().map_or(request.uri(), |uri| &uri.0));
     // Whoever hangs up stops neither the change, once it has begun, nor the entry.
-    let done = tokio::spawn(async move {
-        let response = next.run(request).await;
+    let changing = orchestrator.changing.clone();
+    let done = changing.spawn(async move {
+        let response = match unheeded {
+            None => next.run(request).await,
+            Some(problem) => problem.into_response(),
+        };
         if response.headers().contains_key(once::REPLAYED) {
             // Told when it was done.
             return response;
@@ -111,15 +116,17 @@ pub(super) fn object(uri: &Uri) -> String {
     text[..text.floor_char_boundary(LONGEST_OBJECT)].to_owned()
 }
 
-/// Whose request it is, where that is not looked at before, and how they stand with it: one too many is to be refused.
+/// Whose request it is, where that is not looked at before; one too many is refused.
 pub(crate) async fn identify(
     orchestrator: &Orchestrator,
     headers: &HeaderMap,
     client: SocketAddr,
-) -> Result<(Principal, Standing, Option<Budget>), Problem> {
-    let (principal, standing) = signed_in(orchestrator, headers, client).await?;
-    let budget = orchestrator.rates.request(&principal.name);
-    Ok((principal, standing, budget))
+) -> Result<(Principal, Standing), Problem> {
+    let found = signed_in(orchestrator, headers, client).await?;
+    match limit::too_many(orchestrator.rates.request(&found.0.name)) {
+        Some(problem) => Err(problem),
+        None => Ok(found),
+    }
 }
 
 /// Whose credential it is, if it counts.

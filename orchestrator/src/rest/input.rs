@@ -64,21 +64,40 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
-        let essence = kind.split(';').next().unwrap_or_default().trim();
-        if !essence.eq_ignore_ascii_case("application/json") {
-            return Err(Problem::unsupported_media_type());
-        }
-        let bytes = match Bytes::from_request(request, state).await {
-            Ok(bytes) => bytes,
-            Err(error) if error.status() == http::StatusCode::PAYLOAD_TOO_LARGE => {
-                return Err(Problem::too_large("the body is larger than any component may be"));
-            }
-            Err(error) if is_too_slow(&error) => return Err(Problem::too_slow(TooSlow.to_string())),
-            Err(error) => return Err(Problem::bad_request(error.body_text())),
-        };
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| Problem::bad_request(format!("JSON: {error}")))
+        json(request, state, &["application/json"]).await.map(Self)
     }
+}
+
+/// A JSON body that says what is to change (RFC 7396).
+pub(super) struct Patch<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Patch<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        json(request, state, &["application/merge-patch+json", "application/json"]).await.map(Self)
+    }
+}
+
+async fn json<T: DeserializeOwned>(request: Request, state: &(impl Send + Sync), kinds: &[&str]) -> Result<T, Problem> {
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    if !kinds.iter().any(|kind| essence.eq_ignore_ascii_case(kind)) {
+        return Err(Problem::unsupported_media_type());
+    }
+    let bytes = match Bytes::from_request(request, state).await {
+        Ok(bytes) => bytes,
+        Err(error) if error.status() == http::StatusCode::PAYLOAD_TOO_LARGE => {
+            return Err(Problem::too_large("the body is larger than any that is taken here"));
+        }
+        Err(error) if is_too_slow(&error) => return Err(Problem::too_slow(TooSlow.to_string())),
+        Err(error) => return Err(Problem::bad_request(error.body_text())),
+    };
+    // An array would be taken for an object's members in the order in which they happen to be written here.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(Problem::bad_request("JSON: the body has to be an object"));
+    }
+    serde_json::from_slice(&bytes).map_err(|error| Problem::bad_request(format!("JSON: {error}")))
 }
 
 /// How much of a listing, from where on.

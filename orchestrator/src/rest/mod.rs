@@ -2,6 +2,7 @@
 
 mod accept;
 mod agents;
+mod annotations;
 mod audit;
 mod backup;
 mod bodies;
@@ -33,6 +34,7 @@ mod lines;
 mod live;
 mod messages;
 mod metrics;
+mod occupied;
 mod once;
 mod open;
 mod paced;
@@ -50,12 +52,13 @@ mod tokens;
 mod tunnels;
 mod usage;
 mod users;
+mod via;
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request, State},
+    extract::{ConnectInfo, DefaultBodyLimit, Request, State},
     middleware::{Next, from_fn, from_fn_with_state},
     response::Response,
     routing::{delete, get, post, put},
@@ -77,9 +80,7 @@ pub(crate) use bodies::decode as decoded;
 pub(crate) use exchanges::url;
 use gate::Asks as _;
 pub(crate) use gate::identify;
-pub(crate) use held::Held;
 pub(crate) use input::Place;
-pub(crate) use limit::{tell as tell_budget, too_many};
 pub(crate) use live::seat;
 pub(crate) use once::KEPT;
 pub(crate) use problem::Problem;
@@ -110,7 +111,8 @@ pub(crate) async fn serve(
     stop: CancellationToken,
 ) {
     let tls = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
-    accept::serve(listener, tls, router(orchestrator), stop).await;
+    let idle = orchestrator.limits.idle_time;
+    accept::serve(listener, tls, accept::Asked { router: router(orchestrator), idle }, stop).await;
 }
 
 fn router(orchestrator: Arc<Orchestrator>) -> Router {
@@ -125,12 +127,24 @@ fn router(orchestrator: Arc<Orchestrator>) -> Router {
         .route("/exchanges/import", post(import::import).layer(DefaultBodyLimit::disable()).asks(Operate))
         .route(
             "/exchanges/{id}/replay",
-            post(replay::again).layer(DefaultBodyLimit::max(replay::LARGEST)).asks(Operate),
+            post(replay::again)
+                .layer(DefaultBodyLimit::max(replay::LARGEST))
+                .sent_once(&orchestrator, replay::LARGEST)
+                .asks(Operate),
         )
-        .route("/replays", post(replay::made).layer(DefaultBodyLimit::max(replay::LARGEST)).asks(Operate))
+        .route(
+            "/replays",
+            post(replay::made)
+                .layer(DefaultBodyLimit::max(replay::LARGEST))
+                .sent_once(&orchestrator, replay::LARGEST)
+                .asks(Operate),
+        )
         .route(
             "/exchanges/{id}",
-            get(exchanges::one).asks(Read).merge(delete(deletion::one).asks(Operate)).tagged(&orchestrator),
+            get(exchanges::one)
+                .asks(Read)
+                .merge(delete(deletion::one).patch(annotations::annotate).asks(Operate))
+                .tagged(),
         )
         .route("/exchanges/{id}/export", get(export::one).asks(Read))
         .route("/exchanges/{id}/diff/{other}", get(diff::diff).asks(Read))
@@ -146,9 +160,9 @@ fn router(orchestrator: Arc<Orchestrator>) -> Router {
         .route("/ca", get(ca::get).asks(Read))
         .route("/configurations", get(configurations::list).asks(Read).merge(configure))
         .route("/configurations/{name}", get(configurations::one).asks(Read))
-        .route("/filters/{name}", get(filters::one).asks(Read).tagged(&orchestrator))
+        .route("/filters/{name}", get(filters::one).asks(Read).tagged())
         .route("/agents", get(agents::list).asks(Read))
-        .route("/agents/{id}", delete(agents::revoke).asks(Operate))
+        .route("/agents/{id}", get(agents::one).asks(Read).merge(delete(agents::revoke).asks(Operate)))
         .route(
             "/breakpoints",
             get(breakpoints::list).asks(Read).merge(post(breakpoints::make).once(&orchestrator).asks(Operate)),
@@ -203,8 +217,15 @@ async fn method_not_allowed() -> Problem {
     Problem::method_not_allowed()
 }
 
-/// What every response says, and its count.
-async fn finish(State(orchestrator): State<Arc<Orchestrator>>, request: Request, next: Next) -> Response {
+/// Who asks, for all that is behind; what every response says, and its count.
+async fn finish(
+    State(orchestrator): State<Arc<Orchestrator>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let client = via::client(peer, request.headers(), &orchestrator.proxies);
+    request.extensions_mut().insert(ConnectInfo(client));
     let strict = headers::strict_transport(&request);
     let response = next.run(steady::steady(request, orchestrator.limits.body_grace)).await;
     let mut response = pump::pumped(response, orchestrator.limits.answer_time);

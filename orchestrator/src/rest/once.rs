@@ -2,7 +2,7 @@
 //! its client has to send it, and whichever orchestrator it reaches. The answer is kept for a day. It may hold what is shown once,
 //! such as a token; so it is sealed with the client's key, of which only a hash is kept, as of the token itself.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use axum::{
@@ -14,8 +14,13 @@ use axum::{
     routing::MethodRouter,
 };
 use sha2::{Digest as _, Sha256};
+use tokio::time::timeout;
 
-use super::{SMALL_BODY, problem::Problem};
+use super::{
+    SMALL_BODY,
+    problem::Problem,
+    steady::{TooSlow, is_too_slow},
+};
 use crate::{access::Principal, clock::now_us, orchestrator::Orchestrator, store::Begun};
 
 pub(super) const KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -37,15 +42,45 @@ const FIELDS: [HeaderName; 3] = [header::CONTENT_TYPE, header::LOCATION, header:
 pub(super) trait Once {
     /// Carried out once for each key. The body is small.
     fn once(self, orchestrator: &Arc<Orchestrator>) -> Self;
+
+    /// The same for what is sent on, and cannot be taken back: an answer that says that nobody knows what came of it is kept too.
+    fn sent_once(self, orchestrator: &Arc<Orchestrator>, largest: usize) -> Self;
 }
 
 impl Once for MethodRouter<Arc<Orchestrator>, Infallible> {
     fn once(self, orchestrator: &Arc<Orchestrator>) -> Self {
-        self.route_layer(from_fn_with_state(Arc::clone(orchestrator), once))
+        let terms = Terms { largest: SMALL_BODY, keeps_doubt: false };
+        self.route_layer(from_fn_with_state((Arc::clone(orchestrator), terms), once))
+    }
+
+    fn sent_once(self, orchestrator: &Arc<Orchestrator>, largest: usize) -> Self {
+        let terms = Terms { largest, keeps_doubt: true };
+        self.route_layer(from_fn_with_state((Arc::clone(orchestrator), terms), once))
     }
 }
 
-async fn once(State(orchestrator): State<Arc<Orchestrator>>, request: Request, next: Next) -> Response {
+/// Of a route.
+#[derive(Clone, Copy)]
+struct Terms {
+    /// Bytes of a body.
+    largest: usize,
+    /// Whether 502 and 504 are kept: what was asked for may have been done.
+    keeps_doubt: bool,
+}
+
+/// A request that is being carried out.
+struct Run<'a> {
+    orchestrator: &'a Orchestrator,
+    id: [u8; 32],
+    secret: [u8; 32],
+    begun_us: u64,
+}
+
+async fn once(
+    State((orchestrator, terms)): State<(Arc<Orchestrator>, Terms)>,
+    request: Request,
+    next: Next,
+) -> Response {
     let Some(given) = request.headers().get(&KEY) else { return next.run(request).await };
     let Some(key) = key(given) else {
         let detail = format!(
@@ -53,14 +88,15 @@ async fn once(State(orchestrator): State<Arc<Orchestrator>>, request: Request, n
         );
         return Problem::bad_request(detail).into_response();
     };
-    match carried_out(&orchestrator, &key, request, next).await {
+    match carried_out(&orchestrator, terms, &key, request, next).await {
         Ok(response) => response,
         Err(problem) => problem.into_response(),
     }
 }
 
 async fn carried_out(
-    orchestrator: &Arc<Orchestrator>,
+    orchestrator: &Orchestrator,
+    terms: Terms,
     key: &str,
     request: Request,
     next: Next,
@@ -70,8 +106,10 @@ async fn carried_out(
     let id = hash(&[b"id", &secret]);
     let uri = request.extensions().get::<OriginalUri>().map_or(request.uri(), |uri| &uri.0).to_string();
     let (parts, body) = request.into_parts();
-    let body =
-        to_bytes(body, SMALL_BODY).await.map_err(|_| Problem::too_large("the body is too large, or broke off"))?;
+    let body = to_bytes(body, terms.largest).await.map_err(|error| match is_too_slow(&error) {
+        true => Problem::too_slow(TooSlow.to_string()),
+        false => Problem::too_large("the body is too large, or broke off"),
+    })?;
     let fingerprint = hash(&[b"request", &secret, parts.method.as_str().as_bytes(), uri.as_bytes(), &body]);
 
     let now = now_us();
@@ -89,44 +127,65 @@ async fn carried_out(
         }
         Begun::Answered { sealed, .. } => return open(&secret, &sealed).ok_or_else(Problem::unavailable),
     }
-    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-    Ok(kept(orchestrator, &id, &secret, now, response).await)
+    let mut run = Run { orchestrator, id, secret, begun_us: now };
+    let response = run.answered(next.run(Request::from_parts(parts, Body::from(body)))).await;
+    Ok(run.kept(terms, response).await)
 }
 
-/// Keeps the answer, unless trying again may come to another.
-async fn kept(
-    orchestrator: &Orchestrator,
-    id: &[u8; 32],
-    secret: &[u8; 32],
-    begun: u64,
-    response: Response,
-) -> Response {
-    let passes = response.status().is_server_error()
-        || matches!(
-            response.status(),
-            StatusCode::UNAUTHORIZED
-                | StatusCode::FORBIDDEN
-                | StatusCode::REQUEST_TIMEOUT
-                | StatusCode::TOO_MANY_REQUESTS
-        );
-    let (parts, body) = response.into_parts();
-    let body = to_bytes(body, LONGEST_ANSWER).await;
-    let sealed = match &body {
-        Ok(body) if !passes => seal(secret, parts.status, &parts.headers, body),
-        _ => None,
-    };
-    let kept = match &sealed {
-        Some(sealed) => orchestrator.store.end_once(id, begun, sealed).await,
-        None => orchestrator.store.forget_once(id, begun).await,
-    };
-    if let Err(error) = kept {
-        // Whoever sends it again within minutes is told that it is being carried out, and after that it is.
-        tracing::error!(%error, "an answer is not kept for its Idempotency-Key");
+impl Run<'_> {
+    /// What takes long is not given up: it is noted now and then that it goes on.
+    async fn answered(&mut self, answer: impl Future<Output = Response>) -> Response {
+        let mut answer = pin!(answer);
+        loop {
+            match timeout(ABANDONED / 5, &mut answer).await {
+                Ok(response) => return response,
+                Err(_) => self.note().await,
+            }
+        }
     }
-    match body {
-        Ok(body) => Response::from_parts(parts, Body::from(body)),
-        Err(_) => Problem::unavailable().into_response(),
+
+    async fn note(&mut self) {
+        let now = now_us();
+        match self.orchestrator.store.renew_once(&self.id, self.begun_us, now).await {
+            Ok(true) => self.begun_us = now,
+            // Somebody else took it for given up.
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "that a request goes on cannot be noted"),
+        }
     }
+
+    /// Keeps the answer, unless trying again may come to another.
+    async fn kept(&self, terms: Terms, response: Response) -> Response {
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, LONGEST_ANSWER).await;
+        let sealed = match &body {
+            Ok(body) if !passes(parts.status, terms) => seal(&self.secret, parts.status, &parts.headers, body),
+            _ => None,
+        };
+        let store = &self.orchestrator.store;
+        let kept = match &sealed {
+            Some(sealed) => store.end_once(&self.id, self.begun_us, sealed).await,
+            None => store.forget_once(&self.id, self.begun_us).await,
+        };
+        if let Err(error) = kept {
+            // Whoever sends it again within minutes is told that it is being carried out, and after that it is.
+            tracing::error!(%error, "an answer is not kept for its Idempotency-Key");
+        }
+        match body {
+            Ok(body) => Response::from_parts(parts, Body::from(body)),
+            Err(_) => Problem::unavailable().into_response(),
+        }
+    }
+}
+
+/// May it come out otherwise next time?
+fn passes(status: StatusCode, terms: Terms) -> bool {
+    let is_doubt = matches!(status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT);
+    let of_now = matches!(
+        status,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS
+    );
+    of_now || status.is_server_error() && !(is_doubt && terms.keeps_doubt)
 }
 
 /// A string of structured fields (RFC 8941), or the same without quotes, as many send it.

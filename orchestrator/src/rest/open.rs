@@ -13,11 +13,11 @@ use utoipa::{
 };
 
 use super::{
-    agents, audit, bodies, breakpoints, ca, configurations, connections, deletion, describe::Common, diff, ended,
-    exchanges, export, filters, history, import, join_tokens, lines, live, messages, metrics, paused, problem::Problem,
-    push, replay, tokens, tunnels, usage, users,
+    agents, annotations, audit, bodies, breakpoints, ca, configurations, connections, deletion, describe::Common, diff,
+    ended, exchanges, export, filters, history, import, join_tokens, lines, live, messages, metrics, paused,
+    problem::Problem, push, replay, tokens, tunnels, usage, users,
 };
-use crate::orchestrator::Orchestrator;
+use crate::{graphql::describe as describe_graphql, orchestrator::Orchestrator};
 
 /// The process runs.
 #[utoipa::path(get, path = "/healthz", operation_id = "health", tag = "server", security(()), responses((status = 200, body = String)))]
@@ -57,13 +57,13 @@ pub(crate) fn document() -> String {
     info(title = "Weir orchestrator", description = "Traffic, filters, agents and metrics of a fleet of Weir agents."),
     paths(
         super::backup::backup, super::retention::show, super::retention::set,
-        exchanges::list, exchanges::one, live::exchanges::follow, export::many, export::one, import::import, diff::diff, deletion::one,
+        exchanges::list, exchanges::one, live::exchanges::follow, export::many, export::one, import::import, diff::diff, annotations::annotate, deletion::one,
         deletion::many, bodies::request, bodies::response, messages::of_exchange, messages::list, tunnels::list, usage::usage, ended::list, filters::list, filters::one, lines::list, push::push,
         ca::get, configurations::list, configurations::one, configurations::push,
-        live::events::follow, agents::list, agents::revoke, connections::list, connections::close, connections::close_many, breakpoints::make, breakpoints::list, breakpoints::renew, breakpoints::remove,
+        live::events::follow, agents::list, agents::one, agents::revoke, connections::list, connections::close, connections::close_many, breakpoints::make, breakpoints::list, breakpoints::renew, breakpoints::remove,
         paused::list, paused::one, paused::decide, metrics::list, metrics::of_agent, history::history, join_tokens::make, tokens::list, tokens::make, tokens::revoke,
         replay::again, replay::made,
-        users::list, users::add, users::remove, audit::list, health, ready, prometheus, openapi,
+        users::list, users::add, users::remove, audit::list, describe_graphql::ask, describe_graphql::ask_in_address, describe_graphql::schema, health, ready, prometheus, openapi,
     ),
     security(("token" = []), ("password" = [])),
     components(schemas(usage::UsageBy, bodies::Flag, bodies::SideName, export::ExportForm, import::ImportForm)),

@@ -2,12 +2,20 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderName, header},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use weir_query::Query;
 
-use super::{input::Body, problem::Problem};
+use super::{
+    conditional::{IfMatch, failed, tag_of},
+    input::Body,
+    problem::Problem,
+};
 use crate::{
     orchestrator::Orchestrator,
     store::{Action, Rule},
@@ -74,18 +82,12 @@ pub(super) struct Wanted {
     rules: Vec<RuleItem>,
 }
 
-/// How long and how much is kept.
+/// How long and how much is kept. The `ETag` is of the rules: what there is changes all the time.
 #[utoipa::path(get, path = "/api/v1/retention", operation_id = "getRetention", tag = "exchanges", responses(
     (status = 200, body = Answer), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn show(State(orchestrator): State<Arc<Orchestrator>>) -> Result<Json<Answer>, Problem> {
-    let (exchanges, bytes) = orchestrator.store.held_exchanges().await?;
-    let keep = orchestrator.retention;
+pub(super) async fn show(State(orchestrator): State<Arc<Orchestrator>>) -> Result<Shown, Problem> {
     let rules = orchestrator.store.retention_rules().await?;
-    Ok(Json(Answer {
-        bounds: Bounds { age_s: keep.age.as_secs(), exchanges: keep.exchanges, bytes: keep.bytes },
-        held: Held { exchanges, bytes },
-        rules: rules.into_iter().map(item).collect(),
-    }))
+    shown(&orchestrator, rules).await
 }
 
 /// Sets the rules, for all orchestrators on the database. They are looked at within a minute.
@@ -95,12 +97,39 @@ pub(super) async fn show(State(orchestrator): State<Arc<Orchestrator>>) -> Resul
     (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn set(
     State(orchestrator): State<Arc<Orchestrator>>,
+    known: IfMatch,
     Body(wanted): Body<Wanted>,
-) -> Result<Json<Answer>, Problem> {
+) -> Result<Shown, Problem> {
     let rules = rules(wanted.rules)?;
-    orchestrator.store.set_retention_rules(&rules).await?;
+    let still = |before: Vec<Rule>| known.holds(|| tag_of(&items(before)));
+    if !orchestrator.store.set_retention_rules(&rules, still).await? {
+        return Err(failed());
+    }
     orchestrator.retaining.notify_one();
-    show(State(orchestrator)).await
+    // What was set, not what somebody set meanwhile: the tag is that of this change.
+    shown(&orchestrator, rules).await
+}
+
+/// With its tag.
+type Shown = ([(HeaderName, String); 1], Json<Answer>);
+
+async fn shown(orchestrator: &Orchestrator, rules: Vec<Rule>) -> Result<Shown, Problem> {
+    let (exchanges, bytes) = orchestrator.store.held_exchanges().await?;
+    let keep = orchestrator.retention;
+    let rules = items(rules);
+    let tag = [(header::ETAG, tag_of(&rules))];
+    Ok((
+        tag,
+        Json(Answer {
+            bounds: Bounds { age_s: keep.age.as_secs(), exchanges: keep.exchanges, bytes: keep.bytes },
+            held: Held { exchanges, bytes },
+            rules,
+        }),
+    ))
+}
+
+fn items(rules: Vec<Rule>) -> Vec<RuleItem> {
+    rules.into_iter().map(item).collect()
 }
 
 fn item(rule: Rule) -> RuleItem {

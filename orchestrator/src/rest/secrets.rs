@@ -16,6 +16,7 @@ use crate::{
     access::{Permission, Principal},
     clock::now_us,
     orchestrator::Orchestrator,
+    store::Outline,
 };
 
 /// How an answer treats Authorization, Proxy-Authorization, Cookie and Set-Cookie.
@@ -75,7 +76,7 @@ impl Asker {
         let query = Query::parse(text).map_err(|error| Problem::bad_query(&error))?;
         let is_hidden = |name: &str| weir_har::hidden(name, "").is_some();
         if !self.principal.role.may(Permission::Operate) && query.asks_for_header(&is_hidden) {
-            return Err(Problem::forbidden_query(self.principal.role, Permission::Operate));
+            return Err(Problem::forbidden(self.principal.role, Permission::Operate));
         }
         Ok(query)
     }
@@ -98,6 +99,14 @@ impl Asker {
         Ok(orchestrator.store.audit(entry).await?)
     }
 
+    /// What the role has of an exchange, where nothing of it is told.
+    pub(super) fn sees(&self, mut outline: Outline) -> Outline {
+        if !self.principal.role.may(Permission::Operate) {
+            weir_har::hide(&mut outline.exchange);
+        }
+        outline
+    }
+
     /// One exchange, looked at by itself: as the role has it, unasked. Where there is something to see, the trail tells of it.
     pub(crate) async fn looks_at(&self, orchestrator: &Orchestrator, exchange: Exchange) -> Result<Exchange, Problem> {
         let mut hidden = exchange.clone();
@@ -105,8 +114,13 @@ impl Asker {
         if hidden == exchange || !self.principal.role.may(Permission::Operate) {
             return Ok(hidden);
         }
-        self.leaves_entry(orchestrator, "reveal", StatusCode::OK).await?;
+        self.revealed(orchestrator).await?;
         Ok(exchange)
+    }
+
+    /// Tells the trail that something is shown that is hidden elsewhere, before it is.
+    pub(super) async fn revealed(&self, orchestrator: &Orchestrator) -> Result<(), Problem> {
+        self.leaves_entry(orchestrator, "reveal", StatusCode::OK).await
     }
 }
 

@@ -43,12 +43,31 @@ pub(crate) struct Audited {
     pub(crate) number: i64,
     pub(crate) at_us: u64,
     pub(crate) actor: String,
-    pub(crate) role: Role,
+    /// Of people and programs.
+    pub(crate) role: Option<Role>,
     pub(crate) action: String,
     pub(crate) object: String,
     /// HTTP
     pub(crate) status: u16,
     pub(crate) source: String,
+}
+
+impl Audited {
+    /// Of no person and no program.
+    pub(crate) fn nobody(now_us: u64) -> Self {
+        let [actor, action, object, source] = [const { String::new() }; 4];
+        Self { number: 0, at_us: now_us, actor, role: None, action, object, status: 0, source }
+    }
+
+    /// Adds it.
+    pub(super) fn sql(self) -> Sql {
+        let sql = "INSERT INTO audit (at_us, actor, role, action, object, status, source, bytes) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        let bytes = ENTRY + self.actor.len() + self.action.len() + self.object.len() + self.source.len();
+        let sql = Sql::new(sql).bind(signed(self.at_us)).bind(self.actor);
+        let sql = sql.bind(self.role.map_or("", Role::as_str)).bind(self.action).bind(self.object);
+        sql.bind(i64::from(self.status)).bind(self.source).bind(signed(bytes as u64))
+    }
 }
 
 const TOKEN: &str = "SELECT id, name, role, created_us, created_by, expires_us, used_us FROM access_tokens";
@@ -113,13 +132,7 @@ impl Store {
 
     /// Adds an entry.
     pub(crate) async fn audit(&self, entry: Audited) -> Result<(), StoreError> {
-        let sql = "INSERT INTO audit (at_us, actor, role, action, object, status, source, bytes) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-        let bytes = ENTRY + entry.actor.len() + entry.action.len() + entry.object.len() + entry.source.len();
-        let sql = Sql::new(sql).bind(signed(entry.at_us)).bind(entry.actor).bind(entry.role.as_str());
-        let sql = sql.bind(entry.action).bind(entry.object).bind(i64::from(entry.status)).bind(entry.source);
-        let sql = sql.bind(signed(bytes as u64));
-        sql.execute(&self.writes).await.map(drop)
+        entry.sql().execute(&self.writes).await.map(drop)
     }
 
     /// The newest first, from below a number on, of one actor or of all.
@@ -168,7 +181,7 @@ fn audited(row: &Row) -> Result<Audited, StoreError> {
         number: row.get(0)?,
         at_us: row.number(1)?,
         actor: row.get(2)?,
-        role: role(row, 3)?,
+        role: Some(row.get::<&str>(3)?).filter(|word| !word.is_empty()).map(|_| role(row, 3)).transpose()?,
         action: row.get(4)?,
         object: row.get(5)?,
         status: u16::try_from(row.number(6)?).map_err(|_| StoreError::Damaged("a status"))?,

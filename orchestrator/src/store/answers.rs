@@ -54,6 +54,13 @@ impl Store {
         })
     }
 
+    /// Notes that what was begun at this time goes on, as if it were begun now; whether it is still this caller's.
+    pub(crate) async fn renew_once(&self, id: &[u8; 32], begun_us: u64, now_us: u64) -> Result<bool, StoreError> {
+        let sql = Sql::new("UPDATE answers SET begun_us = $1 WHERE id = $2 AND begun_us = $3 AND sealed IS NULL");
+        let renewed = sql.bind(signed(now_us)).bind(&id[..]).bind(signed(begun_us)).execute(&self.writes).await?;
+        Ok(renewed == 1)
+    }
+
     /// Keeps the answer to what was begun at this time.
     pub(crate) async fn end_once(&self, id: &[u8; 32], begun_us: u64, sealed: &[u8]) -> Result<(), StoreError> {
         let sql = Sql::new("UPDATE answers SET sealed = $1 WHERE id = $2 AND begun_us = $3 AND sealed IS NULL");

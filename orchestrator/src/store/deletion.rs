@@ -2,9 +2,40 @@
 
 use uuid::Uuid;
 
-use super::{Sql, Store, StoreError, sql::Lock};
+use super::{Outline, Sql, Store, StoreError, sql::Lock};
+
+/// What became of a change that somebody wanted of what they saw.
+#[derive(Debug)]
+pub(crate) enum Changed<T = ()> {
+    Done(T),
+    /// It is not what they saw.
+    Otherwise,
+    /// There is none.
+    Absent,
+}
 
 impl Store {
+    /// Deletes one exchange, if `still` says so of what it is in this transaction.
+    pub(crate) async fn delete_exchange(
+        &self,
+        id: Uuid,
+        still: impl FnOnce(Outline) -> bool,
+    ) -> Result<Changed, StoreError> {
+        let mut transaction = self.begin().await?;
+        transaction.alone(Lock::Retention).await?;
+        let Some(outline) = self.outline_to_change(id, &mut transaction).await? else { return Ok(Changed::Absent) };
+        if !still(outline) {
+            return Ok(Changed::Otherwise);
+        }
+        // Which messages are its, the exchange says.
+        let messages =
+            "DELETE FROM messages WHERE exchange = $1 AND agent = (SELECT agent FROM exchanges WHERE id = $1)";
+        Sql::new(messages).bind(id).execute(&mut transaction).await?;
+        Sql::new("DELETE FROM exchanges WHERE id = $1").bind(id).execute(&mut transaction).await?;
+        transaction.commit().await?;
+        Ok(Changed::Done(()))
+    }
+
     /// Deletes these and their messages, at most some hundreds at a time; how many there were.
     pub(crate) async fn delete_exchanges(&self, ids: &[Uuid]) -> Result<u64, StoreError> {
         let Some((first, rest)) = ids.split_first() else { return Ok(0) };

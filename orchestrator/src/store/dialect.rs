@@ -101,6 +101,15 @@ impl Dialect {
         }
     }
 
+    /// Behind a selection of exchanges `e` that are to change: until the end of the transaction nobody else changes them. With
+    /// SQLite nobody else writes.
+    pub(super) fn to_change_exchanges(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " FOR UPDATE OF e",
+        }
+    }
+
     /// The highest number that an exchange ever had, whether or not it is still there.
     pub(super) fn newest_exchange(self) -> &'static str {
         match self {

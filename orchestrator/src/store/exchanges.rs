@@ -19,7 +19,7 @@ use super::{
     index::{Ahead, Hunt},
     record::ZSTD,
     search::{Candidate, Column, LOOKED_AT, Part, Search, Turn, sift},
-    sql::{Row, Sql},
+    sql::{Row, Sql, Transaction},
 };
 
 /// Index entries between two looks at the clock, at first.
@@ -66,7 +66,7 @@ pub(crate) struct Summary {
 }
 
 /// An exchange without the bodies that are kept beside it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Outline {
     pub(crate) summary: Summary,
     pub(crate) exchange: Exchange,
@@ -300,15 +300,17 @@ impl Store {
 
     /// One exchange, without the bodies that are kept beside it.
     pub(crate) async fn outline(&self, id: Uuid) -> Result<Option<Outline>, StoreError> {
-        let mut query = Sql::new(COLUMNS);
-        query.push(", e.coding, e.detail FROM exchanges e JOIN agents a ON a.number = e.agent WHERE e.id = ");
-        query.push_bind(id);
-        let row = query.fetch_optional(&self.reads).await?;
-        let outline = |row: Row| {
-            let (exchange, kept) = unpack(row.get(21)?, row.get(22)?)?;
-            Ok(Outline { summary: summary(&row)?, exchange, kept })
-        };
-        row.map(outline).transpose()
+        outline(id, "").fetch_optional(&self.reads).await?.as_ref().map(outlined).transpose()
+    }
+
+    /// The same, which nobody else changes until the end of the transaction.
+    pub(super) async fn outline_to_change(
+        &self,
+        id: Uuid,
+        transaction: &mut Transaction,
+    ) -> Result<Option<Outline>, StoreError> {
+        let sql = outline(id, self.dialect().to_change_exchanges());
+        sql.fetch_optional(transaction).await?.as_ref().map(outlined).transpose()
     }
 
     /// One exchange, whole.
@@ -343,6 +345,18 @@ impl Walk {
         self.items.extend(asked.into_iter().filter_map(|asked| asked.found));
         Ok(interrupted)
     }
+}
+
+fn outline(id: Uuid, end: &str) -> Sql {
+    let mut query = Sql::new(COLUMNS);
+    query.push(", e.coding, e.detail FROM exchanges e JOIN agents a ON a.number = e.agent WHERE e.id = ");
+    query.push_bind(id).push(end);
+    query
+}
+
+fn outlined(row: &Row) -> Result<Outline, StoreError> {
+    let (exchange, kept) = unpack(row.get(21)?, row.get(22)?)?;
+    Ok(Outline { summary: summary(row)?, exchange, kept })
 }
 
 pub(super) fn summary(row: &Row) -> Result<Summary, StoreError> {

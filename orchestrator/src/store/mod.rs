@@ -3,6 +3,7 @@
 
 mod access;
 mod agents;
+mod annotations;
 mod answers;
 mod arrivals;
 mod bodies;
@@ -50,11 +51,13 @@ use weir_artifact::Digest;
 
 pub(crate) use access::{AccessToken, Audited, User};
 pub(crate) use agents::{Agent, AgentRow, Outcome};
+pub(crate) use annotations::{is_of_people, without as without_annotations};
 pub(crate) use answers::Begun;
 pub(crate) use arrivals::{Arrival, Arrivals};
 pub(crate) use bodies::{Kept, Slot};
 pub(crate) use configurations::Configured;
 pub(crate) use copy::{restore, schema as newest_schema};
+pub(crate) use deletion::Changed;
 pub(crate) use exchanges::{Outline, Summary};
 pub(crate) use filters::{Accepted, FilterRow, Publishing, StatementRow};
 pub(crate) use imports::IMPORT_AGENT;

@@ -7,7 +7,7 @@ use prost::Message as _;
 use uuid::{Uuid, Variant};
 use weir_proto::v1::{Exchange, Field, Receipt, Request};
 
-use super::bodies::{self, Piece};
+use super::bodies::{self, Kept, Piece};
 
 /// 9999-12-31T23:59:59Z in microseconds: what RFC 3339 can say.
 pub(super) const LAST_US: u64 = 253_402_300_799_000_000;
@@ -165,6 +165,15 @@ fn pack(exchange: &Exchange, mut packer: Option<&mut zstd::bulk::Compressor<'_>>
     match packer.and_then(|packer| packer.compress(&plain).ok()) {
         Some(packed) if packed.len() < plain.len() - plain.len() / 8 => (ZSTD, packed, pieces),
         _ => (PLAIN, plain, pieces),
+    }
+}
+
+/// The same of one that was stored before and was changed since: its large bodies stay where they are.
+pub(super) fn repack(exchange: &Exchange, kept: Vec<Kept>) -> (i64, Vec<u8>) {
+    let plain = bodies::message(exchange, kept);
+    match zstd::bulk::compress(&plain, 1) {
+        Ok(packed) if plain.len() >= PACK_FROM && packed.len() < plain.len() - plain.len() / 8 => (ZSTD, packed),
+        _ => (PLAIN, plain),
     }
 }
 

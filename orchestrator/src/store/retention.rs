@@ -26,6 +26,8 @@ const METRICS_SHARE: u64 = 10;
 const SHARES: [(&str, u64); 4] = [("messages", 4), ("tunnels", 20), ("connections", 20), ("filter_logs", 20)];
 /// And these, whose age is bounded elsewhere.
 const SUMMARIES: [(&str, u64); 2] = [("metrics_minutes", 20), ("metrics_hours", 20)];
+/// One part of so many of a full audit trail is for what was refused.
+const REFUSED_SHARE: u64 = 4;
 /// Of the audit trail: nobody is to fill the disk with it.
 const AUDIT_BYTES: u64 = 256 << 20;
 /// How long its entries are kept.
@@ -83,8 +85,37 @@ impl Store {
 
     /// Of the audit trail so many bytes stay, and nothing older.
     pub(super) async fn retain_audit(&self, bytes: u64, oldest_us: u64) -> Result<(), StoreError> {
+        self.drop_refused(bytes).await?;
         let audit = Shelf { table: "audit", time: "at_us", count: u64::MAX, bytes, cutoff_us: oldest_us };
         self.clear(&audit, None).await.map(drop)
+    }
+
+    /// Where the trail is full, the oldest entries of what was refused go first: whoever has the least of roles can make as many of
+    /// them as they like, and they are not to push out what was done.
+    async fn drop_refused(&self, bytes: u64) -> Result<(), StoreError> {
+        let held = Sql::new("SELECT bytes FROM held WHERE what = 'audit'").fetch_one(&self.reads).await?.number(0)?;
+        if held <= bytes {
+            return Ok(());
+        }
+        let sum = "SELECT CAST(coalesce(sum(bytes), 0) AS BIGINT) FROM audit WHERE status >= 400";
+        let refused = Sql::new(sum).fetch_one(&self.reads).await?.number(0)?;
+        let mut surplus = (held - bytes).min(refused.saturating_sub(bytes / REFUSED_SHARE));
+        while surplus > 0 {
+            let oldest = Sql::new("SELECT number, bytes FROM audit WHERE status >= 400 ORDER BY number LIMIT 1000");
+            let mut last = None;
+            for row in oldest.fetch_all(&self.reads).await? {
+                if surplus == 0 {
+                    break;
+                }
+                surplus = surplus.saturating_sub(row.number(1)?);
+                last = Some(row.get::<i64>(0)?);
+            }
+            let Some(last) = last else { return Ok(()) };
+            let gone = Sql::new("DELETE FROM audit WHERE status >= 400 AND number <= $1").bind(last);
+            gone.execute(&self.writes).await?;
+            sleep(PAUSE).await;
+        }
+        Ok(())
     }
 
     /// `rules`: what they keep stays.

@@ -43,7 +43,7 @@ async fn with_store(dialect: Dialect, test: impl AsyncFnOnce(&Store)) {
     let store = place.open().await;
     store.add_join_token(tokens::hash("t"), "default", NOW_US, NOW_US + 10).await.unwrap();
     let joining = Joining { id: Uuid::now_v7(), key: [0; 32], name: "edge", version: "0.1.0" };
-    store.join(tokens::hash("t"), joining, NOW_US).await.unwrap();
+    store.join(tokens::hash("t"), joining, |_| Audited::nobody(NOW_US), NOW_US).await.unwrap();
     test(&store).await;
     store.close().await;
 }
@@ -90,7 +90,7 @@ fn mixed(count: u64) -> impl Iterator<Item = (u64, String, String)> {
 async fn rules_drop_what_is_old_enough_and_not_what_others_keep(store: &Store) {
     came(store, mixed(2100)).await;
     let rules = [rule(Drop { after: HOUR }, "host:static.example"), rule(Keep, "path:/keep/*")];
-    store.set_retention_rules(&rules).await.unwrap();
+    store.set_retention_rules(&rules, |_| true).await.unwrap();
     assert_eq!(store.retention_rules().await.unwrap(), rules);
     // 700 are of `static`; of those every seventh is kept; the last hour's stay.
     let recent = (0..2100u64).filter(|n| 2099 - n <= 60);
@@ -105,14 +105,14 @@ async fn rules_drop_what_is_old_enough_and_not_what_others_keep(store: &Store) {
     let later = NOW_US + 3_600_000_001;
     assert_eq!(store.retain(ALL, later).await.unwrap(), more as u64);
     // Other rules are asked of all again.
-    store.set_retention_rules(&[rule(Drop { after: Duration::ZERO }, "host:static.example")]).await.unwrap();
+    store.set_retention_rules(&[rule(Drop { after: Duration::ZERO }, "host:static.example")], |_| true).await.unwrap();
     assert_eq!(store.retain(ALL, later).await.unwrap(), 100);
     assert_eq!(count(store, "").await, 1400);
 }
 
 async fn what_is_kept_outlives_its_age_but_not_the_bounds(store: &Store) {
     came(store, mixed(2100)).await;
-    store.set_retention_rules(&[rule(Keep, "path:/keep/*")]).await.unwrap();
+    store.set_retention_rules(&[rule(Keep, "path:/keep/*")], |_| true).await.unwrap();
     let mut keep = Retention { age: HOUR, ..ALL };
     let stays = (0..2100u64).filter(|n| n % 7 == 0 || 2099 - n <= 60).count();
     assert_eq!(store.retain(keep, NOW_US).await.unwrap(), 2100 - stays as u64);
@@ -126,7 +126,7 @@ async fn what_is_kept_outlives_its_age_but_not_the_bounds(store: &Store) {
     assert_eq!(count(store, "-path:/keep/*").await, others, "there is room for them");
     assert_eq!(count(store, "path:/keep/0").await + count(store, "path:/keep/2093").await, 1, "the newest are kept");
     // Without the rule all have their age.
-    store.set_retention_rules(&[]).await.unwrap();
+    store.set_retention_rules(&[], |_| true).await.unwrap();
     store.retain(keep, NOW_US).await.unwrap();
     assert_eq!(count(store, "").await, 61);
 }
@@ -134,7 +134,10 @@ async fn what_is_kept_outlives_its_age_but_not_the_bounds(store: &Store) {
 async fn rules_that_ask_of_bodies_are_asked_of_each_once(store: &Store) {
     came(store, mixed(1500)).await;
     // Only the whole message says it.
-    store.set_retention_rules(&[rule(Drop { after: HOUR }, "-response.header.x:y host:static.example")]).await.unwrap();
+    store
+        .set_retention_rules(&[rule(Drop { after: HOUR }, "-response.header.x:y host:static.example")], |_| true)
+        .await
+        .unwrap();
     let old = (0..1500u64).filter(|n| n % 3 == 0 && 1499 - n > 60).count();
     assert_eq!(store.retain(ALL, NOW_US).await.unwrap(), old as u64);
     let walked = Sql::new("SELECT walked FROM retention_rules").fetch_one(&store.reads).await.unwrap();
@@ -162,7 +165,7 @@ async fn the_audit_trail_is_bounded_by_its_bytes(store: &Store) {
         number: 0,
         at_us: NOW_US + n,
         actor: "admin".to_owned(),
-        role: Role::Admin,
+        role: Some(Role::Admin),
         action: "GET".to_owned(),
         object: "x".repeat(1000),
         status: 200,
@@ -176,6 +179,14 @@ async fn the_audit_trail_is_bounded_by_its_bytes(store: &Store) {
     assert_eq!((left.len(), left[0].at_us, left[19].at_us), (20, NOW_US + 39, NOW_US + 20));
     store.retain_audit(u64::MAX, NOW_US + 30).await.unwrap();
     assert_eq!(store.audited(None, None, 100).await.unwrap().len(), 10);
+    // However much is refused, what was done stays.
+    for n in 40..140 {
+        store.audit(Audited { status: 403, ..entry(n) }).await.unwrap();
+    }
+    store.retain_audit(40 * 1139, 0).await.unwrap();
+    let left = store.audited(None, None, 500).await.unwrap();
+    let done = left.iter().filter(|entry| entry.status == 200).count();
+    assert_eq!((left.len(), done, left[0].at_us), (40, 10, NOW_US + 139));
 }
 
 #[tokio::test]
@@ -185,7 +196,7 @@ async fn a_file_gives_back_what_deleted_rows_leave() {
     let store = place.open().await;
     store.add_join_token(tokens::hash("t"), "default", NOW_US, NOW_US + 10).await.unwrap();
     let joining = Joining { id: Uuid::now_v7(), key: [0; 32], name: "edge", version: "0.1.0" };
-    store.join(tokens::hash("t"), joining, NOW_US).await.unwrap();
+    store.join(tokens::hash("t"), joining, |_| Audited::nobody(NOW_US), NOW_US).await.unwrap();
     for _ in 0..4 {
         came(&store, (0..400).map(|n| (n, "a.example".to_owned(), format!("/{}", "x".repeat(30_000))))).await;
     }

@@ -14,7 +14,7 @@ use super::{
     Store, StoreError,
     search::Search,
     signed,
-    sql::{Lock, Sql},
+    sql::{Lock, On, Row, Sql},
 };
 use crate::Retention;
 
@@ -63,22 +63,20 @@ struct Dropping {
 impl Store {
     /// In the order given.
     pub(crate) async fn retention_rules(&self) -> Result<Vec<Rule>, StoreError> {
-        let rows =
-            Sql::new("SELECT query, after_us FROM retention_rules ORDER BY place").fetch_all(&self.reads).await?;
-        let rule = |row: &super::sql::Row| {
-            let action = match row.get::<Option<i64>>(1)? {
-                Some(us) => Action::Drop { after: Duration::from_micros(super::unsigned(us)) },
-                None => Action::Keep,
-            };
-            Ok(Rule { action, query: row.get(0)? })
-        };
-        rows.iter().map(rule).collect()
+        rules_of(&self.reads).await
     }
 
-    /// In place of those before. All is asked anew.
-    pub(crate) async fn set_retention_rules(&self, rules: &[Rule]) -> Result<(), StoreError> {
+    /// In place of those before, if `still` says so of them. All is asked anew. Whether it was done.
+    pub(crate) async fn set_retention_rules(
+        &self,
+        rules: &[Rule],
+        still: impl FnOnce(Vec<Rule>) -> bool,
+    ) -> Result<bool, StoreError> {
         let mut transaction = self.begin().await?;
         transaction.alone(Lock::Retention).await?;
+        if !still(rules_of(&mut transaction).await?) {
+            return Ok(false);
+        }
         for text in ["DELETE FROM retention_rules", "DELETE FROM kept"] {
             Sql::new(text).execute(&mut transaction).await?;
         }
@@ -91,7 +89,8 @@ impl Store {
             let sql = Sql::new(sql).bind(i64::try_from(place).unwrap_or(i64::MAX)).bind(&rule.query).bind(after);
             sql.execute(&mut transaction).await?;
         }
-        transaction.commit().await
+        transaction.commit().await?;
+        Ok(true)
     }
 
     /// How many exchanges there are, and their bytes.
@@ -246,4 +245,16 @@ impl Store {
         }
         Ok(())
     }
+}
+
+async fn rules_of<'a>(on: impl Into<On<'a>>) -> Result<Vec<Rule>, StoreError> {
+    let rows = Sql::new("SELECT query, after_us FROM retention_rules ORDER BY place").fetch_all(on).await?;
+    let rule = |row: &Row| {
+        let action = match row.get::<Option<i64>>(1)? {
+            Some(us) => Action::Drop { after: Duration::from_micros(super::unsigned(us)) },
+            None => Action::Keep,
+        };
+        Ok(Rule { action, query: row.get(0)? })
+    };
+    rows.iter().map(rule).collect()
 }

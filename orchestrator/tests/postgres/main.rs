@@ -4,6 +4,8 @@
 
 #[path = "../server/access.rs"]
 mod access;
+#[path = "../server/annotations.rs"]
+mod annotations;
 mod away;
 #[path = "../server/backup.rs"]
 mod backup;
@@ -21,7 +23,7 @@ mod config;
 mod durability;
 #[path = "../server/forms.rs"]
 mod forms;
-#[path = "../server/graphql/mod.rs"]
+#[path = "../server/graphql.rs"]
 mod graphql;
 #[path = "../server/harness/mod.rs"]
 mod harness;
@@ -39,6 +41,8 @@ mod messages;
 mod metrics;
 #[path = "../server/once.rs"]
 mod once;
+#[path = "../server/proxies.rs"]
+mod proxies;
 #[path = "../server/publish.rs"]
 mod publish;
 #[path = "../server/record.rs"]

@@ -3,8 +3,8 @@
 use serde_json::json;
 use uuid::Uuid;
 use weir_proto::v1::{
-    Breakpoint, BreakpointState, Breakpoints, Hello, Intervention, PauseEnded, Paused, PausedList, Problem,
-    ProblemKind, Request, SetBreakpoints, agent_message::Message, answer::Answer, command::Command,
+    Breakpoint, BreakpointState, Breakpoints, Field, Held, Hello, Intervention, PauseEnded, Paused, PausedList,
+    Problem, ProblemKind, Request, SetBreakpoints, agent_message::Message, answer::Answer, command::Command,
 };
 
 use crate::{
@@ -146,4 +146,32 @@ async fn what_agents_tell_of_pauses_is_in_the_stream_and_no_more() {
     let decision = json!({ "decision": "continue" });
     let (decided, ()) = tokio::join!(running.person.post(&path, &decision), answer);
     assert_eq!(decided.0, 409, "{}", decided.1);
+}
+
+/// What signs people in is hidden elsewhere: who looks at a message that has it leaves an entry, as with a recorded one.
+#[tokio::test]
+async fn who_looks_at_credentials_that_pause_is_in_the_trail() {
+    let running = Running::start().await;
+    let agent = running.agent().await;
+    let mut control = connected(&agent).await;
+    let look = async |control: &mut Control, headers: Vec<Field>| {
+        let mut paused = paused();
+        paused.request.as_mut().unwrap().headers = headers;
+        let path = format!("/api/v1/paused/{}", Uuid::from_slice(&paused.id).unwrap());
+        let answer = async {
+            let command = control.command().await;
+            assert!(matches!(command.command, Some(Command::ReadPaused(_))), "{command:?}");
+            control.answer(&command, Answer::Held(Held { paused: Some(paused), ..Held::default() })).await;
+        };
+        let (shown, ()) = tokio::join!(running.person.get(&path), answer);
+        let trail = running.person.get("/api/v1/audit?limit=500").await["items"].as_array().unwrap().clone();
+        let entry = trail.into_iter().find(|entry| entry["action"] == "reveal" && entry["object"] == path.as_str());
+        (shown["request"]["headers"].clone(), entry)
+    };
+    let field = |name: &str, value: &'static str| Field { name: name.into(), value: value.into() };
+    let (shown, entry) = look(&mut control, vec![field("Accept", "*/*")]).await;
+    assert_eq!((shown, entry), (json!([["Accept", "*/*"]]), None));
+    let (shown, entry) = look(&mut control, vec![field("Authorization", "Bearer secret")]).await;
+    assert_eq!(shown, json!([["Authorization", "Bearer secret"]]));
+    assert_eq!(entry.expect("it is told")["actor"], "admin");
 }

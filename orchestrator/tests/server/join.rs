@@ -9,6 +9,16 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 use crate::harness::{Agent, JoinTicket, Running, connect, join};
 
 #[tokio::test]
+async fn one_agent_is_shown_as_the_list_has_it() {
+    let running = Running::start().await;
+    let (one, _other) = (running.agent().await, running.agent().await);
+    let shown = running.person.get(&format!("/api/v1/agents/{}", one.id)).await;
+    assert_eq!(shown, running.person.get("/api/v1/agents").await["items"][0]);
+    let (status, _) = running.person.ask(&format!("/api/v1/agents/{}", uuid::Uuid::nil())).await;
+    assert_eq!(status, reqwest::StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
 async fn a_token_lets_one_agent_in() {
     let running = Running::start().await;
     let ticket = running.person.join_token("default").await;

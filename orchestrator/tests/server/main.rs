@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod access;
+mod annotations;
 mod backup;
 mod breakpoints;
 mod browsers;
@@ -24,6 +25,7 @@ mod metrics;
 mod oidc;
 mod once;
 mod openapi;
+mod proxies;
 mod publish;
 mod record;
 mod renew;

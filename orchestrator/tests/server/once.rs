@@ -4,7 +4,12 @@ use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::{Person, Running, exchange, id};
+use weir_proto::v1::{Replayed, answer::Answer, command::Command};
+
+use crate::{
+    commands::able,
+    harness::{Control, Person, Running, exchange, id},
+};
 
 async fn make(person: &Person, key: &str, body: &Value) -> Response {
     person.request(Method::POST, "/api/v1/tokens").header("idempotency-key", key).json(body).send().await.unwrap()
@@ -159,4 +164,72 @@ async fn what_a_client_has_is_not_sent_again_and_what_changed_is_not_changed_uns
     assert_eq!(ask(Method::DELETE, Some(("if-match", &several))).await.status(), StatusCode::NO_CONTENT);
     assert_eq!(ask(Method::DELETE, Some(("if-match", "*"))).await.status(), StatusCode::PRECONDITION_FAILED);
     assert_eq!(ask(Method::GET, None).await.status(), StatusCode::NOT_FOUND);
+}
+
+/// Of those who saw the same exchange and want it gone, one has it go, and the others hear that it is not what they saw.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_several_delete_at_once_one_deletes() {
+    let running = Running::start().await;
+    race(&running, &[&running.person]).await;
+}
+
+pub(crate) async fn race(running: &Running, people: &[&Person]) {
+    let agent = running.agent().await;
+    for _ in 0..10 {
+        let recorded = exchange("a.example", "/", 200);
+        agent.record(vec![recorded.clone()]).await;
+        let path = format!("/api/v1/exchanges/{}", id(&recorded));
+        let seen = people[0].request(Method::GET, &path).send().await.unwrap();
+        let tag = seen.headers()["etag"].to_str().unwrap();
+        let all =
+            (0..8).map(|n| people[n % people.len()].request(Method::DELETE, &path).header("if-match", tag).send());
+        let mut told: Vec<u16> = Vec::new();
+        for answer in futures_util::future::join_all(all).await {
+            told.push(answer.unwrap().status().as_u16());
+        }
+        told.sort_unstable();
+        assert_eq!(told, [204, 412, 412, 412, 412, 412, 412, 412]);
+    }
+}
+
+/// What an agent sends cannot be taken back: a request for it that is repeated is not sent again, whatever came of the first.
+#[tokio::test]
+async fn a_replay_that_is_asked_for_twice_is_sent_once() {
+    let running = Running::start().await;
+    let agent = running.agent().await;
+    let mut control = agent.sync_as(able(&["replay"])).await.unwrap();
+    control.state().await.unwrap();
+    let key = Uuid::new_v4().to_string();
+    let (first, ()) = tokio::join!(replay(&running.person, &key), sent(&mut control));
+    assert_eq!(first.0, StatusCode::ACCEPTED, "{first:?}");
+    // The agent would hear of another before it hears of the next.
+    assert_eq!(replay(&running.person, &key).await, (first.0, first.1, true));
+    let key = Uuid::new_v4().to_string();
+    let gone = async {
+        let command = control.command().await;
+        assert!(matches!(command.command, Some(Command::Replay(_))));
+        drop(control);
+    };
+    let (lost, ()) = tokio::join!(replay(&running.person, &key), gone);
+    assert_eq!((lost.0, &lost.1["type"]), (StatusCode::BAD_GATEWAY, &json!("urn:weir:problem:agent-lost")));
+    let mut control = agent.sync_as(able(&["replay"])).await.unwrap();
+    control.state().await.unwrap();
+    assert_eq!(replay(&running.person, &key).await, (lost.0, lost.1, true), "nobody knows whether it was sent");
+    let key = Uuid::new_v4().to_string();
+    let (again, ()) = tokio::join!(replay(&running.person, &key), sent(&mut control));
+    assert_eq!((again.0, again.2), (StatusCode::ACCEPTED, false));
+}
+
+async fn replay(person: &Person, key: &str) -> (StatusCode, Value, bool) {
+    let request = person.request(Method::POST, "/api/v1/replays").header("idempotency-key", key);
+    let answer = request.json(&json!({"url": "http://a.example/"})).send().await.unwrap();
+    let replayed = answer.headers().contains_key("idempotency-replayed");
+    (answer.status(), answer.json().await.unwrap(), replayed)
+}
+
+/// The next command is a replay, of which the agent says that it goes on.
+async fn sent(control: &mut Control) {
+    let command = control.command().await;
+    assert!(matches!(command.command, Some(Command::Replay(_))), "{command:?}");
+    control.answer(&command, Answer::Replayed(Replayed { ended: false, status: 200 })).await;
 }

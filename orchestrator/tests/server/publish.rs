@@ -245,3 +245,38 @@ async fn who_sends_a_body_too_slowly_keeps_nobody_from_pushing() {
     drop(slow);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_filter_says_its_place_in_the_chain_of_its_group() {
+    let (running, publisher) = server().await;
+    for (step, (name, group, priority)) in
+        [("late", "default", 20), ("b", "default", 10), ("a", "default", 10), ("alone", "edge", 5)]
+            .into_iter()
+            .enumerate()
+    {
+        let one = publication(&filter(), 1);
+        let sequence = one.sequence + step as u64;
+        let (name, group) = (name.parse().unwrap(), group.parse().unwrap());
+        let (status, pushed) =
+            publisher.publish(Publication { name, group, priority, sequence, ..one }, Some(&filter())).await;
+        assert_eq!(status, 201, "{pushed}");
+    }
+    let places = async || {
+        let list = running.person.get("/api/v1/filters").await;
+        let mut places: Vec<_> = list["items"].as_array().unwrap().to_vec();
+        places.sort_by_key(|item| (item["group"].to_string(), item["place"].as_u64()));
+        places
+            .iter()
+            .map(|item| (item["name"].as_str().unwrap().to_owned(), item["place"].as_u64()))
+            .collect::<Vec<_>>()
+    };
+    let place = |name: &str, place| (name.to_owned(), place);
+    let all = [place("a", Some(1)), place("b", Some(2)), place("late", Some(3)), place("alone", Some(1))];
+    assert_eq!(places().await, all);
+    assert_eq!(running.person.get("/api/v1/filters/late").await["place"], 3);
+    let (name, group) = ("a".parse().unwrap(), "default".parse().unwrap());
+    let gone = Statement::Remove(weir_artifact::Removal { name, group, sequence: now_ms() + 1000 });
+    assert_eq!(publisher.push(&gone, None).await.0, 201);
+    let all = [place("a", None), place("b", Some(1)), place("late", Some(2)), place("alone", Some(1))];
+    assert_eq!(places().await, all);
+}

@@ -128,3 +128,43 @@ async fn a_small_body_sent_byte_by_byte_ends_too() {
     assert!(answer.starts_with(b"HTTP/1.1 408 Request Timeout\r\n"), "{}", String::from_utf8_lossy(&answer));
     person.get("/api/v1/tokens").await;
 }
+
+/// A connection that is kept alive without a question gives its place back: over HTTP/2 pings are answered for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_on_which_nothing_is_asked_end() {
+    let dir = Home::new().await;
+    let mut config = ServeConfig::load(dir.args()).unwrap();
+    config.limits.idle_time = Duration::from_millis(500);
+    let server = Server::start(config).await.unwrap();
+    let (person, grpc) = (Person::new(server.rest, dir.path()), server.grpc);
+    let running = Running { server: Some(server), person, grpc, dir };
+    let rest = running.server.as_ref().unwrap().rest;
+    let shake = async || {
+        let stream = TokioIo::new(TcpStream::connect(rest).await.unwrap());
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap()
+    };
+    let ask = |path: &str| {
+        let request = Request::get(format!("http://{rest}{path}"));
+        let request = request.header("authorization", format!("Bearer {}", running.person.token));
+        request.body(axum::body::Body::empty()).unwrap()
+    };
+    // One that asked once, one that never did, and one on which an answer goes on.
+    let (mut send, once) = shake().await;
+    let (_never, never) = shake().await;
+    let (mut follow, going) = shake().await;
+    let (once, never, going) = (tokio::spawn(once), tokio::spawn(never), tokio::spawn(going));
+    assert_eq!(send.send_request(ask("/healthz")).await.unwrap().status(), StatusCode::OK);
+    let stream = follow.send_request(ask("/api/v1/events")).await.unwrap();
+    assert_eq!(stream.status(), StatusCode::OK);
+    for ended in [once, never] {
+        tokio::time::timeout(PATIENCE, ended).await.unwrap().unwrap().unwrap();
+    }
+    assert!(!going.is_finished());
+    drop(stream);
+    tokio::time::timeout(PATIENCE, going).await.unwrap().unwrap().unwrap();
+    drop((send, follow));
+    // One of HTTP/1.1 that sends nothing.
+    let mut socket = TcpStream::connect(rest).await.unwrap();
+    let ended = tokio::time::timeout(PATIENCE, socket.read(&mut [0])).await.unwrap();
+    assert!(matches!(ended, Ok(0) | Err(_)));
+}

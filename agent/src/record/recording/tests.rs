@@ -209,6 +209,8 @@ proptest! {
             interventions: vec![intervention],
             replay_of: Bytes::copy_from_slice(Uuid::from_u128(9).as_bytes()),
             replay_by: "user:ann".to_owned(),
+            // What people say of it is the orchestrator's.
+            note: String::new(),
         };
         prop_assert_eq!(got, &expected);
     }

@@ -37,7 +37,7 @@ pub(super) struct Keys {
     http: Client,
     issuer: Url,
     known: RwLock<Option<Arc<Known>>>,
-    /// One fetch at a time; when the last began, and what kept it from ending well.
+    /// One fetch at a time; when the last began or ended, and what kept it from ending well.
     fetching: Mutex<Option<(Instant, Option<String>)>>,
 }
 
@@ -107,7 +107,8 @@ impl Keys {
         if !fitting.is_empty() && age.is_some_and(|age| age < FRESH) {
             return Ok(fitting);
         }
-        let failed = self.refresh(known.as_ref()).await;
+        let counts = !fitting.is_empty() && age.is_some_and(|age| age < KEPT);
+        let failed = self.refresh(known.as_ref(), counts).await;
         let now = self.known.read().clone().filter(|known| known.since.elapsed() < KEPT);
         match (now, failed) {
             (Some(known), _) => Ok(known.fitting(id, algorithm)),
@@ -116,9 +117,14 @@ impl Keys {
         }
     }
 
-    /// Fetches them, unless somebody else did meanwhile or it is too soon. Gives what keeps them from being known.
-    async fn refresh(&self, seen: Option<&Arc<Known>>) -> Option<String> {
-        let mut last = self.fetching.lock().await;
+    /// Fetches them, unless somebody else did meanwhile or it is too soon. Gives what keeps them from being known. Who has one that
+    /// counts does not wait for an issuer that somebody else waits for.
+    async fn refresh(&self, seen: Option<&Arc<Known>>, counts: bool) -> Option<String> {
+        let mut last = match self.fetching.try_lock() {
+            Ok(last) => last,
+            Err(_) if counts => return None,
+            Err(_) => self.fetching.lock().await,
+        };
         let since = self.known.read().as_ref().map(|known| known.since);
         if since != seen.map(|known| known.since) {
             return None;
@@ -128,8 +134,12 @@ impl Keys {
         {
             return failure.clone();
         }
+        // Whoever hangs up has asked all the same.
         *last = Some((Instant::now(), None));
-        match self.fetch().await {
+        // The pause begins when the issuer has answered, or did not: those who waited do not wait once more.
+        let fetched = self.fetch().await;
+        *last = Some((Instant::now(), None));
+        match fetched {
             Ok(keys) => {
                 tracing::info!(count = keys.len(), issuer = %self.issuer, "the issuer's keys were fetched");
                 *self.known.write() = Some(Arc::new(Known { keys, since: Instant::now() }));

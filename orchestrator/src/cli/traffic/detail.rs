@@ -25,6 +25,7 @@ pub(super) struct Detail {
     pub(super) receipts: Vec<Receipt>,
     pub(super) interventions: Vec<Intervention>,
     pub(super) tags: BTreeMap<String, serde_json::Value>,
+    pub(super) note: Option<String>,
     pub(super) replay_of: Option<String>,
     pub(super) replay_by: Option<String>,
 }

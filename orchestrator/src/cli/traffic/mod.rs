@@ -1,6 +1,7 @@
 //! `orchestrator traffic`: recorded exchanges as a table, as JSON, as HAR; as they come; one of them in full; two beside each
-//! other; some deleted.
+//! other; what people say of one; some deleted.
 
+mod annotate;
 mod delete;
 mod detail;
 mod diff;
@@ -12,9 +13,9 @@ mod show;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
+use weir_query::Query;
 
 use super::{
-    asked,
     client::{Client, Connect},
     export::{self, Form, Wanted},
     failure::Failure,
@@ -73,6 +74,31 @@ enum Command {
         /// Show what is hidden otherwise: Authorization, Proxy-Authorization, Cookie and Set-Cookie
         #[arg(long)]
         reveal: bool,
+        #[command(flatten)]
+        connect: Connect,
+    },
+    /// Put tags on an exchange, which queries find: tag:NAME, tag:NAME=TEXT
+    Tag {
+        /// Its id, or the last characters of it
+        id: String,
+        /// Each as NAME or NAME=TEXT
+        #[arg(value_name = "TAG", required_unless_present = "remove")]
+        tags: Vec<String>,
+        /// Take this one away
+        #[arg(long, value_name = "NAME")]
+        remove: Vec<String>,
+        #[command(flatten)]
+        connect: Connect,
+    },
+    /// Say something of an exchange, in place of what was said before
+    Note {
+        /// Its id, or the last characters of it
+        id: String,
+        #[arg(required_unless_present = "remove", conflicts_with = "remove")]
+        text: Option<String>,
+        /// Take the note away
+        #[arg(long)]
+        remove: bool,
         #[command(flatten)]
         connect: Connect,
     },
@@ -155,6 +181,12 @@ impl Traffic {
             Some(Command::Diff { a, b, format, reveal, connect }) => {
                 diff::diff(&connect.client()?, [&a, &b], reveal, format).await
             }
+            Some(Command::Tag { id, tags, remove, connect }) => {
+                annotate::tag(&connect.client()?, &id, &tags, &remove).await
+            }
+            Some(Command::Note { id, text, remove: _, connect }) => {
+                annotate::note(&connect.client()?, &id, text.as_deref()).await
+            }
             Some(Command::Delete { ids, query, connect }) => {
                 delete::delete(&connect.client()?, &ids, query.as_deref()).await
             }
@@ -165,7 +197,8 @@ impl Traffic {
 impl Search {
     async fn run(self) -> Result<(), Failure> {
         let query = self.query.as_deref().unwrap_or_default();
-        asked::check(query)?;
+        // The server would say the same; this saves the way and keeps the exit code of a usage error.
+        Query::parse(query).map_err(|error| Failure::Usage(error.shown(query)))?;
         if self.follow && self.format == Format::Har {
             return Err(Failure::Usage("--follow goes with table and json: a HAR file has an end".to_owned()));
         }

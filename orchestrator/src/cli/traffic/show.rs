@@ -177,8 +177,7 @@ impl Shown {
         self.fact("bodies", &format!("{} up{down}", units::size(detail.request.body.size)));
         self.fact("outcome", &detail.outcome);
         self.fact("error", detail.error.as_deref().unwrap_or_default());
-        // A replay has an agent for a client, which has no address.
-        if let Some(connection) = detail.connection.as_ref().filter(|_| detail.replay_of.is_none()) {
+        if let Some(connection) = &detail.connection {
             self.fact("client", &client_of(connection));
         }
         if let Some(of) = &detail.replay_of {
@@ -213,6 +212,7 @@ impl Shown {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             self.fact("tag", &format!("{name}={value}"));
         }
+        self.fact("note", detail.note.as_deref().unwrap_or_default());
     }
 
     fn request_head(&mut self, request: &Request) {

@@ -114,6 +114,7 @@ pub(super) async fn list(
     (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn one(
     State(orchestrator): State<Arc<Orchestrator>>,
+    asker: Asker,
     Id(id): Id,
     Params(place): Params<Where>,
 ) -> Result<Json<PausedDetail>, Problem> {
@@ -122,7 +123,12 @@ pub(super) async fn one(
         Some((row, Answer::Held(held))) => {
             // Decoding is work.
             let shown = tokio::task::spawn_blocking(move || PausedDetail::of(&row, held)).await;
-            shown.ok().flatten().map(Json).ok_or_else(|| Problem::not_found("the agent's answer cannot be read"))
+            let shown = shown.ok().flatten();
+            let shown = shown.ok_or_else(|| Problem::not_found("the agent's answer cannot be read"))?;
+            if shown.shows_credentials() {
+                asker.revealed(&orchestrator).await?;
+            }
+            Ok(Json(shown))
         }
         _ => Err(Problem::not_found(format!("nothing of the id {id} pauses: somebody decided, or it ended by itself"))),
     }

@@ -137,6 +137,15 @@ impl PausedDetail {
     }
 }
 
+impl PausedDetail {
+    /// Is there something in it that is hidden elsewhere?
+    pub(super) fn shows_credentials(&self) -> bool {
+        let of_response = self.response.iter().flat_map(|response| &response.headers);
+        let mut headers = self.request.headers.iter().chain(of_response);
+        headers.any(|(name, value)| weir_har::hidden(name, value).is_some())
+    }
+}
+
 impl HeldBody {
     fn of(bytes: &[u8]) -> Self {
         match std::str::from_utf8(bytes) {

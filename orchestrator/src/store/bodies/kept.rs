@@ -129,10 +129,15 @@ pub(in super::super) fn split(
             body.data = Bytes::new();
         }
     }
+    (message(&exchange, beside.kept), pieces)
+}
+
+/// An exchange as it is stored, without the bodies that are kept beside.
+pub(in super::super) fn message(exchange: &Exchange, kept: Vec<Kept>) -> Vec<u8> {
     let mut message = exchange.encode_to_vec();
     // The fields of two messages, one after the other, are those of both.
-    message.extend(beside.encode_to_vec());
-    (message, pieces)
+    message.extend(Beside { kept }.encode_to_vec());
+    message
 }
 
 fn pack(digest: Digest, data: &Bytes, dense: bool, packer: Option<&mut zstd::bulk::Compressor<'_>>) -> Piece {

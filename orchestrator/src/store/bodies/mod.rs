@@ -16,7 +16,7 @@ mod sweep;
 #[cfg(test)]
 pub(super) mod tests;
 
-pub(super) use kept::{BESIDE, Piece, is_large, named, split};
+pub(super) use kept::{BESIDE, Piece, is_large, message, named, split};
 pub(crate) use kept::{Kept, Slot};
 pub(super) use load::Shelves;
 pub(super) use objects::Objects;

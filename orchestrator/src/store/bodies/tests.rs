@@ -327,6 +327,7 @@ async fn a_body_store_that_is_not_this_database_s_is_refused() {
             queued_bytes: 1 << 20,
             push_time: Duration::from_secs(1),
             answer_time: Duration::from_secs(1),
+            idle_time: Duration::from_secs(1),
             body_grace: Duration::from_secs(1),
         };
         let opened = Store::open(place.database(), &bodies, limits, std::sync::Arc::new(Telemetry::new())).await;

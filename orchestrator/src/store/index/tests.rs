@@ -47,7 +47,10 @@ async fn join(store: &Store, name: &str) -> i64 {
     let token = crate::tokens::hash(name);
     store.add_join_token(token, "default", 1, u64::MAX >> 1).await.unwrap();
     let joining = Joining { id: Uuid::now_v7(), key: rand::random(), name, version: "0.1.0" };
-    assert!(matches!(store.join(token, joining, 1).await.unwrap(), Spend::Joined { .. }));
+    assert!(matches!(
+        store.join(token, joining, |_| crate::store::Audited::nobody(1), 1).await.unwrap(),
+        Spend::Joined { .. }
+    ));
     let number = Sql::new("SELECT number FROM agents WHERE name = $1").bind(name);
     number.fetch_one(&store.reads).await.unwrap().get(0).unwrap()
 }

@@ -15,7 +15,7 @@ use weir_proto::v1::{Exchange, Tag, tag::Value};
 use weir_query::Query;
 
 use self::{exchanges::exchange, queries::query};
-use super::super::{Joining, Spend, Store, dialect::Dialect, prepare, search::Seen, sql::Sql, tests::Place};
+use super::super::{Audited, Joining, Spend, Store, dialect::Dialect, prepare, search::Seen, sql::Sql, tests::Place};
 use crate::tokens;
 
 const EXCHANGES: usize = 300;
@@ -36,7 +36,10 @@ impl Bench {
         store.add_join_token(tokens::hash("t"), "default", 0, u64::MAX >> 1).await.unwrap();
         let agent = Uuid::now_v7();
         let joining = Joining { id: agent, key: rand::random(), name: "edge-1", version: "0.1.0" };
-        assert!(matches!(store.join(tokens::hash("t"), joining, 1).await.unwrap(), Spend::Joined { .. }));
+        assert!(matches!(
+            store.join(tokens::hash("t"), joining, |_| Audited::nobody(1), 1).await.unwrap(),
+            Spend::Joined { .. }
+        ));
         let mut packer = zstd::bulk::Compressor::new(1).unwrap();
         let rows: Vec<_> =
             exchanges.iter().map(|exchange| prepare(1, 1, exchange, Some(&mut packer)).unwrap()).collect();
