@@ -16,7 +16,7 @@ pub use fields::reason;
 pub use outcome::word;
 pub use raw::messages;
 pub use read::{Found, ImportError, LeftOut, MAX_BODY_BYTES, MAX_ENTRY_BYTES, Source, read};
-pub use secrets::{HIDDEN, hidden, hide};
+pub use secrets::{HIDDEN, REDACTED, REDACTED_IN_URLS, hidden, hide};
 pub use write::{Recorder, begin, end, entry, entry_with, is_websocket};
 
 /// Tags that say how an exchange was imported begin with this; no filter's name does.

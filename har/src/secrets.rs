@@ -6,6 +6,10 @@ use weir_proto::v1::{Exchange, Field};
 
 /// Stands for a value.
 pub const HIDDEN: &str = "[hidden]";
+/// Stands for a value that an agent's rules of redaction took out of what it recorded.
+pub const REDACTED: &str = "[redacted]";
+/// The same in queries and forms.
+pub const REDACTED_IN_URLS: &str = "%5Bredacted%5D";
 /// Registered schemes that people meet: without one of them the first word may be the secret.
 const SCHEMES: [&str; 11] = [
     "Basic",

@@ -37,7 +37,7 @@ fn values<'a>(exchange: &'a Exchange, name: &str) -> Vec<&'a str> {
 fn chrome() {
     let (source, left_out, exchanges) = import(&file("chrome"));
     assert_eq!(source.creator, "WebInspector 537.36");
-    assert_eq!((left_out.messages, left_out.cut), (2, 0));
+    assert_eq!((left_out.messages, left_out.cut), (0, 0));
     assert_eq!(left_out.entries.into_iter().collect::<Vec<_>>(), [("data".to_owned(), 1)]);
     let [cart, socket, blocked, cached] = &exchanges[..] else { panic!("{}", exchanges.len()) };
     assert_eq!(lines(cart), ["POST https://shop.example/api/cart?step=2&lang=de%20ch HTTP/2", "200 HTTP/2"]);
@@ -55,6 +55,19 @@ fn chrome() {
     assert_eq!(cart.tags[0].value, Some(tag::Value::Text("WebInspector 537.36".to_owned())));
     assert_eq!(lines(socket), ["GET https://shop.example/live HTTP/1.1", "101 HTTP/1.1"]);
     assert_eq!((socket.outcome(), socket.first_byte_us), (Outcome::Upgraded, 60_500));
+    let mut said = Vec::new();
+    read(&file("chrome")[..], |found| {
+        said.extend(found.messages);
+        true
+    })
+    .unwrap();
+    let said: Vec<_> =
+        said.iter().map(|one| (&one.exchange, one.number, one.from_client, &one.data[..], one.at_us)).collect();
+    let expect = [
+        (&socket.id, 1, true, &b"hello"[..], 1_795_165_200_500_000),
+        (&socket.id, 2, false, &b"\0\x01\x02"[..], 1_795_165_200_600_000),
+    ];
+    assert_eq!(said, expect);
     assert_eq!(lines(blocked)[1], "none");
     assert_eq!((blocked.outcome(), &*blocked.error), (Outcome::UpstreamFailed, "net::ERR_BLOCKED_BY_CLIENT"));
     assert_eq!(cached.response.as_ref().unwrap().body.as_ref().unwrap().data, &b"\x89PNG\r\n\x1a\n"[..]);

@@ -6,8 +6,8 @@ mod exchanges;
 use exchanges::exchange;
 use proptest::prelude::*;
 use serde_json::Value;
-use weir_har::{Recorder, begin, end, entry, read};
-use weir_proto::v1::Exchange;
+use weir_har::{Recorder, begin, end, entry, entry_with, read};
+use weir_proto::v1::{Exchange, Field, Message, MessageKind, Request, Response};
 
 const RECORDER: Recorder<'_> = Recorder { id: "0199aa3c-7b1e-7c3a-9f00-0123456789ab", name: "edge-1" };
 
@@ -38,6 +38,20 @@ fn without_ids(text: &str) -> Value {
     value
 }
 
+/// What agents may record of a message that an archive has a place for.
+fn message() -> impl Strategy<Value = Message> {
+    let text = "[ -~é\n]{0,30}".prop_map(String::into_bytes);
+    let data = prop_oneof![text, prop::collection::vec(any::<u8>(), 0..30)];
+    let missing = prop_oneof![Just(0), 1_u64..5000];
+    (data, missing, any::<bool>(), any::<[bool; 2]>(), 0_u64..4_000_000_000_000_000).prop_map(
+        |(data, missing, from_client, [is_text, compressed], at_us)| {
+            let (size, kind) =
+                (data.len() as u64 + missing, if is_text { MessageKind::Text } else { MessageKind::Binary });
+            Message { data: data.into(), size, kind: kind.into(), from_client, compressed, at_us, ..Message::default() }
+        },
+    )
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -49,6 +63,34 @@ proptest! {
         prop_assert_eq!(without_ids(&archive(&found)), without_ids(&first));
         // The same file gives the same ids.
         prop_assert_eq!(imported(&first), found);
+    }
+
+    #[test]
+    fn messages_of_websockets_are_the_same_again(messages in prop::collection::vec(message(), 0..6)) {
+        let upgrade = Field { name: "Upgrade".into(), value: "websocket".into() };
+        let socket = Exchange {
+            request: Some(Request { method: "GET".into(), ..Request::default() }),
+            response: Some(Response { status: 101, headers: vec![upgrade], ..Response::default() }),
+            ..Exchange::default()
+        };
+        let archive = |exchange: &Exchange, messages: &[Message]| {
+            format!("{}{}{}", begin("0.1.0"), entry_with(exchange, RECORDER, messages), end())
+        };
+        let first = archive(&socket, &messages);
+        let mut found = Vec::new();
+        let (_, left_out) = read(first.as_bytes(), |one| {
+            found.push((one.exchange, one.messages));
+            true
+        })
+        .unwrap();
+        let [(exchange, again)] = &found[..] else { panic!("{}", found.len()) };
+        prop_assert_eq!(left_out.messages, 0);
+        prop_assert_eq!(again.len(), messages.len());
+        for (number, (one, other)) in (1..).zip(again.iter().zip(&messages)) {
+            let expect = Message { exchange: exchange.id.clone(), number, ..other.clone() };
+            prop_assert_eq!(one, &expect);
+        }
+        prop_assert_eq!(without_ids(&archive(exchange, again)), without_ids(&first));
     }
 
     #[test]

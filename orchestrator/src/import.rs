@@ -13,7 +13,7 @@ use weir_har::{Found, ImportError, LeftOut, Source};
 use crate::{
     clock::now_us,
     orchestrator::Orchestrator,
-    store::{Row, StoreError, Written, accept, prepare},
+    store::{Recorded, StoreError, Written, accept, prepare, prepare_message},
 };
 
 /// Rows of a batch, and their bytes, about.
@@ -31,6 +31,8 @@ pub(crate) struct Imported {
     pub(crate) new: u64,
     /// Those that the same file had brought before.
     pub(crate) known: u64,
+    /// Messages of their WebSockets.
+    pub(crate) messages: u64,
 }
 
 /// Why nothing came of it, or not all.
@@ -68,21 +70,31 @@ pub(crate) async fn store(orchestrator: &Orchestrator, mut file: File) -> Result
     let failed = |error| ImportFailure::Store { stored: 0, error };
     let now = now_us();
     let agent = orchestrator.store.import_agent(now).await.map_err(failed)?;
-    let (batches, mut ready) = mpsc::channel::<Vec<Row>>(1);
+    let (batches, mut ready) = mpsc::channel::<Recorded>(1);
     let reading = tokio::task::spawn_blocking(move || {
-        let mut batch = Batch { rows: Vec::new(), bytes: 0, to: batches };
+        let mut batch = Batch { rows: Recorded::default(), bytes: 0, to: batches };
         let mut packer = zstd::bulk::Compressor::new(LEVEL).ok();
-        let result = read(&mut file, |found| match prepare(agent, now, &found.exchange, packer.as_mut()) {
-            Ok(row) => batch.push(row),
+        let result = read(&mut file, |found| {
             // It was looked at before.
-            Err(_) => Err(ImportError::Stopped),
+            let unfit = |_| ImportError::Stopped;
+            let row = prepare(agent, now, &found.exchange, packer.as_mut()).map_err(unfit)?;
+            batch.bytes += row.bytes();
+            batch.rows.exchanges.push(row);
+            for message in found.messages {
+                let row = prepare_message(agent, now, message).map_err(|_| ImportError::Stopped)?;
+                batch.bytes += row.bytes();
+                batch.rows.seen.push(row);
+                batch.flush_if_full()?;
+            }
+            batch.flush_if_full()
         });
         batch.flush()?;
         result
     });
-    let (mut new, mut stored) = (0, 0);
+    let (mut new, mut stored, mut messages) = (0, 0, 0);
     while let Some(rows) = ready.recv().await {
-        let count = rows.len() as u64;
+        let count = rows.exchanges.len() as u64;
+        let of_messages = rows.seen.len() as u64;
         let (done, written) = oneshot::channel();
         let accepted = orchestrator.store.accept(rows, done).await;
         let written = match accepted {
@@ -92,29 +104,31 @@ pub(crate) async fn store(orchestrator: &Orchestrator, mut file: File) -> Result
         let Written { new: of_these } = written.map_err(|error| ImportFailure::Store { stored, error })?;
         new += of_these;
         stored += count;
+        messages += of_messages;
         orchestrator.telemetry.recorded(of_these, count - of_these);
+        orchestrator.telemetry.recorded_others(of_messages);
     }
     let (source, left_out) = reading.await.map_err(|_| ImportFailure::Stopped)??;
-    Ok(Imported { source, left_out, new, known: stored - new })
+    Ok(Imported { source, left_out, new, known: stored - new, messages })
 }
 
 struct Batch {
-    rows: Vec<Row>,
+    rows: Recorded,
     bytes: usize,
-    to: mpsc::Sender<Vec<Row>>,
+    to: mpsc::Sender<Recorded>,
 }
 
 impl Batch {
-    fn push(&mut self, row: Row) -> Result<(), ImportError> {
-        self.bytes += row.bytes();
-        self.rows.push(row);
-        if self.rows.len() >= BATCH_ROWS || self.bytes >= BATCH_BYTES { self.flush() } else { Ok(()) }
+    fn flush_if_full(&mut self) -> Result<(), ImportError> {
+        let rows = self.rows.exchanges.len() + self.rows.seen.len();
+        if rows >= BATCH_ROWS || self.bytes >= BATCH_BYTES { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> Result<(), ImportError> {
         self.bytes = 0;
         let rows = std::mem::take(&mut self.rows);
-        if rows.is_empty() { Ok(()) } else { self.to.blocking_send(rows).map_err(|_| ImportError::Stopped) }
+        let is_empty = rows.exchanges.is_empty() && rows.seen.is_empty();
+        if is_empty { Ok(()) } else { self.to.blocking_send(rows).map_err(|_| ImportError::Stopped) }
     }
 }
 

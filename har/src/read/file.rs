@@ -163,11 +163,14 @@ impl<'de> DeserializeSeed<'de> for One<'_, '_> {
 }
 
 impl Reading<'_> {
-    fn taken(&mut self, index: usize, entry: Entry) -> Result<(), ImportError> {
-        self.left_out.messages += entry.messages;
+    fn taken(&mut self, index: usize, mut entry: Entry) -> Result<(), ImportError> {
+        let listed = std::mem::take(&mut entry.messages);
+        self.left_out.messages += listed.left_out;
         match exchange::exchange(index, entry, &self.source) {
             Ok(Outcome::Exchange(exchange)) => {
-                let goes_on = (self.take)(Found { index, exchange: *exchange });
+                let mut messages = listed.messages(exchange.started_us);
+                messages.iter_mut().for_each(|message| message.exchange = exchange.id.clone());
+                let goes_on = (self.take)(Found { index, exchange: *exchange, messages });
                 if goes_on { Ok(()) } else { Err(ImportError::Stopped) }
             }
             Ok(Outcome::Other(scheme)) => {

@@ -9,13 +9,14 @@ mod lenient;
 mod model;
 mod place;
 mod shorten;
+mod socket;
 mod target;
 mod time;
 mod weir;
 
 use std::{collections::BTreeMap, io::Read};
 
-use weir_proto::v1::Exchange;
+use weir_proto::v1::{Exchange, Message};
 
 pub use place::ImportError;
 pub(crate) use target::split;
@@ -37,7 +38,7 @@ pub struct Source {
 pub struct LeftOut {
     /// Entries that are no HTTP, by the scheme of their address.
     pub entries: BTreeMap<String, u64>,
-    /// Messages of WebSockets.
+    /// What stands among messages of WebSockets and is none, or is beyond what is kept of one exchange.
     pub messages: u64,
     /// Strings, such as bodies, that were longer than is kept.
     pub cut: u64,
@@ -51,6 +52,8 @@ pub struct Found {
     pub index: usize,
     /// Fit to be stored.
     pub exchange: Exchange,
+    /// What was said over its WebSocket, in its order.
+    pub messages: Vec<Message>,
 }
 
 /// Reads a file to its end and gives `take` what it holds, in its order; `take` says whether to go on. Who wrote the file is

@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use super::lenient::{self, Scalar};
+use super::{
+    lenient::{self, Scalar},
+    socket::Listed,
+};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -29,8 +32,8 @@ pub(super) struct Entry {
     pub(super) server_ip_address: String,
     #[serde(default, rename = "_error", deserialize_with = "lenient::text")]
     pub(super) error: String,
-    #[serde(default, rename = "_webSocketMessages", deserialize_with = "lenient::count")]
-    pub(super) messages: u64,
+    #[serde(default, rename = "_webSocketMessages")]
+    pub(super) messages: Listed,
     #[serde(default, rename = "_weir")]
     pub(super) weir: Option<Extra>,
 }

@@ -28,7 +28,7 @@ fn message(message: &Message) -> Option<Value> {
         "opcode": opcode,
         "data": text.map_or_else(|| STANDARD.encode(data), str::to_owned),
     });
-    if (data.len() as u64) < size || (opcode == 1 && text.is_none()) {
+    if (data.len() as u64) < size || (opcode == 1 && text.is_none()) || message.compressed {
         let encoding = if text.is_none() { "base64" } else { "" };
         value["_weir"] =
             json!({"size": size, "captured": data.len(), "encoding": encoding, "compressed": message.compressed});

@@ -35,6 +35,8 @@ struct Answer {
     imported: u64,
     known: u64,
     #[serde(default)]
+    messages: u64,
+    #[serde(default)]
     creator: String,
     #[serde(default)]
     notes: Vec<String>,
@@ -48,12 +50,13 @@ impl Import {
         if self.format == Format::Json {
             return Ok(output::json(&answer)?);
         }
-        let Answer { imported, known, creator, notes } = serde_json::from_value(answer).map_err(|error| {
+        let Answer { imported, known, messages, creator, notes } = serde_json::from_value(answer).map_err(|error| {
             Failure::Answer { asked: "POST /api/v1/exchanges/import".to_owned(), reason: error.to_string() }
         })?;
         let from = if creator.is_empty() { String::new() } else { format!(" of {creator}") };
         let before = if known > 0 { format!(", {known} were here before") } else { String::new() };
-        let mut text = format!("{imported} exchanges{from} imported{before}; `traffic agent:import` shows them");
+        let said = if messages > 0 { format!(", with messages of WebSockets: {messages}") } else { String::new() };
+        let mut text = format!("{imported} exchanges{from} imported{before}{said}; `traffic agent:import` shows them");
         for note in notes {
             text.push_str(&format!("\n{note}"));
         }

@@ -57,6 +57,8 @@ pub(super) struct Answer {
     imported: u64,
     /// Exchanges that the same file had brought before.
     known: u64,
+    /// Messages of WebSockets among them, new or known.
+    messages: u64,
     /// The agent that imported exchanges are shown under.
     #[schema(value_type = String, format = "uuid")]
     agent: Uuid,
@@ -177,7 +179,10 @@ fn answer(imported: Imported) -> Answer {
         })
         .collect();
     if left_out.messages > 0 {
-        notes.push(format!("{} messages of WebSockets were left out: they have no place yet", left_out.messages));
+        notes.push(format!(
+            "{} items among messages of WebSockets were left out: they are none, or beyond what is kept of one exchange",
+            left_out.messages
+        ));
     }
     if left_out.cut > 0 {
         notes.push(format!("{} texts, such as bodies, were longer than is kept and lost their ends", left_out.cut));
@@ -185,6 +190,7 @@ fn answer(imported: Imported) -> Answer {
     Answer {
         imported: imported.new,
         known: imported.known,
+        messages: imported.messages,
         agent: IMPORT_AGENT,
         creator: imported.source.creator,
         notes,

@@ -39,7 +39,7 @@ impl Recorded {
 
     /// What it holds of memory, about.
     pub(super) fn bytes(&self) -> usize {
-        let seen: usize = self.seen.iter().map(|seen| 256 + seen.detail.len()).sum();
+        let seen: usize = self.seen.iter().map(Seen::bytes).sum();
         seen + self.exchanges.iter().map(Row::bytes).sum::<usize>()
     }
 }
@@ -62,6 +62,13 @@ pub(crate) struct Seen {
     /// the column behind the id
     second: Value,
     detail: Vec<u8>,
+}
+
+impl Seen {
+    /// What it holds of memory, about.
+    pub(crate) fn bytes(&self) -> usize {
+        256 + self.detail.len()
+    }
 }
 
 /// The agent sent what cannot be kept.

@@ -134,3 +134,41 @@ async fn a_har_has_messages_as_chromium_writes_them() {
     assert_eq!(entries[0]["_webSocketMessages"], json!(expect));
     assert_eq!(entries[1].get("_webSocketMessages"), None);
 }
+
+#[tokio::test]
+async fn a_har_brings_messages_and_gives_them_back() {
+    let running = Running::start().await;
+    let agent = running.agent().await;
+    let socket = socket();
+    let cut = Message { size: 900, ..message(&socket, 2, "the beginning") };
+    let binary = Message { kind: MessageKind::Binary.into(), ..message(&socket, 3, "\u{0}\u{1}") };
+    tell(&agent, vec![socket.clone()], vec![message(&socket, 1, "hello"), cut, binary]).await;
+    let har = running.person.get("/api/v1/exchanges/export").await;
+
+    let other = Running::start().await;
+    let import = async || {
+        let request = other.person.request(Method::POST, "/api/v1/exchanges/import").json(&har);
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        answer.json::<Value>().await.unwrap()
+    };
+    let answer = import().await;
+    assert_eq!((&answer["imported"], &answer["messages"], &answer["notes"]), (&json!(1), &json!(3), &json!([])));
+    let id = other.person.ids("agent:import", 10).await.remove(0);
+    let path = format!("/api/v1/exchanges/{id}/messages");
+    let page = other.person.get(&path).await;
+    assert_eq!(texts(&page), ["hello", "the beginning", "\u{0}\u{1}"]);
+    let first = json!({
+        "exchange": id, "agent": answer["agent"], "number": 1, "at": "1970-01-01T00:00:01.000000Z", "from": "client",
+        "kind": "text", "code": null, "size": 5, "captured": 5, "text": "hello", "base64": null, "compressed": false,
+        "fate": "passed", "sent": null, "note": null,
+    });
+    assert_eq!(page["items"][0], first);
+    assert_eq!((&page["items"][1]["size"], &page["items"][2]["kind"]), (&json!(900), &json!("binary")));
+    let again = other.person.get("/api/v1/exchanges/export").await;
+    let said = |har: &Value| har["log"]["entries"][0]["_webSocketMessages"].clone();
+    assert_eq!((said(&again).as_array().unwrap().len(), said(&again)), (3, said(&har)));
+    // The same file brings nothing new.
+    assert_eq!(import().await["imported"], json!(0));
+    assert_eq!(texts(&other.person.get(&path).await).len(), 3);
+}

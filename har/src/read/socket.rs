@@ -1,0 +1,251 @@
+//! Messages of a WebSocket as Chromium writes them, `_webSocketMessages` of an entry, become recorded messages. Whatever stands
+//! in the list is read; what is no message, or beyond what is kept of one exchange, is counted.
+
+use std::fmt;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
+};
+use weir_proto::v1::{Message, MessageKind};
+
+use super::{exchange::LAST_US, lenient};
+
+/// Of one exchange.
+const MOST: usize = 50_000;
+
+/// What the list holds.
+#[derive(Debug, Default)]
+pub(super) struct Listed {
+    told: Vec<Told>,
+    pub(super) left_out: u64,
+}
+
+/// One item.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Told {
+    #[serde(rename = "type", deserialize_with = "lenient::text")]
+    way: String,
+    /// seconds since the Unix epoch
+    #[serde(deserialize_with = "lenient::number")]
+    time: Option<f64>,
+    /// RFC 6455 section 5.2; -1 of an error
+    #[serde(deserialize_with = "lenient::number")]
+    opcode: Option<f64>,
+    #[serde(deserialize_with = "lenient::text")]
+    data: String,
+    #[serde(rename = "_weir")]
+    extra: Option<Extra>,
+}
+
+/// What Weir itself says of one that is not in it as it passed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Extra {
+    size: u64,
+    encoding: String,
+    compressed: bool,
+}
+
+impl Listed {
+    /// In their order, `exchange` yet to be said of each; one without a time passed when the exchange began.
+    pub(super) fn messages(self, began_us: u64) -> Vec<Message> {
+        let message = |(at, told): (usize, Told)| Message { number: at as u64 + 1, ..told.message(began_us) };
+        self.told.into_iter().enumerate().map(message).collect()
+    }
+}
+
+impl Told {
+    fn kind(&self) -> Option<MessageKind> {
+        #[allow(clippy::cast_possible_truncation, reason = "what is no small number is none of these")]
+        let opcode = self.opcode.map_or(1, |opcode| opcode as i64);
+        match opcode {
+            1 => Some(MessageKind::Text),
+            2 => Some(MessageKind::Binary),
+            8 => Some(MessageKind::Close),
+            9 => Some(MessageKind::Ping),
+            10 => Some(MessageKind::Pong),
+            _ => None,
+        }
+    }
+
+    fn is_one(&self) -> bool {
+        matches!(&*self.way, "send" | "receive") && self.kind().is_some()
+    }
+
+    fn message(self, began_us: u64) -> Message {
+        let kind = self.kind().unwrap_or_default();
+        let Told { way, time, data, extra, .. } = self;
+        let extra = extra.unwrap_or_default();
+        let mut note = "";
+        let data = match kind == MessageKind::Binary || extra.encoding == "base64" {
+            true => STANDARD.decode(&data).unwrap_or_else(|_| {
+                note = "in the file its data is no Base64: this is it as it stands there";
+                data.into_bytes()
+            }),
+            false => data.into_bytes(),
+        };
+        Message {
+            at_us: time.and_then(micros).unwrap_or(began_us),
+            kind: kind.into(),
+            from_client: way == "send",
+            size: extra.size.max(data.len() as u64),
+            data: data.into(),
+            note: note.to_owned(),
+            compressed: extra.compressed,
+            ..Message::default()
+        }
+    }
+}
+
+fn micros(seconds: f64) -> Option<u64> {
+    let micros = (seconds * 1e6).round();
+    #[allow(clippy::cast_precision_loss, reason = "a bound, far below 2^63")]
+    let is_one = (0.0..=LAST_US as f64).contains(&micros);
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the bound")]
+    is_one.then_some(micros as u64)
+}
+
+impl<'de> Deserialize<'de> for Listed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OfList)
+    }
+}
+
+struct OfList;
+
+impl<'de> Visitor<'de> for OfList {
+    type Value = Listed;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of messages")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Listed, A::Error> {
+        let mut listed = Listed::default();
+        loop {
+            if listed.told.len() == MOST {
+                match items.next_element::<IgnoredAny>()? {
+                    Some(_) => listed.left_out += 1,
+                    None => return Ok(listed),
+                }
+                continue;
+            }
+            match items.next_element::<Perhaps>()? {
+                Some(Perhaps(Some(told))) if told.is_one() => listed.told.push(told),
+                Some(_) => listed.left_out += 1,
+                None => return Ok(listed),
+            }
+        }
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Listed, E> {
+        Ok(Listed::default())
+    }
+}
+
+/// An item, if it is an object.
+struct Perhaps(Option<Told>);
+
+impl<'de> Deserialize<'de> for Perhaps {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OfItem)
+    }
+}
+
+struct OfItem;
+
+impl<'de> Visitor<'de> for OfItem {
+    type Value = Perhaps;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a message")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Perhaps, A::Error> {
+        Told::deserialize(MapAccessDeserializer::new(members)).map(|told| Perhaps(Some(told)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Perhaps, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Perhaps(None))
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Perhaps, E> {
+        Ok(Perhaps(None))
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Perhaps, E> {
+        Ok(Perhaps(None))
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Perhaps, E> {
+        Ok(Perhaps(None))
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Perhaps, E> {
+        Ok(Perhaps(None))
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<Perhaps, E> {
+        Ok(Perhaps(None))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Perhaps, E> {
+        Ok(Perhaps(None))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As `from client, kind, data, size, time, note`.
+    fn check(items: &str, left_out: u64, expect: &[(bool, MessageKind, &[u8], u64, u64)]) {
+        let listed: Listed = serde_json::from_str(items).unwrap();
+        assert_eq!(listed.left_out, left_out, "{items}");
+        let messages = listed.messages(7);
+        let told: Vec<_> =
+            messages.iter().map(|one| (one.from_client, one.kind(), &one.data[..], one.size, one.at_us)).collect();
+        assert_eq!(told, expect, "{items}");
+        assert!(messages.iter().map(|one| one.number).eq(1..=expect.len() as u64));
+    }
+
+    #[test]
+    fn what_is_a_message_is_read_and_the_rest_counted() {
+        use MessageKind::{Binary, Close, Text};
+        check("null", 0, &[]);
+        check(
+            r#"[{"type":"send","time":1795165200.204001,"opcode":1,"data":"é"},{"type":"receive","opcode":2,"data":"AAE="}]"#,
+            0,
+            &[(true, Text, "é".as_bytes(), 2, 1_795_165_200_204_001), (false, Binary, b"\0\x01", 2, 7)],
+        );
+        check(
+            r#"[{"type":"receive","opcode":"8","data":null,"time":-1},{"type":"send","data":"x","time":1e300}]"#,
+            0,
+            &[(false, Close, b"", 0, 7), (true, Text, b"x", 1, 7)],
+        );
+        check(
+            r#"[{"type":"receive","opcode":1,"data":"ab","_weir":{"size":9,"captured":2,"encoding":"","compressed":false}}]"#,
+            0,
+            &[(false, Text, b"ab", 9, 7)],
+        );
+        check(
+            r#"[{"type":"error","opcode":-1,"data":"x"},{"type":"send","opcode":3},{},null,1,-1,1.5,"x",true,[1,[2]]]"#,
+            10,
+            &[],
+        );
+        let listed: Listed = serde_json::from_str(r#"[{"type":"send","opcode":2,"data":"!"}]"#).unwrap();
+        let messages = listed.messages(0);
+        assert_eq!((&messages[0].data[..], messages[0].note.is_empty()), (&b"!"[..], false));
+    }
+
+    #[test]
+    fn of_one_exchange_only_so_many_are_kept() {
+        let items = vec![r#"{"type":"send","data":""}"#; MOST + 3].join(",");
+        let listed: Listed = serde_json::from_str(&format!("[{items}]")).unwrap();
+        assert_eq!((listed.left_out, listed.messages(0).len()), (3, MOST));
+    }
+}
