@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum BodyKind {
-    /// They are the same, as far as they were captured.
+    /// They are the same, as far as they were captured. What was not captured may differ: sizes and digests of the whole tell.
     Equal,
     /// Line by line.
     Text,
@@ -43,6 +43,8 @@ pub(crate) struct BodyFact {
     captured: usize,
     /// Of what was captured: `sha256:…`
     digest: String,
+    /// Of all of it, where only its beginning was captured and the agent took it; null else
+    whole_digest: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -78,7 +80,11 @@ pub(crate) struct BodyDiff {
 
 impl BodyDiff {
     pub(super) fn is_same(&self) -> bool {
-        self.kind == BodyKind::Equal && self.a.size == self.b.size
+        let differ = match (&self.a.whole_digest, &self.b.whole_digest) {
+            (Some(a), Some(b)) => a != b,
+            _ => false,
+        };
+        self.kind == BodyKind::Equal && self.a.size == self.b.size && !differ
     }
 }
 
@@ -111,8 +117,12 @@ pub(super) fn diff(a: Part<'_>, b: Part<'_>) -> BodyDiff {
 }
 
 fn fact(body: &Body) -> BodyFact {
-    let digest = Sha256::digest(&body.data).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    BodyFact { size: body.size, captured: body.data.len(), digest: format!("sha256:{digest}") }
+    let named = |digest: &[u8]| {
+        let digits = digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        format!("sha256:{digits}")
+    };
+    let whole_digest = (!body.digest.is_empty()).then(|| named(&body.digest));
+    BodyFact { size: body.size, captured: body.data.len(), digest: named(&Sha256::digest(&body.data)), whole_digest }
 }
 
 /// None for what is no text, or too much of it.
@@ -215,6 +225,15 @@ mod tests {
         let same = diff_to(b"a\nb");
         assert_eq!((same.kind, same.is_same()), (BodyKind::Equal, false), "their sizes differ");
         assert_eq!(shown(&diff_to(b"a\nc")), [" a", "-b", "+c"]);
+    }
+
+    #[test]
+    fn bodies_that_differ_behind_what_was_captured_are_not_the_same() {
+        let cut = |digest: &'static [u8]| Body { size: 9, digest: digest.into(), ..of(b"same") };
+        for (a, b, same) in [(&b"1"[..], &b"1"[..], true), (b"1", b"2", false), (b"1", b"", true), (b"", b"", true)] {
+            let diff = diff((Some(&cut(a)), &[]), (Some(&cut(b)), &[]));
+            assert_eq!((diff.kind, diff.is_same()), (BodyKind::Equal, same), "{a:?} {b:?}");
+        }
     }
 
     #[test]

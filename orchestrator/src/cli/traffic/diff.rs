@@ -60,6 +60,8 @@ struct Fact {
     size: u64,
     captured: u64,
     digest: String,
+    #[serde(default)]
+    whole_digest: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -117,7 +119,8 @@ fn of_message(text: &mut String, message: &Message, paint: Paint) {
         b.iter().for_each(|value| line("+", &format!("{name}: {value}")));
     }
     let body = &message.body;
-    if body.kind == "equal" && body.a.size == body.b.size {
+    let is_whole_same = body.a.whole_digest == body.b.whole_digest;
+    if body.kind == "equal" && body.a.size == body.b.size && is_whole_same {
         return;
     }
     line("", "");
@@ -131,7 +134,8 @@ fn of_message(text: &mut String, message: &Message, paint: Paint) {
     }
 }
 
-fn fact(Fact { size, captured, digest }: &Fact) -> String {
+fn fact(Fact { size, captured, digest, whole_digest }: &Fact) -> String {
+    let digest = whole_digest.as_ref().unwrap_or(digest);
     let captured = if captured < size { format!(", {} captured", units::size(*captured)) } else { String::new() };
     format!("body of {}{captured}, {digest}", units::size(*size))
 }
