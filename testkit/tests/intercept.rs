@@ -131,3 +131,29 @@ async fn a_person_decides_with_letters_and_an_editor() -> anyhow::Result<()> {
     ensure!(last.await??.status == 504, "its policy");
     Ok(())
 }
+
+/// Requests that REST has answered.
+async fn requests(setup: &Setup) -> anyhow::Result<f64> {
+    let text = reqwest::get(format!("http://{}/metrics", setup.orchestrator.rest)).await?.text().await?;
+    let counts = text.lines().filter(|line| line.starts_with("weir_orchestrator_requests_total"));
+    Ok(counts.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_told_and_does_not_ask_again_and_again() -> anyhow::Result<()> {
+    let setup = start("intercept-told").await?;
+    let mut program = Intercept::start(&setup, &["path:/echo", "--timeout", "4s", "--format", "json"], "false")?;
+    while setup.orchestrator.list("/breakpoints").await?.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let before = requests(&setup).await?;
+    let sent = post(&setup, "mine");
+    let paused: Value = serde_json::from_str(&program.hears().await?)?;
+    ensure!(!sent.is_finished(), "it pauses");
+    let ended: Value = serde_json::from_str(&program.hears().await?)?;
+    ensure!(ended["ended"]["id"] == paused["paused"]["id"], "{ended}");
+    ensure!(sent.await??.text() == "mine");
+    let asked = requests(&setup).await? - before;
+    ensure!(asked < 8.0, "{asked} requests in four seconds");
+    program.ended(&setup).await
+}

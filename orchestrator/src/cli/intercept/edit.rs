@@ -144,6 +144,10 @@ fn fields(message: &Value) -> Vec<(String, String)> {
 /// The body as text, and why not.
 fn body(paused: &Value) -> (Option<String>, Option<String>) {
     let held = paused["body_held"].as_u64().unwrap_or_default();
+    if paused["body_withheld"] == json!(true) {
+        let hidden = "the agent's rules of redaction hide the body: it goes on as it is";
+        return (None, Some(hidden.to_owned()));
+    }
     if paused["body_is_whole"] != json!(true) {
         return (None, Some(format!("{held} bytes of the body are held, which are not all: it goes on as it is")));
     }
@@ -225,7 +229,9 @@ mod tests {
 
     #[test]
     fn a_body_that_cannot_be_edited_stays() {
-        for (member, value) in [("body_is_whole", json!(false)), ("body", json!({ "base64": "AA==" }))] {
+        for (member, value) in
+            [("body_is_whole", json!(false)), ("body_withheld", json!(true)), ("body", json!({ "base64": "AA==" }))]
+        {
             let mut paused = request();
             paused[member] = value;
             let shown = Text::of(&paused, false);

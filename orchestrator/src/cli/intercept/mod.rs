@@ -1,16 +1,20 @@
 //! `orchestrator intercept`: makes a breakpoint, shows what pauses as it comes, and takes decisions, until it is told to end or
-//! its input does; then the breakpoint ends with it. For people, or line by line as JSON for programs.
+//! its input does; then the breakpoint ends with it. For people, or line by line as JSON for programs. What comes is told by the
+//! stream of events; how things are, the list says.
 
 mod edit;
 mod lines;
 mod people;
 mod programs;
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, pin::pin, time::Duration};
 
 use clap::Args;
 use serde_json::{Value, json};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep, sleep_until},
+};
 
 use self::lines::Lines;
 use super::{
@@ -19,10 +23,15 @@ use super::{
     failure::Failure,
     output::Format,
     person,
+    stream::{Event, Stream},
 };
 
-/// Between two looks at what pauses.
-const LOOK: Duration = Duration::from_millis(250);
+/// What may change what pauses: messages that pause and are decided, and agents that come and go.
+const KINDS: &str = "exchange.paused,exchange.decided,agent.*";
+/// Until somebody is asked again who did not answer.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Events that wait while somebody decides; the server keeps the others.
+const WAITING: usize = 64;
 
 /// Pause exchanges that fit, and decide about each: continue, edit, answer, redirect, kill
 #[derive(Debug, Args)]
@@ -53,6 +62,8 @@ struct Session<'a> {
 impl Intercept {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let client = self.connect.client()?;
+        // First the stream, then the breakpoint: nothing that pauses falls in between.
+        let events = Stream::open(&client, &["events"], &[("kinds", KINDS)]).await?;
         let breakpoint = item(self.wanted.make(&client).await?)?;
         eprintln!("{}", person::lines(&breakpoint.where_it_is()));
         let mut decider = match self.format {
@@ -61,7 +72,7 @@ impl Intercept {
         };
         let session = Session { client: &client, breakpoint: &breakpoint, known: HashSet::new() };
         let ended = tokio::select! {
-            ended = session.run(&mut decider) => ended,
+            ended = session.run(events, &mut decider) => ended,
             _ = tokio::signal::ctrl_c() => Ok(()),
         };
         match client.delete(&["breakpoints", &breakpoint.id]).await {
@@ -72,16 +83,33 @@ impl Intercept {
     }
 }
 
+/// Hands on what the stream tells, until it is over.
+async fn follow(mut events: Stream<'_>, tell: mpsc::Sender<Event>) -> Result<(), Failure> {
+    loop {
+        let event = events.next().await?;
+        if tell.send(event).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
 impl Session<'_> {
-    async fn run(mut self, decider: &mut Decider) -> Result<(), Failure> {
+    async fn run(mut self, events: Stream<'_>, decider: &mut Decider) -> Result<(), Failure> {
+        let (tell, mut told) = mpsc::channel(WAITING);
+        let mut following = pin!(follow(events, tell));
         let mut input = Lines::of_stdin();
-        let mut looks = interval(LOOK);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let every = Duration::from_secs(self.breakpoint.lease_s.max(3)) / 3;
         let mut renew = Instant::now() + every;
+        let mut is_stale = false;
         loop {
             tokio::select! {
-                _ = looks.tick() => self.look(decider).await?,
+                ended = &mut following => return ended,
+                Some(event) = told.recv() => {
+                    is_stale |= self.heard(&event, decider)?;
+                    while let Ok(event) = told.try_recv() {
+                        is_stale |= self.heard(&event, decider)?;
+                    }
+                }
                 line = input.next() => {
                     let Some(line) = line else { return Ok(()) };
                     let goes_on = match decider {
@@ -92,12 +120,36 @@ impl Session<'_> {
                         return Ok(());
                     }
                 }
+                () = sleep_until(renew) => is_stale = true,
+                () = sleep(AGAIN), if is_stale => {}
+            }
+            if is_stale {
+                is_stale = !self.look(decider).await?;
             }
             // An editor may have been open for long.
             if Instant::now() >= renew {
                 renew = Instant::now() + every;
                 self.renew().await?;
             }
+        }
+    }
+
+    /// Whether the list is to be looked at.
+    fn heard(&mut self, event: &Event, decider: &mut Decider) -> Result<bool, Failure> {
+        let data = &event.data;
+        match &*event.kind {
+            "exchange.paused" => {
+                Ok(data["breakpoint"] == *self.breakpoint.id && !self.known.contains(&text(data, "paused")))
+            }
+            "exchange.decided" => {
+                let id = text(&data["pause"], "paused");
+                if self.known.remove(&id) {
+                    decider.gone(&id)?;
+                }
+                Ok(false)
+            }
+            // `missed` among them
+            _ => Ok(true),
         }
     }
 
@@ -114,25 +166,23 @@ impl Session<'_> {
         }
     }
 
-    /// What pauses newly is shown, and what ended is forgotten.
-    async fn look(&mut self, decider: &mut Decider) -> Result<(), Failure> {
+    /// What pauses newly is shown, and what ended is forgotten. False where not everybody could be asked.
+    async fn look(&mut self, decider: &mut Decider) -> Result<bool, Failure> {
         let asked = [("breakpoint", self.breakpoint.id.as_str())];
         let list: Value = match self.client.get(&["paused"], &asked).await {
             Ok(list) => list,
-            Err(failure) if is_passing(&failure) => return Ok(()),
+            Err(failure) if is_passing(&failure) => return Ok(false),
             Err(failure) => return Err(failure),
         };
         let items = list["items"].as_array().cloned().unwrap_or_default();
         let ids: HashSet<String> = items.iter().map(|item| text(item, "id")).collect();
         // An agent that could not be asked may have some still.
-        if list["unanswered"].as_array().is_none_or(Vec::is_empty) {
+        let is_whole = list["unanswered"].as_array().is_none_or(Vec::is_empty);
+        if is_whole {
             let gone: Vec<String> = self.known.difference(&ids).cloned().collect();
             for id in gone {
                 self.known.remove(&id);
-                match decider {
-                    Decider::Person(person) => person.gone(&id)?,
-                    Decider::Program => programs::gone(&id)?,
-                }
+                decider.gone(&id)?;
             }
         }
         for item in items {
@@ -143,7 +193,17 @@ impl Session<'_> {
                 }
             }
         }
-        Ok(())
+        Ok(is_whole)
+    }
+}
+
+impl Decider {
+    /// Nobody has to decide about it any more.
+    fn gone(&mut self, id: &str) -> Result<(), Failure> {
+        match self {
+            Decider::Person(person) => person.gone(id),
+            Decider::Program => programs::gone(id),
+        }
     }
 }
 
