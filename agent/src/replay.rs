@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TRAILER, TRANSFER_ENCODING};
 use http::{Method, Request, Uri, Version, request};
 use http_body_util::BodyExt as _;
 use uuid::Uuid;
@@ -30,6 +30,7 @@ pub struct Wanted {
     id: Uuid,
     head: request::Parts,
     body: Bytes,
+    trailers: HeaderMap,
     marked: Marked,
     facts: Connection,
     /// where the connection goes, where that is not for the URL to say
@@ -55,8 +56,6 @@ pub enum Unfit {
     TooLarge { bytes: usize, fields: usize },
     #[error("a request for another protocol, such as a WebSocket, cannot be sent like this")]
     Upgrade,
-    #[error("trailers of a request cannot be sent like this")]
-    Trailers,
     #[error("where the connection goes: {0}")]
     Target(#[from] TargetError),
 }
@@ -81,9 +80,6 @@ impl Wanted {
         let id = uuid(&replay.exchange_id).filter(|id| id.get_version_num() == 7).ok_or(Unfit::Id)?;
         let of = uuid(&replay.replay_of).filter(|of| !of.is_nil());
         let request = replay.request.ok_or(Unfit::NoRequest)?;
-        if !request.trailers.is_empty() {
-            return Err(Unfit::Trailers);
-        }
         let method = Method::from_bytes(request.method.as_bytes()).ok().filter(|method| *method != Method::CONNECT);
         let method = method.ok_or_else(|| Unfit::Method(request.method.clone()))?;
         let url = |error: String| Unfit::Url(error);
@@ -100,10 +96,12 @@ impl Wanted {
         if asks_upgrade(Version::HTTP_11, &headers) {
             return Err(Unfit::Upgrade);
         }
+        let trailers = parsed(&request.trailers, limits)?;
         let body = request.body.map(|body| body.data).unwrap_or_default();
         let mut sent = Request::new(());
         (*sent.method_mut(), *sent.uri_mut(), *sent.version_mut()) = (method, uri, version);
-        *sent.headers_mut() = framed(headers, body.len());
+        *sent.headers_mut() =
+            if trailers.is_empty() { framed(headers, body.len()) } else { trailed(headers, &trailers, version) };
         let mut target = match &*replay.target {
             "" => None,
             target => Some(Target::from_connect(target)?.with_scheme(named.scheme)),
@@ -122,7 +120,7 @@ impl Wanted {
             intercepted: is_tunnel && named.scheme == Scheme::Https,
         };
         let marked = Marked { of, by: replay.by };
-        Ok(Wanted { id, head: sent.into_parts().0, body, marked, facts, target })
+        Ok(Wanted { id, head: sent.into_parts().0, body, trailers, marked, facts, target })
     }
 }
 
@@ -131,23 +129,26 @@ fn uuid(bytes: &[u8]) -> Option<Uuid> {
 }
 
 /// As many, and as large, as a client might send.
-fn fields(fields: &[v1::Field], authority: &str, limits: &ClientLimits) -> Result<HeaderMap, Unfit> {
+fn parsed(fields: &[v1::Field], limits: &ClientLimits) -> Result<HeaderMap, Unfit> {
     let bytes: usize = fields.iter().map(|field| field.name.len() + field.value.len() + 4).sum();
     if bytes > limits.head_bytes || fields.len() > limits.headers {
         return Err(Unfit::TooLarge { bytes: limits.head_bytes, fields: limits.headers });
     }
-    let authority = HeaderValue::from_str(authority).map_err(|error| Unfit::Url(error.to_string()))?;
     let mut headers = HeaderMap::with_capacity(fields.len());
     for field in fields {
-        let name = HeaderName::from_bytes(field.name.as_bytes());
-        match (name, HeaderValue::from_bytes(&field.value)) {
-            // the URL says it, in this place
-            (Ok(HOST), _) => drop(headers.insert(HOST, authority.clone())),
+        match (HeaderName::from_bytes(field.name.as_bytes()), HeaderValue::from_bytes(&field.value)) {
             (Ok(name), Ok(value)) => drop(headers.append(name, value)),
             _ => return Err(Unfit::Field(field.name.chars().take(100).collect())),
         }
     }
-    headers.entry(HOST).or_insert(authority);
+    Ok(headers)
+}
+
+/// Of the head. The URL says what `Host` says, in the place where that was.
+fn fields(fields: &[v1::Field], authority: &str, limits: &ClientLimits) -> Result<HeaderMap, Unfit> {
+    let mut headers = parsed(fields, limits)?;
+    let authority = HeaderValue::from_str(authority).map_err(|error| Unfit::Url(error.to_string()))?;
+    headers.insert(HOST, authority);
     Ok(headers)
 }
 
@@ -161,12 +162,27 @@ fn framed(mut headers: HeaderMap, length: usize) -> HeaderMap {
     headers
 }
 
+/// Over HTTP/1.1 a body with trailers is chunked, and the names of those that go on are in `Trailer` (RFC 9110 section 6.6.2).
+fn trailed(mut headers: HeaderMap, trailers: &HeaderMap, version: Version) -> HeaderMap {
+    headers.remove(CONTENT_LENGTH);
+    headers.remove(EXPECT);
+    match version {
+        Version::HTTP_2 => drop(headers.remove(TRANSFER_ENCODING)),
+        _ => drop(headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"))),
+    }
+    if !headers.contains_key(TRAILER) {
+        let names: Vec<&str> = trailers.keys().map(HeaderName::as_str).collect();
+        headers.extend(HeaderValue::try_from(names.join(", ")).ok().map(|names| (TRAILER, names)));
+    }
+    headers
+}
+
 /// To the end of the exchange; the status of its response, none where a filter wanted none to be given.
 ///
 /// # Errors
 /// A filter that decides about tunnels refuses this one.
 pub async fn carry(worker: &Rc<Worker>, wanted: Wanted) -> Result<Option<u16>, Stopped> {
-    let Wanted { id, head, body, marked, facts, mut target } = wanted;
+    let Wanted { id, head, body, trailers, marked, facts, mut target } = wanted;
     let mut cx = Cx::new(Rc::clone(worker), NOBODY);
     let is_tunnel = facts.entry == Entry::Connect;
     if let Some(asked) = target.as_mut().filter(|_| is_tunnel) {
@@ -180,7 +196,7 @@ pub async fn carry(worker: &Rc<Worker>, wanted: Wanted) -> Result<Option<u16>, S
             }
         }
     }
-    let came = Came::made(id, head, body, marked);
+    let came = Came::made(id, head, body, trailers, marked);
     let reply = match exchange::carry(worker, None, &Arc::new(facts), target.as_ref(), came).await {
         Ok(reply) => reply,
         Err(Abort) => return Ok(None),

@@ -4,44 +4,33 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderName, HeaderValue, Method, Uri};
 use prost::bytes::Bytes;
-use serde::Deserialize;
-use utoipa::ToSchema;
 use uuid::Uuid;
 use weir_proto::v1::{Body, Exchange, Field, Outcome, Replay, Request};
 
 /// How a request differs from the recorded one. What is left out stays.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Default)]
+#[cfg_attr(test, derive(serde::Deserialize), serde(default))]
 pub(crate) struct RequestEdits {
-    method: Option<String>,
-    /// With scheme and host. Another scheme, host or port than the recorded one is connected to; a path alone stays where it was.
-    url: Option<String>,
-    /// Name and value; takes the place of all fields of that name. `Host` is what the request says, not where it goes.
-    #[schema(value_type = Vec<Vec<String>>)]
-    set_headers: Vec<(String, String)>,
-    remove_headers: Vec<String>,
-    /// In place of the body; as text.
-    body: Option<String>,
-    /// In place of the body; Base64.
-    body_base64: Option<String>,
+    pub(crate) method: Option<String>,
+    /// With scheme and host, or a path alone.
+    pub(crate) url: Option<String>,
+    /// In place of all fields of these names.
+    pub(crate) set_headers: Vec<(String, String)>,
+    pub(crate) remove_headers: Vec<String>,
+    pub(crate) body: Option<String>,
+    pub(crate) body_base64: Option<String>,
 }
 
 /// A request that is not recorded.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Default)]
+#[cfg_attr(test, derive(serde::Deserialize), serde(default))]
 pub(crate) struct NewRequest {
-    /// By default GET.
-    method: Option<String>,
-    /// With scheme and host.
-    #[schema(required)]
-    url: Option<String>,
-    /// Name and value.
-    #[schema(value_type = Vec<Vec<String>>)]
-    headers: Vec<(String, String)>,
-    /// As text.
-    body: Option<String>,
-    /// Base64.
-    body_base64: Option<String>,
+    /// none: GET
+    pub(crate) method: Option<String>,
+    pub(crate) url: Option<String>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Option<String>,
+    pub(crate) body_base64: Option<String>,
 }
 
 /// Why it cannot be.
@@ -67,21 +56,17 @@ pub(crate) enum Unfit {
         "of its body of {size} bytes only {captured} were recorded: give a body, or have the agent record more (capture.body_bytes)"
     )]
     Truncated { size: u64, captured: usize },
-    #[error(
-        "values were left out of its {0} when it was recorded, as the agent's rules of redaction say: give another"
-    )]
-    Redacted(&'static str),
-    #[error("it has trailers, which cannot be sent again: give a body, which goes without")]
-    Trailers,
     #[error("the value of `{0}` is hidden in what is recorded: set the field, or remove it")]
     Hidden(String),
+    #[error("a value in its URL is hidden in what is recorded: give the URL")]
+    HiddenUrl,
+    #[error("a value in its body is hidden in what is recorded: give a body")]
+    HiddenBody,
+    #[error("the value of its trailer `{0}` is hidden in what is recorded: give a body, which goes without trailers")]
+    HiddenTrailer(String),
     #[error("it has no request")]
     NoRequest,
 }
-
-/// What agents record in place of what their rules name (`docs/redaction.md`).
-const REDACTED: &str = "[redacted]";
-const REDACTED_IN_URLS: &str = "%5Bredacted%5D";
 
 /// What goes, and how it differs from what was recorded.
 #[derive(Debug)]
@@ -134,6 +119,9 @@ pub(crate) fn again(exchange: Exchange, edits: &RequestEdits) -> Result<Wanted, 
         request.headers.retain(|field| !packed(field));
         request.trailers.clear();
     }
+    if let Some(trailer) = request.trailers.iter().find(|field| is_hidden(&field.value)) {
+        return Err(Unfit::HiddenTrailer(trailer.name.clone()));
+    }
     request.headers.extend(set);
     let wanted = Replay {
         exchange_id: Bytes::new(),
@@ -174,23 +162,16 @@ fn ready(mut replay: Replay, host: Option<Field>) -> Result<Replay, Unfit> {
     let Some(request) = &mut replay.request else { return Err(Unfit::NoRequest) };
     let body = request.body.clone().unwrap_or_default();
     if body.redacted {
-        return Err(Unfit::Redacted("body"));
+        return Err(Unfit::HiddenBody);
     }
     if body.size > body.data.len() as u64 {
         return Err(Unfit::Truncated { size: body.size, captured: body.data.len() });
     }
-    if !request.trailers.is_empty() {
-        return Err(Unfit::Trailers);
-    }
-    if request.path.contains(REDACTED_IN_URLS) {
-        return Err(Unfit::Redacted("path"));
-    }
-    let is_hidden = |field: &&Field| {
-        let value = String::from_utf8_lossy(&field.value);
-        [weir_har::HIDDEN, REDACTED, REDACTED_IN_URLS].iter().any(|marker| value.contains(marker))
-    };
-    if let Some(field) = request.headers.iter().find(is_hidden) {
+    if let Some(field) = request.headers.iter().find(|field| is_hidden(&field.value)) {
         return Err(Unfit::Hidden(field.name.clone()));
+    }
+    if is_hidden(request.path.as_bytes()) {
+        return Err(Unfit::HiddenUrl);
     }
     let has = |name: &str| request.headers.iter().any(|field| field.name.eq_ignore_ascii_case(name));
     let asks = |field: &Field| {
@@ -214,6 +195,12 @@ fn ready(mut replay: Replay, host: Option<Field>) -> Result<Replay, Unfit> {
         request.authority = parsed.map_err(|_| Unfit::Value("Host".to_owned()))?.to_string();
     }
     Ok(replay)
+}
+
+/// Something in it stands for a value: for one that an archive does not tell, or that an agent's rules of redaction took out.
+fn is_hidden(text: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(text);
+    [weir_har::HIDDEN, weir_har::REDACTED, weir_har::REDACTED_IN_URLS].iter().any(|mark| text.contains(mark))
 }
 
 /// A `Host` that is set.

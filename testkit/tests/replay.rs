@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use weir_testkit::{
     agent::AgentOptions,
     binaries::filter,
+    body::Pattern,
     client::Alpn,
     debian,
     setup::Setup,
@@ -249,5 +250,96 @@ async fn people_ask_for_it_on_the_command_line() -> anyhow::Result<()> {
     assert_eq!(made.matches("418").count(), 2, "{made}");
     let wrong = setup.orchestrator.command(["replay", id, "--header", "nothing"]).await?;
     assert!(!wrong.success && wrong.stderr.contains("NAME: VALUE"), "{}", wrong.stderr);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn trailers_are_sent_again() -> anyhow::Result<()> {
+    let setup = start("replay-trailers").await?;
+    let client = setup.client()?;
+    let authority = setup.tls_authority();
+    for (mut http, url, path) in [
+        (client.forward().await?, setup.plain("/echo?plain"), "/echo?plain"),
+        (client.intercepted(&authority, Alpn::Http1).await?, setup.tls("/echo?h1"), "/echo?h1"),
+        (client.intercepted(&authority, Alpn::Http2).await?, setup.tls("/echo?h2"), "/echo?h2"),
+    ] {
+        let mut trailers = http::HeaderMap::new();
+        trailers.insert("x-sum", "9".parse()?);
+        let mut request = http.request("POST", &url, Pattern::new(1, 9).trailed(trailers).boxed())?;
+        request.headers_mut().insert("te", "trailers".parse()?);
+        if !path.ends_with("h2") {
+            request.headers_mut().insert("trailer", "x-sum".parse()?);
+        }
+        http.exchange(request).await?;
+        let recorded = setup.recorded(path).await?;
+        ensure!(recorded["request"]["trailers"] == json!([["x-sum", "9"]]), "{recorded}");
+        let again = sent(&setup, id(&recorded)?, json!({})).await?;
+        // the origin sends back what it got
+        for message in ["request", "response"] {
+            ensure!(again[message]["trailers"] == json!([["x-sum", "9"]]), "{path}: {again}");
+        }
+        let other = sent(&setup, id(&recorded)?, json!({"body": "another"})).await?;
+        ensure!(other["request"]["trailers"] == json!([]) && other["status"] == 200, "{path}: {other}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_a_replay_is_pointed_at() -> anyhow::Result<()> {
+    let setup = start("replay-members").await?;
+    let ca = setup.agent.ca_file();
+    setup.agent.curl(&ca).get(&[&setup.plain("/text/x")]).await?;
+    let recorded = setup.recorded("/text/x").await?;
+    let again = format!("/exchanges/{}/replay", id(&recorded)?);
+    for (path, wanted) in [
+        (&*again, json!({"set_header": [["a", "b"]]})),
+        (&again, json!({"headers": [["a", "b"]]})),
+        ("/replays", json!({"url": setup.plain("/"), "set_headers": []})),
+    ] {
+        let (status, problem) = setup.orchestrator.request(Method::POST, path, Some(&wanted)).await?;
+        let pointer = problem["errors"][0]["pointer"].as_str().unwrap_or_default();
+        ensure!(status == 400 && wanted.pointer(pointer).is_some_and(Value::is_array), "{status} {problem}");
+    }
+    ensure!(setup.orchestrator.list("/exchanges?query=is:replay").await?.is_empty(), "nothing was sent");
+
+    // the bounds are those in force, not those of the agent's start
+    let headers: Vec<_> = (0..30).map(|at| json!([format!("x-{at}"), "y"])).collect();
+    let made = json!({"url": setup.plain("/"), "headers": headers});
+    let (status, answer) = setup.orchestrator.request(Method::POST, "/replays", Some(&made)).await?;
+    ensure!(status == 201, "{status} {answer}");
+    let keys = setup.orchestrator.keys().display().to_string();
+    let file = setup.scratch.write("bounds.toml", "client.headers = 20\n")?.display().to_string();
+    setup.orchestrator.command(["config", "push", &file, "--yes", "--key-dir", &keys]).await?.ok()?;
+    let (status, refused) = setup.orchestrator.request(Method::POST, "/replays", Some(&made)).await?;
+    let detail = refused["detail"].as_str().unwrap_or_default();
+    ensure!(status == 422 && detail.contains("20 fields"), "{status} {refused}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_taken_out_of_the_record_is_not_sent_as_a_mark() -> anyhow::Result<()> {
+    let setup = Setup::start_with("replay-redacted", |options| {
+        options.with("--allow", "replay").with("--redact-headers", "authorization").with("--redact-query", "token")
+    })
+    .await?;
+    let ca = setup.agent.ca_file();
+    setup.agent.curl(&ca).get(&["--header", "Authorization: Bearer mine", &setup.plain("/text/x?token=mine")]).await?;
+    let recorded = setup.recorded("/text/x?token=%5Bredacted%5D").await?;
+    let heard = || setup.origin.heard().len();
+    let before = heard();
+    for (edits, says) in [
+        (json!({}), "`authorization` is hidden"),
+        (json!({"set_headers": [["Authorization", "[redacted]"]]}), "`authorization` is hidden"),
+        (json!({"remove_headers": ["authorization"]}), "give the URL"),
+    ] {
+        let (status, refused) = replay(&setup, id(&recorded)?, edits).await?;
+        let detail = refused["detail"].as_str().unwrap_or_default();
+        ensure!(status == 422 && detail.contains(says), "{status} {refused}");
+    }
+    ensure!(heard() == before, "nothing was sent");
+    let edits = json!({"url": "/text/x?token=other", "set_headers": [["authorization", "Bearer other"]]});
+    sent(&setup, id(&recorded)?, edits).await?;
+    let heard = setup.origin.heard_for("/text/x?token=other").context("it was sent")?;
+    ensure!(heard.headers["authorization"] == "Bearer other");
     Ok(())
 }

@@ -31,7 +31,7 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use uuid::Uuid;
@@ -84,8 +84,12 @@ impl Came {
     }
 
     /// Made here.
-    pub fn made(id: Uuid, head: http::request::Parts, body: Bytes, marked: Marked) -> Self {
-        let body = Source::Local(Some(body).filter(|body| !body.is_empty()));
+    pub fn made(id: Uuid, head: http::request::Parts, body: Bytes, trailers: HeaderMap, marked: Marked) -> Self {
+        let body = Some(body).filter(|body| !body.is_empty());
+        let body = match trailers.is_empty() {
+            true => Source::Local(body),
+            false => Source::Trailed(body, Some(trailers)),
+        };
         Came { id, head, body, client: None, marked: Some(marked) }
     }
 }

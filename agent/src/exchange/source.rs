@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -15,6 +16,8 @@ pub(super) enum Source {
     Client(Incoming),
     Upstream(Received),
     Local(Option<Bytes>),
+    /// with trailers behind it, which are there until they have gone
+    Trailed(Option<Bytes>, Option<HeaderMap>),
 }
 
 impl Source {
@@ -23,6 +26,10 @@ impl Source {
             Source::Client(body) => Pin::new(body).poll_frame(cx).map_err(Broken::Client),
             Source::Upstream(body) => Pin::new(body).poll_frame(cx).map_err(Broken::Upstream),
             Source::Local(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Source::Trailed(bytes, trailers) => {
+                let data = bytes.take().map(Frame::data);
+                Poll::Ready(data.or_else(|| trailers.take().map(Frame::trailers)).map(Ok))
+            }
         }
     }
 
@@ -36,6 +43,7 @@ impl Source {
             Source::Client(body) => body.is_end_stream(),
             Source::Upstream(body) => body.is_end_stream(),
             Source::Local(bytes) => bytes.is_none(),
+            Source::Trailed(bytes, trailers) => bytes.is_none() && trailers.is_none(),
         }
     }
 
@@ -44,6 +52,8 @@ impl Source {
             Source::Client(body) => body.size_hint(),
             Source::Upstream(body) => body.size_hint(),
             Source::Local(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            // over HTTP/1.1 only a chunked body has trailers (RFC 9112 section 7.1.2)
+            Source::Trailed(..) => SizeHint::default(),
         }
     }
 }

@@ -113,14 +113,28 @@ fn what_cannot_be_sent_is_refused_with_what_to_do() {
     let mut cut = exchange();
     truncated(&mut cut);
     again(cut, &edits(serde_json::json!({"body": ""}))).unwrap();
-    let redacted = |exchange: &mut Exchange| exchange.request.as_mut().unwrap().body.as_mut().unwrap().redacted = true;
-    assert_eq!(refused(&redacted, json.clone()), Unfit::Redacted("body"));
-    let left_out = |exchange: &mut Exchange| exchange.request.as_mut().unwrap().path = "/a?t=%5Bredacted%5D".to_owned();
-    assert_eq!(refused(&left_out, json.clone()), Unfit::Redacted("path"));
     let upgraded = |exchange: &mut Exchange| exchange.set_outcome(Outcome::Upgraded);
     assert_eq!(refused(&upgraded, json.clone()), Unfit::Upgraded);
-    let trailers = |exchange: &mut Exchange| exchange.request.as_mut().unwrap().trailers.push(Field::default());
-    assert_eq!(refused(&trailers, json.clone()), Unfit::Trailers);
+    let redacted: [(fn(&mut Request), Unfit); 4] = [
+        (|request| request.headers[2].value = "[redacted]".into(), Unfit::Hidden("x-a".into())),
+        (|request| request.path = "/?token=%5Bredacted%5D".into(), Unfit::HiddenUrl),
+        (|request| request.body.as_mut().unwrap().redacted = true, Unfit::HiddenBody),
+        (
+            |request| request.trailers = vec![Field { name: "x".into(), value: "[redacted]".into() }],
+            Unfit::HiddenTrailer("x".into()),
+        ),
+    ];
+    for (change, fault) in redacted {
+        let change = |exchange: &mut Exchange| {
+            let request = exchange.request.as_mut().unwrap();
+            change(request);
+        };
+        assert_eq!(refused(&change, json.clone()), fault);
+        let mut other = exchange();
+        change(&mut other);
+        let whole = serde_json::json!({"url": "/", "set_headers": [["x-a", "1"]], "body": "says [redacted]"});
+        again(other, &edits(whole)).unwrap();
+    }
     let hidden = |exchange: &mut Exchange| weir_har::hide(exchange);
     assert_eq!(refused(&hidden, json), Unfit::Hidden("cookie".into()));
     let mut masked = exchange();
@@ -142,6 +156,16 @@ fn what_cannot_be_sent_is_refused_with_what_to_do() {
     ] {
         assert_eq!(refused(&as_it_is, json.clone()), fault, "{json}");
     }
+}
+
+#[test]
+fn trailers_go_with_the_body_that_they_came_behind() {
+    let mut trailed = exchange();
+    let trailer = Field { name: "x-sum".into(), value: "9".into() };
+    trailed.request.as_mut().unwrap().trailers.push(trailer.clone());
+    let trailers = |json| again(trailed.clone(), &edits(json)).unwrap().replay.request.unwrap().trailers;
+    assert_eq!(trailers(serde_json::json!({})), [trailer]);
+    assert_eq!(trailers(serde_json::json!({"body": "another"})), []);
 }
 
 #[test]

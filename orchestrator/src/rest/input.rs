@@ -12,6 +12,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 use super::{
+    misread::misread,
     problem::Problem,
     steady::{TooSlow, is_too_slow},
 };
@@ -97,7 +98,7 @@ async fn json<T: DeserializeOwned>(request: Request, state: &(impl Send + Sync),
     if bytes.trim_ascii_start().starts_with(b"[") {
         return Err(Problem::bad_request("JSON: the body has to be an object"));
     }
-    serde_json::from_slice(&bytes).map_err(|error| Problem::bad_request(format!("JSON: {error}")))
+    serde_json::from_slice(&bytes).map_err(|error| misread(&bytes, &error))
 }
 
 /// How much of a listing, from where on.

@@ -34,6 +34,7 @@ mod lines;
 mod live;
 mod messages;
 mod metrics;
+mod misread;
 mod occupied;
 mod once;
 mod open;

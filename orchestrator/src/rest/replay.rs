@@ -32,34 +32,74 @@ const LONGEST: u64 = 300;
 const RECORDED: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(25);
 
-/// How often, and by whom.
+/// An exchange once more. What is left out stays as it was recorded.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
-struct Sending {
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ReplayRequest {
     /// By its id or its name. Without it the agent that carried the exchange, else any that is connected and may.
     agent: Option<String>,
     /// So many times, one after the other: 1 to 100, by default 1.
     count: Option<u32>,
     /// For each exchange to end, 1 to 300, by default 30; what takes longer goes on all the same.
     wait_seconds: Option<u64>,
-}
-
-/// An exchange once more.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-pub(super) struct ReplayRequest {
-    #[serde(flatten)]
-    how: Sending,
-    #[serde(flatten)]
-    edits: RequestEdits,
+    method: Option<String>,
+    /// With scheme and host. Another scheme, host or port than the recorded one is connected to; a path alone stays where it was.
+    url: Option<String>,
+    /// Name and value; takes the place of all fields of that name. `Host` is what the request says, not where it goes.
+    #[schema(value_type = Vec<Vec<String>>)]
+    set_headers: Vec<(String, String)>,
+    remove_headers: Vec<String>,
+    /// In place of the body and its trailers; as text.
+    body: Option<String>,
+    /// In place of the body and its trailers; Base64.
+    body_base64: Option<String>,
 }
 
 /// A request that is not recorded.
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct SendRequest {
-    #[serde(flatten)]
-    how: Sending,
-    #[serde(flatten)]
-    made: NewRequest,
+    /// By its id or its name. Without it any that is connected and may.
+    agent: Option<String>,
+    /// So many times, one after the other: 1 to 100, by default 1.
+    count: Option<u32>,
+    /// For each exchange to end, 1 to 300, by default 30; what takes longer goes on all the same.
+    wait_seconds: Option<u64>,
+    /// By default GET.
+    method: Option<String>,
+    /// With scheme and host.
+    #[schema(required)]
+    url: Option<String>,
+    /// Name and value.
+    #[schema(value_type = Vec<Vec<String>>)]
+    headers: Vec<(String, String)>,
+    /// As text.
+    body: Option<String>,
+    /// Base64.
+    body_base64: Option<String>,
+}
+
+/// How often, and by whom.
+#[derive(Debug)]
+struct Sending {
+    agent: Option<String>,
+    count: Option<u32>,
+    wait_seconds: Option<u64>,
+}
+
+impl ReplayRequest {
+    fn parts(self) -> (Sending, RequestEdits) {
+        let Self { agent, count, wait_seconds, method, url, set_headers, remove_headers, body, body_base64 } = self;
+        let edits = RequestEdits { method, url, set_headers, remove_headers, body, body_base64 };
+        (Sending { agent, count, wait_seconds }, edits)
+    }
+}
+
+impl SendRequest {
+    fn parts(self) -> (Sending, NewRequest) {
+        let Self { agent, count, wait_seconds, method, url, headers, body, body_base64 } = self;
+        (Sending { agent, count, wait_seconds }, NewRequest { method, url, headers, body, body_base64 })
+    }
 }
 
 /// What was sent.
@@ -95,8 +135,9 @@ pub(super) async fn again(
     State(orchestrator): State<Arc<Orchestrator>>,
     asker: Asker,
     Id(id): Id,
-    Body(ReplayRequest { how, edits }): Body<ReplayRequest>,
+    Body(request): Body<ReplayRequest>,
 ) -> Result<(StatusCode, Json<Replays>), Problem> {
+    let (how, edits) = request.parts();
     let found = orchestrator.store.exchange(id).await?;
     let (summary, exchange) = found.ok_or_else(|| Problem::not_found(format!("there is no exchange {id}")))?;
     let wanted = replay::again(exchange, &edits).map_err(|unfit| unfit_for(&unfit))?;
@@ -111,8 +152,9 @@ pub(super) async fn again(
 pub(super) async fn made(
     State(orchestrator): State<Arc<Orchestrator>>,
     asker: Asker,
-    Body(SendRequest { how, made }): Body<SendRequest>,
+    Body(request): Body<SendRequest>,
 ) -> Result<(StatusCode, Json<Replays>), Problem> {
+    let (how, made) = request.parts();
     let wanted = replay::made(&made).map_err(|unfit| unfit_for(&unfit))?;
     let agent = agent(&orchestrator, how.agent.as_deref(), None).await?;
     send(&orchestrator, &asker, &agent, &how, &wanted, "a request").await

@@ -29,7 +29,7 @@ pub(super) async fn replay(
     if replay.target.is_empty() && replay.entry == "connect" {
         return Err(problem(ProblemKind::Invalid, "a tunnel has a target".to_owned()));
     }
-    let wanted = Wanted::read(replay, &shared.config.client);
+    let wanted = Wanted::read(replay, &shared.tuning.now().client);
     let wanted = wanted.map_err(|unfit| problem(ProblemKind::Invalid, unfit.to_string()))?;
     let Ok(turn) = Arc::clone(turns).try_acquire_owned() else {
         return Err(problem(ProblemKind::Busy, format!("{AT_ONCE} requests are being sent already: try again")));
