@@ -5,7 +5,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HOST};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HOST, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, request, response};
 use tokio::time::{Duration, timeout};
 use weir_host::{Connection, has_no_content};
@@ -15,7 +15,7 @@ use super::live::{Live, Stop};
 use super::problem::Problem;
 use super::request::redirect;
 use super::source::Source;
-use crate::interception::{Edit, End, Message, Slot, Verdict, is_of_this_hop};
+use crate::interception::{Edit, End, Message, Slot, Verdict, is_of_this_hop, seen_request};
 use crate::record::Outcome;
 use crate::target::{Target, TargetError};
 use crate::upstream::set_host;
@@ -25,6 +25,7 @@ const BODY: Duration = Duration::from_secs(5);
 
 /// What a breakpoint at the response asks about.
 pub(super) struct Asked {
+    /// as it is recorded
     request: request::Parts,
     connection: Arc<Connection>,
 }
@@ -38,14 +39,23 @@ pub(super) async fn at_request(
     body: &mut BodyStream,
 ) -> Result<bool, Stop> {
     let interception = &live.worker.shared.interception;
+    let rules = live.tuning.redaction.as_ref();
     let mut was_read = false;
-    if let Some(slot) = interception.at_request(head, connection) {
+    if let Some(slot) = interception.at_request(head, connection, rules.map(|rules| &**rules)) {
         let is_whole = hold(&slot, body).await?;
         was_read = body.has_held();
         let has_content = head.method != Method::HEAD;
         let held = body.held();
-        let message =
-            Message { exchange: live.id, connection, request: head, response: None, body: held, is_whole, has_content };
+        let message = Message {
+            exchange: live.id,
+            connection,
+            request: head,
+            response: None,
+            body: held,
+            is_whole,
+            has_content,
+            rules,
+        };
         let verdict = decided(live, slot, message).await?;
         body.goes_on();
         match verdict {
@@ -55,9 +65,10 @@ pub(super) async fn at_request(
         }
     }
     if interception.minds_responses() {
-        let mut request = Request::new(()).into_parts().0;
-        (request.method, request.version) = (head.method.clone(), head.version);
-        (request.uri, request.headers) = (head.uri.clone(), head.headers.clone());
+        let request = match rules {
+            Some(rules) => seen_request(rules, head),
+            None => copy_request(head),
+        };
         live.asks(Asked { request, connection: Arc::clone(connection) });
     }
     Ok(was_read)
@@ -70,8 +81,11 @@ pub(super) async fn at_response(
     body: &mut BodyStream,
 ) -> Result<Option<Box<response::Parts>>, Stop> {
     let Some(Asked { request, connection }) = live.asked() else { return Ok(None) };
-    let Some(slot) = live.worker.shared.interception.at_response(&request, head, &connection) else { return Ok(None) };
-    let is_whole = hold(&slot, body).await?;
+    let rules = live.tuning.redaction.as_ref();
+    let slot = live.worker.shared.interception.at_response(&request, head, &connection, rules.map(|rules| &**rules));
+    let Some(slot) = slot else { return Ok(None) };
+    // what follows a 101 is none of its own (RFC 9110 section 15.2.2)
+    let is_whole = head.status == StatusCode::SWITCHING_PROTOCOLS || hold(&slot, body).await?;
     let has_content = !has_no_content(&live.method, head.status);
     let message = Message {
         exchange: live.id,
@@ -81,6 +95,7 @@ pub(super) async fn at_response(
         body: body.held(),
         is_whole,
         has_content,
+        rules,
     };
     let verdict = decided(live, slot, message).await?;
     body.goes_on();
@@ -110,7 +125,15 @@ async fn hold(slot: &Slot, body: &mut BodyStream) -> Result<bool, Stop> {
 /// What becomes of the message, but for what ends the exchange.
 async fn decided(live: &Live, slot: Slot, message: Message<'_>) -> Result<Verdict, Stop> {
     let member = live.worker.drain.join();
-    let end = slot.pause(message).wait(member.begun()).await;
+    let left = live.worker.roster.left(message.connection.client_address);
+    let end = tokio::select! {
+        biased;
+        end = slot.pause(message).wait(member.begun()) => end,
+        () = left => {
+            live.ends(Outcome::ClientGone, None);
+            return Err(Stop::Abort);
+        }
+    };
     let (verdict, how, fails) = match end {
         End::Decided(decided) => (decided.verdict, decided.how, false),
         End::ByItself { how, fails } => (Verdict::GoOn, how, fails),
@@ -162,6 +185,9 @@ fn edit_request(
 fn edit_response(live: &Live, edit: Edit, head: &mut response::Parts, body: &mut BodyStream) {
     let had_content = !has_no_content(&live.method, head.status);
     if let Some(status) = edit.status {
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            head.headers.remove(UPGRADE);
+        }
         head.status = status;
         head.extensions.remove::<hyper::ext::ReasonPhrase>();
     }
@@ -202,6 +228,13 @@ fn set_length(headers: &mut HeaderMap, length: Option<usize>) {
         Some(length) => drop(headers.insert(CONTENT_LENGTH, HeaderValue::from(length))),
         None => drop(headers.remove(CONTENT_LENGTH)),
     }
+}
+
+fn copy_request(head: &request::Parts) -> request::Parts {
+    let mut copy = Request::new(()).into_parts().0;
+    (copy.method, copy.version) = (head.method.clone(), head.version);
+    (copy.uri, copy.headers) = (head.uri.clone(), head.headers.clone());
+    copy
 }
 
 fn copy(head: &response::Parts) -> response::Parts {

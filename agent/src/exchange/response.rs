@@ -127,8 +127,7 @@ async fn through_filters(
 ) -> Result<Response<ReplyBody>, Stop> {
     let mut body = BodyStream::new(live, Direction::Response, source, live.tuning.upstream.body_idle);
     let mut edited = None;
-    let is_final = received.is_some() && head.status != StatusCode::SWITCHING_PROTOCOLS;
-    if is_final && live.worker.shared.interception.is_armed() {
+    if received.is_some() && live.worker.shared.interception.is_armed() {
         edited = Box::pin(pause::at_response(live, &mut head, &mut body)).await?;
     }
     let no_content = has_no_content(&live.method, head.status);

@@ -7,11 +7,12 @@
 
 mod breakpoint;
 mod edit;
+mod hidden;
 mod pausing;
 mod table;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -24,9 +25,12 @@ use weir_proto::v1;
 
 pub use self::breakpoint::Breakpoint;
 pub use self::edit::{Edit, Verdict, is_of_this_hop};
+pub use self::hidden::seen_request;
+use self::hidden::seen_response;
 pub use self::pausing::{End, Message, Pausing, Slot};
 pub use self::table::Refused;
 use self::table::Table;
+use crate::redact::Rules;
 
 /// Breakpoints of an agent.
 pub const MOST_BREAKPOINTS: usize = 64;
@@ -41,6 +45,19 @@ pub struct Interception {
     /// one change at a time, or what is armed might not be what is set
     changes: Mutex<()>,
     table: Arc<Table>,
+    passed: AtomicU64,
+}
+
+/// What is counted.
+#[derive(Debug, Clone)]
+pub struct Figures {
+    pub breakpoints: usize,
+    /// messages that pause now
+    pub paused: usize,
+    /// pauses that are over, by what ended them
+    pub ended: Vec<(&'static str, u64)>,
+    /// messages that passed since too many paused
+    pub passed: u64,
 }
 
 impl Interception {
@@ -54,18 +71,24 @@ impl Interception {
         self.breakpoints.load().iter().any(|breakpoint| breakpoint.pauses_responses())
     }
 
-    /// A place for a request to pause, unless none wants it or too many pause.
-    pub fn at_request(&self, request: &request::Parts, connection: &Connection) -> Option<Slot> {
+    /// A place for a request to pause, unless none wants it or too many pause. Breakpoints ask about it as it is recorded: by
+    /// whether it pauses they would tell of what `rules` hide.
+    pub fn at_request(&self, request: &request::Parts, connection: &Connection, rules: Option<&Rules>) -> Option<Slot> {
+        let seen = rules.map(|rules| seen_request(rules, request));
+        let request = seen.as_ref().unwrap_or(request);
         self.first(|breakpoint| breakpoint.fits_request(request, connection))
     }
 
-    /// The same for a response. `request` is as it went on from its own breakpoint.
+    /// The same for a response. `request` is as it went on from its own breakpoint, and as it is recorded.
     pub fn at_response(
         &self,
         request: &request::Parts,
         response: &response::Parts,
         connection: &Connection,
+        rules: Option<&Rules>,
     ) -> Option<Slot> {
+        let seen = rules.map(|rules| seen_response(rules, response));
+        let response = seen.as_ref().unwrap_or(response);
         self.first(|breakpoint| breakpoint.fits_response(request, response, connection))
     }
 
@@ -76,7 +99,19 @@ impl Interception {
             self.forget_ended(now);
         }
         let mut live = breakpoints.iter().filter(|breakpoint| breakpoint.ends() > now);
-        live.find(|breakpoint| fits(breakpoint)).and_then(|breakpoint| Slot::take(&self.table, breakpoint))
+        let found = live.find(|breakpoint| fits(breakpoint))?;
+        let slot = Slot::take(&self.table, found);
+        if slot.is_none() {
+            self.passed.fetch_add(1, Relaxed);
+        }
+        slot
+    }
+
+    /// For whoever watches the agent.
+    pub fn figures(&self) -> Figures {
+        let (paused, ended) = self.table.figures();
+        let breakpoints = self.breakpoints.load().len();
+        Figures { breakpoints, paused, ended: ended.to_vec(), passed: self.passed.load(Relaxed) }
     }
 
     fn forget_ended(&self, now: Instant) {

@@ -17,7 +17,9 @@ use weir_proto::v1;
 
 use super::breakpoint::Breakpoint;
 use super::edit::is_of_this_hop;
+use super::hidden::Hidden;
 use super::table::{Decided, Show, Table};
+use crate::redact::Rules;
 
 /// A place in which a message may pause.
 pub struct Slot {
@@ -39,6 +41,8 @@ pub struct Message<'a> {
     pub is_whole: bool,
     /// a response may have no content by its nature
     pub has_content: bool,
+    /// what of it is not to be seen; of a response's request nothing more is to be taken out
+    pub rules: Option<&'a Arc<Rules>>,
 }
 
 pub struct Pausing {
@@ -84,9 +88,9 @@ impl Slot {
     }
 
     /// From here on people see it.
-    pub fn pause(self, message: Message<'_>) -> Pausing {
+    pub fn pause(self, mut message: Message<'_>) -> Pausing {
         let id = Uuid::now_v7();
-        let paused = v1::Paused {
+        let mut paused = v1::Paused {
             breakpoint: Bytes::copy_from_slice(self.breakpoint.id.as_bytes()),
             exchange: Bytes::copy_from_slice(message.exchange.as_bytes()),
             at_response: message.response.is_some(),
@@ -97,8 +101,9 @@ impl Slot {
             body_is_whole: message.is_whole,
             ..v1::Paused::default()
         };
+        let hidden = message.rules.map(|rules| Arc::new(mask(rules, &mut message, &mut paused)));
         let (body, has_content, ends) = (message.body, message.has_content, self.ends);
-        let decided = self.table.show(id, Show { paused, body, has_content, ends });
+        let decided = self.table.show(id, Show { paused, body, has_content, ends, hidden });
         Pausing { slot: self, id, decided }
     }
 }
@@ -143,6 +148,29 @@ impl Drop for Pausing {
     fn drop(&mut self) {
         self.slot.table.end(self.id, "client-gone", false);
     }
+}
+
+/// Takes out of what is shown what the rules name.
+fn mask(rules: &Arc<Rules>, message: &mut Message<'_>, paused: &mut v1::Paused) -> Hidden {
+    let body = (&message.body, message.is_whole);
+    let (hidden, masked) = match (message.response, &mut paused.request, &mut paused.response) {
+        (Some(head), _, Some(response)) => {
+            let fields = std::mem::take(&mut response.headers);
+            let (hidden, masked) = Hidden::of(rules, None, &head.headers, fields, body);
+            response.headers = masked.fields;
+            (hidden, masked.body)
+        }
+        (_, request, _) => {
+            let request = request.get_or_insert_default();
+            let fields = std::mem::take(&mut request.headers);
+            let (hidden, masked) = Hidden::of(rules, Some(&request.path), &message.request.headers, fields, body);
+            (request.path, request.headers) = (masked.path, masked.fields);
+            (hidden, masked.body)
+        }
+    };
+    paused.body_is_withheld = hidden.body_is_withheld;
+    message.body = masked;
+    hidden
 }
 
 fn connection(connection: &Connection) -> v1::Connection {

@@ -4,6 +4,8 @@
 //! Only what pauses takes the lock, and it is never held across a wait.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -14,6 +16,7 @@ use uuid::Uuid;
 use weir_proto::v1::{self, agent_message::Message as News};
 
 use super::edit::{self, Verdict};
+use super::hidden::Hidden;
 
 /// Pauses at a time, over all breakpoints, and ends of pauses that were not told yet.
 const MOST_PAUSED: usize = 256;
@@ -25,6 +28,20 @@ const LONGEST_PATH: usize = 2 << 10;
 const LONGEST_TEXT: usize = 256;
 /// For what is not the body.
 const HEADS: usize = 64 << 10;
+
+/// What ends pauses.
+pub(super) const ENDS: [&str; 10] = [
+    "continue",
+    "modify",
+    "respond",
+    "redirect",
+    "kill",
+    "block",
+    "timed-out",
+    "lease-ended",
+    "shut-down",
+    "client-gone",
+];
 
 /// Why a decision is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +56,7 @@ pub enum Refused {
 pub(super) struct Table {
     inner: Mutex<Inner>,
     news: Notify,
+    ends: [AtomicU64; ENDS.len()],
 }
 
 #[derive(Default)]
@@ -52,8 +70,11 @@ struct Inner {
 }
 
 struct Entry {
+    /// as people see it
     shown: v1::Paused,
     body: Bytes,
+    /// what they do not see
+    hidden: Option<Arc<Hidden>>,
     has_content: bool,
     since: Instant,
     ends: Instant,
@@ -73,6 +94,7 @@ pub(super) struct Show {
     pub(super) body: Bytes,
     pub(super) has_content: bool,
     pub(super) ends: Instant,
+    pub(super) hidden: Option<Arc<Hidden>>,
 }
 
 impl Table {
@@ -94,10 +116,11 @@ impl Table {
 
     pub(super) fn show(&self, id: Uuid, show: Show) -> oneshot::Receiver<Decided> {
         let (decide, decided) = oneshot::channel();
-        let Show { mut paused, body, has_content, ends } = show;
+        let Show { mut paused, body, has_content, ends, hidden } = show;
         paused.id = Bytes::copy_from_slice(id.as_bytes());
         paused.since_us = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, micros);
-        let entry = Entry { shown: paused, body, has_content, since: Instant::now(), ends, decide, is_told: false };
+        let since = Instant::now();
+        let entry = Entry { shown: paused, body, hidden, has_content, since, ends, decide, is_told: false };
         self.inner.lock().paused.insert(id, entry);
         self.news.notify_one();
         decided
@@ -105,11 +128,13 @@ impl Table {
 
     pub(super) fn decide(&self, decide: v1::Decide) -> Result<v1::Decided, Refused> {
         let id = Uuid::from_slice(&decide.id).map_err(|_| Refused::Gone)?;
+        let case = self.inner.lock().paused.get(&id).map(Entry::case).ok_or(Refused::Gone)?;
+        // meanwhile somebody else may decide
+        let (verdict, how) = case.verdict(decide).map_err(Refused::Invalid)?;
         let mut inner = self.inner.lock();
-        let entry = inner.paused.get(&id).ok_or(Refused::Gone)?;
-        let (verdict, how) = edit::verdict(decide, &entry.shown, entry.has_content).map_err(Refused::Invalid)?;
         let entry = inner.paused.remove(&id).ok_or(Refused::Gone)?;
         let how = v1::Intervention { waited_us: micros(entry.since.elapsed()), ..how };
+        self.count(&how);
         let told = entry.told();
         // its exchange may end at this very moment
         let sent = entry.decide.send(Decided { verdict, how: how.clone() });
@@ -132,6 +157,7 @@ impl Table {
             failed,
             ..v1::Intervention::default()
         };
+        self.count(&how);
         if entry.is_told {
             inner.ended.push(v1::PauseEnded { paused: Some(entry.told()), how: Some(how.clone()) });
         }
@@ -149,6 +175,18 @@ impl Table {
 
     pub(super) fn list(&self) -> Vec<v1::Paused> {
         self.inner.lock().paused.values().map(Entry::told).collect()
+    }
+
+    fn count(&self, how: &v1::Intervention) {
+        if let Some(at) = ENDS.iter().position(|end| *end == how.decision) {
+            self.ends[at].fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Messages that pause now, and how many pauses ended how.
+    pub(super) fn figures(&self) -> (usize, [(&'static str, u64); ENDS.len()]) {
+        let paused = self.inner.lock().paused.len();
+        (paused, std::array::from_fn(|at| (ENDS[at], self.ends[at].load(Relaxed))))
     }
 
     pub(super) async fn has_news(&self) {
@@ -175,7 +213,29 @@ impl Table {
     }
 }
 
+/// What a decision is held against.
+struct Case {
+    shown: v1::Paused,
+    body: Bytes,
+    hidden: Option<Arc<Hidden>>,
+    has_content: bool,
+}
+
+impl Case {
+    fn verdict(self, mut decide: v1::Decide) -> Result<(Verdict, v1::Intervention), String> {
+        let Some(hidden) = &self.hidden else { return edit::verdict(decide, &self.shown, self.has_content) };
+        let revealed = |decision| hidden.reveal(decision, &self.shown, &self.body);
+        decide.decision = decide.decision.map(revealed).transpose()?;
+        edit::verdict(decide, &hidden.original(&self.shown), self.has_content)
+    }
+}
+
 impl Entry {
+    fn case(&self) -> Case {
+        let (shown, body) = (self.shown.clone(), self.body.clone());
+        Case { shown, body, hidden: self.hidden.clone(), has_content: self.has_content }
+    }
+
     /// In few words, since there may be many.
     fn told(&self) -> v1::Paused {
         let shown = &self.shown;
@@ -203,6 +263,7 @@ impl Entry {
             response,
             body_held: shown.body_held,
             body_is_whole: shown.body_is_whole,
+            body_is_withheld: shown.body_is_withheld,
             since_us: shown.since_us,
             ends_in_ms: self.left(),
         }

@@ -1,9 +1,9 @@
 //! `name=value&…`, of queries and of forms (URL Standard section 5). A part that was cut off counts too.
 
-use super::MARKER_IN_URLS;
+use super::mask::{Masking, Text};
 
 /// With a marker for each value of these names; none where there is none.
-pub(super) fn redact(text: &[u8], names: &[String]) -> Option<Vec<u8>> {
+pub(super) fn redact(text: &[u8], names: &[String], masking: &mut Masking<'_>) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len());
     let mut found = false;
     for (at, pair) in text.split(|byte| *byte == b'&').enumerate() {
@@ -14,7 +14,7 @@ pub(super) fn redact(text: &[u8], names: &[String]) -> Option<Vec<u8>> {
         match equals.map(|equals| pair.split_at(equals + 1)) {
             Some((name, value)) if !value.is_empty() && is_one(&name[..name.len() - 1], names) => {
                 out.extend_from_slice(name);
-                out.extend_from_slice(MARKER_IN_URLS.as_bytes());
+                out.extend_from_slice(&masking.of(value, Text::Url));
                 found = true;
             }
             _ => out.extend_from_slice(pair),

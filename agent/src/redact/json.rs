@@ -2,7 +2,8 @@
 //! it, and writes a marker in place of each value at a place that is named. Never panics, whatever the bytes.
 
 use super::{
-    MARKER, Pointer,
+    Pointer,
+    mask::{Masking, Text},
     pointer::{Along, Into},
 };
 
@@ -29,9 +30,10 @@ pub(super) fn looks_like_it(body: &[u8]) -> bool {
 }
 
 /// None where no named place was found.
-pub(super) fn redact(body: &[u8], places: &[Pointer]) -> Result<Option<Vec<u8>>, Malformed> {
+pub(super) fn redact(body: &[u8], places: &[Pointer], masking: &mut Masking<'_>) -> Result<Option<Vec<u8>>, Malformed> {
     let along = places.iter().map(Pointer::begin).collect();
-    let mut scan = Scan { rest: body, out: Vec::with_capacity(body.len()), places, along, depth: 0, found: false };
+    let out = Vec::with_capacity(body.len());
+    let mut scan = Scan { rest: body, out, places, masking, along, depth: 0, found: false };
     if body.starts_with(MARK) {
         scan.rest = &body[MARK.len()..];
         scan.out.extend_from_slice(MARK);
@@ -50,17 +52,18 @@ pub(super) fn redact(body: &[u8], places: &[Pointer]) -> Result<Option<Vec<u8>>,
     Ok(scan.found.then_some(scan.out))
 }
 
-struct Scan<'a> {
+struct Scan<'a, 'm, 'k> {
     rest: &'a [u8],
     out: Vec<u8>,
     places: &'a [Pointer],
+    masking: &'m mut Masking<'k>,
     /// how far it is along each place, at each depth down to here
     along: Vec<Along>,
     depth: usize,
     found: bool,
 }
 
-impl Scan<'_> {
+impl Scan<'_, '_, '_> {
     fn next(&mut self) -> Result<u8, End> {
         let (first, rest) = self.rest.split_first().ok_or(End::Cut)?;
         self.rest = rest;
@@ -87,8 +90,8 @@ impl Scan<'_> {
         let done = self.any();
         if is_named {
             self.found = true;
-            self.out.truncate(begins);
-            self.out.extend_from_slice(format!("\"{MARKER}\"").as_bytes());
+            let value = self.out.split_off(begins);
+            self.out.extend_from_slice(&self.masking.of(&value, Text::Json));
         }
         done
     }

@@ -4,6 +4,7 @@
 
 mod form;
 mod json;
+mod mask;
 mod pattern;
 mod pointer;
 
@@ -13,9 +14,11 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use weir_host::Codings;
 
+pub use mask::{Kept, Restored, markers, unnumbered};
 pub use pattern::Pattern;
 pub use pointer::Pointer;
 
+use mask::Masking;
 use pattern::Patterns;
 
 /// Most places in JSON, and most patterns: each is looked for at each value, or in each text.
@@ -110,6 +113,15 @@ impl Kind {
         Kind { coding: if is_compressed { Coding::Unknown } else { Coding::Plain }, ..Kind::default() }
     }
 
+    /// The same without codings.
+    pub fn uncoded(self) -> Self {
+        Kind { coding: Coding::Plain, ..self }
+    }
+
+    pub fn is_coded(&self) -> bool {
+        self.coding != Coding::Plain
+    }
+
     /// How it is coded says the head that came with it; what it is may the other head of the same body say too.
     pub fn or_as(self, other: &Self) -> Self {
         Kind {
@@ -131,32 +143,50 @@ impl Rules {
 
     /// The value of a field of a head or trailer.
     pub fn field<'v>(&self, name: &HeaderName, value: &'v HeaderValue) -> Cow<'v, [u8]> {
+        self.field_by(&mut Masking::Alike, name, value.as_bytes())
+    }
+
+    /// The same, with what it takes out kept.
+    pub fn field_kept<'v>(&self, kept: &mut Kept, name: &HeaderName, value: &'v [u8]) -> Cow<'v, [u8]> {
+        self.field_by(&mut Masking::Numbered(kept), name, value)
+    }
+
+    fn field_by<'v>(&self, masking: &mut Masking<'_>, name: &HeaderName, value: &'v [u8]) -> Cow<'v, [u8]> {
         if self.config.headers.contains(name) {
-            return Cow::Borrowed(MARKER.as_bytes());
+            return masking.of(value, mask::Text::Words);
         }
         // fields that hold the URL of a request, or of the next
         let has_url = [header::REFERER, header::LOCATION, header::CONTENT_LOCATION].contains(name);
-        let value = value.as_bytes();
-        let value = if has_url { self.query(value) } else { Cow::Borrowed(value) };
-        self.patterns.replace(value)
+        let value = if has_url { self.query(masking, value) } else { Cow::Borrowed(value) };
+        self.patterns.replace(masking, value)
     }
 
     /// A path with its query, or a whole URL.
     pub fn path<'p>(&self, path: &'p str) -> Cow<'p, [u8]> {
-        self.patterns.replace(self.query(path.as_bytes()))
+        self.path_by(&mut Masking::Alike, path.as_bytes())
+    }
+
+    /// The same, with what it takes out kept.
+    pub fn path_kept<'p>(&self, kept: &mut Kept, path: &'p [u8]) -> Cow<'p, [u8]> {
+        self.path_by(&mut Masking::Numbered(kept), path)
+    }
+
+    fn path_by<'p>(&self, masking: &mut Masking<'_>, path: &'p [u8]) -> Cow<'p, [u8]> {
+        let path = self.query(masking, path);
+        self.patterns.replace(masking, path)
     }
 
     /// What a filter or the agent says in words.
     pub fn words<'w>(&self, text: &'w str) -> Cow<'w, [u8]> {
-        self.patterns.replace(Cow::Borrowed(text.as_bytes()))
+        self.patterns.replace(&mut Masking::Alike, Cow::Borrowed(text.as_bytes()))
     }
 
-    fn query<'u>(&self, url: &'u [u8]) -> Cow<'u, [u8]> {
+    fn query<'u>(&self, masking: &mut Masking<'_>, url: &'u [u8]) -> Cow<'u, [u8]> {
         let begins = url.iter().position(|byte| *byte == b'?');
         let (Some(at), false) = (begins, self.config.query.is_empty()) else { return Cow::Borrowed(url) };
         let (before, rest) = url.split_at(at + 1);
         let ends = rest.iter().position(|byte| *byte == b'#').unwrap_or(rest.len());
-        match form::redact(&rest[..ends], &self.config.query) {
+        match form::redact(&rest[..ends], &self.config.query, masking) {
             Some(query) => Cow::Owned([before, &query, &rest[ends..]].concat()),
             None => Cow::Borrowed(url),
         }
@@ -170,6 +200,7 @@ impl Rules {
 
     /// An event of a stream, its lines.
     pub fn event(&self, lines: &[u8], is_cut: bool) -> Redacted {
+        let alike = &mut Masking::Alike;
         let data = |line: &&[u8]| line.starts_with(b"data");
         let mut all = lines.split(|byte| matches!(byte, b'\n' | b'\r'));
         let (one, another) = (all.clone().find(data), all.by_ref().filter(data).nth(1));
@@ -177,19 +208,19 @@ impl Rules {
             return match (another, self.config.json.is_empty()) {
                 // JSON over several lines is in nobody's order here
                 (Some(_), false) => Redacted::Withheld,
-                _ => self.plain(&Kind::default(), lines, is_cut),
+                _ => self.plain(alike, &Kind::default(), lines, is_cut),
             };
         };
         let colon = one.iter().position(|byte| *byte == b':').map_or(one.len(), |colon| colon + 1);
         let begins = one.as_ptr() as usize - lines.as_ptr() as usize + colon;
         let (before, rest) = lines.split_at(begins);
         let (value, after) = rest.split_at(one.len() - colon);
-        let value = match self.plain(&Kind::default(), value.trim_ascii_start(), is_cut && after.is_empty()) {
+        let value = match self.plain(alike, &Kind::default(), value.trim_ascii_start(), is_cut && after.is_empty()) {
             Redacted::Withheld => return Redacted::Withheld,
-            Redacted::Same => return self.plain(&Kind::default(), lines, is_cut),
+            Redacted::Same => return self.plain(alike, &Kind::default(), lines, is_cut),
             Redacted::Other(value, _) => value,
         };
-        let words = |part: &[u8]| self.patterns.replace(Cow::Owned(part.to_vec())).into_owned();
+        let words = |part: &[u8]| self.patterns.replace(&mut Masking::Alike, Cow::Owned(part.to_vec())).into_owned();
         let mut event = [words(before), value, words(after)].concat();
         if is_cut && !after.is_empty() {
             self.give_up_end(&mut event);
@@ -199,24 +230,52 @@ impl Rules {
 
     /// What was captured of a body; `is_cut` where there was more of it.
     pub fn body(&self, kind: &Kind, captured: &[u8], is_cut: bool) -> Redacted {
+        self.body_by(&mut Masking::Alike, kind, captured, is_cut)
+    }
+
+    /// The same, with what it takes out kept. Where that is more than is kept, it is withheld.
+    pub fn body_kept(&self, kept: &mut Kept, kind: &Kind, captured: &[u8], is_cut: bool) -> Redacted {
+        let redacted = self.body_by(&mut Masking::Numbered(kept), kind, captured, is_cut);
+        if kept.is_full() { Redacted::Withheld } else { redacted }
+    }
+
+    /// A body that goes as this kind, without its codings; none where nobody can undo them, or it is too long without them.
+    pub fn decoded(&self, kind: &Kind, body: &[u8]) -> Option<Bytes> {
+        match &kind.coding {
+            Coding::Plain => Some(Bytes::copy_from_slice(body)),
+            Coding::Known(codings) => {
+                let undone = codings.undo(Bytes::copy_from_slice(body), MOST_DECODED).ok()?;
+                undone.complete.then(|| undone.bytes.into())
+            }
+            Coding::Unknown => None,
+        }
+    }
+
+    fn body_by(&self, masking: &mut Masking<'_>, kind: &Kind, captured: &[u8], is_cut: bool) -> Redacted {
         if captured.is_empty() || !self.looks_into_bodies() {
             return Redacted::Same;
         }
         match &kind.coding {
-            Coding::Plain => self.plain(kind, captured, is_cut),
-            Coding::Known(codings) => self.coded(codings, kind, captured, is_cut),
+            Coding::Plain => self.plain(masking, kind, captured, is_cut),
+            Coding::Known(codings) => self.coded(masking, (codings, kind), captured, is_cut),
             Coding::Unknown => Redacted::Withheld,
         }
     }
 
     /// What is in the codings is looked into, and coded again where it was changed, or was not seen to its end: what is left in the
     /// coded bytes then, nobody has looked at.
-    fn coded(&self, codings: &Codings, kind: &Kind, captured: &[u8], is_cut: bool) -> Redacted {
+    fn coded(
+        &self,
+        masking: &mut Masking<'_>,
+        (codings, kind): (&Codings, &Kind),
+        captured: &[u8],
+        is_cut: bool,
+    ) -> Redacted {
         let Ok(undone) = codings.undo(Bytes::copy_from_slice(captured), MOST_DECODED) else {
             return Redacted::Withheld;
         };
         let is_cut = is_cut || !undone.complete;
-        let (mut text, mut is_cut) = match self.plain(kind, &undone.bytes, is_cut) {
+        let (mut text, mut is_cut) = match self.plain(masking, kind, &undone.bytes, is_cut) {
             Redacted::Withheld => return Redacted::Withheld,
             // the frame of a coding has room for texts of its own, such as the name of a file
             Redacted::Same if !is_cut && !self.patterns.fit(captured) => return Redacted::Same,
@@ -233,7 +292,7 @@ impl Rules {
     }
 
     /// Without codings.
-    fn plain(&self, kind: &Kind, captured: &[u8], is_cut: bool) -> Redacted {
+    fn plain(&self, masking: &mut Masking<'_>, kind: &Kind, captured: &[u8], is_cut: bool) -> Redacted {
         let RedactConfig { json, form, patterns, .. } = &self.config;
         if captured.is_empty() || !self.looks_into_bodies() {
             return Redacted::Same;
@@ -243,20 +302,20 @@ impl Rules {
         }
         let mut body = Cow::Borrowed(captured);
         if kind.form
-            && let Some(redacted) = form::redact(&body, form)
+            && let Some(redacted) = form::redact(&body, form, masking)
         {
             body = Cow::Owned(redacted);
         }
         // also of what says that it is a form: who reads it may not believe that
         if !json.is_empty() && (kind.json || json::looks_like_it(&body)) {
-            match json::redact(&body, json) {
+            match json::redact(&body, json, masking) {
                 Ok(Some(redacted)) => body = Cow::Owned(redacted),
                 Ok(None) => {}
                 Err(json::Malformed) => return Redacted::Withheld,
             }
         }
         if !patterns.is_empty() {
-            body = self.patterns.replace(body);
+            body = self.patterns.replace(masking, body);
             if is_cut {
                 self.give_up_end(body.to_mut());
             }

@@ -7,7 +7,7 @@ use std::{borrow::Cow, fmt, str::FromStr};
 use regex::bytes::{Regex, RegexBuilder};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use super::MARKER;
+use super::mask::{Masking, Text};
 
 /// Longest pattern, bytes.
 const LENGTH: usize = 1024;
@@ -80,7 +80,7 @@ impl Patterns {
     }
 
     /// With a marker for each place that one fits. Where a pattern has a group named `secret`, for that alone.
-    pub(super) fn replace<'t>(&self, text: Cow<'t, [u8]>) -> Cow<'t, [u8]> {
+    pub(super) fn replace<'t>(&self, masking: &mut Masking<'_>, text: Cow<'t, [u8]>) -> Cow<'t, [u8]> {
         self.0.iter().fold(text, |text, pattern| {
             if !pattern.is_match(&text) {
                 return text;
@@ -90,9 +90,10 @@ impl Patterns {
                 match (found.name("secret"), found.get(0)) {
                     (Some(secret), Some(of)) => {
                         let (from, to) = (secret.start() - of.start(), secret.end() - of.start());
-                        [&whole[..from], MARKER.as_bytes(), &whole[to..]].concat()
+                        let marker = masking.of(&whole[from..to], Text::Words);
+                        [&whole[..from], &marker, &whole[to..]].concat()
                     }
-                    _ => MARKER.as_bytes().to_vec(),
+                    _ => masking.of(whole, Text::Words).into_owned(),
                 }
             });
             Cow::Owned(replaced.into_owned())

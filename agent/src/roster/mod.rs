@@ -5,10 +5,12 @@ mod card;
 mod told;
 
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd as _, BorrowedFd, RawFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use slab::Slab;
@@ -21,6 +23,9 @@ pub use self::card::{At, Busy, Card, Reached, Seen, Tls, cut};
 pub use self::told::{MOST, Page, page};
 use crate::record::ConnectionRecord;
 use crate::worker::Shared;
+
+/// Between two looks whether a client has left.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// The clients of one worker.
 #[derive(Clone, Default)]
@@ -80,6 +85,22 @@ impl Roster {
         self.0.lock().iter().filter(|(_, entry)| fits(&entry.card)).count()
     }
 
+    /// When this client has closed its end, found within half a second, although bytes of it may be unread: whoever reads learns of
+    /// the end only behind them. Where more is unread than the window of its connection has room for, its end comes behind that
+    /// too. Never, where it is no client of this worker.
+    pub fn left(&self, client: SocketAddr) -> impl Future<Output = ()> + use<> {
+        let entries = self.0.lock();
+        let found = entries.iter().find(|(_, entry)| entry.card.client == client);
+        let place = found.map(|(key, entry)| Place { roster: self.clone(), key, card: Arc::clone(&entry.card) });
+        drop(entries);
+        async move {
+            let Some(place) = place else { return std::future::pending().await };
+            while !place.is_left() {
+                tokio::time::sleep(LOOK).await;
+            }
+        }
+    }
+
     /// Ends the sockets of those that fit, both ways, whoever reads or writes them; and counts them.
     pub fn close(&self, fits: impl Fn(&Card) -> bool) -> usize {
         let entries = self.0.lock();
@@ -88,7 +109,33 @@ impl Roster {
     }
 }
 
+/// Where a client stands in the roster.
+struct Place {
+    roster: Roster,
+    key: usize,
+    card: Arc<Card>,
+}
+
+impl Place {
+    /// It has closed its end, or is not there any more.
+    fn is_left(&self) -> bool {
+        let entries = self.roster.0.lock();
+        match entries.get(self.key) {
+            Some(entry) if Arc::ptr_eq(&entry.card, &self.card) => entry.is_closed_by_client(),
+            _ => true,
+        }
+    }
+}
+
 impl Entry {
+    /// Only for entries that are in the roster, whose lock is held: `Watched` takes its own out before the socket is closed.
+    fn is_closed_by_client(&self) -> bool {
+        let mut asked = libc::pollfd { fd: self.socket, events: libc::POLLRDHUP, revents: 0 };
+        // SAFETY: one entry, which lives as long as the call; it waits for nothing.
+        let found = unsafe { libc::poll(&raw mut asked, 1, 0) };
+        found > 0 && asked.revents & (libc::POLLRDHUP | libc::POLLHUP | libc::POLLERR) != 0
+    }
+
     fn shut(&self) -> bool {
         // SAFETY: only for entries that are in the roster, whose lock is held: `Watched` takes its own out before the socket
         // is closed.

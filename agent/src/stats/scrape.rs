@@ -40,6 +40,7 @@ impl Collector for Scrape {
         self.connections(out)?;
         self.exchanges(out)?;
         self.recorder(out)?;
+        self.interception(out)?;
         self.filters(out)
     }
 }
@@ -112,6 +113,15 @@ impl Scrape {
         counter(out, "recorder_messages_dropped", "Messages and the like that found no room.", dropped)?;
         gauge(out, "recorder_queued_bytes", "Queued, or sent and not acknowledged.", recorder.queued_bytes())?;
         gauge(out, "spool_bytes", "On disk until the orchestrator has them.", recorder.spool_bytes())
+    }
+
+    fn interception(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let figures = self.0.interception.figures();
+        gauge(out, "breakpoints", "Breakpoints that an orchestrator has set.", figures.breakpoints as u64)?;
+        gauge(out, "paused", "Messages that pause at breakpoints at this moment.", figures.paused as u64)?;
+        let ended = figures.ended.into_iter().map(|(end, count)| (vec![("end", end)], count));
+        counters(out, "pauses", "Pauses at breakpoints that are over, by what ended them.", ended)?;
+        counter(out, "pauses_passed", "Messages that passed a breakpoint, since too many paused.", figures.passed)
     }
 
     fn filters(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {

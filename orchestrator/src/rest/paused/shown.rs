@@ -44,6 +44,8 @@ pub(in super::super) struct PausedItem {
     body_held: u64,
     /// They are all of it, so that it can be replaced.
     body_is_whole: bool,
+    /// The agent's rules of redaction hide it, since they cannot look into it: it can be replaced, but is not shown.
+    body_withheld: bool,
 }
 
 /// A message that pauses, whole.
@@ -60,7 +62,8 @@ pub(in super::super) struct PausedDetail {
     decoded: Option<String>,
 }
 
-/// Fields of this hop and Content-Length are not among the headers: they are the agent's.
+/// Fields of this hop and Content-Length are not among the headers: they are the agent's. In place of a value that the agent's
+/// rules of redaction name stands `[redacted-N]`.
 #[derive(Debug, Serialize, ToSchema)]
 struct RequestHead {
     method: String,
@@ -106,6 +109,7 @@ impl PausedItem {
             ends_in_ms: paused.ends_in_ms,
             body_held: paused.body_held,
             body_is_whole: paused.body_is_whole,
+            body_withheld: paused.body_is_withheld,
         })
     }
 }
@@ -165,6 +169,15 @@ fn decode(fields: &[v1::Field], body: &[u8], is_whole: bool) -> Option<(Vec<u8>,
     }
     let decoded = coding::decode(&coding::codings(encoding.as_bytes()).ok()?, body, DECODED_BYTES).ok()?;
     decoded.complete.then_some((decoded.bytes, encoding))
+}
+
+/// What signs people in is among these fields.
+pub(super) fn has_secrets(held: &v1::Held) -> bool {
+    let paused = held.paused.as_ref();
+    let request = paused.and_then(|paused| paused.request.as_ref()).map(|request| &request.headers);
+    let response = paused.and_then(|paused| paused.response.as_ref()).map(|response| &response.headers);
+    let mut fields = request.into_iter().chain(response).flatten();
+    fields.any(|field| weir_har::hidden(&field.name, &String::from_utf8_lossy(&field.value)).is_some())
 }
 
 fn fields(fields: Vec<v1::Field>) -> Vec<(String, String)> {
