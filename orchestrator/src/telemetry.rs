@@ -23,7 +23,23 @@ pub(crate) struct Telemetry {
     agents: Gauge<i64, AtomicI64>,
     requests: Family<[(&'static str, String); 1], Counter<u64, AtomicU64>>,
     deleted: Counter<u64, AtomicU64>,
+    pauses: Family<[(&'static str, &'static str); 1], Counter<u64, AtomicU64>>,
 }
+
+/// What ends a pause at a breakpoint, as agents tell it; `other` is what a later agent may say.
+const PAUSE_ENDS: [&str; 11] = [
+    "continue",
+    "modify",
+    "respond",
+    "redirect",
+    "kill",
+    "block",
+    "timed-out",
+    "lease-ended",
+    "shut-down",
+    "client-gone",
+    "other",
+];
 
 impl Telemetry {
     pub(crate) fn new() -> Self {
@@ -38,6 +54,7 @@ impl Telemetry {
             agents: Gauge::default(),
             requests: Family::default(),
             deleted: Counter::default(),
+            pauses: Family::default(),
             registry: Registry::default(),
         };
         registry.register(
@@ -55,6 +72,14 @@ impl Telemetry {
         registry.register("agents_connected", "Agents with an open control stream", new.agents.clone());
         registry.register("requests", "REST requests by status", new.requests.clone());
         registry.register("exchanges_deleted", "Exchanges beyond the retention bounds", new.deleted.clone());
+        registry.register(
+            "pauses",
+            "Pauses at breakpoints that agents told here are over, by what ended them",
+            new.pauses.clone(),
+        );
+        for end in PAUSE_ENDS {
+            drop(new.pauses.get_or_create(&[("end", end)]));
+        }
         for kind in ["stored", "repeated", "refused", "dropped"] {
             drop(new.exchanges.get_or_create(&[("kind", kind)]));
         }
@@ -121,6 +146,12 @@ impl Telemetry {
 
     pub(crate) fn deleted(&self, count: u64) {
         self.deleted.inc_by(count);
+    }
+
+    /// An agent told that a pause is over.
+    pub(crate) fn pause_ended(&self, by: &str) {
+        let end = PAUSE_ENDS.into_iter().find(|end| *end == by).unwrap_or("other");
+        self.pauses.get_or_create(&[("end", end)]).inc();
     }
 
     /// The OpenMetrics text.

@@ -220,7 +220,11 @@ impl Service {
             }
             Some(agent_message::Message::PauseEnded(ended)) => {
                 member.heard(None);
-                told::ended(agent, &ended).into_iter().for_each(|event| self.orchestrator.events.publish(event));
+                if let Some(event) = told::ended(agent, &ended) {
+                    let how = ended.how.as_ref().map_or("", |how| &how.decision);
+                    self.orchestrator.telemetry.pause_ended(how);
+                    self.orchestrator.events.publish(event);
+                }
                 Ok(())
             }
             // A message of a later version.

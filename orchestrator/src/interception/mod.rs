@@ -4,7 +4,11 @@
 
 pub(crate) mod told;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use prost::bytes::Bytes;
@@ -83,6 +87,8 @@ pub(crate) struct Breakpoint {
 #[derive(Default)]
 pub(crate) struct Interception {
     turns: Mutex<HashMap<i64, Arc<tokio::sync::Mutex<()>>>>,
+    /// agents that [`keep`] is telling: one that does not answer has no queue
+    told: Mutex<HashSet<i64>>,
     changed: Notify,
 }
 
@@ -171,11 +177,15 @@ async fn tell(orchestrator: &Arc<Orchestrator>, had: &[i64]) -> Result<Vec<i64>,
         } else if !had.contains(&agent.number) {
             continue;
         }
+        if !orchestrator.interception.told.lock().insert(agent.number) {
+            continue;
+        }
         let orchestrator = Arc::clone(orchestrator);
         tokio::spawn(async move {
             if let Err(problem) = orchestrator.set_breakpoints(&agent).await {
                 tracing::debug!(agent = %agent.id, reason = problem.text, "an agent has no breakpoints");
             }
+            orchestrator.interception.told.lock().remove(&agent.number);
         });
     }
     Ok(have)

@@ -3,8 +3,9 @@
 use serde_json::json;
 use uuid::Uuid;
 use weir_proto::v1::{
-    Breakpoint, BreakpointState, Breakpoints, Field, Held, Hello, Intervention, PauseEnded, Paused, PausedList,
-    Problem, ProblemKind, Request, SetBreakpoints, agent_message::Message, answer::Answer, command::Command,
+    Breakpoint, BreakpointState, Breakpoints, Decided, Field, Held, Hello, Intervention, PauseEnded, Paused,
+    PausedList, Problem, ProblemKind, Request, SetBreakpoints, agent_message::Message, answer::Answer,
+    command::Command, decide::Decision,
 };
 
 use crate::{
@@ -126,6 +127,15 @@ async fn what_agents_tell_of_pauses_is_in_the_stream_and_no_more() {
     assert_eq!((&*told.event, &told.data["decision"]), ("exchange.decided", &json!("kill")));
     assert_eq!(told.data["pause"]["paused"], Uuid::from_slice(&paused.id).unwrap().to_string());
     assert_eq!((&told.data["by"], &told.data["waited_us"]), (&json!("user:ann"), &json!(5)));
+    let how = Intervention { decision: "\"} 1\nforged".into(), ..Intervention::default() };
+    control.say(Message::PauseEnded(PauseEnded { paused: Some(paused.clone()), how: Some(how) })).await;
+    stream.told().await;
+    let person = &running.person;
+    let metrics = person.http.get(format!("{}/metrics", person.base)).send().await.unwrap().text().await.unwrap();
+    for (end, count) in [("kill", 1), ("other", 1), ("continue", 0)] {
+        let line = format!("weir_orchestrator_pauses_total{{end=\"{end}\"}} {count}");
+        assert!(metrics.lines().any(|own| own == line), "{line} is not in {metrics}");
+    }
 
     // The list is what the agent says now.
     let answer = async {
@@ -174,4 +184,41 @@ async fn who_looks_at_credentials_that_pause_is_in_the_trail() {
     let (shown, entry) = look(&mut control, vec![field("Authorization", "Bearer secret")]).await;
     assert_eq!(shown, json!([["Authorization", "Bearer secret"]]));
     assert_eq!(entry.expect("it is told")["actor"], "admin");
+}
+
+#[tokio::test]
+async fn a_decision_is_told_to_nobody_but_whom_it_is_for() {
+    let running = Running::start().await;
+    let (one, two) = (running.agent().await, running.agent().await);
+    let (mut first, mut second) = (connected(&one).await, connected(&two).await);
+    let paused = paused();
+    let path = format!("/api/v1/paused/{}", Uuid::from_slice(&paused.id).unwrap());
+    let decision = json!({ "decision": "modify", "headers": [["authorization", "Bearer mine"]] });
+    let held = || Answer::Held(Held { paused: Some(paused.clone()), body: Default::default() });
+    let gone = || Answer::Problem(Problem { kind: ProblemKind::NotFound.into(), text: "gone".into() });
+    let reads = async |control: &mut Control, answer: Answer| {
+        let command = control.command().await;
+        assert!(matches!(command.command, Some(Command::ReadPaused(_))), "{command:?}");
+        control.answer(&command, answer).await;
+    };
+
+    let has = async {
+        reads(&mut first, held()).await;
+        let command = first.command().await;
+        let Some(Command::Decide(decide)) = &command.command else { panic!("{command:?}") };
+        assert!(matches!(decide.decision, Some(Decision::Modify(_))));
+        let how =
+            Intervention { decision: "modify".into(), changed: vec!["headers".into()], ..Intervention::default() };
+        first.answer(&command, Answer::Decided(Decided { paused: Some(paused.clone()), how: Some(how) })).await;
+    };
+    let (decided, (), ()) = tokio::join!(running.person.post(&path, &decision), has, reads(&mut second, gone()));
+    assert_eq!((decided.0.as_u16(), &decided.1["changed"]), (200, &json!(["headers"])), "{}", decided.1);
+
+    // One that says that it has what is another's gets nothing by it. The next command is the next question, and no decision.
+    for _ in 0..2 {
+        let both = async { tokio::join!(reads(&mut first, held()), reads(&mut second, held())) };
+        let (refused, _) = tokio::join!(running.person.post(&path, &decision), both);
+        assert_eq!(refused.0, 409, "{}", refused.1);
+        assert!(refused.1["detail"].as_str().unwrap().contains("?agent="), "{}", refused.1);
+    }
 }

@@ -30,6 +30,7 @@ use crate::{
 
 /// Agents that are asked at a time.
 const AT_ONCE: usize = 32;
+const OVER: &str = "nothing of this id pauses: somebody decided, or it ended by itself";
 /// A body of 512 KiB, each byte of it escaped, and a head.
 pub(super) const LARGEST_DECISION: usize = 4 << 20;
 
@@ -108,7 +109,8 @@ pub(super) async fn list(
     Ok(Json(PausedList { items, next: None, unanswered }))
 }
 
-/// One of them, as it is held: its head, and its body, decoded where it is whole and its Content-Encoding is known.
+/// One of them, as it is held: its head, and its body, decoded where it is whole and its Content-Encoding is known. Where its
+/// fields have what signs people in, the audit trail tells that somebody saw it.
 #[utoipa::path(get, path = "/api/v1/paused/{id}", operation_id = "getPaused", tag = "interception", params(("id" = String, Path,), Where),
     responses((status = 200, body = PausedDetail), (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json")))]
@@ -153,7 +155,10 @@ pub(super) async fn decide(
         by: asker.name().to_owned(),
         decision: Some(decision.message()?),
     };
-    match found(ask(&orchestrator, place.agent.as_deref(), &Command::Decide(decide)).await?)? {
+    let Some(agent) = holder(&orchestrator, id, place.agent).await? else {
+        return Err(Problem::conflict(OVER));
+    };
+    match found(ask(&orchestrator, Some(&agent), &Command::Decide(decide)).await?)? {
         Some((row, Answer::Decided(v1::Decided { paused, how: Some(how) }))) => {
             let (method, url) = paused.as_ref().map(request).unwrap_or_default();
             let changed = how.changed.iter().take(8).map(|part| crate::grpc::bounded(part, 32)).collect::<Vec<_>>();
@@ -167,7 +172,27 @@ pub(super) async fn decide(
                 waited_us: how.waited_us,
             }))
         }
-        _ => Err(Problem::conflict("nothing of this id pauses: somebody decided, or it ended by itself")),
+        _ => Err(Problem::conflict(OVER)),
+    }
+}
+
+/// Who is told of the decision: the agent that is named, else the one that has what pauses. Nobody else hears it, since there may
+/// be in it what another agent's client sent.
+async fn holder(orchestrator: &Orchestrator, id: Uuid, named: Option<String>) -> Result<Option<String>, Problem> {
+    if named.is_some() {
+        return Ok(named);
+    }
+    let read = Command::ReadPaused(ReadPaused { id: Bytes::copy_from_slice(id.as_bytes()) });
+    let asked = ask(orchestrator, None, &read).await?;
+    let is_silent = |answer: &Result<Answer, v1::Problem>| answer.as_ref().is_err_and(|problem| !has_none(problem));
+    let silent = asked.iter().find(|(_, answer)| is_silent(answer)).map(|(row, _)| row.name.clone());
+    match (found(asked)?, silent) {
+        (Some(_), Some(silent)) => {
+            let text = format!("`{silent}` does not answer, and might have it too: name the agent with ?agent=");
+            Err(Problem::conflict(text))
+        }
+        (Some((row, _)), None) => Ok(Some(row.agent.id.to_string())),
+        (None, _) => Ok(None),
     }
 }
 
@@ -175,19 +200,32 @@ fn decision_word(word: &str) -> String {
     crate::grpc::bounded(word, 32)
 }
 
-/// The answer of the one that has it; none when nobody has.
+/// The answer of the one that has it; none when nobody has. Agents are not trusted to say so of what is another's: where more
+/// than one does, whoever asks has to know.
 fn found(asked: Asked) -> Result<Option<(AgentRow, Answer)>, Problem> {
-    let mut refused = None;
+    let (mut has, mut refused) = (None, None);
     for (row, answer) in asked {
         match answer {
-            Ok(answer) => return Ok(Some((row, answer))),
-            Err(problem) => match problem.kind() {
-                ProblemKind::NotFound | ProblemKind::NotAllowed | ProblemKind::Unknown => {}
-                _ => refused = Some(problem),
-            },
+            Ok(_) if has.is_some() => {
+                return Err(Problem::conflict(
+                    "more than one agent says that it has this: name the agent with ?agent=",
+                ));
+            }
+            Ok(answer) => has = Some((row, answer)),
+            Err(problem) if has_none(&problem) => {}
+            Err(problem) => refused = Some(problem),
         }
     }
-    refused.map_or(Ok(None), |problem| Err(Problem::by_agent(&problem)))
+    match (has, refused) {
+        (Some(has), _) => Ok(Some(has)),
+        (None, Some(problem)) => Err(Problem::by_agent(&problem)),
+        (None, None) => Ok(None),
+    }
+}
+
+/// It has nothing of the kind.
+fn has_none(problem: &v1::Problem) -> bool {
+    matches!(problem.kind(), ProblemKind::NotFound | ProblemKind::NotAllowed | ProblemKind::Unknown)
 }
 
 /// What each of the agents made of a command.

@@ -171,15 +171,6 @@ fn decode(fields: &[v1::Field], body: &[u8], is_whole: bool) -> Option<(Vec<u8>,
     decoded.complete.then_some((decoded.bytes, encoding))
 }
 
-/// What signs people in is among these fields.
-pub(super) fn has_secrets(held: &v1::Held) -> bool {
-    let paused = held.paused.as_ref();
-    let request = paused.and_then(|paused| paused.request.as_ref()).map(|request| &request.headers);
-    let response = paused.and_then(|paused| paused.response.as_ref()).map(|response| &response.headers);
-    let mut fields = request.into_iter().chain(response).flatten();
-    fields.any(|field| weir_har::hidden(&field.name, &String::from_utf8_lossy(&field.value)).is_some())
-}
-
 fn fields(fields: Vec<v1::Field>) -> Vec<(String, String)> {
     fields.into_iter().map(|field| (field.name, field.value.iter().map(|byte| char::from(*byte)).collect())).collect()
 }
