@@ -115,7 +115,8 @@ fn what_cannot_be_sent_is_refused_with_what_to_do() {
     again(cut, &edits(serde_json::json!({"body": ""}))).unwrap();
     let upgraded = |exchange: &mut Exchange| exchange.set_outcome(Outcome::Upgraded);
     assert_eq!(refused(&upgraded, json.clone()), Unfit::Upgraded);
-    let redacted: [(fn(&mut Request), Unfit); 4] = [
+    type Change = fn(&mut Request);
+    let redacted: [(Change, Unfit); 4] = [
         (|request| request.headers[2].value = "[redacted]".into(), Unfit::Hidden("x-a".into())),
         (|request| request.path = "/?token=%5Bredacted%5D".into(), Unfit::HiddenUrl),
         (|request| request.body.as_mut().unwrap().redacted = true, Unfit::HiddenBody),
