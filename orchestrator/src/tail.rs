@@ -38,10 +38,9 @@ impl Tail {
         query: Query,
         after: Option<i64>,
     ) -> Result<Self, StoreError> {
-        let at = match after {
-            Some(after) => after,
-            None => orchestrator.store.arrivals(&query, None, 1).await?.next,
-        };
+        // A place that is not there yet, such as one of a database before it was restored, would pass over what comes until it is.
+        let newest = orchestrator.store.arrivals(&query, None, 1).await?.next;
+        let at = after.map_or(newest, |after| after.min(newest));
         let news = orchestrator.store.arrivals_news();
         Ok(Self { orchestrator: Arc::clone(orchestrator), query, at, news, next: Instant::now() })
     }

@@ -154,7 +154,10 @@ async fn what_nobody_may_push_is_told_before_it_is_signed() -> anyhow::Result<()
     let unasked = config(&setup, &["push", &file]).await?;
     ensure!(!unasked.success && unasked.stderr.contains("--yes"), "{}", unasked.stderr);
     let diff = config(&setup, &["diff", &file]).await?.ok()?;
-    ensure!(diff.contains("+ metrics.interval = 1s"), "{diff}");
+    ensure!(diff.contains("+ metrics.interval = 1s") && !diff.contains("\n\n"), "{diff}");
+    let told = config(&setup, &["diff", &file, "--format", "json"]).await?.ok()?;
+    let told: serde_json::Value = serde_json::from_str(&told)?;
+    ensure!(told[1] == serde_json::json!({"key": "metrics.interval", "before": null, "after": "1s"}), "{told}");
     ensure!(setup.orchestrator.list("/configurations").await?.is_empty());
     let interfaces = async || {
         let samples = setup.orchestrator.list("/metrics?limit=1").await?;

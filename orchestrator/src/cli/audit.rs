@@ -3,12 +3,7 @@
 use clap::Args;
 use serde::Deserialize;
 
-use super::{
-    client::Connect,
-    failure::Failure,
-    output::{self, Column, Format},
-    person, units,
-};
+use super::{failure::Failure, listing::Newest, output::Column, person, units};
 
 /// Show who changed what, the newest first
 #[derive(Debug, Args)]
@@ -16,14 +11,8 @@ pub(crate) struct Audit {
     /// Only what this one did: admin, token:NAME or user:NAME
     #[arg(long, value_name = "ACTOR")]
     actor: Option<String>,
-    /// How many entries
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    limit: usize,
-    /// Form of the answer
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
     #[command(flatten)]
-    connect: Connect,
+    newest: Newest,
 }
 
 #[derive(Deserialize, Default)]
@@ -40,33 +29,28 @@ struct Row {
 
 impl Audit {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let query: Vec<_> = self.actor.iter().map(|actor| ("actor", actor.as_str())).collect();
-        let items = self.connect.client()?.list(&["audit"], &query, self.limit).await?;
-        if self.format == Format::Json {
-            return Ok(output::json(&items)?);
-        }
-        let rows = items.into_iter().map(|item| serde_json::from_value::<Row>(item).unwrap_or_default().cells());
         let columns = [
-            Column::Text("AT"),
+            Column::Text("UTC"),
             Column::Text("WHO"),
             Column::Text("ROLE"),
-            Column::Text("METHOD"),
-            Column::Long("ADDRESS"),
+            Column::Text("DID"),
+            Column::Long("AT WHAT"),
             Column::Number("STATUS"),
             Column::Text("FROM"),
         ];
-        Ok(output::say(output::table(columns, rows.collect()))?)
+        let cells = |item| serde_json::from_value::<Row>(item).unwrap_or_default().cells();
+        self.newest.run(&["audit"], &[("actor", self.actor.as_deref())], columns, cells).await
     }
 }
 
 impl Row {
     fn cells(self) -> [String; 7] {
-        let method = self.action.split(' ').next().unwrap_or_default();
+        let did = self.action.split(' ').next().unwrap_or_default();
         [
             units::short_time(&self.at),
             person::or_dash(&self.actor),
             person::or_dash(self.role.as_deref().unwrap_or_default()),
-            person::or_dash(method),
+            person::or_dash(did),
             person::or_dash(&self.object),
             self.status.to_string(),
             person::or_dash(&self.source),

@@ -6,7 +6,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
+    asked,
     client::{Client, Connect},
+    ending,
     failure::Failure,
     output::{self, Column, Format},
     person, units,
@@ -38,6 +40,7 @@ enum Command {
     },
     /// Let one last for its lease from now on
     Renew {
+        /// Its id, or the last characters of it
         #[arg(value_name = "ID")]
         id: String,
         #[command(flatten)]
@@ -45,6 +48,7 @@ enum Command {
     },
     /// End one: what it paused goes on or fails, as its --on-timeout says
     Remove {
+        /// Its id, or the last characters of it
         #[arg(value_name = "ID")]
         id: String,
         #[command(flatten)]
@@ -65,7 +69,7 @@ struct List {
 #[derive(Debug, Args)]
 pub(super) struct Wanted {
     /// Which exchanges pause, such as 'host:api.example.com method:POST'; see docs/query.md
-    #[arg(value_name = "QUERY")]
+    #[arg(value_name = "QUERY", allow_hyphen_values = true)]
     pub(super) query: String,
     /// Whether requests pause, or responses
     #[arg(long, value_enum, default_value_t)]
@@ -133,6 +137,7 @@ impl Wanted {
 
     /// Makes it; as REST answers.
     pub(super) async fn make(&self, client: &Client) -> Result<Value, Failure> {
+        asked::check(&self.query)?;
         client.post(&["breakpoints"], &self.body()).await
     }
 }
@@ -184,13 +189,24 @@ impl Breakpoints {
                 Ok(output::say(format!("{}\n{}", item.id, item.where_it_is()))?)
             }
             Some(Command::Renew { id, connect }) => {
-                let renewed: Value = connect.client()?.post(&["breakpoints", &id, "renew"], &json!({})).await?;
+                let client = connect.client()?;
+                let id = meant(&client, &id).await?;
+                let renewed: Value = client.post(&["breakpoints", &id, "renew"], &json!({})).await?;
                 let ends = renewed["ends"].as_str().unwrap_or_default();
                 Ok(output::say(format!("it ends at {}", units::short_time(ends)))?)
             }
-            Some(Command::Remove { id, connect }) => connect.client()?.delete(&["breakpoints", &id]).await,
+            Some(Command::Remove { id, connect }) => {
+                let client = connect.client()?;
+                let id = meant(&client, &id).await?;
+                client.delete(&["breakpoints", &id]).await?;
+                Ok(output::say(format!("removed {id}"))?)
+            }
         }
     }
+}
+
+async fn meant(client: &Client, id: &str) -> Result<String, Failure> {
+    ending::id(id, "breakpoint", async || client.all(&["breakpoints"]).await).await
 }
 
 impl List {

@@ -6,9 +6,9 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use weir_query::Query;
 
 use super::{
+    asked,
     client::{Client, Connect},
     failure::Failure,
     output,
@@ -63,7 +63,7 @@ impl Form {
 impl Export {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let query = self.query.as_deref().unwrap_or_default();
-        Query::parse(query).map_err(|error| Failure::Usage(error.shown(query)))?;
+        asked::check(query)?;
         let limit = self.limit.map(|limit| limit.to_string());
         let client = self.connect.client()?;
         let wanted = Wanted { form: self.format, query, limit: limit.as_deref(), reveal: self.reveal };

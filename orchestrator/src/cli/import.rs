@@ -16,6 +16,7 @@ use super::{
     output::{self, Format},
     person,
     progress::Progress,
+    units,
 };
 
 /// Take in exchanges from an HTTP Archive (HAR) of Chrome, Firefox, Safari, Charles or Weir
@@ -56,7 +57,8 @@ impl Import {
         let from = if creator.is_empty() { String::new() } else { format!(" of {creator}") };
         let before = if known > 0 { format!(", {known} were here before") } else { String::new() };
         let said = if messages > 0 { format!(", with messages of WebSockets: {messages}") } else { String::new() };
-        let mut text = format!("{imported} exchanges{from} imported{before}{said}; `traffic agent:import` shows them");
+        let exchanges = units::counted(imported, "exchange");
+        let mut text = format!("{exchanges}{from} imported{before}{said}; `traffic agent:import` shows them");
         for note in notes {
             text.push_str(&format!("\n{note}"));
         }

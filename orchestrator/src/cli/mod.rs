@@ -3,6 +3,7 @@
 //! any program can do.
 
 mod agents;
+mod asked;
 mod audit;
 mod backup;
 mod breakpoints;
@@ -11,6 +12,7 @@ mod client;
 mod completion;
 mod config;
 mod connections;
+mod ending;
 mod export;
 mod failure;
 mod filters;

@@ -23,10 +23,11 @@ pub(crate) enum Format {
     Json,
 }
 
-/// One line, or several.
+/// One line, or several, whether the last of them is ended or not.
 pub(crate) fn say(text: impl AsRef<str>) -> io::Result<()> {
+    let text = text.as_ref();
     let mut out = io::stdout().lock();
-    out.write_all(text.as_ref().as_bytes())?;
+    out.write_all(text.strip_suffix('\n').unwrap_or(text).as_bytes())?;
     out.write_all(b"\n")?;
     out.flush()
 }

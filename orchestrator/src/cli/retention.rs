@@ -5,9 +5,9 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use weir_query::Query;
 
 use super::{
+    asked,
     client::{Client, Connect},
     failure::Failure,
     output::{self, Column, Format},
@@ -147,7 +147,7 @@ impl Show {
 }
 
 async fn add(client: &Client, rule: Rule) -> Result<(), Failure> {
-    Query::parse(&rule.query).map_err(|error| Failure::Usage(error.shown(&rule.query)))?;
+    asked::check(&rule.query)?;
     let said = format!("{} {}", rule.action, person::line(&rule.query));
     // A rule more is right whatever the others are.
     changed(client, TRIES, |rules| {

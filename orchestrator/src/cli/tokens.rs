@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::{
     client::Connect,
+    ending,
     failure::Failure,
     listing::Listing,
     output::{self, Column},
@@ -44,7 +45,7 @@ enum Command {
     },
     /// Make a token worth nothing, at once
     Revoke {
-        /// Of the listing
+        /// Its id of the listing, or the last characters of it
         id: String,
         #[command(flatten)]
         connect: Connect,
@@ -78,7 +79,9 @@ impl Tokens {
                 Ok(output::say(made.token)?)
             }
             Some(Command::Revoke { id, connect }) => {
-                connect.client()?.delete(&["tokens", &id]).await?;
+                let client = connect.client()?;
+                let id = ending::id(&id, "token", async || client.all(&["tokens"]).await).await?;
+                client.delete(&["tokens", &id]).await?;
                 Ok(output::say(format!("revoked {}", person::line(&id)))?)
             }
         }

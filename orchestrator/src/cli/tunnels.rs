@@ -3,12 +3,7 @@
 use clap::Args;
 use serde::Deserialize;
 
-use super::{
-    client::Connect,
-    failure::Failure,
-    output::{self, Column, Format},
-    person, units,
-};
+use super::{failure::Failure, listing::Newest, output::Column, person, units};
 
 /// Show tunnels that nobody looked into, or that came to nothing; the last that ended first
 #[derive(Debug, Args)]
@@ -19,14 +14,8 @@ pub(crate) struct Tunnels {
     /// Only of the agent with this id
     #[arg(long, value_name = "ID")]
     agent: Option<String>,
-    /// At most so many
-    #[arg(long, short = 'n', value_name = "N", default_value_t = 50)]
-    limit: usize,
-    /// Form of the answer
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
     #[command(flatten)]
-    connect: Connect,
+    newest: Newest,
 }
 
 #[derive(Deserialize, Default)]
@@ -45,13 +34,6 @@ struct Row {
 
 impl Tunnels {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let host = self.host.iter().map(|host| ("host", host.as_str()));
-        let query: Vec<_> = host.chain(self.agent.iter().map(|agent| ("agent", agent.as_str()))).collect();
-        let items = self.connect.client()?.list(&["tunnels"], &query, self.limit).await?;
-        if self.format == Format::Json {
-            return Ok(output::json(&items)?);
-        }
-        let rows = items.into_iter().map(|item| serde_json::from_value::<Row>(item).unwrap_or_default().cells());
         let columns = [
             Column::Text("UTC"),
             Column::Text("CLIENT"),
@@ -63,7 +45,9 @@ impl Tunnels {
             Column::Number("TOOK"),
             Column::Long("ERROR"),
         ];
-        Ok(output::say(output::table(columns, rows.collect()))?)
+        let wanted = [("host", self.host.as_deref()), ("agent", self.agent.as_deref())];
+        let cells = |item| serde_json::from_value::<Row>(item).unwrap_or_default().cells();
+        self.newest.run(&["tunnels"], &wanted, columns, cells).await
     }
 }
 

@@ -49,6 +49,11 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
+/// `1 exchange`, `2 exchanges`
+pub(crate) fn counted(count: u64, of: &str) -> String {
+    format!("{count} {of}{}", if count == 1 { "" } else { "s" })
+}
+
 /// `212 ms`
 pub(crate) fn took(micros: u64) -> String {
     match micros {
@@ -60,14 +65,19 @@ pub(crate) fn took(micros: u64) -> String {
     }
 }
 
-/// A time in RFC 3339 as a short one in UTC: the time of day, before today the day and the minute.
+/// A time in RFC 3339 as a short one in UTC: the time of day, of another day it and the minute, of another year the day.
 pub(crate) fn short_time(rfc3339: &str) -> String {
+    short_time_at(rfc3339, OffsetDateTime::now_utc())
+}
+
+fn short_time_at(rfc3339: &str, now: OffsetDateTime) -> String {
     let Ok(at) = OffsetDateTime::parse(rfc3339, &Rfc3339) else { return "-".to_owned() };
-    let today = OffsetDateTime::now_utc().date() == at.date();
-    let form = if today {
+    let form = if now.date() == at.date() {
         format_description!("[hour]:[minute]:[second]")
-    } else {
+    } else if now.year() == at.year() {
         format_description!("[month]-[day] [hour]:[minute]")
+    } else {
+        format_description!("[year]-[month]-[day]")
     };
     at.format(form).unwrap_or_else(|_| "-".to_owned())
 }
@@ -103,7 +113,24 @@ mod tests {
         );
         assert_eq!(day(1_795_132_800), "2026-11-20");
         assert_eq!(day(u64::MAX), "never");
-        assert_eq!(short_time("2020-01-02T03:04:05.000001Z"), "01-02 03:04");
+        assert_eq!(
+            [counted(0, "exchange"), counted(1, "exchange"), counted(2, "exchange")],
+            ["0 exchanges", "1 exchange", "2 exchanges"]
+        );
         assert_eq!(short_time("yesterday"), "-");
+    }
+
+    #[test]
+    fn a_time_says_as_much_as_it_has_to() {
+        let now = OffsetDateTime::from_unix_timestamp(1_795_132_800).unwrap();
+        for (time, expect) in [
+            ("2026-11-20T03:04:05.000001Z", "03:04:05"),
+            ("2026-11-19T23:59:59Z", "11-19 23:59"),
+            ("2026-12-01T00:00:00Z", "12-01 00:00"),
+            ("2027-02-18T11:17:00Z", "2027-02-18"),
+            ("2020-11-20T03:04:05Z", "2020-11-20"),
+        ] {
+            assert_eq!(short_time_at(time, now), expect);
+        }
     }
 }

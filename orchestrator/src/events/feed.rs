@@ -6,11 +6,19 @@ use std::{collections::VecDeque, sync::Arc};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+/// What is kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Most {
+    pub(crate) items: usize,
+    /// Of all of them together.
+    pub(crate) bytes: usize,
+}
+
 /// Items in the order in which they were told.
 pub(crate) struct Feed<T> {
     /// Tells the numbers of this feed from those of another one, such as that of the server before this start.
     life: u64,
-    most: usize,
+    most: Most,
     kept: Mutex<Kept<T>>,
     newest: watch::Sender<u64>,
 }
@@ -20,6 +28,7 @@ struct Kept<T> {
     first: u64,
     /// None where something may be missing.
     items: VecDeque<Option<Arc<Told<T>>>>,
+    bytes: usize,
 }
 
 /// One of them.
@@ -27,6 +36,8 @@ struct Kept<T> {
 pub(crate) struct Told<T> {
     pub(crate) at_us: u64,
     pub(crate) item: T,
+    /// That it takes, more or less.
+    bytes: usize,
 }
 
 /// Behind which item somebody is.
@@ -54,15 +65,15 @@ pub(crate) struct Follower<'a, T> {
 }
 
 impl<T> Feed<T> {
-    /// Keeps so many.
-    pub(crate) fn new(most: usize) -> Self {
-        let kept = Kept { first: 1, items: VecDeque::new() };
+    /// Keeps the latest.
+    pub(crate) fn new(most: Most) -> Self {
+        let kept = Kept { first: 1, items: VecDeque::new(), bytes: 0 };
         Self { life: rand::random(), most, kept: Mutex::new(kept), newest: watch::Sender::new(0) }
     }
 
-    /// One more.
-    pub(crate) fn tell(&self, at_us: u64, item: T) {
-        self.push(Some(Arc::new(Told { at_us, item })));
+    /// One more, which takes about so many bytes.
+    pub(crate) fn tell(&self, at_us: u64, item: T, bytes: usize) {
+        self.push(Some(Arc::new(Told { at_us, item, bytes })));
     }
 
     /// Some may be missing here.
@@ -72,9 +83,12 @@ impl<T> Feed<T> {
 
     fn push(&self, item: Option<Arc<Told<T>>>) {
         let mut kept = self.kept.lock();
+        let bytes = |item: &Option<Arc<Told<T>>>| item.as_ref().map_or(0, |told| told.bytes);
+        kept.bytes += bytes(&item);
         kept.items.push_back(item);
-        if kept.items.len() > self.most {
-            kept.items.pop_front();
+        while kept.items.len() > self.most.items || kept.bytes > self.most.bytes && kept.items.len() > 1 {
+            let oldest = kept.items.pop_front();
+            kept.bytes -= oldest.as_ref().map_or(0, bytes);
             kept.first += 1;
         }
         let newest = kept.first + kept.items.len() as u64 - 1;
@@ -146,6 +160,8 @@ mod tests {
 
     use super::*;
 
+    const MOST: Most = Most { items: 3, bytes: 100 };
+
     fn now(follower: &mut Follower<'_, u32>) -> Option<Option<u32>> {
         match follower.next().now_or_never()? {
             Heard::Item(told) => Some(Some(told.item)),
@@ -155,12 +171,12 @@ mod tests {
 
     #[test]
     fn each_follower_has_its_own_place() {
-        let feed = Feed::new(3);
-        feed.tell(0, 1);
+        let feed = Feed::new(MOST);
+        feed.tell(0, 1, 1);
         let (mut quick, mut slow) = (feed.follow(None), feed.follow(None));
         assert_eq!(now(&mut quick), None);
         for item in 2..=5 {
-            feed.tell(0, item);
+            feed.tell(0, item, 1);
             assert_eq!(now(&mut quick), Some(Some(item)));
         }
         assert_eq!(now(&mut slow), Some(None), "2 is gone");
@@ -169,13 +185,27 @@ mod tests {
     }
 
     #[test]
+    fn long_items_are_fewer_and_the_newest_is_always_there() {
+        let feed = Feed::new(MOST);
+        let mut slow = feed.follow(None);
+        feed.tell(0, 1, 60);
+        feed.tell(0, 2, 60);
+        assert_eq!([now(&mut slow), now(&mut slow)], [Some(None), Some(Some(2))]);
+        feed.tell(0, 3, 40);
+        feed.tell(0, 4, 1000);
+        assert_eq!([now(&mut slow), now(&mut slow), now(&mut slow)], [Some(None), Some(Some(4)), None]);
+        feed.tell(0, 5, 1);
+        assert_eq!(feed.kept.lock().bytes, 1);
+    }
+
+    #[test]
     fn a_place_is_good_for_coming_back() {
-        let feed = Feed::new(3);
+        let feed = Feed::new(MOST);
         let place = feed.follow(None).place();
-        feed.tell(0, 1);
+        feed.tell(0, 1, 1);
         let place = Place::from_bytes(place.to_bytes());
         assert_eq!(now(&mut feed.follow(Some(place))), Some(Some(1)));
-        let mut stranger = feed.follow(Some(Feed::<u32>::new(3).follow(None).place()));
+        let mut stranger = feed.follow(Some(Feed::<u32>::new(MOST).follow(None).place()));
         assert_eq!((now(&mut stranger), now(&mut stranger)), (Some(None), None));
         let beyond = Place { number: 2, ..place };
         assert_eq!(now(&mut feed.follow(Some(beyond))), Some(None));
@@ -186,14 +216,14 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_is_woken() {
-        let feed = Arc::new(Feed::new(3));
+        let feed = Arc::new(Feed::new(MOST));
         let theirs = Arc::clone(&feed);
         let heard = tokio::spawn(async move {
             let mut follower = theirs.follow(Some(Place { life: theirs.life, number: 0 }));
             now_of(follower.next().await)
         });
         tokio::task::yield_now().await;
-        feed.tell(0, 7);
+        feed.tell(0, 7, 1);
         assert_eq!(heard.await.unwrap(), Some(7));
     }
 

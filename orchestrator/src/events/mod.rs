@@ -17,13 +17,14 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use feed::Most;
 pub(crate) use feed::{Feed, Follower, Heard, Place};
 pub(crate) use others::carry;
 
 use crate::{access::Permission, clock::now_us};
 
-/// Events that are kept for who comes back.
-const KEPT: usize = 8192;
+/// Events that are kept for who comes back: an agent may say more of each than it has to.
+const KEPT: Most = Most { items: 8192, bytes: 16 << 20 };
 /// Events that wait to be told to other orchestrators.
 const WAITING: usize = 1024;
 
@@ -147,6 +148,25 @@ impl Event {
         }
     }
 
+    /// That it takes in memory, more or less.
+    fn bytes(&self) -> usize {
+        let pause = |pause: &Pause| pause.method.len() + pause.url.len() + pause.message.len();
+        let texts = match self {
+            Self::AgentConnected { name, group, version, .. } => name.len() + group.len() + version.len(),
+            Self::AgentDisconnected { .. } | Self::AgentRevoked { .. } | Self::RevisionApplied { .. } => 0,
+            Self::RevisionFailed { filters, .. } => {
+                let text = |failed: &Failed| failed.name.len() + failed.phase.len() + failed.reason.len();
+                filters.iter().map(|failed| size_of::<Failed>() + text(failed)).sum()
+            }
+            Self::ExchangePaused(paused) => pause(paused),
+            Self::ExchangeDecided(end) => {
+                let changed = end.changed.iter().map(|part| size_of::<String>() + part.len());
+                pause(&end.pause) + end.decision.len() + end.by.as_ref().map_or(0, String::len) + changed.sum::<usize>()
+            }
+        };
+        size_of::<Self>() + texts
+    }
+
     /// What somebody has to be allowed to hear of it.
     pub(crate) fn asks(&self) -> Permission {
         match self {
@@ -185,13 +205,18 @@ impl Events {
     pub(crate) fn publish(&self, event: Event) {
         let at_us = now_us();
         self.say(others::Said::Event { at_us, event: Box::new(event.clone()) });
-        self.feed.tell(at_us, event);
+        self.tell(at_us, event);
+    }
+
+    fn tell(&self, at_us: u64, event: Event) {
+        let bytes = event.bytes();
+        self.feed.tell(at_us, event, bytes);
     }
 
     /// An agent sent a look at its machine, which is stored.
     pub(crate) fn looked(&self, agent: Uuid) {
         self.say(others::Said::Looked { looked: agent });
-        self.looks.tell(now_us(), agent);
+        self.looks.tell(now_us(), agent, size_of::<Uuid>());
     }
 
     /// Whose machines were looked at, from now on or from behind a place.

@@ -51,8 +51,8 @@ impl Events {
         }
         for said in letter.said {
             match serde_json::from_value(said) {
-                Ok(Said::Event { at_us, event }) => self.feed.tell(at_us, *event),
-                Ok(Said::Looked { looked }) => self.looks.tell(0, looked),
+                Ok(Said::Event { at_us, event }) => self.tell(at_us, *event),
+                Ok(Said::Looked { looked }) => self.looks.tell(0, looked, size_of::<Uuid>()),
                 Err(_) => {}
             }
         }

@@ -1,56 +1,55 @@
 //! Bounds of a question that have to be kept before anything walks through it: fragments make a few lines many, each naming
 //! the next one twice, and what a schema says of itself goes round in circles.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use async_graphql::{
-    Name, Positioned, ServerError, ServerResult, Variables,
-    extensions::{Extension, ExtensionContext, ExtensionFactory, NextParseQuery},
-    parser::types::{ExecutableDocument, FragmentDefinition, Selection, SelectionSet},
+    Name, Positioned, ServerError, ServerResult,
+    parser::types::{
+        ExecutableDocument, Field, FragmentDefinition, OperationDefinition, OperationType, Selection, SelectionSet,
+    },
 };
 
 /// Fields, each as often as it is asked for.
 const FIELDS: usize = 5_000;
+/// Bytes of the name that a field has in an answer, which has it as often as the field.
+const LONGEST_NAME: usize = 128;
 /// Fields and fragments one within the other: whatever walks through a question takes a step on the stack for each.
 const LEVELS: usize = 64;
 /// Lists of the schema one within the other, such as the fields of the types of fields. Tools ask for the types, their fields,
 /// and of these the arguments.
 const LISTS: usize = 3;
 
-pub(super) struct Bounds;
-
-impl ExtensionFactory for Bounds {
-    fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(Self)
-    }
-}
-
-#[async_graphql::async_trait::async_trait]
-impl Extension for Bounds {
-    async fn parse_query(
-        &self,
-        context: &ExtensionContext<'_>,
-        query: &str,
-        variables: &Variables,
-        next: NextParseQuery<'_>,
-    ) -> ServerResult<ExecutableDocument> {
-        let document = next.run(context, query, variables).await?;
-        match check(&document) {
-            Ok(()) => Ok(document),
-            Err(reason) => {
-                let mut error = ServerError::new(reason, None);
-                error.extensions.get_or_insert_default().set("code", "TOO_COMPLEX");
-                Err(error)
-            }
+/// Refuses what is too much, before anything else looks at it.
+pub(super) fn check(document: &ExecutableDocument) -> ServerResult<()> {
+    for (_, operation) in document.operations.iter() {
+        if operation.node.ty == OperationType::Subscription && !follows_one(&operation.node) {
+            let error = ServerError::new("a subscription follows one thing: one field, by itself", Some(operation.pos));
+            return Err(coded(error, "BAD_REQUEST"));
         }
     }
+    weigh(document).map_err(|reason| coded(ServerError::new(reason, None), "TOO_COMPLEX"))
 }
 
-fn check(document: &ExecutableDocument) -> Result<(), String> {
+/// With what programs know it by.
+pub(super) fn coded(mut error: ServerError, code: &str) -> ServerError {
+    error.extensions.get_or_insert_default().set("code", code);
+    error
+}
+
+/// GraphQL section 5.2.3.1; each would be a stream of its own.
+fn follows_one(operation: &OperationDefinition) -> bool {
+    matches!(&operation.selection_set.node.items[..], [only] if matches!(only.node, Selection::Field(_)))
+}
+
+fn weigh(document: &ExecutableDocument) -> Result<(), String> {
     let mut weighed = Weighed { fragments: &document.fragments, known: HashMap::new() };
+    let mut fields: usize = 0;
     for (_, operation) in document.operations.iter() {
         let weight = weighed.set(&operation.node.selection_set.node, 0)?;
-        if weight.fields > FIELDS {
+        // Whatever is asked, all of them are looked at.
+        fields = fields.saturating_add(weight.fields);
+        if fields > FIELDS {
             return Err(format!(
                 "the question has more than {FIELDS} fields, fragments written out: ask for less at a time"
             ));
@@ -85,18 +84,7 @@ impl<'a> Weighed<'a> {
         let mut sum = Weight::default();
         for item in &set.items {
             let weight = match &item.node {
-                Selection::Field(field) => {
-                    let within = self.set(&field.node.selection_set.node, level + 1)?;
-                    let list = matches!(
-                        field.node.name.node.as_str(),
-                        "types" | "fields" | "args" | "inputFields" | "interfaces" | "possibleTypes" | "enumValues"
-                    );
-                    Weight {
-                        fields: within.fields.saturating_add(1),
-                        lists: within.lists + usize::from(list),
-                        levels: within.levels,
-                    }
-                }
+                Selection::Field(field) => self.field(&field.node, level)?,
                 Selection::InlineFragment(inline) => self.set(&inline.node.selection_set.node, level + 1)?,
                 Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node, level + 1)?,
             };
@@ -107,6 +95,22 @@ impl<'a> Weighed<'a> {
         Ok(sum)
     }
 
+    fn field(&mut self, field: &'a Field, level: usize) -> Result<Weight, String> {
+        if field.response_key().node.len() > LONGEST_NAME {
+            return Err(format!("the name of a field in an answer has {LONGEST_NAME} bytes at most"));
+        }
+        let within = self.set(&field.selection_set.node, level + 1)?;
+        let list = matches!(
+            field.name.node.as_str(),
+            "types" | "fields" | "args" | "inputFields" | "interfaces" | "possibleTypes" | "enumValues"
+        );
+        Ok(Weight {
+            fields: within.fields.saturating_add(1),
+            lists: within.lists + usize::from(list),
+            levels: within.levels,
+        })
+    }
+
     fn fragment(&mut self, name: &'a Name, level: usize) -> Result<Weight, String> {
         match self.known.get(name) {
             Some(Some(weight)) if level + weight.levels > LEVELS => return Err(too_deep()),
@@ -114,8 +118,8 @@ impl<'a> Weighed<'a> {
             Some(None) => return Err(format!("fragment {name} is made of itself")),
             None => {}
         }
-        // One that is not there is found out about later.
-        let Some(fragment) = self.fragments.get(name) else { return Ok(Weight::default()) };
+        // One that is not there is found out about later; until then it is looked for as often as it is named.
+        let Some(fragment) = self.fragments.get(name) else { return Ok(Weight { fields: 1, ..Weight::default() }) };
         self.known.insert(name, None);
         let weight = self.set(&fragment.node.selection_set.node, level)?;
         self.known.insert(name, Some(weight));
@@ -134,7 +138,7 @@ mod tests {
     use super::*;
 
     fn refused(text: &str) -> Option<String> {
-        check(&parse_query(text).unwrap()).err()
+        check(&parse_query(text).unwrap()).err().map(|error| error.message)
     }
 
     #[test]
@@ -157,6 +161,30 @@ mod tests {
         assert!(
             refused("{ ...f } fragment f on Q { ...g } fragment g on Q { a { ...f } }").unwrap().contains("itself")
         );
+    }
+
+    #[test]
+    fn all_operations_and_all_names_count() {
+        let one = "fragment f on Q { a } fragment g on Q { ...f ...f ...f ...f ...f ...f ...f ...f ...f ...f } ";
+        let many: String = (0..501).map(|n| format!("query q{n} {{ ...g }} ")).collect();
+        assert!(refused(&format!("{one}{many}")).unwrap().contains("5000 fields"));
+        let mut missing = "{ ...f0 }".to_owned();
+        for n in 0..20 {
+            missing.push_str(&format!(" fragment f{n} on Q {{ ...f{0} ...f{0} }}", n + 1));
+        }
+        assert!(refused(&missing).unwrap().contains("5000 fields"));
+        assert_eq!(refused(&format!("{{ {}: a }}", "x".repeat(128))), None);
+        assert!(refused(&format!("{{ {}: a }}", "x".repeat(129))).unwrap().contains("128 bytes"));
+    }
+
+    #[test]
+    fn a_subscription_follows_one_thing() {
+        assert_eq!(refused("subscription { a { b c } }"), None);
+        for several in
+            ["subscription { a b }", "subscription { a x: a }", "subscription { ...f } fragment f on S { a }"]
+        {
+            assert!(refused(several).unwrap().contains("follows one thing"), "{several}");
+        }
     }
 
     #[test]

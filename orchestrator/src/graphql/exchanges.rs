@@ -16,7 +16,6 @@ use super::{
 };
 use crate::{
     clock::rfc3339,
-    orchestrator::Orchestrator,
     rest::{Problem, Secrets, url},
     store::Summary,
 };
@@ -39,9 +38,6 @@ pub(super) struct Exchange {
     authority: String,
     /// The authority without its port.
     host: String,
-    /// With the query; at most 8 KiB of it. `request { url }` has it whole.
-    path: String,
-    url: String,
     version: String,
     status: Option<i32>,
     request_bytes: String,
@@ -60,9 +56,6 @@ pub(super) struct Exchange {
     summary: Summary,
     #[graphql(skip)]
     secrets: Secrets,
-    /// Its own where there is one exchange for each answer.
-    #[graphql(skip)]
-    purse: Option<Arc<Purse>>,
     #[graphql(skip)]
     whole: OnceCell<Held>,
 }
@@ -104,6 +97,15 @@ pub(super) struct Connection {
 
 #[ComplexObject]
 impl Exchange {
+    /// With the query; at most 8 KiB of it. `request { url }` has it whole.
+    async fn path(&self) -> &str {
+        &self.summary.path
+    }
+
+    async fn url(&self) -> String {
+        url(&self.summary.scheme, &self.summary.authority, &self.summary.path)
+    }
+
     /// The agent that carried it; null for imported exchanges.
     async fn agent(&self, context: &Context<'_>) -> Result<Option<Agent>> {
         let row = loaders::of(context).load_one(OfAgent(self.summary.agent)).await?;
@@ -126,25 +128,25 @@ impl Exchange {
     /// As the client sent it.
     async fn request(&self, context: &Context<'_>) -> Result<Option<RequestMessage>> {
         let held = self.held(context).await?;
-        Ok(held.request.clone().map(|request| RequestMessage { held, request }))
+        Ok(held.request.clone().map(|request| RequestMessage::of(held, request)))
     }
 
     /// As the upstream got it, where a filter changed it.
     async fn filtered_request(&self, context: &Context<'_>) -> Result<Option<RequestMessage>> {
         let held = self.held(context).await?;
-        Ok(held.filtered_request.clone().map(|request| RequestMessage { held, request }))
+        Ok(held.filtered_request.clone().map(|request| RequestMessage::of(held, request)))
     }
 
     /// As the client got it.
     async fn response(&self, context: &Context<'_>) -> Result<Option<ResponseMessage>> {
         let held = self.held(context).await?;
-        Ok(held.response.clone().map(|response| ResponseMessage { held, response }))
+        Ok(held.response.clone().map(|response| ResponseMessage::of(held, response)))
     }
 
     /// As the upstream sent it, where a filter changed it.
     async fn original_response(&self, context: &Context<'_>) -> Result<Option<ResponseMessage>> {
         let held = self.held(context).await?;
-        Ok(held.original_response.clone().map(|response| ResponseMessage { held, response }))
+        Ok(held.original_response.clone().map(|response| ResponseMessage::of(held, response)))
     }
 
     async fn upstream_address(&self, context: &Context<'_>) -> Result<Option<String>> {
@@ -165,13 +167,7 @@ impl Exchange {
             changes: receipt.changes.clone(),
             took_us: (receipt.took_ns != 0).then_some(receipt.took_ns as f64 / 1000.0),
         };
-        let receipts: Vec<Receipt> = held.filters.iter().map(receipt).collect();
-        let bytes = |receipt: &Receipt| {
-            let changes: usize = receipt.changes.iter().map(|change| change.len() + 16).sum();
-            160 + receipt.error.as_ref().map_or(0, String::len) + changes
-        };
-        held.purse.spend(receipts.iter().map(bytes).sum())?;
-        Ok(receipts)
+        Ok(held.filters.iter().map(receipt).collect())
     }
 
     /// What filters said of it.
@@ -188,9 +184,7 @@ impl Exchange {
                 None => String::new(),
             },
         };
-        let tags: Vec<Tag> = held.tags.iter().map(tag).collect();
-        held.purse.spend(tags.iter().map(|tag| tag.name.len() + tag.value.len()).sum())?;
-        Ok(tags)
+        Ok(held.tags.iter().map(tag).collect())
     }
 }
 
@@ -210,8 +204,6 @@ impl Exchange {
             scheme: summary.scheme.clone(),
             authority: summary.authority.clone(),
             host: summary.host.clone(),
-            path: summary.path.clone(),
-            url: url(&summary.scheme, &summary.authority, &summary.path),
             version: summary.version.clone(),
             status: summary.status.map(i32::from),
             request_bytes: summary.request_bytes.to_string(),
@@ -224,30 +216,24 @@ impl Exchange {
             place: None,
             summary,
             secrets,
-            purse: None,
             whole: OnceCell::new(),
         }
     }
 
-    /// One that is an answer by itself.
-    pub(super) fn alone(summary: Summary, place: String) -> Self {
-        Self { place: Some(place), purse: Some(Arc::default()), ..Self::of(summary, Secrets::Hidden) }
+    /// One that was told, with its place among those that are.
+    pub(super) fn told(summary: Summary, place: String) -> Self {
+        Self { place: Some(place), ..Self::of(summary, Secrets::Hidden) }
     }
 
     /// All of it, read once.
     async fn held(&self, context: &Context<'_>) -> Result<Held, Fault> {
         let read = async || {
-            let purse = Arc::clone(self.purse.as_ref().unwrap_or_else(|| context.data_unchecked()));
+            let purse = context.data_unchecked::<Arc<Purse>>();
             purse.turn(context.data_unchecked()).await?;
-            let id = self.summary.id;
-            let exchange = if self.purse.is_some() {
-                let found = context.data_unchecked::<Arc<Orchestrator>>().store.exchange(id).await?;
-                found.map(|(_, exchange)| Arc::new(exchange))
-            } else {
-                loaders::of(context).load_one(Whole(id)).await?
-            };
+            let exchange = loaders::of(context).load_one(Whole(self.summary.id)).await?;
             let gone = || Problem::not_found("the exchange was deleted meanwhile");
-            Ok::<_, Fault>(Held { exchange: exchange.ok_or_else(gone)?, secrets: self.secrets, purse })
+            let (secrets, purse) = (self.secrets, Arc::clone(purse));
+            Ok::<_, Fault>(Held { exchange: exchange.ok_or_else(gone)?, secrets, purse })
         };
         self.whole.get_or_try_init(read).await.cloned()
     }

@@ -14,7 +14,7 @@ pub(super) struct Fault(Arc<Problem>);
 impl Fault {
     pub(super) fn too_much(mebibytes: usize) -> Self {
         let detail =
-            format!("the answer would carry more than {mebibytes} MiB of headers and bodies: ask for less of it");
+            format!("the answer would carry more than {mebibytes} MiB, whole messages counted: ask for less of it");
         Problem::too_large(detail).into()
     }
 
@@ -35,6 +35,11 @@ impl Fault {
 
     pub(super) fn status(&self) -> u16 {
         self.0.status()
+    }
+
+    /// Seconds; 0 for none.
+    pub(super) fn retry_after(&self) -> u32 {
+        self.0.retry_after_s()
     }
 }
 

@@ -1,21 +1,21 @@
 //! `/graphql` over HTTP (<https://graphql.github.io/graphql-over-http/draft/>): one question or a few by POST, one by GET. What
 //! is wrong is told as GraphQL tells it, with the status that REST would answer where nothing was asked at all.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use async_graphql::{BatchRequest, BatchResponse, Request, Response as Answer, ServerError, Variables};
 use axum::{
     body::{Body, to_bytes},
-    extract::{ConnectInfo, FromRequestParts as _, Query, State, WebSocketUpgrade},
+    extract::{ConnectInfo, Extension, FromRequestParts as _, Query, State, WebSocketUpgrade},
     http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::Next,
     response::{IntoResponse as _, Response},
 };
-use futures_util::future::join_all;
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use super::{Door, fault::Fault, socket};
-use crate::rest::{Asker, Problem, Standing, identify};
+use super::{Door, fault::Fault, purse::Purse, socket, sse};
+use crate::rest::{Asker, Held, Problem, Standing, identify, tell_budget, too_many};
 
 /// Of a request.
 const BODY: usize = 64 << 10;
@@ -38,19 +38,57 @@ struct Asked {
     variables: Option<String>,
 }
 
+/// Who asks, and by what right.
+#[derive(Clone)]
+pub(super) struct Found {
+    pub(super) asker: Asker,
+    pub(super) standing: Standing,
+}
+
+/// Nothing of a request is looked at before its credential, but that of a WebSocket, which may come in the first message.
+pub(super) async fn gate(
+    State(door): State<Door>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    mut request: axum::extract::Request,
+    next: Next,
+) -> Response {
+    let headers = request.headers();
+    if headers.contains_key(header::UPGRADE) && !headers.contains_key(header::AUTHORIZATION) {
+        return next.run(request).await;
+    }
+    let (principal, standing, budget) = match identify(&door.orchestrator, headers, client).await {
+        Ok(found) => found,
+        Err(problem) => return refused(&problem.into()),
+    };
+    let mut response = match too_many(budget) {
+        Some(problem) => refused(&problem.into()),
+        None => {
+            request.extensions_mut().insert(Found { asker: Asker::new(principal, client.ip()), standing });
+            next.run(request).await
+        }
+    };
+    tell_budget(response.headers_mut(), budget);
+    response
+}
+
+/// The same for who says it later.
+pub(super) async fn let_in(door: &Door, headers: &HeaderMap, client: SocketAddr) -> Result<Found, Fault> {
+    let (principal, standing, budget) = identify(&door.orchestrator, headers, client).await?;
+    match too_many(budget) {
+        Some(problem) => Err(problem.into()),
+        None => Ok(Found { asker: Asker::new(principal, client.ip()), standing }),
+    }
+}
+
 /// Answers questions.
 pub(super) async fn post(
     State(door): State<Door>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    Extension(found): Extension<Found>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let answered = async {
-        let (asker, _) = let_in(&door, &headers, client).await?;
-        let request = read(&headers, body).await?;
-        answer(&door, &asker, request).await
-    };
-    told(&headers, answered.await)
+    let answered = async { answer(&door, found, read(&headers, body).await?, &headers).await };
+    answered.await.unwrap_or_else(|fault| refused(&fault))
 }
 
 /// Answers one question, or becomes a WebSocket. There is nothing that changes anything, so there is nothing that an address
@@ -61,41 +99,29 @@ pub(super) async fn get(
     request: axum::extract::Request,
 ) -> Response {
     let (mut parts, _) = request.into_parts();
+    let found = parts.extensions.remove::<Found>();
     if parts.headers.contains_key(header::UPGRADE) {
         return match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-            Ok(upgrade) => socket::open(door, upgrade, &parts.headers, client).await,
+            Ok(upgrade) => socket::open(door, upgrade, &parts.headers, client, found),
             Err(error) => refused(&Problem::bad_request(error.body_text()).into()),
         };
     }
     let answered = async {
-        let (asker, _) = let_in(&door, &parts.headers, client).await?;
+        let found = found.ok_or_else(Problem::unauthorized)?;
         let asked = Query::<Asked>::try_from_uri(&parts.uri);
         let Query(asked) = asked.map_err(|error| Problem::bad_request(error.body_text()))?;
         let variables = asked.variables.as_deref().map(serde_json::from_str).transpose();
         let variables = variables.map_err(|error| Problem::bad_request(format!("variables: {error}")))?;
         let mut request = Request::new(asked.query).variables(Variables::from_json(variables.unwrap_or_default()));
         request.operation_name = asked.operation_name;
-        answer(&door, &asker, BatchRequest::Single(request)).await
+        answer(&door, found, BatchRequest::Single(request), &parts.headers).await
     };
-    told(&parts.headers, answered.await)
+    answered.await.unwrap_or_else(|fault| refused(&fault))
 }
 
 /// What can be asked, as the schema definition language has it.
-pub(super) async fn schema(
-    State(door): State<Door>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-) -> Response {
-    match let_in(&door, &headers, client).await {
-        Ok(_) => ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], door.api.sdl()).into_response(),
-        Err(fault) => refused(&fault),
-    }
-}
-
-/// Whoever asks, and by what right.
-pub(super) async fn let_in(door: &Door, headers: &HeaderMap, client: SocketAddr) -> Result<(Asker, Standing), Fault> {
-    let (principal, standing) = identify(&door.orchestrator, headers, client).await?;
-    Ok((Asker::new(principal, client.ip()), standing))
+pub(super) async fn schema(State(door): State<Door>, _found: Extension<Found>) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], door.api.sdl()).into_response()
 }
 
 async fn read(headers: &HeaderMap, body: Body) -> Result<BatchRequest, Fault> {
@@ -114,23 +140,32 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<BatchRequest, Fault> {
     }
 }
 
-async fn answer(door: &Door, asker: &Asker, request: BatchRequest) -> Result<BatchResponse, Fault> {
-    let one = |request| door.api.execute(door.request(asker, request));
-    let all = async {
-        match request {
+async fn answer(door: &Door, found: Found, request: BatchRequest, headers: &HeaderMap) -> Result<Response, Fault> {
+    let request = match request {
+        BatchRequest::Single(request) if sse::is_wanted(headers) => return sse::answer(door, found, request),
+        other => other,
+    };
+    // All of them carry what one may. It is there until the answer is small, or lies in a file.
+    let purse = Arc::<Purse>::default();
+    let one = |request: Request| door.api.execute(request.data(found.asker.clone()).data(Arc::clone(&purse)));
+    let made = async {
+        let answer = match request {
             BatchRequest::Single(request) => BatchResponse::Single(one(request).await),
-            BatchRequest::Batch(requests) => BatchResponse::Batch(join_all(requests.into_iter().map(one)).await),
-        }
+            BatchRequest::Batch(requests) => {
+                let mut answers = Vec::with_capacity(requests.len());
+                for request in requests {
+                    answers.push(one(request).await);
+                }
+                BatchResponse::Batch(answers)
+            }
+        };
+        told(door, headers, answer).await
     };
     let late = || Problem::too_slow(format!("the answer took longer than {} s: ask for less", PATIENCE.as_secs()));
-    timeout(PATIENCE, all).await.map_err(|_| late().into())
+    timeout(PATIENCE, made).await.map_err(|_| late())?
 }
 
-fn told(headers: &HeaderMap, answered: Result<BatchResponse, Fault>) -> Response {
-    let answer = match answered {
-        Ok(answer) => answer,
-        Err(fault) => return refused(&fault),
-    };
+async fn told(door: &Door, headers: &HeaderMap, answer: BatchResponse) -> Result<Response, Fault> {
     let mut accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let own = accepted.any(|value| value.contains(OWN));
     // Data that is null where nothing was executed: the question was wrong.
@@ -139,7 +174,11 @@ fn told(headers: &HeaderMap, answered: Result<BatchResponse, Fault>) -> Response
         BatchResponse::Single(answer) if own && wrong(answer) => StatusCode::BAD_REQUEST,
         _ => StatusCode::OK,
     };
-    json(status, if own { OWN } else { "application/json" }, &answer)
+    let bytes = serde_json::to_vec(&answer).map_err(|_| Problem::unavailable())?;
+    drop(answer);
+    let kind = HeaderValue::from_static(if own { OWN } else { "application/json" });
+    let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, kind)]);
+    Ok(Held::of(&door.orchestrator, bytes.into()).await?.answer(status, headers))
 }
 
 /// Nothing was asked, or nobody was let in.
@@ -149,6 +188,9 @@ pub(super) fn refused(fault: &Fault) -> Response {
     let mut response = json(status, "application/json", &serde_json::json!({ "errors": [error] }));
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"weir\""));
+    }
+    if fault.retry_after() > 0 {
+        response.headers_mut().insert(header::RETRY_AFTER, fault.retry_after().into());
     }
     response
 }

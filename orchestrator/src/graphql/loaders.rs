@@ -4,7 +4,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use async_graphql::{
-    Context, Request,
+    Context, Data,
     dataloader::{DataLoader, Loader},
 };
 use uuid::Uuid;
@@ -16,7 +16,12 @@ use crate::{
     store::{AgentRow, Outcome},
 };
 
-/// Asks for one request.
+/// Samples that are read at a time.
+const SAMPLES: usize = 5_000;
+/// Of one in memory, bytes; more or less.
+const SAMPLE: usize = 768;
+
+/// Asks for one answer.
 pub(super) struct Loaders {
     orchestrator: Arc<Orchestrator>,
     purse: Arc<Purse>,
@@ -37,11 +42,11 @@ pub(super) struct OfAgent(pub(super) Uuid);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct OutcomesOf(pub(super) i64);
 
-/// The request with its purse and what asks for it.
-pub(super) fn with(request: Request, orchestrator: &Arc<Orchestrator>) -> Request {
-    let purse = Arc::new(Purse::default());
+/// What asks for an answer, and what it may carry.
+pub(super) fn put(data: &mut Data, orchestrator: &Arc<Orchestrator>, purse: Arc<Purse>) {
     let loaders = Loaders { orchestrator: Arc::clone(orchestrator), purse: Arc::clone(&purse) };
-    request.data(purse).data(DataLoader::new(loaders, tokio::spawn))
+    data.insert(purse);
+    data.insert(DataLoader::new(loaders, tokio::spawn));
 }
 
 pub(super) fn of<'a>(context: &Context<'a>) -> &'a DataLoader<Loaders> {
@@ -60,9 +65,12 @@ impl Loader<Newest> for Loaders {
         let mut found = HashMap::new();
         for (count, agents) in by_count {
             // A rate takes the sample before.
-            let samples = self.orchestrator.store.newest_metrics(&agents, count + 1).await?;
-            for (agent, metrics) in SystemMetrics::of_agents(samples, count) {
-                found.insert(Newest { agent, count }, metrics);
+            for some in agents.chunks((SAMPLES / (count + 1)).max(1)) {
+                let samples = self.orchestrator.store.newest_metrics(some, count + 1).await?;
+                self.purse.spend(samples.len() * SAMPLE)?;
+                for (agent, metrics) in SystemMetrics::of_agents(samples, count) {
+                    found.insert(Newest { agent, count }, metrics);
+                }
             }
         }
         Ok(found)

@@ -2,7 +2,7 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use async_graphql::{Context, Object, Result, SimpleObject};
+use async_graphql::{Context, MergedObject, Object, Result, SimpleObject};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use weir_proto::v1;
@@ -42,15 +42,32 @@ pub(super) struct HeaderField {
 }
 
 /// The head of a request, and its body as far as it was captured.
-pub(super) struct RequestMessage {
-    pub(super) held: Held,
-    pub(super) request: v1::Request,
-}
+#[derive(MergedObject)]
+pub(super) struct RequestMessage(RequestLine, Content);
 
 /// The head of a response, and its body as far as it was captured.
-pub(super) struct ResponseMessage {
-    pub(super) held: Held,
-    pub(super) response: v1::Response,
+#[derive(MergedObject)]
+pub(super) struct ResponseMessage(ResponseLine, Content);
+
+#[derive(SimpleObject)]
+pub(super) struct RequestLine {
+    method: String,
+    url: String,
+    version: String,
+}
+
+#[derive(SimpleObject)]
+pub(super) struct ResponseLine {
+    status: i32,
+    version: String,
+}
+
+/// What requests and responses have alike.
+pub(super) struct Content {
+    held: Held,
+    headers: Vec<v1::Field>,
+    trailers: Vec<v1::Field>,
+    body: v1::Body,
 }
 
 /// A body as far as it was captured.
@@ -60,68 +77,36 @@ pub(super) struct Body {
     truncated: bool,
     encoding: Option<String>,
     shown: Bytes,
-    purse: Arc<Purse>,
 }
 
-#[Object]
 impl RequestMessage {
-    async fn method(&self) -> &str {
-        &self.request.method
+    pub(super) fn of(held: Held, request: v1::Request) -> Self {
+        let v1::Request { method, scheme, authority, path, version, headers, trailers, body } = request;
+        let line = RequestLine { method, url: crate::rest::url(&scheme, &authority, &path), version };
+        Self(line, Content { held, headers, trailers, body: body.unwrap_or_default() })
     }
+}
 
-    async fn url(&self) -> Result<String> {
-        let v1::Request { scheme, authority, path, .. } = &self.request;
-        let url = crate::rest::url(scheme, authority, path);
-        self.held.purse.spend(url.len())?;
-        Ok(url)
-    }
-
-    async fn version(&self) -> &str {
-        &self.request.version
-    }
-
-    /// Values of `Authorization`, `Proxy-Authorization` and `Cookie` are hidden, unless the exchange was asked for with `reveal`.
-    #[graphql(complexity = "times(20, child_complexity)")]
-    async fn headers(&self) -> Result<Vec<HeaderField>> {
-        fields(&self.held, &self.request.headers)
-    }
-
-    #[graphql(complexity = "times(20, child_complexity)")]
-    async fn trailers(&self) -> Result<Vec<HeaderField>> {
-        fields(&self.held, &self.request.trailers)
-    }
-
-    /// The body: its first `limit` bytes, 1 to 1,048,576; `decoded` undoes its Content-Encoding.
-    #[graphql(complexity = "times(limit / UNIT, child_complexity)")]
-    async fn body(
-        &self,
-        context: &Context<'_>,
-        #[graphql(default = 16384)] limit: i32,
-        #[graphql(default = false)] decoded: bool,
-    ) -> Result<Body> {
-        body(context, &self.held, (&self.request.body, &self.request.headers), (limit, decoded)).await
+impl ResponseMessage {
+    pub(super) fn of(held: Held, response: v1::Response) -> Self {
+        let v1::Response { status, version, headers, trailers, body } = response;
+        let line = ResponseLine { status: i32::try_from(status).unwrap_or(0), version };
+        Self(line, Content { held, headers, trailers, body: body.unwrap_or_default() })
     }
 }
 
 #[Object]
-impl ResponseMessage {
-    async fn status(&self) -> i32 {
-        i32::try_from(self.response.status).unwrap_or(0)
-    }
-
-    async fn version(&self) -> &str {
-        &self.response.version
-    }
-
-    /// Values of `Set-Cookie` are hidden, unless the exchange was asked for with `reveal`.
+impl Content {
+    /// Values of `Authorization`, `Proxy-Authorization`, `Cookie` and `Set-Cookie` are hidden, unless the exchange was asked for
+    /// with `reveal`.
     #[graphql(complexity = "times(20, child_complexity)")]
-    async fn headers(&self) -> Result<Vec<HeaderField>> {
-        fields(&self.held, &self.response.headers)
+    async fn headers(&self) -> Vec<HeaderField> {
+        self.shown(&self.headers)
     }
 
     #[graphql(complexity = "times(20, child_complexity)")]
-    async fn trailers(&self) -> Result<Vec<HeaderField>> {
-        fields(&self.held, &self.response.trailers)
+    async fn trailers(&self) -> Vec<HeaderField> {
+        self.shown(&self.trailers)
     }
 
     /// The body: its first `limit` bytes, 1 to 1,048,576; `decoded` undoes its Content-Encoding.
@@ -132,7 +117,45 @@ impl ResponseMessage {
         #[graphql(default = 16384)] limit: i32,
         #[graphql(default = false)] decoded: bool,
     ) -> Result<Body> {
-        body(context, &self.held, (&self.response.body, &self.response.headers), (limit, decoded)).await
+        let most = usize::try_from(limit).ok().filter(|_| (1..=MOST).contains(&limit));
+        let most = most.ok_or_else(|| Fault::from(Problem::bad_request(format!("limit has to be 1 to {MOST}"))))?;
+        Ok(self.beginning(context.data_unchecked::<Arc<Orchestrator>>(), most, decoded).await?)
+    }
+}
+
+impl Content {
+    fn shown(&self, fields: &[v1::Field]) -> Vec<HeaderField> {
+        let field = |field: &v1::Field| HeaderField {
+            value: self.held.secrets.shown(&field.name, field.value.iter().map(|byte| char::from(*byte)).collect()),
+            name: field.name.clone(),
+        };
+        fields.iter().map(field).collect()
+    }
+
+    /// Of the body, so many bytes at most.
+    async fn beginning(&self, orchestrator: &Orchestrator, most: usize, decode: bool) -> Result<Body, Fault> {
+        let v1::Body { size, data, .. } = &self.body;
+        let captured = data.len();
+        let mut body = Body {
+            size: *size,
+            captured,
+            truncated: self.body.is_cut(captured as u64),
+            encoding: None,
+            shown: data.clone(),
+        };
+        if decode {
+            let (plain, complete) = decoded(orchestrator, &self.headers, body.shown).await?;
+            self.held.purse.spend(plain.len())?;
+            body.truncated |= !complete;
+            body.shown = plain;
+        } else {
+            let named = |field: &&v1::Field| field.name.eq_ignore_ascii_case("content-encoding");
+            let encoding = self.headers.iter().find(named);
+            body.encoding = encoding.map(|field| String::from_utf8_lossy(&field.value).into_owned());
+        }
+        body.truncated |= body.shown.len() > most;
+        body.shown.truncate(most);
+        Ok(body)
     }
 }
 
@@ -159,57 +182,16 @@ impl Body {
     }
 
     /// As text; null where it is none (UTF-8).
-    async fn text(&self) -> Result<Option<String>> {
-        let text = match std::str::from_utf8(&self.shown) {
-            Ok(text) => text,
+    async fn text(&self) -> Option<&str> {
+        match std::str::from_utf8(&self.shown) {
+            Ok(text) => Some(text),
             // A character that was cut off at the end is left out.
-            Err(error) if error.error_len().is_none() => {
-                std::str::from_utf8(&self.shown[..error.valid_up_to()]).unwrap_or_default()
-            }
-            Err(_) => return Ok(None),
-        };
-        self.purse.spend(text.len())?;
-        Ok(Some(text.to_owned()))
+            Err(error) if error.error_len().is_none() => std::str::from_utf8(&self.shown[..error.valid_up_to()]).ok(),
+            Err(_) => None,
+        }
     }
 
-    async fn base64(&self) -> Result<String> {
-        self.purse.spend(self.shown.len() / 3 * 4 + 4)?;
-        Ok(STANDARD.encode(&self.shown))
+    async fn base64(&self) -> String {
+        STANDARD.encode(&self.shown)
     }
-}
-
-fn fields(held: &Held, fields: &[v1::Field]) -> Result<Vec<HeaderField>> {
-    held.purse.spend(fields.iter().map(|field| field.name.len() + field.value.len()).sum())?;
-    let field = |field: &v1::Field| HeaderField {
-        value: held.secrets.shown(&field.name, field.value.iter().map(|byte| char::from(*byte)).collect()),
-        name: field.name.clone(),
-    };
-    Ok(fields.iter().map(field).collect())
-}
-
-async fn body(
-    context: &Context<'_>,
-    held: &Held,
-    (body, headers): (&Option<v1::Body>, &[v1::Field]),
-    (limit, decode): (i32, bool),
-) -> Result<Body> {
-    let most = usize::try_from(limit).ok().filter(|_| (1..=MOST).contains(&limit));
-    let most = most.ok_or_else(|| Fault::from(Problem::bad_request(format!("limit has to be 1 to {MOST}"))))?;
-    let body = body.clone().unwrap_or_default();
-    let captured = body.data.len();
-    let mut truncated = body.is_cut(captured as u64);
-    let mut shown = body.data;
-    let named = |field: &&v1::Field| field.name.eq_ignore_ascii_case("content-encoding");
-    let mut encoding = headers.iter().find(named).map(|field| String::from_utf8_lossy(&field.value).into_owned());
-    if decode {
-        let complete;
-        let orchestrator = context.data_unchecked::<Arc<Orchestrator>>();
-        (shown, complete) = decoded(orchestrator, headers, shown).await.map_err(Fault::from)?;
-        held.purse.spend(shown.len())?;
-        truncated |= !complete;
-        encoding = None;
-    }
-    truncated |= shown.len() > most;
-    shown.truncate(most);
-    Ok(Body { size: body.size, captured, truncated, encoding, shown, purse: Arc::clone(&held.purse) })
 }

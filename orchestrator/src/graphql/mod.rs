@@ -3,6 +3,7 @@
 //! its one door for secrets say.
 
 mod agents;
+mod answer;
 mod bounds;
 pub(crate) mod describe;
 mod exchanges;
@@ -12,17 +13,20 @@ mod http;
 mod loaders;
 mod messages;
 mod metrics;
+mod order;
+mod outgoing;
 mod purse;
 mod query;
 mod socket;
+mod sse;
 mod subscription;
 
 use std::sync::Arc;
 
 use async_graphql::{EmptyMutation, Schema};
-use axum::{Router, routing::get};
+use axum::{Router, middleware::from_fn_with_state, routing::get};
 
-use crate::{orchestrator::Orchestrator, rest::Asker};
+use crate::orchestrator::Orchestrator;
 
 /// Levels of a question, one within the other. What tools ask of a schema has 17.
 const DEPTH: usize = 20;
@@ -40,14 +44,7 @@ type Api = Schema<query::Query, EmptyMutation, subscription::Subscription>;
 struct Door {
     orchestrator: Arc<Orchestrator>,
     api: Api,
-}
-
-impl Door {
-    /// A request of somebody, with what belongs to one request.
-    fn request(&self, asker: &Asker, request: async_graphql::Request) -> async_graphql::Request {
-        let request = request.data(asker.clone());
-        loaders::with(request, &self.orchestrator)
-    }
+    outgoing: outgoing::Outgoing,
 }
 
 fn api(orchestrator: Arc<Orchestrator>) -> Api {
@@ -56,11 +53,16 @@ fn api(orchestrator: Arc<Orchestrator>) -> Api {
         .limit_complexity(COMPLEXITY)
         .limit_recursive_depth(NESTING)
         .limit_directives(DIRECTIVES)
-        .extension(bounds::Bounds)
+        .extension(answer::Watching)
         .data(orchestrator)
         .data(purse::Turns::default())
         .finish()
 }
+
+/// What it costs to ask the database for one thing, for all of what there are few of, and to search: counted as so many values.
+const ONE: usize = 20;
+const ALL: usize = 200;
+const SEARCH: usize = 1_000;
 
 /// Of lists: so many times what is asked of each.
 fn times(count: i32, child: usize) -> usize {
@@ -69,8 +71,10 @@ fn times(count: i32, child: usize) -> usize {
 
 pub(crate) fn routes<S: Clone + Send + Sync + 'static>(orchestrator: Arc<Orchestrator>) -> Router<S> {
     let api = api(Arc::clone(&orchestrator));
+    let door = Door { orchestrator, api, outgoing: outgoing::Outgoing::default() };
     Router::new()
         .route("/graphql", get(http::get).post(http::post))
         .route("/graphql/schema", get(http::schema))
-        .with_state(Door { orchestrator, api })
+        .route_layer(from_fn_with_state(door.clone(), http::gate))
+        .with_state(door)
 }

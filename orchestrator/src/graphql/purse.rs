@@ -1,5 +1,5 @@
-//! How much one answer may carry of what was recorded: a question is small, however often it asks for the same. And few
-//! answers that carry any are made at a time.
+//! How much one answer may carry: a question is small, however often it asks for the same. And few answers that may carry much
+//! are made at a time.
 
 use std::sync::{
     Arc,
@@ -11,9 +11,9 @@ use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use super::fault::Fault;
 use crate::rest::Problem;
 
-/// Of header fields, bodies and messages they are read from, bytes.
+/// Of what it says, and of messages and samples that it is read from, bytes.
 const MOST: usize = 16 << 20;
-/// Answers that hold whole messages, at a time.
+/// Answers that hold whole messages, or may come to many values, at a time.
 const WHOLE: usize = 4;
 
 /// What an answer may still carry, and its turn once it holds something.

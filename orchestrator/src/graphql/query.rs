@@ -6,12 +6,14 @@ use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use uuid::Uuid;
 
 use super::{
+    ALL, ONE, SEARCH,
     agents::Agent,
     exchanges::Exchange,
     fault::Fault,
     filters::Filter,
     loaders::{self, Newest, OfAgent},
     metrics::SystemMetrics,
+    purse::Purse,
     times,
 };
 use crate::{
@@ -19,7 +21,7 @@ use crate::{
     clock::rfc3339,
     orchestrator::Orchestrator,
     rest::{Asker, Place, Problem, Secrets},
-    store::{AgentRow, IMPORT_AGENT},
+    store::{AgentRow, IMPORT_AGENT, Summary},
 };
 
 /// Agents in one answer.
@@ -56,7 +58,7 @@ pub(super) struct PageInfo {
 #[Object]
 impl Query {
     /// Agents in the order in which they joined: the first so many, 1 to 1,000, behind one.
-    #[graphql(complexity = "times(first, child_complexity)")]
+    #[graphql(complexity = "ALL + times(first, child_complexity)")]
     async fn agents(
         &self,
         context: &Context<'_>,
@@ -76,6 +78,7 @@ impl Query {
         Ok(rows.into_iter().map(|row| Agent::of(orchestrator(context), row)).collect())
     }
 
+    #[graphql(complexity = "ONE + child_complexity")]
     async fn agent(&self, context: &Context<'_>, id: ID) -> Result<Option<Agent>> {
         may(context, Read)?;
         let row = loaders::of(context).load_one(OfAgent(parsed(&id)?)).await?;
@@ -84,6 +87,7 @@ impl Query {
     }
 
     /// The newest look at the machine of an agent.
+    #[graphql(complexity = "ONE + child_complexity")]
     async fn system_metrics(&self, context: &Context<'_>, agent_id: ID) -> Result<Option<SystemMetrics>> {
         may(context, Read)?;
         let agent = parsed(&agent_id)?;
@@ -95,7 +99,7 @@ impl Query {
     }
 
     /// The newest look at the machine of each agent that ever sent one.
-    #[graphql(complexity = "times(100, child_complexity)")]
+    #[graphql(complexity = "ALL + times(100, child_complexity)")]
     async fn all_agents_metrics(&self, context: &Context<'_>) -> Result<Vec<SystemMetrics>> {
         may(context, Read)?;
         let rows = all(context).await?;
@@ -105,7 +109,7 @@ impl Query {
     }
 
     /// Recorded exchanges that fit a query (docs/query.md), newest first: so many, 1 to 100, from behind a cursor.
-    #[graphql(complexity = "times(first, child_complexity)")]
+    #[graphql(complexity = "SEARCH + times(first, child_complexity)")]
     async fn exchanges(
         &self,
         context: &Context<'_>,
@@ -119,8 +123,10 @@ impl Query {
         let after = after.as_deref().map(Place::read).transpose().map_err(Fault::from)?;
         let before = after.map(|place| Uuid::from_bytes(place.0));
         let page = orchestrator(context).store.exchanges(&query, before, first).await.map_err(Fault::from)?;
+        let bytes = |summary: &Summary| summary.path.len() + summary.authority.len() + summary.error.len();
+        context.data_unchecked::<Arc<Purse>>().spend(page.items.iter().map(bytes).sum())?;
         let cursor = |id: Uuid| Place(id.into_bytes()).to_string();
-        let edge = |summary: crate::store::Summary| ExchangeEdge {
+        let edge = |summary: Summary| ExchangeEdge {
             cursor: cursor(summary.id),
             node: Exchange::of(summary, Secrets::Hidden),
         };
@@ -139,6 +145,7 @@ impl Query {
     }
 
     /// One exchange. `reveal` shows what is hidden otherwise, to whom that is allowed, and leaves an entry in the audit trail.
+    #[graphql(complexity = "looked_at(reveal) + child_complexity")]
     async fn exchange(
         &self,
         context: &Context<'_>,
@@ -154,7 +161,7 @@ impl Query {
     }
 
     /// Filters of every group, or of one, by name.
-    #[graphql(complexity = "times(100, child_complexity)")]
+    #[graphql(complexity = "ALL + times(100, child_complexity)")]
     async fn filters(&self, context: &Context<'_>, group: Option<String>) -> Result<Vec<Filter>> {
         may(context, Read)?;
         let group = group.map(|group| group.parse()).transpose();
@@ -162,6 +169,11 @@ impl Query {
         let rows = orchestrator(context).store.filters(group.as_ref(), None).await.map_err(Fault::from)?;
         Ok(rows.into_iter().map(Filter::from).collect())
     }
+}
+
+/// What is written in the audit trail is dear.
+fn looked_at(reveal: bool) -> usize {
+    if reveal { SEARCH } else { ONE }
 }
 
 /// Whoever asks, if their role may.

@@ -17,7 +17,9 @@ use tokio_stream::StreamMap;
 
 use super::{
     Door,
-    http::{let_in, refused},
+    answer::Kept,
+    fault::Fault,
+    http::{Found, let_in, refused},
 };
 use crate::{
     rest::{Asker, Problem, Standing, seat},
@@ -73,33 +75,29 @@ struct Conversation {
     socket: WebSocket,
     asker: Option<(Asker, Seat)>,
     /// What goes on, by the client's ids; each with its place among those who follow.
-    operations: StreamMap<String, BoxStream<'static, Option<Answer>>>,
+    operations: StreamMap<String, BoxStream<'static, Option<(Answer, Kept)>>>,
 }
 
-/// A credential comes in a header, or in the first message where a client cannot set one.
-pub(super) async fn open(door: Door, upgrade: WebSocketUpgrade, headers: &HeaderMap, client: SocketAddr) -> Response {
+/// A credential comes in a header, whose `found` it is then, or in the first message where a client cannot set one.
+pub(super) fn open(
+    door: Door,
+    upgrade: WebSocketUpgrade,
+    headers: &HeaderMap,
+    client: SocketAddr,
+    found: Option<Found>,
+) -> Response {
     let upgrade = upgrade.protocols([PROTOCOL]).max_message_size(MESSAGE).max_frame_size(MESSAGE);
     if upgrade.selected_protocol() != Some(&HeaderValue::from_static(PROTOCOL)) {
         let detail = format!("the protocol has to be {PROTOCOL} (Sec-WebSocket-Protocol)");
         return refused(&Problem::bad_request(detail).into());
     }
-    let given = if headers.contains_key(header::AUTHORIZATION) {
-        // Browsers may send what somebody signed in with once, whosever page it is that asks.
-        if !is_own(headers) {
-            return refused(
-                &Problem::bad_request("a page of another origin sends its token in connection_init").into(),
-            );
-        }
-        match let_in(&door, headers, client).await {
-            Ok(given) => Some(given),
-            Err(fault) => return refused(&fault),
-        }
-    } else {
-        None
-    };
+    // Browsers may send what somebody signed in with once, whosever page it is that asks.
+    if found.is_some() && !is_own(headers) {
+        return refused(&Problem::bad_request("a page of another origin sends its token in connection_init").into());
+    }
     upgrade.on_upgrade(move |socket| async move {
         let conversation = Conversation { door, client, socket, asker: None, operations: StreamMap::new() };
-        conversation.hold(given).await;
+        conversation.hold(found).await;
     })
 }
 
@@ -116,7 +114,7 @@ fn is_own(headers: &HeaderMap) -> bool {
 }
 
 impl Conversation {
-    async fn hold(mut self, given: Option<(Asker, Standing)>) {
+    async fn hold(mut self, given: Option<Found>) {
         let stop = self.door.orchestrator.stop.clone();
         let Close(code, reason) = tokio::select! {
             close = self.converse(given) => close,
@@ -126,7 +124,7 @@ impl Conversation {
         let _ = timeout(PATIENCE, self.socket.send(Message::Close(Some(frame)))).await;
     }
 
-    async fn converse(&mut self, given: Option<(Asker, Standing)>) -> Close {
+    async fn converse(&mut self, given: Option<Found>) -> Close {
         let standing = match self.greet(given).await {
             Ok(standing) => standing,
             Err(close) => return close,
@@ -149,7 +147,7 @@ impl Conversation {
     }
 
     /// Until the client has said who it is.
-    async fn greet(&mut self, given: Option<(Asker, Standing)>) -> Result<Standing, Close> {
+    async fn greet(&mut self, given: Option<Found>) -> Result<Standing, Close> {
         let first = async {
             loop {
                 match self.socket.recv().await {
@@ -162,7 +160,7 @@ impl Conversation {
         };
         let first = timeout(INIT, first).await.map_err(|_| Close(4408, "Connection initialisation timeout"))??;
         let Said::ConnectionInit { payload } = first else { return Err(Close(4401, "Unauthorized")) };
-        let (asker, standing) = match given {
+        let Found { asker, standing } = match given {
             Some(given) => given,
             None => {
                 let headers = payload.as_ref().and_then(credential).ok_or(UNAUTHORIZED)?;
@@ -205,38 +203,46 @@ impl Conversation {
         let seat = match seat(&self.door.orchestrator, asker.name()) {
             Ok(seat) if self.operations.len() < OPERATIONS => seat,
             _ => {
-                let fault = super::fault::Fault::from(Problem::busy("too many operations go on: end some"));
+                let fault = Fault::from(Problem::busy("too many operations go on: end some"));
                 return self.tell(&Told::Error { id: &id, payload: &[fault.of_request()] }).await;
             }
         };
-        let answers = self.door.api.execute_stream(self.door.request(asker, request));
+        let kept = Kept::default();
+        let answers = self.door.api.execute_stream(request.data(asker.clone()).data(kept.clone()));
         let ends = stream::once(async move {
             drop(seat);
             None
         });
-        self.operations.insert(id, answers.map(Some).chain(ends).boxed());
+        self.operations.insert(id, answers.map(move |answer| Some((answer, kept.clone()))).chain(ends).boxed());
         Ok(())
     }
 
     /// One answer of an operation, or its end.
-    async fn answer(&mut self, id: String, answer: Option<Answer>) -> Result<(), Close> {
-        match answer {
-            // Nothing was executed: that is the end of it.
-            Some(answer) if answer.is_err() && answer.data == async_graphql::Value::Null => {
+    async fn answer(&mut self, id: String, answer: Option<(Answer, Kept)>) -> Result<(), Close> {
+        let Some((answer, kept)) = answer else {
+            self.operations.remove(&id);
+            return self.tell(&Told::Complete { id: &id }).await;
+        };
+        // Nothing was executed: that is the end of it.
+        if answer.is_err() && answer.data == async_graphql::Value::Null {
+            self.operations.remove(&id);
+            return self.tell(&Told::Error { id: &id, payload: &answer.errors }).await;
+        }
+        let text = text(&Told::Next { id: &id, payload: &answer })?;
+        drop(answer);
+        let room = self.door.outgoing.room(text.len()).await;
+        kept.release();
+        match room {
+            Ok(_room) => self.send(Message::Text(text.into())).await,
+            Err(problem) => {
                 self.operations.remove(&id);
-                self.tell(&Told::Error { id: &id, payload: &answer.errors }).await
-            }
-            Some(answer) => self.tell(&Told::Next { id: &id, payload: &answer }).await,
-            None => {
-                self.operations.remove(&id);
-                self.tell(&Told::Complete { id: &id }).await
+                self.tell(&Told::Error { id: &id, payload: &[Fault::from(problem).of_request()] }).await
             }
         }
     }
 
     async fn tell(&mut self, told: &Told<'_>) -> Result<(), Close> {
-        let text = serde_json::to_string(told).map_err(|_| Close(1011, "an answer cannot be written"))?;
-        self.send(Message::Text(text.into())).await
+        self.send(Message::Text(text(told)?.into())).await
     }
 
     async fn send(&mut self, message: Message) -> Result<(), Close> {
@@ -245,6 +251,10 @@ impl Conversation {
             _ => Err(GONE),
         }
     }
+}
+
+fn text(told: &Told<'_>) -> Result<String, Close> {
+    serde_json::to_string(told).map_err(|_| Close(1011, "an answer cannot be written"))
 }
 
 fn parsed(text: &str) -> Result<Said, Close> {

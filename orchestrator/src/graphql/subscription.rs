@@ -62,7 +62,7 @@ impl Subscription {
         let tail = Tail::open(orchestrator(context), query, after.map(Place::number)).await.map_err(Fault::from)?;
         let pages = stream::unfold(tail, async |mut tail| {
             let page = tail.next().await;
-            let exchange = |Arrival { number, summary }| Exchange::alone(summary, Place::from(number).to_string());
+            let exchange = |Arrival { number, summary }| Exchange::told(summary, Place::from(number).to_string());
             Some((page.map(|page| page.items.into_iter().map(exchange).collect()), tail))
         });
         Ok(pages.flat_map(|page| stream::iter(told(page))))

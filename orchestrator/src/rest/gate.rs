@@ -14,7 +14,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{conditional, limit, once, problem::Problem, standing::Standing};
 use crate::{
-    access::{Oidc, OidcError, PasswordError, Permission, Principal},
+    access::{Budget, Oidc, OidcError, PasswordError, Permission, Principal},
     clock::now_us,
     orchestrator::Orchestrator,
     tokens,
@@ -116,17 +116,15 @@ pub(super) fn object(uri: &Uri) -> String {
     text[..text.floor_char_boundary(LONGEST_OBJECT)].to_owned()
 }
 
-/// Whose request it is, where that is not looked at before; one too many is refused.
+/// Whose request it is, where that is not looked at before, and how they stand with it: one too many is to be refused.
 pub(crate) async fn identify(
     orchestrator: &Orchestrator,
     headers: &HeaderMap,
     client: SocketAddr,
-) -> Result<(Principal, Standing), Problem> {
-    let found = signed_in(orchestrator, headers, client).await?;
-    match limit::too_many(orchestrator.rates.request(&found.0.name)) {
-        Some(problem) => Err(problem),
-        None => Ok(found),
-    }
+) -> Result<(Principal, Standing, Option<Budget>), Problem> {
+    let (principal, standing) = signed_in(orchestrator, headers, client).await?;
+    let budget = orchestrator.rates.request(&principal.name);
+    Ok((principal, standing, budget))
 }
 
 /// Whose credential it is, if it counts.

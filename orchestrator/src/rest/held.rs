@@ -28,13 +28,13 @@ const CHUNK: usize = 32 << 10;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Bytes that are to be sent.
-pub(super) enum Held {
+pub(crate) enum Held {
     Small(Bytes),
     Large { file: std::fs::File, length: u64, turn: OwnedSemaphorePermit },
 }
 
 impl Held {
-    pub(super) async fn of(orchestrator: &Orchestrator, data: Bytes) -> Result<Self, Problem> {
+    pub(crate) async fn of(orchestrator: &Orchestrator, data: Bytes) -> Result<Self, Problem> {
         if data.len() <= SMALL {
             return Ok(Self::Small(data));
         }
@@ -78,7 +78,7 @@ impl Held {
     }
 
     /// The answer, which says how long it is.
-    pub(super) fn answer(self, status: StatusCode, mut headers: HeaderMap) -> Response {
+    pub(crate) fn answer(self, status: StatusCode, mut headers: HeaderMap) -> Response {
         headers.insert(header::CONTENT_LENGTH, self.length().into());
         (status, headers, self.body()).into_response()
     }

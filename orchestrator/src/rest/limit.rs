@@ -39,7 +39,7 @@ pub(super) fn refusal(budget: Option<Budget>) -> Option<Response> {
 }
 
 /// The same, as a problem.
-pub(super) fn too_many(budget: Option<Budget>) -> Option<Problem> {
+pub(crate) fn too_many(budget: Option<Budget>) -> Option<Problem> {
     let wait = budget?.wait_s?;
     Some(Problem::too_many("more requests than rate_limit allows: slow down", wait))
 }
@@ -51,7 +51,7 @@ pub(super) fn failed_sign_in(budget: Option<Budget>) -> Option<Problem> {
 }
 
 /// How somebody stands.
-pub(super) fn tell(headers: &mut HeaderMap, budget: Option<Budget>) {
+pub(crate) fn tell(headers: &mut HeaderMap, budget: Option<Budget>) {
     let Some(Budget { quota, window_s, remaining, wait_s }) = budget else { return };
     // Until there is a next one, else until the bucket is full.
     let missing = u64::from(quota - remaining.min(quota)) * u64::from(window_s);

@@ -73,6 +73,11 @@ impl Problem {
         self.status
     }
 
+    /// For `Retry-After`, in seconds; 0 for none.
+    pub(crate) fn retry_after_s(&self) -> u32 {
+        self.retry_after_s
+    }
+
     pub(crate) fn detail(&self) -> &str {
         &self.detail
     }
@@ -131,6 +136,15 @@ impl Problem {
 
     pub(crate) fn forbidden(role: Role, permission: Permission) -> Self {
         let detail = format!("this is for {}; your role is {role}", permission.roles());
+        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    }
+
+    /// Each answer would tell something of what is hidden.
+    pub(crate) fn forbidden_query(role: Role, permission: Permission) -> Self {
+        let detail = format!(
+            "a query for values of Authorization, Proxy-Authorization, Cookie or Set-Cookie is for {}; your role is {role}",
+            permission.roles()
+        );
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
     }
 
@@ -206,6 +220,11 @@ impl Problem {
             ProblemKind::Other => (StatusCode::BAD_GATEWAY, "agent-failed"),
         };
         Self::new(status, word, problem.text.clone())
+    }
+
+    pub(crate) fn stopping() -> Self {
+        let detail = "the orchestrator is shutting down: ask again in a moment";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
     }
 
     pub(crate) fn unavailable() -> Self {

@@ -76,7 +76,7 @@ impl Asker {
         let query = Query::parse(text).map_err(|error| Problem::bad_query(&error))?;
         let is_hidden = |name: &str| weir_har::hidden(name, "").is_some();
         if !self.principal.role.may(Permission::Operate) && query.asks_for_header(&is_hidden) {
-            return Err(Problem::forbidden(self.principal.role, Permission::Operate));
+            return Err(Problem::forbidden_query(self.principal.role, Permission::Operate));
         }
         Ok(query)
     }

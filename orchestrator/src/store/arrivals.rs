@@ -15,6 +15,9 @@ use super::{
     unsigned,
 };
 
+/// Of what is read at a time, bytes.
+const LONG: usize = 32 << 10;
+
 /// What came, the oldest first.
 #[derive(Debug)]
 pub(crate) struct Arrivals {
@@ -67,7 +70,7 @@ impl Store {
         let mut items = Vec::new();
         let from = after.max(before_first);
         let mut at = from;
-        while at < last && items.len() < limit && Instant::now() < until {
+        while at < last && !are_enough(&items, limit) && Instant::now() < until {
             let to = last.min(at + block);
             at = self.arrived((&search, &turn), (at, to), limit, until, &mut items).await?.unwrap_or(to);
         }
@@ -108,7 +111,7 @@ impl Store {
                 }
             } else {
                 items.push(Arrival { number, summary });
-                if items.len() >= enough || Instant::now() >= until {
+                if are_enough(items, enough) || Instant::now() >= until {
                     return Ok(Some(number));
                 }
             }
@@ -130,10 +133,16 @@ impl Store {
         let last = if asked.len() < count { asked.last().map(|last| last.number) } else { None };
         for asked in asked {
             items.extend(asked.found.map(|summary| Arrival { number: asked.number, summary }));
-            if items.len() >= enough {
+            if are_enough(items, enough) {
                 return Ok(Some(asked.number));
             }
         }
         Ok(last)
     }
+}
+
+/// So many, or fewer long ones: they wait in memory for whoever reads them.
+fn are_enough(items: &[Arrival], limit: usize) -> bool {
+    let bytes = |Arrival { summary, .. }: &Arrival| summary.path.len() + summary.authority.len() + summary.error.len();
+    items.len() >= limit || items.iter().map(bytes).sum::<usize>() >= LONG
 }

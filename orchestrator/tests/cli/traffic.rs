@@ -96,6 +96,9 @@ fn searched_for_people_and_programs() {
     assert_eq!(found("status:4xx or error:*refused*"), 2);
     assert_eq!(found("-method:POST"), 0);
     assert_eq!(found("host:*.example.com filter:block -status:200"), 2);
+    server.run(&["traffic", "--folow"]).fails(2, "there is no option --folow here");
+    server.run(&["export", "--formt=har"]).fails(2, "there is no option --formt here");
+    assert_eq!(found("\"--folow\""), 0);
     assert_eq!(server.run(&["traffic", "--limit", "1", "--format", "json"]).json().as_array().unwrap().len(), 1);
 }
 
@@ -197,9 +200,9 @@ fn some_are_deleted() {
     let (server, _agent) = recorded();
     let list = || server.run(&["traffic", "--format", "json"]).json().as_array().unwrap().clone();
     let id = list()[0]["id"].as_str().unwrap().to_owned();
-    assert_eq!(server.run(&["traffic", "delete", &id]).ok(), "1 exchanges deleted\n");
+    assert_eq!(server.run(&["traffic", "delete", &id]).ok(), "1 exchange deleted\n");
     server.run(&["traffic", "delete", &id]).fails(1, "there is no exchange");
-    assert_eq!(server.run(&["traffic", "delete", "--query", "host:a.example.com"]).ok(), "1 exchanges deleted\n");
+    assert_eq!(server.run(&["traffic", "delete", "--query", "host:a.example.com"]).ok(), "1 exchange deleted\n");
     assert_eq!(list().len(), 1);
     server.run(&["traffic", "delete", "--query", ""]).fails(1, "an empty query fits everything");
     server.run(&["traffic", "delete"]).fails(2, "required");

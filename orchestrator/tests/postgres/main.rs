@@ -23,7 +23,7 @@ mod config;
 mod durability;
 #[path = "../server/forms.rs"]
 mod forms;
-#[path = "../server/graphql.rs"]
+#[path = "../server/graphql/mod.rs"]
 mod graphql;
 #[path = "../server/harness/mod.rs"]
 mod harness;

@@ -11,7 +11,9 @@ use crate::{
     breakpoints,
     commands::able,
     component::{filter, filter_noted},
+    graphql::{look, socket::Socket},
     harness::{Home, Person, Publisher, Running, eventually, exchange, id, join, publication},
+    metrics::report,
     sse::Stream,
 };
 
@@ -76,6 +78,35 @@ async fn who_follows_at_one_sees_each_exchange_of_both_once() {
     seen.sort();
     sent.sort();
     assert_eq!(seen, sent);
+}
+
+#[tokio::test]
+async fn a_subscription_at_one_tells_what_comes_to_the_other() {
+    let one = Running::start().await;
+    let two = beside(&one).await;
+    let agent = two.agent().await;
+    let mut socket = Socket::ready(&one.person).await;
+    socket.subscribe("x", "subscription { exchangeRecorded(query: \"status:5xx\") { id place agent { name } } }").await;
+    socket.subscribe("m", "subscription { systemMetricsUpdated { agentId cpuUsagePercent } }").await;
+    socket.subscribe("q", "{ __typename }").await;
+    assert_eq!(socket.told().await["id"], "q");
+    assert_eq!(socket.told().await["type"], "complete");
+    let failed = exchange("a.example", "/", 500);
+    agent.record(vec![exchange("a.example", "/", 200), failed.clone()]).await;
+    let told = socket.told().await["payload"]["data"]["exchangeRecorded"].clone();
+    assert_eq!((&told["id"], &told["agent"]["name"]), (&json!(id(&failed)), &json!("edge-1")));
+    report(&agent, vec![look(0, 1)]).await;
+    let looked = socket.told().await;
+    assert_eq!(
+        looked["payload"]["data"]["systemMetricsUpdated"],
+        json!({"agentId": agent.id, "cpuUsagePercent": 12.5})
+    );
+    // And its place counts at the other.
+    let later = exchange("a.example", "/", 502);
+    agent.record(vec![later.clone()]).await;
+    let mut there = Socket::ready(&two.person).await;
+    there.subscribe("x", &format!("subscription {{ exchangeRecorded(after: {}) {{ id }} }}", told["place"])).await;
+    assert_eq!(there.told().await["payload"]["data"]["exchangeRecorded"]["id"], id(&later));
 }
 
 #[tokio::test]
@@ -242,6 +273,9 @@ async fn what_happens_at_one_is_told_at_the_other() {
     assert_eq!((&*told.event, &told.data["agent"]), ("agent.connected", &json!(agent.id.to_string())));
     drop(control);
     assert_eq!(stream.told().await.event, "agent.disconnected");
+    // A place of one is none at the other: there the list has to be read anew.
+    let mut elsewhere = Stream::go_on(&two.person, "/api/v1/events", &stream.last).await;
+    assert_eq!(elsewhere.told().await.event, "missed");
 }
 
 #[tokio::test]

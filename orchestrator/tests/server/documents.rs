@@ -7,7 +7,7 @@ use tokio::process::Command;
 
 use crate::{
     graphql::look,
-    harness::{Running, exchange},
+    harness::{Agent, Running, exchange},
     metrics::report,
 };
 
@@ -75,18 +75,22 @@ async fn what_docs_live_shows_is_so() {
     let examples = examples("live.md");
     assert_eq!(examples.len(), 2);
     for example in &examples {
-        // Whatever is followed happens again and again while it runs.
-        let happen = async {
-            loop {
-                agent.record(vec![exchange("api.example.com", "/pay", 503)]).await;
-                drop(agent.sync().await.unwrap());
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        tokio::select! {
-            output = run(&running, &example.command) => check(example, &output),
-            () = happen => {}
+        check_live(&running, &agent, example).await;
+    }
+}
+
+/// Whatever is followed happens again and again while it runs.
+async fn check_live(running: &Running, agent: &Agent, example: &Example) {
+    let happen = async {
+        loop {
+            agent.record(vec![exchange("api.example.com", "/pay", 503)]).await;
+            drop(agent.sync().await.unwrap());
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    };
+    tokio::select! {
+        output = run(running, &example.command) => check(example, &output),
+        () = happen => {}
     }
 }
 
@@ -98,8 +102,10 @@ async fn what_docs_graphql_shows_is_so() {
     report(&agent, vec![look(0, 1), look(1, 2)]).await;
     agent.record(vec![exchange("api.example.com", "/pay", 503)]).await;
     let examples = examples("graphql.md");
-    assert_eq!(examples.len(), 3);
-    for example in &examples {
+    let [questions @ .., subscription] = &examples[..] else { panic!("{}", examples.len()) };
+    assert_eq!(questions.len(), 3);
+    for example in questions {
         check(example, &run(&running, &example.command).await);
     }
+    check_live(&running, &agent, subscription).await;
 }

@@ -175,6 +175,46 @@ async fn exchanges_are_told_as_they_come_and_nobody_who_comes_back_misses_any() 
 }
 
 #[tokio::test]
+async fn a_place_is_one_whatever_is_asked_and_one_that_is_not_there_yet_is_now() {
+    let running = Running::start().await;
+    let (person, agent) = (&running.person, running.agent().await);
+    let path = |query: &str| format!("/api/v1/exchanges/stream?fields=path&query={query}");
+    let begin = Stream::open(person, &path("status:5xx")).await.last;
+    agent.record((0..4).map(|n| exchange("a.example", &format!("/{n}"), 200 + 300 * (n % 2))).collect()).await;
+    let mut failed = Stream::go_on(person, &path("status:5xx"), &begin).await;
+    let second = failed.told().await;
+    assert_eq!(second.data["path"], "/1");
+    // Whoever asks for something else goes on from the same place.
+    let mut fine = Stream::go_on(person, &path("status:2xx"), &second.id).await;
+    assert_eq!(fine.told().await.data["path"], "/2");
+    let mut all = Stream::go_on(person, &path(""), &begin).await;
+    for n in 0..4 {
+        assert_eq!(all.told().await.data["path"], format!("/{n}"));
+    }
+    // Of a database as it was before it was restored, or made up; an event's is none here either, but is a place.
+    let event = Stream::open(person, "/api/v1/events").await.last;
+    let beyond = ["AAAAAAAAAAB__________w", "_____________________w", &event];
+    let mut streams = Vec::new();
+    for place in beyond {
+        let stream = Stream::go_on(person, &path(""), place).await;
+        assert_eq!(stream.last, all.last, "{place}");
+        streams.push(stream);
+    }
+    agent.record(vec![exchange("a.example", "/next", 200)]).await;
+    for mut stream in streams {
+        assert_eq!(stream.told().await.data["path"], "/next");
+    }
+    for wrong in ["AAAA", "AAAAAAAAAAB__________w=", "%20", "AAAAAAAAAAB__________wAA"] {
+        let (status, problem) = person.ask(&format!("{}&after={wrong}", path(""))).await;
+        assert_eq!(
+            (status, &problem["type"]),
+            (StatusCode::BAD_REQUEST, &json!("urn:weir:problem:bad-request")),
+            "{wrong}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn who_is_behind_is_told_so_and_gets_everything() {
     let running = Running::start().await;
     let (person, agent) = (&running.person, running.agent().await);

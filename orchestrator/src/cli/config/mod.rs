@@ -1,5 +1,6 @@
 //! `orchestrator config`: settings of agents, signed here and taken up by them while they run.
 
+mod difference;
 mod past;
 
 use std::{
@@ -46,6 +47,9 @@ enum Command {
     /// What a push of the file would change
     Diff {
         file: PathBuf,
+        /// Form of the answer
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
         #[command(flatten)]
         group: Group,
     },
@@ -111,10 +115,13 @@ impl Config {
                 let (text, _) = read(&file)?;
                 signing.push(text, None).await
             }
-            Command::Diff { file, group } => {
+            Command::Diff { file, format, group } => {
                 let (_, document) = read(&file)?;
-                let pasts = group.pasts().await?;
-                Ok(output::say(difference(&pasts, &document).unwrap_or_else(|| "nothing would change\n".to_owned()))?)
+                let changes = difference::between(&group.pasts().await?, &document);
+                if format == Format::Json {
+                    return Ok(output::json(&difference::told(&changes))?);
+                }
+                Ok(output::say(difference::text(&changes).unwrap_or_else(|| "nothing would change".to_owned()))?)
             }
             Command::Show { version, format, group } => group.show(version, format).await,
             Command::History { format, group } => group.history(format).await,
@@ -153,18 +160,6 @@ fn parse(text: &str, place: &str) -> Result<Document, Failure> {
         });
         Failure::Usage(lines.collect::<Vec<_>>().join("\n"))
     })
-}
-
-/// What is new, a line for each key; none where nothing is.
-fn difference(pasts: &Pasts, document: &Document) -> Option<String> {
-    let before = pasts.newest().and_then(past::Past::document).unwrap_or_default();
-    let changes = before.changes(document);
-    let line = |change: &weir_desired::Change| match (&change.before, &change.after) {
-        (Some(before), Some(after)) => format!("~ {} = {before} -> {after}\n", change.key),
-        (None, Some(after)) => format!("+ {} = {after}\n", change.key),
-        (before, None) => format!("- {} = {}\n", change.key, before.as_deref().unwrap_or_default()),
-    };
-    (!changes.is_empty()).then(|| changes.iter().map(line).collect())
 }
 
 impl Group {
@@ -262,7 +257,7 @@ impl Signing {
         let pasts = self.group.pasts().await?;
         let tell = self.format == Format::Table;
         let version = pasts.next_version();
-        let difference = difference(&pasts, &document);
+        let difference = difference::text(&difference::between(&pasts, &document));
         match &difference {
             None if pasts.newest().is_some() => {
                 let now = pasts.newest().map_or(0, |past| past.version);

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::super::{client::Connect, failure::Failure, output, person};
+use super::super::{client::Connect, ending, failure::Failure, output, units};
 
 #[derive(Debug, Args)]
 pub(super) struct Close {
@@ -25,21 +25,12 @@ impl Close {
         let Some(id) = self.id else {
             let asked = super::asked(self.agent.as_deref(), self.client.as_deref());
             let answer = client.delete_where(&["connections"], &asked).await?;
-            return Ok(output::say(format!("{} connections closed", answer["closed"].as_u64().unwrap_or_default()))?);
+            let closed = answer["closed"].as_u64().unwrap_or_default();
+            return Ok(output::say(format!("{} closed", units::counted(closed, "connection")))?);
         };
         let asked = super::asked(self.agent.as_deref(), None);
-        let id = match id.len() {
-            36 => id,
-            _ => {
-                let items = client.list(&["connections"], &asked, usize::MAX).await?;
-                let ids = items.iter().filter_map(|item| item["id"].as_str()).filter(|whole| whole.ends_with(&id));
-                match ids.collect::<Vec<_>>()[..] {
-                    [one] => one.to_owned(),
-                    [] => return Err(Failure::Refused(format!("no connection's id ends with {}", person::line(&id)))),
-                    _ => return Err(Failure::Refused(format!("more than one id ends with {}", person::line(&id)))),
-                }
-            }
-        };
+        let list = async || client.list(&["connections"], &asked, usize::MAX).await;
+        let id = ending::id(&id, "connection", list).await?;
         client.delete_one(&["connections", &id], &asked).await?;
         Ok(output::say(format!("closed {id}"))?)
     }

@@ -3,12 +3,7 @@
 use clap::Args;
 use serde::Deserialize;
 
-use super::super::{
-    client::Connect,
-    failure::Failure,
-    output::{self, Column, Format},
-    person, units,
-};
+use super::super::{failure::Failure, listing::Newest, output::Column, person, units};
 
 #[derive(Debug, Args)]
 pub(super) struct Ended {
@@ -18,14 +13,8 @@ pub(super) struct Ended {
     /// Only of the agent with this id
     #[arg(long, value_name = "ID")]
     agent: Option<String>,
-    /// At most so many
-    #[arg(long, short = 'n', value_name = "N", default_value_t = 50)]
-    limit: usize,
-    /// Form of the answer
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
     #[command(flatten)]
-    connect: Connect,
+    newest: Newest,
 }
 
 #[derive(Deserialize, Default)]
@@ -49,13 +38,6 @@ struct Tls {
 
 impl Ended {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let client = self.client.iter().map(|client| ("client", client.as_str()));
-        let query: Vec<_> = client.chain(self.agent.iter().map(|agent| ("agent", agent.as_str()))).collect();
-        let items = self.connect.client()?.list(&["connections", "ended"], &query, self.limit).await?;
-        if self.format == Format::Json {
-            return Ok(output::json(&items)?);
-        }
-        let rows = items.into_iter().map(|item| serde_json::from_value::<Row>(item).unwrap_or_default().cells());
         let columns = [
             Column::Text("UTC"),
             Column::Text("CLIENT"),
@@ -66,7 +48,9 @@ impl Ended {
             Column::Number("EXCHANGES"),
             Column::Number("TOOK"),
         ];
-        Ok(output::say(output::table(columns, rows.collect()))?)
+        let wanted = [("client", self.client.as_deref()), ("agent", self.agent.as_deref())];
+        let cells = |item| serde_json::from_value::<Row>(item).unwrap_or_default().cells();
+        self.newest.run(&["connections", "ended"], &wanted, columns, cells).await
     }
 }
 

@@ -1,15 +1,13 @@
 //! Exchanges that are to go.
 
-use weir_query::Query;
-
 use super::id;
-use crate::cli::{client::Client, failure::Failure, output};
+use crate::cli::{asked, client::Client, failure::Failure, output, units};
 
 /// These, or those that fit.
 pub(super) async fn delete(client: &Client, ids: &[String], query: Option<&str>) -> Result<(), Failure> {
     let deleted = match query {
         Some(query) => {
-            Query::parse(query).map_err(|error| Failure::Usage(error.shown(query)))?;
+            asked::check(query)?;
             let answer = client.delete_all(&["exchanges"], query).await?;
             answer["deleted"].as_u64().unwrap_or(0)
         }
@@ -21,5 +19,5 @@ pub(super) async fn delete(client: &Client, ids: &[String], query: Option<&str>)
             ids.len() as u64
         }
     };
-    Ok(output::say(format!("{deleted} exchanges deleted"))?)
+    Ok(output::say(format!("{} deleted", units::counted(deleted, "exchange")))?)
 }

@@ -13,9 +13,9 @@ mod show;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
-use weir_query::Query;
 
 use super::{
+    asked,
     client::{Client, Connect},
     export::{self, Form, Wanted},
     failure::Failure,
@@ -197,8 +197,7 @@ impl Traffic {
 impl Search {
     async fn run(self) -> Result<(), Failure> {
         let query = self.query.as_deref().unwrap_or_default();
-        // The server would say the same; this saves the way and keeps the exit code of a usage error.
-        Query::parse(query).map_err(|error| Failure::Usage(error.shown(query)))?;
+        asked::check(query)?;
         if self.follow && self.format == Format::Har {
             return Err(Failure::Usage("--follow goes with table and json: a HAR file has an end".to_owned()));
         }

@@ -177,7 +177,8 @@ impl Shown {
         self.fact("bodies", &format!("{} up{down}", units::size(detail.request.body.size)));
         self.fact("outcome", &detail.outcome);
         self.fact("error", detail.error.as_deref().unwrap_or_default());
-        if let Some(connection) = &detail.connection {
+        // A replay has an agent for a client, which has no address.
+        if let Some(connection) = detail.connection.as_ref().filter(|_| detail.replay_of.is_none()) {
             self.fact("client", &client_of(connection));
         }
         if let Some(of) = &detail.replay_of {

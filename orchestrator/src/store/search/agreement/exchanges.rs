@@ -6,7 +6,7 @@ use weir_proto::v1::{Body, Connection, Exchange, Field, Intervention, Receipt, R
 /// 2026-11-20T00:00:00Z
 const DAY_MS: u64 = 1_795_132_800_000;
 
-const HOSTS: [&str; 12] = [
+const HOSTS: [&str; 13] = [
     "a.example",
     "A.Example.:80",
     "b.example:8443",
@@ -16,6 +16,7 @@ const HOSTS: [&str; 12] = [
     "[",
     "u@a.example",
     "é.example",
+    "É.EXAMPLE",
     "a%_.ex'ample",
     "*.[x]?",
     "nul\0.example",
@@ -135,7 +136,7 @@ pub(super) fn exchange() -> impl Strategy<Value = Exchange> {
         random.into_uuid().into_bytes().to_vec().into()
     });
     let numbers = (select(vec![0_u64, 1, 999, 200_000, 250_000, 9_000_000]), select(vec![0_u64, 1, 40_000]));
-    let errors = text(&["", "connection refused", "a\0b", "*"]);
+    let errors = text(&["", "connection refused", "Connection refusÉ", "a\0b", "*"]);
     (
         (id, request(), response(), connection()),
         (receipts(), tags(), 0..10_i32, errors, select(vec![0, 0, 15, 16])),

@@ -1,0 +1,157 @@
+//! Questions and subscriptions as Server-Sent Events, by the protocol graphql-sse, each in a request of its own
+//! (<https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md>, distinct connections mode): for clients that have HTTP
+//! and no WebSocket. The connection asks for the next piece when it has room for it, so nothing is made that nobody takes.
+
+use std::{convert::Infallible, future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use async_graphql::{Request, Response as Answer};
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderName, header},
+    response::{IntoResponse as _, Response},
+};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _, stream, stream::BoxStream};
+use tokio::{sync::OwnedSemaphorePermit, time::sleep};
+
+use super::{Door, answer::Kept, fault::Fault, http::Found};
+use crate::{
+    orchestrator::Orchestrator,
+    rest::{Problem, Standing, seat},
+    seats::Seat,
+};
+
+const KIND: &str = "text/event-stream";
+/// Given at a time: what the connection has taken of a long answer makes room for others only at its end.
+const PIECE: usize = 64 << 10;
+/// When nothing is told, something is said, so that both sides see that the other is there.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Asks proxies on the way not to collect what is to come at once.
+const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// Whether the client wants them.
+pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|value| value.split(',')).any(|kind| {
+        let kind = kind.split(';').next().unwrap_or_default();
+        kind.trim().eq_ignore_ascii_case(KIND)
+    })
+}
+
+/// The answers to one question, until there are no more, the credential ends or the server stops.
+pub(super) fn answer(door: &Door, Found { asker, standing }: Found, request: Request) -> Result<Response, Fault> {
+    let seat = seat(&door.orchestrator, asker.name())?;
+    let kept = Kept::default();
+    let answers = door.api.execute_stream(request.data(asker).data(kept.clone()));
+    let telling = Telling {
+        door: door.clone(),
+        answers: Some(answers),
+        kept,
+        over: Box::pin(over(Arc::clone(&door.orchestrator), standing)),
+        rest: Bytes::new(),
+        _room: None,
+        _seat: seat,
+    };
+    let headers = [(header::CONTENT_TYPE, KIND), (BUFFERING, "no")];
+    Ok((headers, Body::from_stream(telling.pieces())).into_response())
+}
+
+/// Until the credential counts no longer, or the server stops.
+async fn over(orchestrator: Arc<Orchestrator>, standing: Standing) -> Fault {
+    let stop = orchestrator.stop.clone();
+    tokio::select! {
+        () = standing.lapsed(orchestrator) => Problem::unauthorized().into(),
+        () = stop.cancelled() => Problem::stopping().into(),
+    }
+}
+
+/// What is told to one client.
+struct Telling {
+    door: Door,
+    /// None when that was all.
+    answers: Option<BoxStream<'static, Answer>>,
+    kept: Kept,
+    over: Pin<Box<dyn Future<Output = Fault> + Send>>,
+    /// Of an event that the connection has begun to take.
+    rest: Bytes,
+    _room: Option<OwnedSemaphorePermit>,
+    _seat: Seat,
+}
+
+impl Telling {
+    fn pieces(self) -> impl Stream<Item = Result<Bytes, Infallible>> {
+        stream::unfold(self, async |mut telling| Some((Ok(telling.piece().await?), telling)))
+    }
+
+    async fn piece(&mut self) -> Option<Bytes> {
+        if self.rest.is_empty() {
+            self._room = None;
+            self.rest = self.event().await?;
+        }
+        Some(self.rest.split_to(self.rest.len().min(PIECE)))
+    }
+
+    async fn event(&mut self) -> Option<Bytes> {
+        let answers = self.answers.as_mut()?;
+        tokio::select! {
+            answer = answers.next() => match answer {
+                Some(answer) => Some(self.told(answer).await),
+                None => Some(self.last("")),
+            },
+            fault = &mut self.over => Some(self.failed(fault)),
+            () = sleep(HEARTBEAT) => Some(Bytes::from_static(b":\n\n")),
+        }
+    }
+
+    async fn told(&mut self, answer: Answer) -> Bytes {
+        let text = next(&answer);
+        drop(answer);
+        let room = self.door.outgoing.room(text.len()).await;
+        self.kept.release();
+        match room {
+            Ok(room) => {
+                self._room = room;
+                text.into()
+            }
+            Err(problem) => self.failed(problem.into()),
+        }
+    }
+
+    fn failed(&mut self, fault: Fault) -> Bytes {
+        let answer = Answer::from_errors(vec![fault.of_request()]);
+        self.last(&next(&answer))
+    }
+
+    /// What is before it, and the end.
+    fn last(&mut self, before: &str) -> Bytes {
+        self.answers = None;
+        format!("{before}event: complete\ndata:\n\n").into()
+    }
+}
+
+fn next(answer: &Answer) -> String {
+    // JSON has no line ends but in escapes, so it is one line. What was recorded has no value that JSON has not.
+    format!("event: next\ndata: {}\n\n", serde_json::to_string(answer).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn who_wants_events_says_so() {
+        for (accept, expect) in [
+            ("text/event-stream", true),
+            ("application/json, Text/Event-Stream;q=1", true),
+            ("application/json", false),
+            ("*/*", false),
+            ("text/event-streams", false),
+        ] {
+            let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]);
+            assert_eq!(is_wanted(&headers), expect, "{accept}");
+        }
+        assert!(!is_wanted(&HeaderMap::new()));
+    }
+}
