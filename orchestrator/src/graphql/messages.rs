@@ -75,6 +75,7 @@ pub(super) struct Body {
     size: u64,
     captured: usize,
     truncated: bool,
+    redacted: bool,
     encoding: Option<String>,
     shown: Bytes,
 }
@@ -140,6 +141,7 @@ impl Content {
             size: *size,
             captured,
             truncated: self.body.is_cut(captured as u64),
+            redacted: self.body.redacted,
             encoding: None,
             shown: data.clone(),
         };
@@ -174,6 +176,11 @@ impl Body {
     /// Some of it is not shown here: it was not captured, or `limit` is lower.
     async fn truncated(&self) -> bool {
         self.truncated
+    }
+
+    /// The agent left values out of it, or all of it, by its rules of redaction.
+    async fn redacted(&self) -> bool {
+        self.redacted
     }
 
     /// The Content-Encoding of the bytes that are shown; null where there is none or it was undone.

@@ -15,7 +15,7 @@ async fn exchanges_page_by_page_and_one_in_full() {
     let mut all: Vec<_> = (0..25).map(|n| exchange("a.example", &format!("/{n}"), 200)).collect();
     let response = all[24].response.as_mut().unwrap();
     response.headers = vec![Field { name: "Content-Type".into(), value: b"text/plain"[..].into() }];
-    response.body = Some(Body { data: "grüß".as_bytes().into(), size: 9, ..Body::default() });
+    response.body = Some(Body { data: "grüß".as_bytes().into(), size: 9, redacted: true, ..Body::default() });
     agent.record(all.clone()).await;
     agent.record(vec![exchange("b.example", "/", 500)]).await;
     let page = |after: &str| {
@@ -43,12 +43,12 @@ async fn exchanges_page_by_page_and_one_in_full() {
     assert_eq!(paths, (0..25).rev().map(|n| format!("/{n}")).collect::<Vec<_>>());
     let one = format!(
         "{{ exchange(id: \"{}\") {{ url outcome durationMs connection {{ entry }} filteredRequest {{ url }} response {{ status headers {{ name value }} \
-        body {{ size captured truncated text base64 }} cut: body(limit: 4) {{ truncated text }} }} receipts {{ name }} tags {{ name }} }} }}",
+        body {{ size captured truncated redacted text base64 }} cut: body(limit: 4) {{ truncated text }} }} receipts {{ name }} tags {{ name }} }} }}",
         id(&all[24])
     );
     let expect = json!({"url": "https://a.example/24", "outcome": "complete", "durationMs": 1.5, "connection": null, "filteredRequest": null,
         "response": {"status": 200, "headers": [{"name": "Content-Type", "value": "text/plain"}],
-            "body": {"size": "9", "captured": "6", "truncated": true, "text": "grüß", "base64": "Z3LDvMOf"},
+            "body": {"size": "9", "captured": "6", "truncated": false, "redacted": true, "text": "grüß", "base64": "Z3LDvMOf"},
             "cut": {"truncated": true, "text": "grü"}},
         "receipts": [], "tags": []});
     assert_eq!(person.data(&one).await["exchange"], expect);

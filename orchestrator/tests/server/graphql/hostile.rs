@@ -200,6 +200,7 @@ async fn clients_that_take_nothing_have_so_much_of_the_memory_and_hold_nobody_up
     }
     socket.subscribe("short", "{ __typename }").await;
     assert_eq!(socket.told().await["payload"]["data"]["__typename"], "Query");
+    assert_eq!(socket.told().await["type"], "complete");
     let data = person.data(&long).await;
     assert_eq!(
         data["exchange"]["response"]["b8"]["text"].as_str().unwrap().len(),
