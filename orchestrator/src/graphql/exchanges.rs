@@ -76,10 +76,10 @@ pub(super) struct Receipt {
     took_us: Option<f64>,
 }
 
-/// What a filter said of an exchange.
+/// What a filter, or somebody, said of an exchange.
 #[derive(SimpleObject)]
 pub(super) struct Tag {
-    /// FILTER.NAME
+    /// FILTER.NAME, or a NAME that people gave
     name: String,
     value: String,
 }
@@ -170,7 +170,12 @@ impl Exchange {
         Ok(held.filters.iter().map(receipt).collect())
     }
 
-    /// What filters said of it.
+    /// What people wrote about it.
+    async fn note(&self, context: &Context<'_>) -> Result<Option<String>> {
+        Ok(some(self.held(context).await?.note.clone()))
+    }
+
+    /// What filters said of it, and people: theirs have no dot.
     #[graphql(complexity = "times(10, child_complexity)")]
     async fn tags(&self, context: &Context<'_>) -> Result<Vec<Tag>> {
         use v1::tag::Value;

@@ -1,5 +1,6 @@
 //! Exchanges, page by page and one in full; filters.
 
+use reqwest::Method;
 use serde_json::json;
 use weir_proto::v1::{Body, Field};
 
@@ -41,16 +42,19 @@ async fn exchanges_page_by_page_and_one_in_full() {
         after = format!(", after: {}", info["endCursor"]);
     }
     assert_eq!(paths, (0..25).rev().map(|n| format!("/{n}")).collect::<Vec<_>>());
+    let said = json!({"note": "look here", "tags": {"incident": true}});
+    let annotated = person.request(Method::PATCH, &format!("/api/v1/exchanges/{}", id(&all[24]))).json(&said);
+    assert_eq!(annotated.send().await.unwrap().status(), 200);
     let one = format!(
         "{{ exchange(id: \"{}\") {{ url outcome durationMs connection {{ entry }} filteredRequest {{ url }} response {{ status headers {{ name value }} \
-        body {{ size captured truncated redacted text base64 }} cut: body(limit: 4) {{ truncated text }} }} receipts {{ name }} tags {{ name }} }} }}",
+        body {{ size captured truncated redacted text base64 }} cut: body(limit: 4) {{ truncated text }} }} receipts {{ name }} note tags {{ name value }} }} }}",
         id(&all[24])
     );
     let expect = json!({"url": "https://a.example/24", "outcome": "complete", "durationMs": 1.5, "connection": null, "filteredRequest": null,
         "response": {"status": 200, "headers": [{"name": "Content-Type", "value": "text/plain"}],
             "body": {"size": "9", "captured": "6", "truncated": false, "redacted": true, "text": "grüß", "base64": "Z3LDvMOf"},
             "cut": {"truncated": true, "text": "grü"}},
-        "receipts": [], "tags": []});
+        "receipts": [], "note": "look here", "tags": [{"name": "incident", "value": "true"}]});
     assert_eq!(person.data(&one).await["exchange"], expect);
     let answer = person.question("{ exchanges(query: \"host:a status:x\") { edges { cursor } } }").await;
     let error = &answer["errors"][0];
