@@ -9,8 +9,9 @@ use super::{BLOCK, feature::Feature};
 pub(super) const PARTS: usize = 512;
 /// Places, as bits.
 const BITMAP: usize = BLOCK as usize / 8;
-/// More than this of one row is noted as too much.
-const MOST: usize = 16 << 10;
+/// More than this of one row, or of all of a block, is noted as too much: nobody is to fill the memory with it.
+const MOST: usize = 4 << 10;
+const MOST_OF_ALL: usize = 3 << 20;
 
 /// Which rows of a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,10 +69,17 @@ impl Notes {
         if too_many {
             notes = vec![entry(Feature::crowded())];
         }
+        notes.sort_unstable();
+        notes.dedup();
         Self(notes)
     }
 
     pub(super) fn append(&mut self, mut other: Self) {
+        if self.0.len() + other.0.len() > MOST_OF_ALL {
+            let crowded = |entry: &mut u64| *entry = u64::from(Feature::crowded().0) << 16 | (*entry & 0xffff);
+            other.0.iter_mut().for_each(crowded);
+            other.0.dedup();
+        }
         self.0.append(&mut other.0);
     }
 
@@ -174,6 +182,23 @@ mod tests {
         let crowded = Feature::crowded();
         assert_eq!(find(&parts[place(crowded)], crowded).unwrap().places().collect::<Vec<_>>(), [7]);
         assert_eq!(parts.iter().map(Vec::len).sum::<usize>(), 6);
+    }
+
+    #[test]
+    fn a_block_with_too_much_is_bounded() {
+        let mut notes = Notes::default();
+        let rows = MOST_OF_ALL / MOST + 10;
+        for place in 0..rows {
+            let own = place as u32 % 7;
+            let row =
+                Notes::of(place % BLOCK as usize, |add| (0..MOST as u32).map(|n| Feature(n * 8 + own)).for_each(add));
+            notes.append(row);
+        }
+        assert_eq!(notes.0.len(), MOST_OF_ALL + 10);
+        let parts = notes.parts();
+        let crowded = Feature::crowded();
+        let found = find(&parts[place(crowded)], crowded).unwrap();
+        assert_eq!(found.places().count(), 10);
     }
 
     #[test]
