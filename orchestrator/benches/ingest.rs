@@ -1,6 +1,6 @@
 //! How many exchanges a second the server takes from two agents, acknowledged on disk, while somebody reads:
-//! `cargo bench -p weir-orchestrator --bench ingest --profile dev -- [SECONDS] [postgres]`. Clients share the
-//! machine.
+//! `cargo bench -p weir-orchestrator --bench ingest --profile dev -- [SECONDS] [postgres] [plain]`; and what searches for rare ones
+//! take then. `plain`: without the search index. Clients share the machine.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -38,6 +38,11 @@ fn main() {
 
 async fn measure(time: Duration) {
     let running = Running::start().await;
+    if std::env::args().any(|arg| arg == "plain") {
+        // As a later version's: it is left alone.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        running.dir.sql("UPDATE search_index SET format = 1000").await;
+    }
     let stored = Arc::new(AtomicU64::new(0));
     let began = Instant::now();
     let mut senders = Vec::new();
@@ -63,6 +68,34 @@ async fn measure(time: Duration) {
     println!("CPU µs each, clients too   {:.0}", cpu_us() as f64 / count as f64);
     println!("bytes on disk each        {:.0}", bytes as f64 / count as f64);
     println!("listings meanwhile        {reads}, slowest {slowest:?}");
+    // Whatever is still to be indexed.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    search(&running, count).await;
+}
+
+/// How long searches take for what few or none of so many have, and for what all have.
+async fn search(running: &Running, count: u64) {
+    let batch = count / BATCH as u64 / 2 / 3;
+    for query in [
+        format!("path:/items/{batch}/77"),
+        format!("items/{batch}/77%3F"),
+        "header.x-none:value".to_owned(),
+        "user:ann".to_owned(),
+        "path~%5E/items/%5B0-9%5D%2B/none".to_owned(),
+        "method:GET".to_owned(),
+    ] {
+        let mut times = Vec::new();
+        let mut page = serde_json::Value::Null;
+        for _ in 0..7 {
+            let asked = Instant::now();
+            page = running.person.get(&format!("/api/v1/exchanges?limit=100&query={query}")).await;
+            times.push(asked.elapsed());
+        }
+        times.sort();
+        let found = page["items"].as_array().map_or(0, Vec::len);
+        let goes_on = if page["next"].is_null() { "" } else { ", and perhaps more" };
+        println!("{query:<32} {:?} to {:?}: {found}{goes_on}", times[0], times[6]);
+    }
 }
 
 /// Of this process so far, in the kernel's ticks of 10 ms (proc(5)).

@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn what_was_noted_is_found_and_nothing_else() {
-        let features: Vec<_> = (0..3000).map(|n| Feature(n * 5591 % (1 << 24))).collect();
+        let features: Vec<_> = (0..1500).map(|n| Feature(n * 5591 % (1 << 24))).collect();
         let has = |place: usize, n: usize| place.is_multiple_of(n % 90 + 1);
         let mut notes = Notes::default();
         for place in 0..BLOCK as usize {
