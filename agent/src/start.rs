@@ -36,8 +36,16 @@ use crate::{
 /// # Errors
 /// Of the data dir.
 pub fn certificate(config: &Config) -> anyhow::Result<PathBuf> {
+    let root = FleetFolder::of(&config.data_dir).root();
+    let own = Authority::certificate_path(&config.data_dir);
+    // It ran by flags that are not repeated here: another authority would be of no use to its clients.
+    if config.intercept.ca == CaChoice::Own && root.exists() && !own.exists() {
+        eprintln!(
+            "this agent has run with the fleet's root: that is what follows, and no authority of its own is made"
+        );
+        return Ok(root);
+    }
     if config.intercept.ca == CaChoice::Fleet {
-        let root = FleetFolder::of(&config.data_dir).root();
         anyhow::ensure!(
             root.exists(),
             "the fleet's root has not come yet: it is there once the agent has run (`orchestrator ca export` has it too)"
@@ -45,7 +53,7 @@ pub fn certificate(config: &Config) -> anyhow::Result<PathBuf> {
         return Ok(root);
     }
     Authority::load_or_create(&config.data_dir)?;
-    Ok(Authority::certificate_path(&config.data_dir))
+    Ok(own)
 }
 
 /// Carries traffic until a signal says to stop.

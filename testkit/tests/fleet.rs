@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use weir_testkit::{
     agent::AgentOptions,
+    binaries::binary,
     ca::Ca,
     curl::Curl,
     orchestrator::Orchestrator,
@@ -87,6 +88,11 @@ async fn curl_and_openssl_trust_every_agent_by_one_root() -> anyhow::Result<()> 
         // what the agent gives clients to trust is the root that was exported
         let given = agent.admin("/ca.pem").await?;
         ensure!(given.trim() == std::fs::read_to_string(&root)?.trim());
+        // also without the flags that it runs with
+        let data = agent.data().display().to_string();
+        let given = run(&binary("agent")?, ["ca", "--data-dir", &data], &[]).await?.ok()?;
+        ensure!(given.trim() == std::fs::read_to_string(&root)?.trim(), "{given}");
+        ensure!(!agent.data().join("ca.pem").exists(), "no authority of its own is made");
 
         let (proxy, target) = (agent.proxy.to_string(), format!("localhost:{}", fleet.origin.tls().port()));
         let shown =
@@ -169,7 +175,7 @@ async fn the_root_may_stay_offline() -> anyhow::Result<()> {
     let waiting = options.spawn()?;
     waiting.says("is kept elsewhere").await?;
     let data = fleet.scratch.join("agent").display().to_string();
-    let agent = weir_testkit::binaries::binary("agent")?;
+    let agent = binary("agent")?;
     let own = ["--data-dir", &data];
     let request = run(&agent, [&["ca", "--request"], &own[..]].concat(), &[]).await?.ok()?;
     let request = fleet.scratch.write("request.pem", request)?.display().to_string();

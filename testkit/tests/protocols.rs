@@ -47,8 +47,15 @@ async fn curl_speaks_http2_and_http11_to_nginx_through_interception() -> anyhow:
     let url = format!("https://localhost:{}/index.html", nginx.address.port());
     let ca = setup.agent.ca_file();
     for (flag, version) in [("--http2", "2"), ("--http1.1", "1.1")] {
-        let reply = setup.agent.curl(&ca).get(&[flag, &url]).await?;
+        let path = format!("{url}?{version}");
+        let reply = setup.agent.curl(&ca).get(&[flag, &path]).await?;
         assert_eq!((reply.status, reply.version.as_str(), reply.body.as_str()), (200, version, "nginx says hello\n"));
+        // The record has both as the client sent and got them.
+        let exchange = setup.recorded(&format!("/index.html?{version}")).await?;
+        for message in ["request", "response"] {
+            let told = exchange[message]["version"].as_str().unwrap_or_default().trim_start_matches("HTTP/");
+            assert_eq!(told, version, "{message} {exchange}");
+        }
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use http::header::ACCEPT;
-use http::{HeaderValue, Method, request};
+use http::{HeaderValue, Method, Version, request};
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 use weir_host::{Answer, CallOutcome, Connection, Direction, DoneReason, LocalResponse, Progress, Run, Summary};
@@ -48,6 +48,8 @@ pub(super) struct Live {
     pub(super) id: Uuid,
     /// of the request as it came: what its reply may hold, and in which form an error is told
     pub(super) method: Method,
+    /// which its response has, too, whatever the upstream speaks
+    pub(super) version: Version,
     pub(super) accept: Option<HeaderValue>,
     entry: weir_host::Entry,
     began: Instant,
@@ -100,6 +102,7 @@ impl Live {
             tuning,
             id,
             method: request.method.clone(),
+            version: request.version,
             // a copy: its own keeps the buffer alive that the head was read into
             accept: request.headers.get(ACCEPT).and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok()),
             entry: connection.entry,

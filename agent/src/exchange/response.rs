@@ -106,7 +106,8 @@ fn unfiltered(live: &Live, mut response: LocalResponse) -> Response<ReplyBody> {
         response.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         response.body = Bytes::new();
     }
-    let (head, body) = into_response(response).into_parts();
+    let (mut head, body) = into_response(response).into_parts();
+    head.version = live.version;
     live.record(|ledger| {
         ledger.response(&head, None);
         if let ReplyBody::Full(Some(bytes)) = &body {
@@ -115,6 +116,7 @@ fn unfiltered(live: &Live, mut response: LocalResponse) -> Response<ReplyBody> {
         ledger.recording().first_byte();
     });
     live.replied();
+    head.version = Version::HTTP_11;
     Response::from_parts(head, body)
 }
 
@@ -142,7 +144,7 @@ async fn through_filters(
         let may_stream = received.is_some() && !no_content;
         (head, original) = filtered_head(live, head, &mut body, no_content, may_stream).await?;
     }
-    head.version = Version::HTTP_11;
+    head.version = live.version;
     if let Some(received) = received {
         add_via(&mut head.headers, &live.worker.shared.via, received);
     }
@@ -150,6 +152,8 @@ async fn through_filters(
         ledger.response(&head, edited.or(original).as_deref());
         ledger.recording().first_byte();
     });
+    // hyper writes what the connection speaks
+    head.version = Version::HTTP_11;
     if body.is_done() {
         live.replied();
         return Ok(Response::from_parts(head, ReplyBody::empty()));
