@@ -130,6 +130,11 @@ async fn each_says_what_it_is_at_and_with_whom() -> anyhow::Result<()> {
     let rest: Value = serde_json::from_str(&setup.agent.admin(&format!("/connections?cursor={next}")).await?)?;
     assert_eq!((rest["items"].as_array().map(Vec::len), &rest["next"]), (Some(3), &Value::Null), "{rest}");
 
+    // a name may be a page's that leads here
+    let mut rebound = Raw::dial(setup.agent.admin).await?;
+    rebound.say("GET /connections HTTP/1.1\r\nHost: rebound.example\r\n\r\n").await?;
+    assert_eq!(rebound.response().await?.status, 403);
+
     let table = setup.orchestrator.command(["connections"]).await?.ok()?;
     ensure!(["http2", "detecting", "tunnel", "1.3 h2"].iter().all(|text| table.contains(text)), "{table}");
     let cut = setup.orchestrator.command(["connections", "--limit", "2"]).await?;

@@ -144,9 +144,13 @@ impl State {
     /// queues, as long as they have room.
     fn collect(&mut self) {
         self.try_again();
-        if self.refused_bytes >= self.window_bound {
-            return self.pump();
+        if self.refused_bytes < self.window_bound {
+            self.take_in();
         }
+        self.pump();
+    }
+
+    fn take_in(&mut self) {
         let mut queued = Vec::new();
         self.shared.recorder.drain(|filled| {
             if queued.is_empty() {
@@ -159,7 +163,6 @@ impl State {
         for frame in batch::cut(queued) {
             self.offer(frame);
         }
-        self.pump();
     }
 
     /// Straight to the orchestrator if it keeps up and nothing older waits, else to disk.
@@ -315,6 +318,9 @@ impl State {
 
     async fn end(mut self) {
         self.collect();
+        // whatever the disk says: what finds no room now is counted
+        self.take_in();
+        self.pump();
         let deadline = Instant::now() + LAST_WORDS;
         while self.sink.is_some() && (!self.window.is_empty() || self.spool.has_unread()) {
             match timeout_at(deadline, next_ack(&mut self.sink)).await {
