@@ -68,22 +68,45 @@ impl fmt::Display for BodyPlace {
     }
 }
 
-/// What is configured, as far as it is.
-#[derive(Debug, Default)]
-pub(crate) struct Given {
-    pub(crate) url: Option<String>,
-    pub(crate) endpoint: Option<String>,
-    pub(crate) region: Option<String>,
-    pub(crate) credentials: Option<PathBuf>,
+/// Flags that say where large bodies are kept. Each is also a key of the file and a variable.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct BodyStoreArgs {
+    /// Where large bodies are kept: file:///FOLDER, s3://BUCKET/PREFIX, or `database` [default: DATA_DIR/bodies with SQLite, the
+    /// database with PostgreSQL]
+    #[arg(long, env = "WEIR_BODY_STORE", value_name = "URL")]
+    pub body_store: Option<String>,
+    /// Bodies that take less than this, packed, are kept in the database [default: 131072]
+    #[arg(long, env = "WEIR_BODY_STORE_FROM_BYTES", value_name = "BYTES")]
+    pub body_store_from_bytes: Option<u64>,
+    /// Where the bucket is asked for, if not at Amazon: https://HOST
+    #[arg(long, env = "WEIR_BODY_STORE_ENDPOINT", value_name = "URL")]
+    pub body_store_endpoint: Option<String>,
+    /// Region of the bucket [default: AWS_REGION, us-east-1]
+    #[arg(long, env = "WEIR_BODY_STORE_REGION", value_name = "NAME")]
+    pub body_store_region: Option<String>,
+    /// TOML file with access_key_id and secret_access_key of the bucket [default: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY]
+    #[arg(long, env = "WEIR_BODY_STORE_CREDENTIALS", value_name = "FILE")]
+    pub body_store_credentials: Option<PathBuf>,
 }
 
 /// The key that is wrong, and what is wrong with it.
 pub(crate) type Fault = (&'static str, String);
 
-impl Given {
+impl BodyStoreArgs {
+    /// These, and where they are silent those of `file`.
+    pub(crate) fn over(self, file: Self) -> Self {
+        Self {
+            body_store: self.body_store.or(file.body_store),
+            body_store_from_bytes: self.body_store_from_bytes.or(file.body_store_from_bytes),
+            body_store_endpoint: self.body_store_endpoint.or(file.body_store_endpoint),
+            body_store_region: self.body_store_region.or(file.body_store_region),
+            body_store_credentials: self.body_store_credentials.or(file.body_store_credentials),
+        }
+    }
+
     /// The body store, which is `default` when none is named.
     pub(crate) fn place(mut self, default: BodyPlace) -> Result<BodyPlace, Fault> {
-        let url = self.url.take();
+        let url = self.body_store.take();
         let place = match url.as_deref() {
             None => default,
             Some("database") => BodyPlace::Database,
@@ -97,9 +120,9 @@ impl Given {
             },
         };
         for (key, is_given) in [
-            ("body_store_endpoint", self.endpoint.is_some()),
-            ("body_store_region", self.region.is_some()),
-            ("body_store_credentials", self.credentials.is_some()),
+            ("body_store_endpoint", self.body_store_endpoint.is_some()),
+            ("body_store_region", self.body_store_region.is_some()),
+            ("body_store_credentials", self.body_store_credentials.is_some()),
         ] {
             if is_given {
                 return Err((key, "only a body store s3://BUCKET has one".to_owned()));
@@ -114,18 +137,19 @@ impl Given {
         if name.is_empty() || !name.bytes().all(fits) {
             return Err(("body_store", "name a bucket, such as s3://weir-bodies/production".to_owned()));
         }
-        let plain = match &self.endpoint {
+        let plain = match &self.body_store_endpoint {
             None => false,
             Some(endpoint) => is_plain(endpoint).map_err(|reason| ("body_store_endpoint", reason))?,
         };
-        let region = self.region.or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION"));
+        let region =
+            self.body_store_region.or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION"));
         Ok(Bucket {
             name: name.to_owned(),
             prefix: prefix.trim_matches('/').to_owned(),
-            endpoint: self.endpoint,
+            endpoint: self.body_store_endpoint,
             region: region.unwrap_or_else(|| "us-east-1".to_owned()),
             plain,
-            credentials: credentials(self.credentials)?,
+            credentials: credentials(self.body_store_credentials)?,
         })
     }
 }

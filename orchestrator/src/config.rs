@@ -18,7 +18,7 @@ pub use oidc::OidcArgs;
 
 use crate::{
     access::ProxyHeader,
-    body_store::{BodyConfig, BodyPlace, Given},
+    body_store::{BodyConfig, BodyPlace, BodyStoreArgs},
     cli::units,
     database::{Database, DatabaseUrl},
 };
@@ -50,22 +50,9 @@ pub struct ServeArgs {
     /// Database: sqlite://FILE or postgres://USER@HOST/DATABASE [default: sqlite://DATA_DIR/weir.db]
     #[arg(long, env = "WEIR_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<DatabaseUrl>,
-    /// Where large bodies are kept: file:///FOLDER, s3://BUCKET/PREFIX, or `database` [default: DATA_DIR/bodies with SQLite, the
-    /// database with PostgreSQL]
-    #[arg(long, env = "WEIR_BODY_STORE", value_name = "URL")]
-    pub body_store: Option<String>,
-    /// Bodies that take less than this, packed, are kept in the database [default: 131072]
-    #[arg(long, env = "WEIR_BODY_STORE_FROM_BYTES", value_name = "BYTES")]
-    pub body_store_from_bytes: Option<u64>,
-    /// Where the bucket is asked for, if not at Amazon: https://HOST
-    #[arg(long, env = "WEIR_BODY_STORE_ENDPOINT", value_name = "URL")]
-    pub body_store_endpoint: Option<String>,
-    /// Region of the bucket [default: AWS_REGION, us-east-1]
-    #[arg(long, env = "WEIR_BODY_STORE_REGION", value_name = "NAME")]
-    pub body_store_region: Option<String>,
-    /// TOML file with access_key_id and secret_access_key of the bucket [default: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY]
-    #[arg(long, env = "WEIR_BODY_STORE_CREDENTIALS", value_name = "FILE")]
-    pub body_store_credentials: Option<PathBuf>,
+    /// Where large bodies are kept
+    #[command(flatten)]
+    pub bodies: BodyStoreArgs,
     /// Names and addresses by which agents reach this server, for its certificate
     #[arg(long, env = "WEIR_NAMES", value_name = "NAME", value_delimiter = ',')]
     pub names: Option<Vec<String>>,
@@ -305,19 +292,20 @@ impl ServeConfig {
             None => Database::Sqlite(data_dir.join("weir.db")),
             Some(url) => url.parse().map_err(|reason| value("database_url", reason))?,
         };
-        let bodies = Given {
-            url: args.body_store.or(file.body_store),
-            endpoint: args.body_store_endpoint.or(file.body_store_endpoint),
-            region: args.body_store_region.or(file.body_store_region),
-            credentials: args.body_store_credentials.or(file.body_store_credentials),
-        };
+        let bodies = args.bodies.over(BodyStoreArgs {
+            body_store: file.body_store,
+            body_store_from_bytes: file.body_store_from_bytes,
+            body_store_endpoint: file.body_store_endpoint,
+            body_store_region: file.body_store_region,
+            body_store_credentials: file.body_store_credentials,
+        });
         // What one of several orchestrators has in a folder of its own, the others cannot read.
         let default = match database {
             Database::Sqlite(_) => BodyPlace::Folder(data_dir.join("bodies")),
             Database::Postgres(_) => BodyPlace::Database,
         };
+        let from_bytes = bodies.body_store_from_bytes.unwrap_or(128 << 10);
         let bodies = bodies.place(default).map_err(|(key, reason)| value(key, reason))?;
-        let from_bytes = args.body_store_from_bytes.or(file.body_store_from_bytes).unwrap_or(128 << 10);
         let names = args.names.or(file.names).unwrap_or_default();
         names.iter().try_for_each(|name| check_name(name))?;
         let at_least = |key, low: u64, given: u64| match given {
@@ -410,11 +398,11 @@ impl ServeArgs {
             "grpc" => self.grpc.is_some(),
             "database_url" => self.database_url.is_some(),
             "names" => self.names.is_some(),
-            "body_store" => self.body_store.is_some(),
-            "body_store_from_bytes" => self.body_store_from_bytes.is_some(),
-            "body_store_endpoint" => self.body_store_endpoint.is_some(),
-            "body_store_region" => self.body_store_region.is_some(),
-            "body_store_credentials" => self.body_store_credentials.is_some(),
+            "body_store" => self.bodies.body_store.is_some(),
+            "body_store_from_bytes" => self.bodies.body_store_from_bytes.is_some(),
+            "body_store_endpoint" => self.bodies.body_store_endpoint.is_some(),
+            "body_store_region" => self.bodies.body_store_region.is_some(),
+            "body_store_credentials" => self.bodies.body_store_credentials.is_some(),
             "retention_hours" => self.retention_hours.is_some(),
             "retention_exchanges" => self.retention_exchanges.is_some(),
             "retention_bytes" => self.retention_bytes.is_some(),

@@ -35,7 +35,7 @@ mod telemetry;
 mod tokens;
 
 pub use access::{Network, NetworkError, OidcConfig, Proxies, ProxyHeader, RateLimits, Role};
-pub use body_store::{BodyConfig, BodyPlace, Bucket};
+pub use body_store::{BodyConfig, BodyPlace, BodyStoreArgs, Bucket};
 pub use certificates::CertificateError;
 pub use config::{
     ConfigError, Face, FaceArgs, Limits, MetricsRetention, OidcArgs, RestTls, Retention, ServeArgs, ServeConfig,

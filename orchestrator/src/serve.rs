@@ -343,12 +343,20 @@ async fn retain(orchestrator: Arc<Orchestrator>, stop: CancellationToken) {
             Ok(bytes) => tracing::info!(bytes, "the database gave back what deleted rows had left"),
             Err(error) => tracing::error!(%error, "the database cannot give back what deleted rows left"),
         }
-        if let Err(error) = orchestrator.store.clear_bodies().await {
-            tracing::error!(%error, "bodies that nobody needs cannot be deleted");
+        let cleared = tokio::select! {
+            cleared = orchestrator.store.clear_bodies() => cleared,
+            () = stop.cancelled() => return,
+        };
+        if let Err(error) = cleared {
+            tracing::error!(%error, "bodies that nobody needs cannot be deleted now; they are tried again");
         }
         if swept.is_none_or(|swept| swept.elapsed() >= SWEEP) {
             swept = Some(Instant::now());
-            match orchestrator.store.sweep_bodies(SystemTime::now()).await {
+            let swept = tokio::select! {
+                swept = orchestrator.store.sweep_bodies(SystemTime::now()) => swept,
+                () = stop.cancelled() => return,
+            };
+            match swept {
                 Ok(0) => {}
                 Ok(count) => tracing::info!(count, "bodies that no exchange was stored for were deleted"),
                 Err(error) => tracing::error!(%error, "the body store cannot be swept"),

@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod binaries;
 pub mod body;
+pub mod bucket;
 pub mod ca;
 pub mod client;
 pub mod component;

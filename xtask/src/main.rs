@@ -3,6 +3,7 @@
 
 mod api;
 mod bench;
+mod bucket;
 mod child;
 mod filters;
 mod fuzz;

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, bail};
 
 use crate::{
-    api, filters, fuzz, languages, setup,
+    api, bucket, filters, fuzz, languages, setup,
     steps::{cargo, step, target_dir, works},
     up,
 };
@@ -100,6 +100,7 @@ pub(crate) fn set_up() -> anyhow::Result<Vec<String>> {
     eprintln!("==> filters");
     let missing = filters::build()?.missing;
     languages::archives::judges(&target_dir()?)?;
+    bucket::set_up(&target_dir()?)?;
     Ok(missing)
 }
 

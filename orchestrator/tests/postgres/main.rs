@@ -11,6 +11,8 @@ mod away;
 mod backup;
 #[path = "../server/breakpoints.rs"]
 mod breakpoints;
+#[path = "../server/bucket.rs"]
+mod bucket;
 #[path = "../server/commands.rs"]
 mod commands;
 #[path = "../server/compat.rs"]

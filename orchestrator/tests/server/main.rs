@@ -6,6 +6,7 @@ mod annotations;
 mod backup;
 mod breakpoints;
 mod browsers;
+mod bucket;
 mod commands;
 mod compat;
 mod component;

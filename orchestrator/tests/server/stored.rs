@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use reqwest::{Method, StatusCode};
 use weir_artifact::Digest;
-use weir_orchestrator::ServeArgs;
+use weir_orchestrator::{BodyStoreArgs, ServeArgs};
 use weir_proto::v1::{Body, Exchange, Field};
 
 use crate::harness::{Home, Running, exchange, id};
@@ -14,7 +14,8 @@ async fn running() -> (Running, PathBuf) {
     let dir = Home::new().await;
     let folder = dir.path().join("large");
     let body_store = Some(format!("file://{}", folder.display()));
-    let change = |args| ServeArgs { body_store, body_store_from_bytes: Some(16 << 10), ..args };
+    let bodies = BodyStoreArgs { body_store, body_store_from_bytes: Some(16 << 10), ..<_>::default() };
+    let change = |args| ServeArgs { bodies, ..args };
     (Running::start_in(dir, change).await, folder)
 }
 

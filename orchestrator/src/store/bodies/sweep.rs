@@ -6,40 +6,41 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::super::{Sql, Store, StoreError};
+use futures_util::{StreamExt as _, future::join_all};
+
+use super::{
+    super::{Sql, Store, StoreError},
+    Objects,
+};
 
 /// Keys of one step.
 const STEP: usize = 200;
+/// Deleted at a time: what a bucket takes for one it takes for all of them.
+const AT_ONCE: usize = 20;
 /// Younger ones may still be named by a row: see `put.rs` for how old one may be by then.
 const ORPHAN: Duration = Duration::from_secs(24 * 3600);
 
 impl Store {
-    /// Deletes what rows named that are gone; how many.
+    /// Deletes what rows named that are gone; how many. What cannot be deleted is tried again the next time.
     pub(crate) async fn clear_bodies(&self) -> Result<u64, StoreError> {
         let Some(objects) = &self.shelves.objects else { return Ok(0) };
         let mut cleared = 0;
         loop {
             let look = format!("SELECT object FROM bodies_gone LIMIT {STEP}");
             let rows = Sql::new(look).fetch_all(&self.reads).await?;
-            let mut gone = Vec::new();
-            for row in &rows {
-                let key: String = row.get(0)?;
-                if objects.delete(&key).await {
-                    gone.push(key);
+            let keys = rows.iter().map(|row| row.get(0)).collect::<Result<Vec<String>, _>>()?;
+            let (gone, failed) = delete(objects, &keys).await;
+            if !gone.is_empty() {
+                let mut forget = Sql::new("DELETE FROM bodies_gone WHERE object IN (");
+                for (place, key) in gone.iter().enumerate() {
+                    forget.push(if place == 0 { "" } else { ", " }).push_bind(*key);
                 }
+                forget.push(")");
+                forget.execute(&self.writes).await?;
             }
-            if gone.is_empty() {
-                return Ok(cleared);
-            }
-            let mut forget = Sql::new("DELETE FROM bodies_gone WHERE object IN (");
-            for (place, key) in gone.iter().enumerate() {
-                forget.push(if place == 0 { "" } else { ", " }).push_bind(key);
-            }
-            forget.push(")");
-            forget.execute(&self.writes).await?;
             cleared += gone.len() as u64;
-            if rows.len() < STEP || gone.len() < rows.len() {
-                return Ok(cleared);
+            if keys.len() < STEP || gone.is_empty() {
+                return failed.map_or(Ok(cleared), |error| Err(objects.fault(error)));
             }
         }
     }
@@ -48,12 +49,18 @@ impl Store {
     pub(crate) async fn sweep_bodies(&self, now: SystemTime) -> Result<u64, StoreError> {
         let Some(objects) = self.shelves.objects.clone() else { return Ok(0) };
         let Some(than) = now.checked_sub(ORPHAN) else { return Ok(0) };
-        let keys = objects.older(than).await?;
+        let mut all = objects.older(than).await?;
         let mut swept = 0;
-        for keys in keys.chunks(STEP) {
-            let named = self.named_keys(keys).await?;
-            for key in keys.iter().filter(|key| !named.contains(*key)) {
-                swept += u64::from(objects.delete(key).await);
+        while let Some(some) = all.next().await {
+            let some = some.map_err(|error| objects.fault(error))?;
+            for keys in some.chunks(STEP) {
+                let named = self.named_keys(keys).await?;
+                let orphans: Vec<String> = keys.iter().filter(|key| !named.contains(*key)).cloned().collect();
+                let (gone, failed) = delete(&objects, &orphans).await;
+                swept += gone.len() as u64;
+                if let Some(error) = failed {
+                    return Err(objects.fault(error));
+                }
             }
         }
         Ok(swept)
@@ -68,4 +75,23 @@ impl Store {
         let rows = query.fetch_all(&self.reads).await?;
         rows.iter().map(|row| row.get(0)).collect()
     }
+}
+
+/// Some at a time: which of them are gone, and why one is not. Where none of some can be deleted, the rest is not tried.
+async fn delete<'a>(objects: &Objects, keys: &'a [String]) -> (Vec<&'a String>, Option<String>) {
+    let (mut gone, mut failed) = (Vec::with_capacity(keys.len()), None);
+    for some in keys.chunks(AT_ONCE) {
+        let before = gone.len();
+        let deleted = join_all(some.iter().map(|key| objects.delete(key))).await;
+        for (key, deleted) in some.iter().zip(deleted) {
+            match deleted {
+                Ok(()) => gone.push(key),
+                Err(error) => failed = Some(format!("{key} cannot be deleted: {error}")),
+            }
+        }
+        if gone.len() == before {
+            break;
+        }
+    }
+    (gone, failed)
 }

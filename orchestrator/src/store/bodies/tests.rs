@@ -193,21 +193,26 @@ async fn what_a_killed_writer_left_is_swept_and_nothing_else(store: &Store) {
     let one = exchange(b"", &large);
     keep(store, std::slice::from_ref(&one)).await;
     let named = files(store).into_iter().next().unwrap();
+    let digest = named.file_name().unwrap().to_str().unwrap().split_once('-').unwrap().0.to_owned();
     let beside = |name: &str| {
         let file = named.with_file_name(name);
         fs::write(&file, &large).unwrap();
         file
     };
-    let (orphan, half, young) = (beside("0ld"), beside("0ld.half"), beside("young"));
+    let own = |ending: &str| beside(&format!("{digest}-{}{ending}", Uuid::new_v4().simple()));
+    let (orphan, half, young) = (own(""), own(".half"), own(""));
+    // A folder may be somebody else's, too.
+    let theirs = beside("holiday.jpg");
     let now = SystemTime::now();
-    for file in [&orphan, &half, &named] {
+    for file in [&orphan, &half, &named, &theirs] {
         let old = now - Duration::from_secs(25 * 3600);
         fs::File::options().write(true).open(file).unwrap().set_modified(old).unwrap();
     }
     assert_eq!(store.sweep_bodies(now).await.unwrap(), 2);
-    assert_eq!(files(store), [named, young.clone()].into());
+    assert_eq!(files(store), [named, young.clone(), theirs.clone()].into());
     assert!(whole(store, &one).await.unwrap().as_ref() == Some(&one));
     fs::remove_file(young).unwrap();
+    fs::remove_file(theirs).unwrap();
     is_consistent(store).await;
 }
 
