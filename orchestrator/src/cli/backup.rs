@@ -17,7 +17,7 @@ use super::{
     units,
 };
 use crate::backup::{
-    archive::{ArchiveError, Line, Reader},
+    archive::{ArchiveError, Cell, Line, Reader},
     keys::Keys,
 };
 
@@ -47,8 +47,9 @@ impl Backup {
         }
         let mut part = Part::create(&self.file)?;
         let size = download(&client, |bytes| part.write(bytes)).await?;
-        let held = survey(part.path())?;
+        let Survey { held, damaged } = survey(part.path())?;
         part.finish(&self.file)?;
+        told(damaged);
         eprintln!("{}: {}, {}", self.file.display(), units::size(size), in_words(&held));
         Ok(())
     }
@@ -64,18 +65,45 @@ async fn download(client: &Client, mut take: impl FnMut(&[u8]) -> Result<(), Fai
     Ok(progress.done())
 }
 
-/// Reads all of it, and tells the rows of each table.
-pub(crate) fn survey(file: &Path) -> Result<Vec<(String, u64)>, Failure> {
+/// What is in a backup.
+pub(crate) struct Survey {
+    /// Rows of each table.
+    pub(crate) held: Vec<(String, u64)>,
+    /// Bodies that could not be read when it was taken.
+    pub(crate) damaged: u64,
+}
+
+/// Reads all of it.
+pub(crate) fn survey(file: &Path) -> Result<Survey, Failure> {
     let fault = |error: ArchiveError| Failure::Backup { path: file.to_owned(), reason: error.to_string() };
     let opened = File::open(file).map_err(|error| Failure::File { path: file.to_owned(), error })?;
     let mut archive = Reader::open(opened).map_err(fault)?;
-    let mut held: Vec<(String, u64)> = Vec::new();
+    let mut found = Survey { held: Vec::new(), damaged: 0 };
+    let mut bodies = None;
     loop {
         match archive.next().map_err(fault)? {
-            Line::Table(table) => held.push((table.name, 0)),
-            Line::Row(_) => held.iter_mut().last().into_iter().for_each(|(_, count)| *count += 1),
-            Line::End => return Ok(held),
+            Line::Table(table) => {
+                let place = |name: &str| table.columns.iter().position(|column| column == name);
+                bodies = if table.name == "bodies" { place("object").zip(place("bytes")) } else { None };
+                found.held.push((table.name, 0));
+            }
+            Line::Row(cells) => {
+                found.held.iter_mut().last().into_iter().for_each(|(_, count)| *count += 1);
+                let is_lost =
+                    bodies.is_some_and(|(object, bytes)| [object, bytes].iter().all(|at| cells[*at] == Cell::Null));
+                found.damaged += u64::from(is_lost);
+            }
+            Line::End => return Ok(found),
         }
+    }
+}
+
+/// Says that bodies are not what they were.
+pub(crate) fn told(damaged: u64) {
+    if damaged > 0 {
+        eprintln!(
+            "damaged: {damaged} bodies could not be read when it was taken: their exchanges are there without them"
+        );
     }
 }
 

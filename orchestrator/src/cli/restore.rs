@@ -10,12 +10,12 @@ use std::{
 use clap::Args;
 
 use super::{
-    backup::{in_words, survey},
+    backup::{Survey, in_words, survey, told},
     failure::Failure,
     progress::Progress,
 };
 use crate::{
-    DatabaseUrl, ServeArgs, ServeConfig,
+    BodyStoreArgs, DatabaseUrl, ServeArgs, ServeConfig,
     backup::{
         archive::Reader,
         keys::{Keys, authority_of},
@@ -47,26 +47,33 @@ pub(crate) struct Restore {
     /// The server's database [default: sqlite://DATA_DIR/weir.db]
     #[arg(long, env = "WEIR_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     database_url: Option<DatabaseUrl>,
+    /// The server's body store, which large bodies go to
+    #[command(flatten)]
+    bodies: BodyStoreArgs,
 }
 
 impl Restore {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         if self.check {
-            println!("{}", in_words(&survey(&self.file)?));
+            let Survey { held, damaged } = survey(&self.file)?;
+            println!("{}", in_words(&held));
+            told(damaged);
             return Ok(());
         }
-        let Self { config, data_dir, database_url, .. } = &self;
+        let Self { config, data_dir, database_url, bodies, .. } = &self;
         let (config, data_dir, database_url) = (config.clone(), data_dir.clone(), database_url.clone());
-        let config = ServeConfig::load(ServeArgs { config, data_dir, database_url, ..ServeArgs::default() })?;
+        let bodies = bodies.clone();
+        let config = ServeConfig::load(ServeArgs { config, data_dir, database_url, bodies, ..ServeArgs::default() })?;
         let mut archive = self.open()?;
         let _lock = claim(&config.data_dir)?;
         let keys = self.keys(&config.data_dir, &archive.head().authority)?;
-        let restored = store::restore(&config.database, &mut archive).await;
-        let held = restored.map_err(|error| Failure::Refused(format!("nothing was restored: {error}")))?;
+        let restored = store::restore(&config.database, &config.bodies, &mut archive).await;
+        let (held, damaged) = restored.map_err(|error| Failure::Refused(format!("nothing was restored: {error}")))?;
         if let Some(keys) = keys {
             keys.put(&config.data_dir)?;
         }
         drop(archive);
+        told(damaged);
         eprintln!("restored: {}; `orchestrator serve` starts with it", in_words(&held));
         Ok(())
     }

@@ -9,8 +9,8 @@ use std::{
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use weir_orchestrator::{ServeConfig, Server};
-use weir_proto::v1::Body;
+use weir_orchestrator::{BodyStoreArgs, ServeArgs, ServeConfig, Server};
+use weir_proto::v1::{Body, Exchange};
 
 use crate::{
     component::filter,
@@ -119,6 +119,82 @@ async fn what_is_restored_is_what_was() {
     moves(&running, &agent, Home::new().await).await;
     // From one database to the other, whichever this is.
     moves(&running, &agent, Home::other().await).await;
+}
+
+fn with(length: usize) -> Exchange {
+    let mut exchange = exchange("large.example", "/", 200);
+    let data: Vec<u8> = (0..length).map(|_| rand::random()).collect();
+    exchange.response.as_mut().unwrap().body =
+        Some(Body { size: data.len() as u64, data: data.into(), ..Body::default() });
+    exchange
+}
+
+/// A folder of its own for large bodies.
+fn stored_in(folder: &Path) -> BodyStoreArgs {
+    let body_store = Some(format!("file://{}", folder.display()));
+    BodyStoreArgs { body_store, body_store_from_bytes: Some(16 << 10), ..<_>::default() }
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let folders = std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).filter(|it| it.is_dir());
+    folders.flat_map(|it| std::fs::read_dir(it).unwrap().map(|it| it.unwrap().path())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lies_in_the_body_store_is_in_the_backup_and_comes_back() {
+    let dir = Home::new().await;
+    let folder = dir.path().join("large");
+    let bodies = stored_in(&folder);
+    let running = Running::start_in(dir, |args| ServeArgs { bodies, ..args }).await;
+    let all = [with(300_000), with(20_000), with(5000), with(30_000)];
+    let agent = running.agent().await;
+    agent.record(all[3..].to_vec()).await;
+    let lost = files(&folder).remove(0);
+    agent.record(all[..3].to_vec()).await;
+    std::fs::remove_file(lost).unwrap();
+    let file = backup(&running.person, running.dir.path()).await;
+    let said = Command::new(binary()).env_clear().arg("restore").arg(&file).arg("--check").output().unwrap();
+    let said = String::from_utf8(said.stderr).unwrap();
+    assert!(said.contains("damaged: 1 bodies"), "{said}");
+
+    // Into a folder, into the other database with a folder, and into one where all is in the database.
+    for (place, into) in [("a", Home::new().await), ("b", Home::other().await), ("", Home::new().await)] {
+        let large = into.path().join(place);
+        let bodies = match place {
+            "" => BodyStoreArgs { body_store: Some("database".to_owned()), ..<_>::default() },
+            _ => stored_in(&large),
+        };
+        let url = bodies.body_store.clone().unwrap();
+        let more = ["--new-authority", "--body-store", &url, "--body-store-from-bytes", "16384"];
+        if !place.is_empty() {
+            // What an earlier try left is no hindrance, and a folder of another database is not touched.
+            std::fs::create_dir(&large).unwrap();
+            std::fs::write(large.join("weir-body-store"), "another").unwrap();
+            let said = restore(&into, &file, &more).unwrap_err();
+            assert!(said.contains("belongs to another database") && said.contains("nothing was restored"), "{said}");
+            std::fs::write(large.join("weir-body-store"), "another restoring").unwrap();
+        }
+        let said = restore(&into, &file, &more).unwrap();
+        assert!(said.contains("damaged: 1 bodies") && said.contains("4 bodies"), "{said}");
+        let server = Server::start(ServeConfig::load(ServeArgs { bodies, ..into.args() }).unwrap()).await.unwrap();
+        let person = Person { base: format!("http://{}", server.rest), ..running.person.clone() };
+        for (exchange, is_there) in all.iter().zip([true, true, true, false]) {
+            let path = format!("/api/v1/exchanges/{}/response/body", id(exchange));
+            let answer = person.request(Method::GET, &path).send().await.unwrap();
+            assert_eq!(answer.status(), if is_there { 200 } else { 500 });
+            if is_there {
+                assert!(
+                    answer.bytes().await.unwrap() == exchange.response.as_ref().unwrap().body.as_ref().unwrap().data
+                );
+            } else {
+                assert!(answer.text().await.unwrap().contains("the database does not have it"));
+            }
+        }
+        if !place.is_empty() {
+            assert_eq!(files(&large).len(), 2);
+        }
+        server.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

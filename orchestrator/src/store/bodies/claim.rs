@@ -3,7 +3,18 @@
 
 use uuid::Uuid;
 
-use super::super::{Sql, Store, StoreError};
+use super::super::{Dialect, Sql, Store, StoreError, Transaction, copy::RESTORING};
+
+/// By which a database and its body store know each other.
+pub(in super::super) async fn own_id(transaction: &mut Transaction) -> Result<String, StoreError> {
+    let own = Sql::new("INSERT INTO body_store (one, id) VALUES ($1, $2) ON CONFLICT DO NOTHING");
+    let own = match transaction.dialect() {
+        Dialect::Sqlite => own.bind(1_i64),
+        Dialect::Postgres => own.bind(true),
+    };
+    own.bind(Uuid::new_v4().to_string()).execute(&mut *transaction).await?;
+    Sql::new("SELECT id FROM body_store").fetch_one(transaction).await?.get(0)
+}
 
 impl Store {
     /// Whether this is the body store that the database's bodies are in; a new one is from now on.
@@ -21,17 +32,13 @@ impl Store {
         };
         let (place, from_bytes) = (objects.place(), self.shelves.from_bytes);
         tracing::info!(place, from_bytes, "large bodies are kept in the body store");
-        let own = Sql::new("INSERT INTO body_store (one, id) VALUES ($1, $2) ON CONFLICT DO NOTHING");
-        let own = match self.dialect() {
-            super::super::Dialect::Sqlite => own.bind(1_i64),
-            super::super::Dialect::Postgres => own.bind(true),
-        };
-        own.bind(Uuid::new_v4().to_string()).execute(&self.writes).await?;
-        // Not from a reader: it may not see it yet.
-        let row = Sql::new("SELECT id FROM body_store").fetch_one(&self.writes).await?;
-        let id: String = row.get(0)?;
+        let mut transaction = self.begin().await?;
+        let id = own_id(&mut transaction).await?;
+        transaction.commit().await?;
         match objects.mark().await? {
             Some(mark) if mark == id => Ok(()),
+            // Its restoration ended before it could say so.
+            Some(mark) if mark.strip_suffix(RESTORING) == Some(&*id) => objects.set_mark(&id).await,
             None if !is_needed => objects.set_mark(&id).await,
             None => Err(objects.fault(format!(
                 "it is not the one that this database's bodies are in: name that one, or restore it. To go on without \

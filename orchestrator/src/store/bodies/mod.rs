@@ -16,8 +16,10 @@ mod sweep;
 #[cfg(test)]
 pub(super) mod tests;
 
-pub(super) use kept::{BESIDE, Piece, is_large, message, named, split};
+pub(super) use claim::own_id;
+pub(super) use kept::{BESIDE, Piece, is_large, message, named, split, unpack};
 pub(crate) use kept::{Kept, Slot};
+pub(crate) use load::Damage;
 pub(super) use load::Shelves;
-pub(super) use objects::Objects;
+pub(super) use objects::{Lack, Objects};
 pub(super) use put::is_stale;

@@ -11,9 +11,15 @@ use std::{
 
 use uuid::Uuid;
 
-use super::{Kind, Table, quoted, tables};
+use super::{
+    Kind, Table,
+    bodies::{BODIES, USES},
+    quoted,
+    shelve::{Places, Shelving},
+    tables,
+};
 use crate::{
-    Database,
+    BodyConfig, Database,
     backup::archive::{ArchiveError, Cell, Line, Reader},
     disk,
     store::{
@@ -52,8 +58,13 @@ pub(crate) enum RestoreError {
 /// Rows of each table.
 pub(crate) type Counts = Vec<(String, u64)>;
 
-/// All of the archive, into a database that holds nothing.
-pub(crate) async fn restore<R: Read>(database: &Database, archive: &mut Reader<R>) -> Result<Counts, RestoreError> {
+/// All of the archive, into a database that holds nothing, and its large bodies into the body store. Rows of each table, and how many
+/// bodies are not what their name says.
+pub(crate) async fn restore<R: Read>(
+    database: &Database,
+    bodies: &BodyConfig,
+    archive: &mut Reader<R>,
+) -> Result<(Counts, u64), RestoreError> {
     let (ours, theirs) = (super::schema(), archive.head().schema.clone());
     let (ours, theirs) = match database {
         Database::Sqlite(_) => (ours.sqlite, theirs.sqlite),
@@ -62,20 +73,27 @@ pub(crate) async fn restore<R: Read>(database: &Database, archive: &mut Reader<R
     if theirs.iter().any(|number| !ours.contains(number)) {
         return Err(RestoreError::Newer(archive.head().orchestrator.clone()));
     }
-    match database {
-        Database::Sqlite(file) => into_file(file, &theirs, archive).await,
+    let mut shelving = Shelving::new(bodies)?;
+    let counts = match database {
+        Database::Sqlite(file) => into_file(file, &theirs, archive, &mut shelving).await?,
         Database::Postgres(url) => {
             let pool = postgres::open_alone(url).await?;
             schema::migrate_postgres_to(&theirs, &pool).await?;
-            let counts = load(Pool::Postgres(pool.clone()), archive).await?;
+            let counts = load(Pool::Postgres(pool.clone()), archive, &mut shelving).await?;
             schema::migrate_postgres(&pool).await?;
             pool.close().await;
-            Ok(counts)
+            counts
         }
-    }
+    };
+    Ok((counts, shelving.finish().await?))
 }
 
-async fn into_file<R: Read>(file: &Path, theirs: &[i64], archive: &mut Reader<R>) -> Result<Counts, RestoreError> {
+async fn into_file<R: Read>(
+    file: &Path,
+    theirs: &[i64],
+    archive: &mut Reader<R>,
+    shelving: &mut Shelving,
+) -> Result<Counts, RestoreError> {
     // A journal without its database would be taken for the new one's.
     for there in ["", "-wal", "-shm", "-journal"].map(|ending| beside(file, ending)) {
         if there.exists() {
@@ -83,7 +101,7 @@ async fn into_file<R: Read>(file: &Path, theirs: &[i64], archive: &mut Reader<R>
         }
     }
     let part = beside(file, ".restoring");
-    let counts = fill(&part, theirs, archive).await.inspect_err(|_| {
+    let counts = fill(&part, theirs, archive, shelving).await.inspect_err(|_| {
         // What is left is no database's name.
         let _ = fs::remove_file(&part);
     })?;
@@ -94,7 +112,12 @@ async fn into_file<R: Read>(file: &Path, theirs: &[i64], archive: &mut Reader<R>
     Ok(counts)
 }
 
-async fn fill<R: Read>(part: &Path, theirs: &[i64], archive: &mut Reader<R>) -> Result<Counts, RestoreError> {
+async fn fill<R: Read>(
+    part: &Path,
+    theirs: &[i64],
+    archive: &mut Reader<R>,
+    shelving: &mut Shelving,
+) -> Result<Counts, RestoreError> {
     let fault = |error| RestoreError::File { path: part.to_owned(), error };
     match fs::remove_file(part) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(fault(error)),
@@ -102,7 +125,7 @@ async fn fill<R: Read>(part: &Path, theirs: &[i64], archive: &mut Reader<R>) -> 
     }
     let pool = sqlite::open_alone(part).await?;
     schema::migrate_sqlite_to(theirs, &pool).await?;
-    let counts = load(Pool::Sqlite(pool.clone()), archive).await?;
+    let counts = load(Pool::Sqlite(pool.clone()), archive, shelving).await?;
     schema::migrate_sqlite(&pool).await?;
     pool.close().await;
     Ok(counts)
@@ -120,12 +143,20 @@ struct Loading<'a> {
     /// Of each column that comes, the place in the table.
     places: Vec<usize>,
     newest: Option<i64>,
+    kind: Content,
     rows: Vec<Vec<Cell<'static>>>,
     bytes: usize,
     count: u64,
 }
 
-async fn load<R: Read>(pool: Pool, archive: &mut Reader<R>) -> Result<Counts, RestoreError> {
+/// What rows are that are not put in just as they come.
+enum Content {
+    Bodies(Places),
+    Uses { body: usize },
+    Other,
+}
+
+async fn load<R: Read>(pool: Pool, archive: &mut Reader<R>, shelving: &mut Shelving) -> Result<Counts, RestoreError> {
     let mut transaction = pool.begin().await?;
     let tables = tables(&mut transaction).await?;
     for table in &tables {
@@ -144,12 +175,12 @@ async fn load<R: Read>(pool: Pool, archive: &mut Reader<R>) -> Result<Counts, Re
                 let loading = loading.as_mut().ok_or(ArchiveError::NotOne)?;
                 loading.add(cells);
                 if loading.is_full() {
-                    loading.insert(&mut transaction).await?;
+                    loading.insert(&mut transaction, shelving).await?;
                 }
             }
             Line::Table(begun) => {
                 if let Some(done) = loading.take() {
-                    counts.push(done.finish(&mut transaction).await?);
+                    counts.push(done.finish(&mut transaction, shelving).await?);
                 }
                 loading = Some(Loading::new(&tables, begun)?);
             }
@@ -157,7 +188,7 @@ async fn load<R: Read>(pool: Pool, archive: &mut Reader<R>) -> Result<Counts, Re
         }
     }
     if let Some(done) = loading.take() {
-        counts.push(done.finish(&mut transaction).await?);
+        counts.push(done.finish(&mut transaction, shelving).await?);
     }
     sum(&mut transaction, &summed).await?;
     if tables.iter().any(|table| table.name == "body_uses") {
@@ -178,7 +209,13 @@ impl<'a> Loading<'a> {
             place.ok_or_else(|| unknown(format!("a column `{column}` of `{}`", begun.name)))
         };
         let places = begun.columns.iter().map(place).collect::<Result<_, _>>()?;
-        Ok(Self { table, places, newest: begun.newest, rows: Vec::new(), bytes: 0, count: 0 })
+        let kind = match table.name.as_str() {
+            BODIES => Places::of(&begun.columns).map(Content::Bodies),
+            USES => begun.columns.iter().position(|column| column == "body").map(|body| Content::Uses { body }),
+            _ => None,
+        };
+        let kind = kind.unwrap_or(Content::Other);
+        Ok(Self { table, places, newest: begun.newest, kind, rows: Vec::new(), bytes: 0, count: 0 })
     }
 
     fn add(&mut self, cells: Vec<Cell<'static>>) {
@@ -196,7 +233,15 @@ impl<'a> Loading<'a> {
         self.bytes > BYTES || (self.rows.len() + 1) * self.places.len().max(1) > VALUES
     }
 
-    async fn insert(&mut self, transaction: &mut Transaction) -> Result<(), RestoreError> {
+    async fn insert(&mut self, transaction: &mut Transaction, shelving: &mut Shelving) -> Result<(), RestoreError> {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        match &self.kind {
+            Content::Bodies(places) => shelving.take(transaction, places, &mut self.rows).await?,
+            Content::Uses { body } => shelving.forget_lost(*body, &mut self.rows),
+            Content::Other => {}
+        }
         if self.rows.is_empty() {
             return Ok(());
         }
@@ -222,8 +267,12 @@ impl<'a> Loading<'a> {
     }
 
     /// The rest, and the numbers that come next.
-    async fn finish(mut self, transaction: &mut Transaction) -> Result<(String, u64), RestoreError> {
-        self.insert(transaction).await?;
+    async fn finish(
+        mut self,
+        transaction: &mut Transaction,
+        shelving: &mut Shelving,
+    ) -> Result<(String, u64), RestoreError> {
+        self.insert(transaction, shelving).await?;
         let statements: &[&str] = match transaction {
             Transaction::Sqlite(_) => &[
                 "INSERT INTO sqlite_sequence (name, seq) SELECT $2, 0 WHERE $1 > 0 AND \

@@ -1,8 +1,10 @@
 //! All that a database holds, taken out and put into another: tables and columns are asked of the database itself, so
 //! that what a migration adds is copied too. Rows look the same whichever database they came from.
 
+mod bodies;
 mod into;
 mod out;
+mod shelve;
 
 use super::{
     StoreError,
@@ -12,6 +14,7 @@ use super::{
 use crate::backup::archive::{self, Schema};
 
 pub(crate) use into::restore;
+pub(super) use shelve::RESTORING;
 
 /// What is made anew from the rest, or is true of one database alone. Tables that a crash empties (UNLOGGED) are left out too.
 const LEFT_OUT: [&str; 12] = [
@@ -62,6 +65,10 @@ impl Table {
     fn line(&self, newest: Option<i64>) -> archive::Table {
         let columns = self.columns.iter().map(|column| column.name.clone()).collect();
         archive::Table { name: self.name.clone(), columns, newest }
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.columns.iter().map(|column| &*column.name).collect()
     }
 
     /// What to select.
@@ -150,9 +157,12 @@ fn in_order(mut left: Vec<Table>, references: &[(String, String)]) -> Vec<Table>
 mod tests {
     use super::*;
     use crate::{
+        BodyConfig, BodyPlace,
         backup::archive::{Cell, Head, Reader, Writer},
         store::{Dialect, tests::Place},
     };
+
+    const NO_STORE: BodyConfig = BodyConfig { place: BodyPlace::Database, from_bytes: 1 };
 
     /// As an earlier version wrote it: two columns fewer.
     fn archive(schema: Schema) -> Vec<u8> {
@@ -188,11 +198,11 @@ mod tests {
     async fn check(dialect: Dialect) {
         let place = Place::new(dialect).await;
         let newer = archive(Schema { sqlite: vec![1, 77], postgres: vec![1, 77] });
-        let refused = restore(place.database(), &mut Reader::open(&newer[..]).unwrap()).await.unwrap_err();
+        let refused = restore(place.database(), &NO_STORE, &mut Reader::open(&newer[..]).unwrap()).await.unwrap_err();
         assert!(refused.to_string().contains("newer than this one"), "{refused}");
         let earlier = archive(Schema { sqlite: vec![1, 2], postgres: vec![1] });
-        let held = restore(place.database(), &mut Reader::open(&earlier[..]).unwrap()).await.unwrap();
-        assert_eq!(held, [("agents".to_owned(), 1)]);
+        let held = restore(place.database(), &NO_STORE, &mut Reader::open(&earlier[..]).unwrap()).await.unwrap();
+        assert_eq!(held, (vec![("agents".to_owned(), 1)], 0));
         let store = place.open().await;
         let agents = store.agents().await.unwrap();
         assert_eq!((agents[0].agent.number, &*agents[0].name, agents[0].revoked_us), (4, "edge", None));

@@ -7,7 +7,11 @@ use futures_util::TryStreamExt as _;
 use sqlx::{Row as _, TypeInfo as _, ValueRef as _};
 use uuid::Uuid;
 
-use super::{Table, quoted, tables};
+use super::{
+    Table,
+    bodies::{BODIES, USES},
+    quoted, tables,
+};
 use crate::{
     backup::archive::{Cell, Writer},
     store::{
@@ -16,9 +20,11 @@ use crate::{
     },
 };
 
-/// Their rows have numbers that only go up, and are never changed; no row of another table needs them.
-const GROWING: [&str; 7] =
-    ["exchanges", "messages", "tunnels", "connections", "filter_logs", "system_metrics", "audit"];
+/// Their rows have numbers that only go up, and are never changed; no row of a table that is not among them needs them. In this order:
+/// bodies, which of them are needed, what needs them.
+const GROWING: [&str; 9] =
+    [BODIES, USES, EXCHANGES, "messages", "tunnels", "connections", "filter_logs", "system_metrics", "audit"];
+const EXCHANGES: &str = "exchanges";
 /// Rows of one look at a table that grows.
 const PAGE: i64 = 200;
 /// A page may end before that, so that few bytes are in memory.
@@ -27,8 +33,10 @@ const ENOUGH: usize = 1 << 20;
 /// Where the tables that grow were.
 pub(crate) struct Snapshot {
     growing: Vec<(Table, i64)>,
-    /// The last row of the first of them that was read.
-    at: i64,
+    /// The highest number of an exchange.
+    exchanges: i64,
+    /// The last row of the first of them that was read; of one that has no numbers, a pair.
+    at: (i64, i64),
     begun: bool,
 }
 
@@ -59,37 +67,62 @@ impl Store {
             }
         }
         full(archive.take()).map_err(writing)?;
-        Ok(Snapshot { growing, at: 0, begun: false })
+        growing.sort_by_key(|(table, _)| GROWING.iter().position(|name| *name == table.name));
+        let exchanges = growing.iter().find(|(table, _)| table.name == EXCHANGES).map_or(0, |(_, newest)| *newest);
+        Ok(Snapshot { growing, exchanges, at: (0, 0), begun: false })
     }
 
     /// Writes some more of what grows; false at the end of all.
     pub(crate) async fn copy_on(&self, snapshot: &mut Snapshot, archive: &mut Writer) -> Result<bool, StoreError> {
         let Some((table, newest)) = snapshot.growing.first() else { return Ok(false) };
         if !snapshot.begun {
-            archive.table(&table.line(Some(*newest))).map_err(writing)?;
+            archive.table(&table.line(table.has_numbers().then_some(*newest))).map_err(writing)?;
             snapshot.begun = true;
         }
-        let text = format!(
-            "SELECT {}, number FROM {} WHERE number > $1 AND number <= $2 ORDER BY number LIMIT {PAGE}",
-            table.list(),
-            quoted(&table.name)
-        );
-        let mut rows = Sql::new(text).bind(snapshot.at).bind(*newest).fetch(&self.reads);
-        let (mut count, width) = (0, table.columns.len());
-        while let Some(row) = rows.try_next().await? {
-            archive.row(&cells(&row, width)?).map_err(writing)?;
-            snapshot.at = row.get(width)?;
-            count += 1;
-            if archive.ready() > ENOUGH {
-                return Ok(true);
+        let (list, columns) = (table.list(), table.names());
+        let next = match table.name.as_str() {
+            BODIES => {
+                let next = self.copy_bodies(&columns, &list, (snapshot.at.0, *newest), archive).await?;
+                next.map(|number| (number, 0))
+            }
+            USES => self.copy_uses((columns.len(), &list), snapshot.at, snapshot.exchanges, archive).await?,
+            name => {
+                let next = self.copy_page(name, (columns.len(), &list), (snapshot.at.0, *newest), archive).await?;
+                next.map(|number| (number, 0))
+            }
+        };
+        match next {
+            Some(next) => snapshot.at = next,
+            None => {
+                snapshot.growing.remove(0);
+                (snapshot.at, snapshot.begun) = ((0, 0), false);
             }
         }
-        if count < PAGE {
-            drop(rows);
-            snapshot.growing.remove(0);
-            (snapshot.at, snapshot.begun) = (0, false);
-        }
         Ok(true)
+    }
+
+    /// Writes rows behind `after` up to `newest`; where to go on, or none at the end.
+    async fn copy_page(
+        &self,
+        table: &str,
+        (columns, list): (usize, &str),
+        (after, newest): (i64, i64),
+        archive: &mut Writer,
+    ) -> Result<Option<i64>, StoreError> {
+        let page = format!(
+            "SELECT {list}, number FROM {} WHERE number > $1 AND number <= $2 ORDER BY number LIMIT {PAGE}",
+            quoted(table)
+        );
+        let mut rows = Sql::new(page).bind(after).bind(newest).fetch(&self.reads);
+        let mut last = None;
+        while let Some(row) = rows.try_next().await? {
+            archive.row(&cells(&row, columns)?).map_err(writing)?;
+            last = Some(row.get(columns)?);
+            if archive.ready() > ENOUGH {
+                break;
+            }
+        }
+        Ok(last)
     }
 
     /// A transaction that sees all as it is now, whatever is changed meanwhile.
@@ -123,11 +156,11 @@ async fn newest(moment: &mut Transaction, table: &str) -> Result<Option<i64>, St
     Sql::new(text).bind(table).fetch_one(moment).await?.get(0)
 }
 
-fn writing(error: std::io::Error) -> StoreError {
+pub(super) fn writing(error: std::io::Error) -> StoreError {
     StoreError::Backup(error.to_string())
 }
 
-fn cells(row: &Row, count: usize) -> Result<Vec<Cell<'_>>, StoreError> {
+pub(super) fn cells(row: &Row, count: usize) -> Result<Vec<Cell<'_>>, StoreError> {
     (0..count).map(|column| cell(row, column)).collect()
 }
 
