@@ -50,7 +50,7 @@ impl Tail {
         self.at
     }
 
-    /// Some that came, one at least, or the news that some were deleted before they could be told. May be dropped at any
+    /// Some that came, one at least, or the news that some were deleted before they could be told, or could not be asked. May be dropped at any
     /// time: what was not given is given later. A database that is away is waited for, for a while.
     pub(crate) async fn next(&mut self) -> Result<Arrivals, StoreError> {
         loop {
@@ -62,7 +62,7 @@ impl Tail {
             if is_all {
                 self.next = Instant::now() + PAUSE;
             }
-            if !arrivals.items.is_empty() || arrivals.skipped > 0 {
+            if !arrivals.items.is_empty() || arrivals.skipped > 0 || arrivals.unread.count > 0 {
                 return Ok(arrivals);
             }
             if is_all {

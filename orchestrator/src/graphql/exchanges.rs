@@ -235,7 +235,7 @@ impl Exchange {
         let read = async || {
             let purse = context.data_unchecked::<Arc<Purse>>();
             purse.turn(context.data_unchecked()).await?;
-            let exchange = loaders::of(context).load_one(Whole(self.summary.id)).await?;
+            let exchange = loaders::of(context).load_one(Whole(self.summary.id)).await?.transpose()?;
             let gone = || Problem::not_found("the exchange was deleted meanwhile");
             let (secrets, purse) = (self.secrets, Arc::clone(purse));
             Ok::<_, Fault>(Held { exchange: exchange.ok_or_else(gone)?, secrets, purse })

@@ -13,7 +13,7 @@ use weir_proto::v1::Exchange;
 use super::{fault::Fault, metrics::SystemMetrics, purse::Purse};
 use crate::{
     orchestrator::Orchestrator,
-    store::{AgentRow, Outcome},
+    store::{AgentRow, Outcome, StoreError},
 };
 
 /// Samples that are read at a time.
@@ -107,15 +107,22 @@ impl Loader<OutcomesOf> for Loaders {
 pub(super) struct Whole(pub(super) Uuid);
 
 impl Loader<Whole> for Loaders {
-    type Value = Arc<Exchange>;
+    /// What is wrong with one says nothing of the others.
+    type Value = Result<Arc<Exchange>, Fault>;
     type Error = Fault;
 
-    async fn load(&self, keys: &[Whole]) -> Result<HashMap<Whole, Arc<Exchange>>, Fault> {
+    async fn load(&self, keys: &[Whole]) -> Result<HashMap<Whole, Self::Value>, Fault> {
         let ids: Vec<Uuid> = keys.iter().map(|Whole(id)| *id).collect();
         let mut found = HashMap::new();
-        let take = |id: Uuid, exchange: Exchange, bytes: usize| {
-            self.purse.spend(bytes)?;
-            found.insert(Whole(id), Arc::new(exchange));
+        let take = |id: Uuid, read: Result<(Exchange, usize), StoreError>| {
+            let exchange = match read {
+                Ok((exchange, bytes)) => {
+                    self.purse.spend(bytes)?;
+                    Ok(Arc::new(exchange))
+                }
+                Err(error) => Err(Fault::from(error)),
+            };
+            found.insert(Whole(id), exchange);
             Ok::<(), Fault>(())
         };
         self.orchestrator.store.exchanges_whole(&ids, take).await?;

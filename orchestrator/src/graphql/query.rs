@@ -125,6 +125,9 @@ impl Query {
         let page = orchestrator(context).store.exchanges(&query, before, first).await.map_err(Fault::from)?;
         let bytes = |summary: &Summary| summary.path.len() + summary.authority.len() + summary.error.len();
         context.data_unchecked::<Arc<Purse>>().spend(page.items.iter().map(bytes).sum())?;
+        if page.unread.count > 0 {
+            context.add_error(Fault::from(Problem::unread(&page.unread)).of_request());
+        }
         let cursor = |id: Uuid| Place(id.into_bytes()).to_string();
         let edge = |summary: Summary| ExchangeEdge {
             cursor: cursor(summary.id),

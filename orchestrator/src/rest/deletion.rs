@@ -33,6 +33,8 @@ pub(super) struct Unwanted {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Deleted {
     deleted: u64,
+    /// Left as they are, though they may fit: the query asks for bodies, and one of theirs is damaged or missing.
+    unread: u64,
 }
 
 /// Deletes one exchange.
@@ -68,9 +70,10 @@ pub(super) async fn many(
             "an empty query fits everything: say what is to go, such as `host:ads.example.com`",
         ));
     }
-    let (mut deleted, mut before) = (0, None);
+    let (mut deleted, mut unread, mut before) = (0, 0, None);
     loop {
         let page = orchestrator.store.exchanges(&query, before, STEP).await?;
+        unread += page.unread.count;
         let ids: Vec<Uuid> = page.items.iter().map(|summary| summary.id).collect();
         deleted += orchestrator.store.delete_exchanges(&ids).await?;
         match page.next {
@@ -78,6 +81,6 @@ pub(super) async fn many(
             None => break,
         }
     }
-    tracing::info!(deleted, query = %text, "exchanges were deleted as a request has it");
-    Ok(Json(Deleted { deleted }))
+    tracing::info!(deleted, unread, query = %text, "exchanges were deleted as a request has it");
+    Ok(Json(Deleted { deleted, unread }))
 }

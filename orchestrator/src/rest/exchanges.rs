@@ -18,7 +18,7 @@ use super::{
 use crate::{
     clock::rfc3339,
     orchestrator::Orchestrator,
-    store::{Kept, Outline, Slot, Summary},
+    store::{Kept, Outline, Slot, Summary, Unread},
 };
 
 /// Which exchanges.
@@ -197,6 +197,34 @@ pub(super) struct Found {
     next: Option<String>,
     /// The time, RFC 3339, back to which was searched; null when that is all there is.
     searched_to: Option<String>,
+    /// What was left out though it may fit; null when there is none.
+    unread: Option<LeftOut>,
+}
+
+/// Exchanges that a query could not be asked of: it asks for bodies, and one of theirs is damaged or missing.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct LeftOut {
+    /// How many.
+    count: u64,
+    /// The first of them.
+    first: Vec<OneLeftOut>,
+}
+
+/// One of them.
+#[derive(Debug, Serialize, ToSchema)]
+struct OneLeftOut {
+    #[schema(value_type = String)]
+    id: Uuid,
+    /// Which body, and what is wrong with it.
+    reason: String,
+}
+
+impl LeftOut {
+    /// None when nothing was left out.
+    pub(super) fn of(unread: Unread) -> Option<Self> {
+        let first = unread.first.into_iter().map(|(id, reason)| OneLeftOut { id, reason });
+        (unread.count > 0).then(|| Self { count: unread.count, first: first.collect() })
+    }
 }
 
 /// Recorded exchanges, newest first. A page may hold fewer than `limit`, even none, and still have a `next`: the search
@@ -217,7 +245,7 @@ pub(super) async fn list(
     let searched_to = page.next.and_then(|id| u64::try_from(id.as_u128() >> 80).ok()).map(|ms| rfc3339(ms * 1000));
     let next = page.next.map(|id| cursor(id.into_bytes()));
     let items = page.items.into_iter().map(|summary| selection.told(item(summary)));
-    Ok(Json(Found { items: items.collect(), next, searched_to }))
+    Ok(Json(Found { items: items.collect(), next, searched_to, unread: LeftOut::of(page.unread) }))
 }
 
 /// One exchange. Authorization, Proxy-Authorization, Cookie and Set-Cookie are hidden from viewers and publishers.

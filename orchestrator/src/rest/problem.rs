@@ -13,7 +13,7 @@ use weir_proto::v1::ProblemKind;
 
 use crate::{
     access::{Permission, Role},
-    store::StoreError,
+    store::{StoreError, Unread},
 };
 
 /// Until a turn may be free, about.
@@ -225,6 +225,13 @@ impl Problem {
     pub(crate) fn stopping() -> Self {
         let detail = "the orchestrator is shutting down: ask again in a moment";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+    }
+
+    /// An answer lacks what may fit.
+    pub(crate) fn unread(unread: &Unread) -> Self {
+        let first = unread.first.first().map(|(id, why)| format!("; the first is {id}: {why}")).unwrap_or_default();
+        let detail = format!("{} exchanges that may fit were left out{first}", unread.count);
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "damaged", detail)
     }
 
     pub(crate) fn unavailable() -> Self {

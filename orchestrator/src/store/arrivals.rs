@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
 use tokio::time::Instant;
+use uuid::Uuid;
 use weir_query::Query;
 
 use super::{
     Store, StoreError,
     exchanges::{COLUMNS, PATIENCE, Summary, summary},
-    search::{Candidate, Search, Turn, sift},
+    search::{Candidate, Search, Turn, Unread, sift},
     sql::Sql,
     unsigned,
 };
@@ -30,6 +31,8 @@ pub(crate) struct Arrivals {
     pub(crate) newest: i64,
     /// Deleted before they could be told.
     pub(crate) skipped: u64,
+    /// Left out, though they may fit.
+    pub(crate) unread: Unread,
 }
 
 /// One of them, and its place.
@@ -37,6 +40,14 @@ pub(crate) struct Arrivals {
 pub(crate) struct Arrival {
     pub(crate) number: i64,
     pub(crate) summary: Summary,
+}
+
+/// What was found of some of them.
+#[derive(Default)]
+pub(super) struct Looked {
+    pub(super) items: Vec<Arrival>,
+    /// They could not be asked, and why.
+    pub(super) unread: Vec<(Uuid, String)>,
 }
 
 impl Arrivals {
@@ -60,21 +71,31 @@ impl Store {
         let last: i64 = row.get(1)?;
         let before_first = row.get::<Option<i64>>(0)?.map_or(last, |first| first - 1);
         let Some(after) = after else {
-            return Ok(Arrivals { items: Vec::new(), from: last, next: last, newest: last, skipped: 0 });
+            return Ok(Arrivals {
+                items: Vec::new(),
+                from: last,
+                next: last,
+                newest: last,
+                skipped: 0,
+                unread: Unread::default(),
+            });
         };
         let after = after.min(last);
         let search = Arc::new(Search::plain(query));
         let turn = self.turn(&search).await?;
         let until = Instant::now() + PATIENCE;
         let block = (self.dialect().block(search.needs_detail()) / search.weight()).max(1);
-        let mut items = Vec::new();
+        let mut looked = Looked::default();
         let from = after.max(before_first);
         let mut at = from;
-        while at < last && !are_enough(&items, limit) && Instant::now() < until {
+        while at < last && !are_enough(&looked.items, limit) && Instant::now() < until {
             let to = last.min(at + block);
-            at = self.arrived((&search, &turn), (at, to), limit, until, &mut items).await?.unwrap_or(to);
+            at = self.arrived((&search, &turn), (at, to), limit, until, &mut looked).await?.unwrap_or(to);
         }
-        Ok(Arrivals { items, from, next: at, newest: last, skipped: unsigned(before_first - after) })
+        let mut unread = Unread::default();
+        looked.unread.into_iter().for_each(|(id, why)| unread.add(id, why));
+        let items = looked.items;
+        Ok(Arrivals { items, from, next: at, newest: last, skipped: unsigned(before_first - after), unread })
     }
 
     /// What fits of one block; the place where it stopped before the end of it.
@@ -84,7 +105,7 @@ impl Store {
         (after, to): (i64, i64),
         enough: usize,
         until: Instant,
-        items: &mut Vec<Arrival>,
+        looked: &mut Looked,
     ) -> Result<Option<i64>, StoreError> {
         let mut query = Sql::new(COLUMNS);
         query.push(", e.number");
@@ -105,18 +126,18 @@ impl Store {
                 candidates.push(Candidate { summary, number, coding: row.get(22)?, detail: row.get(23)? });
                 if Candidate::are_many(&candidates) {
                     let rows = std::mem::take(&mut candidates);
-                    if let Some(stopped) = self.sifted((search, turn), rows, until, enough, items).await? {
+                    if let Some(stopped) = self.sifted((search, turn), rows, until, enough, looked).await? {
                         return Ok(Some(stopped));
                     }
                 }
             } else {
-                items.push(Arrival { number, summary });
-                if are_enough(items, enough) || Instant::now() >= until {
+                looked.items.push(Arrival { number, summary });
+                if are_enough(&looked.items, enough) || Instant::now() >= until {
                     return Ok(Some(number));
                 }
             }
         }
-        self.sifted((search, turn), candidates, until, enough, items).await
+        self.sifted((search, turn), candidates, until, enough, looked).await
     }
 
     /// Keeps of the rows those that fit; where that was enough, or the time ran out, the place of the last one.
@@ -126,14 +147,15 @@ impl Store {
         rows: Vec<Candidate>,
         until: Instant,
         enough: usize,
-        items: &mut Vec<Arrival>,
+        looked: &mut Looked,
     ) -> Result<Option<i64>, StoreError> {
         let count = rows.len();
         let asked = sift((search, &self.shelves), rows, until, turn).await?;
         let last = if asked.len() < count { asked.last().map(|last| last.number) } else { None };
         for asked in asked {
-            items.extend(asked.found.map(|summary| Arrival { number: asked.number, summary }));
-            if are_enough(items, enough) {
+            looked.items.extend(asked.found.map(|summary| Arrival { number: asked.number, summary }));
+            looked.unread.extend(asked.unread.map(|why| (asked.id, why)));
+            if are_enough(&looked.items, enough) {
                 return Ok(Some(asked.number));
             }
         }

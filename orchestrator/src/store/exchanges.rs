@@ -15,10 +15,10 @@ use weir_query::Query;
 
 use super::{
     Store, StoreError,
-    bodies::{Kept, Shelves, named},
+    bodies::{Damage, Kept, Shelves, named},
     index::{Ahead, Hunt},
     record::ZSTD,
-    search::{Candidate, Column, LOOKED_AT, Part, Search, Turn, sift},
+    search::{Candidate, Column, LOOKED_AT, Part, Search, Turn, Unread, sift},
     sql::{Row, Sql, Transaction},
 };
 
@@ -78,6 +78,8 @@ pub(crate) struct Outline {
 pub(crate) struct Page {
     pub(crate) items: Vec<Summary>,
     pub(crate) next: Option<Uuid>,
+    /// Left out, though they may fit.
+    pub(crate) unread: Unread,
 }
 
 /// Where a walk is.
@@ -89,6 +91,9 @@ struct Walk {
     /// How many fit a page, and one more, to know whether there are more.
     enough: usize,
     items: Vec<Summary>,
+    unread: Unread,
+    /// Below the last one of a page: the next page has them, if there is one.
+    late: Vec<(Uuid, String)>,
 }
 
 impl Store {
@@ -101,13 +106,22 @@ impl Store {
     ) -> Result<Page, StoreError> {
         let search = Arc::new(Search::compile(query, async |column| self.values(column).await).await?);
         if search.runs() == 0 {
-            return Ok(Page { items: Vec::new(), next: None });
+            return Ok(Page { items: Vec::new(), next: None, unread: Unread::default() });
         }
         let turn = self.turn(&search).await?;
         let mut before = search.newest(before.unwrap_or(Uuid::max()));
         let until = Instant::now() + PATIENCE;
         let shelves = self.shelves.clone();
-        let mut walk = Walk { search, shelves, turn, until, enough: limit + 1, items: Vec::new() };
+        let mut walk = Walk {
+            search,
+            shelves,
+            turn,
+            until,
+            enough: limit + 1,
+            items: Vec::new(),
+            unread: Unread::default(),
+            late: Vec::new(),
+        };
         let largest = self.dialect().block(walk.search.needs_detail());
         // What is asked of each row takes its time, and the clock is looked at between two blocks.
         let mut size = (BLOCK / walk.search.weight()).max(SMALLEST_BLOCK).min(largest);
@@ -121,18 +135,17 @@ impl Store {
                 }
                 Ahead::Ids(ids, end) => (end, self.pick(&mut walk, &ids).await?),
             };
-            let mut items = walk.items;
-            if items.len() > limit {
-                items.truncate(limit);
-                let next = items.last().map(|last: &Summary| last.id);
-                return Ok(Page { items, next });
+            if walk.items.len() > limit {
+                walk.items.truncate(limit);
+                walk.late.clear();
+                let next = walk.items.last().map(|last| last.id);
+                return Ok(walk.page(next));
             }
             match interrupted.or(floor) {
-                None => return Ok(Page { items, next: None }),
-                Some(floor) if Instant::now() >= walk.until => return Ok(Page { items, next: Some(floor) }),
+                None => return Ok(walk.page(None)),
+                Some(floor) if Instant::now() >= walk.until => return Ok(walk.page(Some(floor))),
                 Some(floor) => before = floor,
             }
-            walk.items = items;
             size = if began.elapsed() < BRISK { (size * 2).min(largest) } else { (size / 2).max(1) };
         }
     }
@@ -270,11 +283,12 @@ impl Store {
         query.fetch_optional(&self.reads).await?.as_ref().map(summary).transpose()
     }
 
-    /// These exchanges, whole, one after the other, each with its size in memory; ends with the first error of `take`.
+    /// These exchanges, whole, one after the other, each with its size in memory, or what is wrong with it; ends with the first error
+    /// of `take`.
     pub(crate) async fn exchanges_whole<E: From<StoreError>>(
         &self,
         ids: &[Uuid],
-        mut take: impl FnMut(Uuid, Exchange, usize) -> Result<(), E>,
+        mut take: impl FnMut(Uuid, Result<(Exchange, usize), StoreError>) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut query = Sql::new("SELECT e.id, e.coding, e.detail FROM exchanges e WHERE e.id IN (");
         for (place, id) in ids.iter().enumerate() {
@@ -285,9 +299,16 @@ impl Store {
         for row in query.fetch_all(&self.reads).await? {
             let id = row.get(0)?;
             let (mut exchange, kept) = unpack(row.get(1)?, row.get(2)?)?;
-            self.shelves.fill(&mut exchange, &kept, |_| true).await.map_err(|error| error.of(id))?;
-            let bytes = exchange.encoded_len();
-            take(id, exchange, bytes)?;
+            let filled = match self.shelves.fill_whole(&mut exchange, &kept).await {
+                Ok(()) => Ok(exchange),
+                Err(error @ StoreError::Body { .. }) => Err(error.of(id)),
+                Err(error) => return Err(error.into()),
+            };
+            let sized = |exchange: Exchange| {
+                let bytes = exchange.encoded_len();
+                (exchange, bytes)
+            };
+            take(id, filled.map(sized))?;
         }
         Ok(())
     }
@@ -316,10 +337,24 @@ impl Store {
     /// One exchange, whole.
     pub(crate) async fn exchange(&self, id: Uuid) -> Result<Option<(Summary, Exchange)>, StoreError> {
         let Some(Outline { summary, mut exchange, kept }) = self.outline(id).await? else { return Ok(None) };
-        match self.shelves.fill(&mut exchange, &kept, |_| true).await {
+        match self.shelves.fill_whole(&mut exchange, &kept).await {
             Ok(()) => Ok(Some((summary, exchange))),
             Err(error) => self.or_gone(id, error).await,
         }
+    }
+
+    /// One exchange with the bodies that can be read, and what is wrong with the others.
+    pub(crate) async fn exchange_as_it_is(
+        &self,
+        id: Uuid,
+    ) -> Result<Option<(Summary, Exchange, Vec<Damage>)>, StoreError> {
+        let Some(Outline { summary, mut exchange, kept }) = self.outline(id).await? else { return Ok(None) };
+        let damaged = self.shelves.fill(&mut exchange, &kept, |_| true).await?;
+        // Of an exchange that was deleted in between, bodies are not missing.
+        if !damaged.is_empty() && !self.has_exchange(id).await? {
+            return Ok(None);
+        }
+        Ok(Some((summary, exchange, damaged)))
     }
 
     /// The captured bytes of one of its bodies; none when the exchange has gone.
@@ -342,8 +377,20 @@ impl Walk {
         let count = rows.len();
         let asked = sift((&self.search, &self.shelves), rows, self.until, &self.turn).await?;
         let interrupted = if asked.len() < count { asked.last().map(|last| last.id) } else { None };
-        self.items.extend(asked.into_iter().filter_map(|asked| asked.found));
+        for asked in asked {
+            self.items.extend(asked.found);
+            match asked.unread {
+                Some(why) if self.items.len() + 1 < self.enough => self.unread.add(asked.id, why),
+                Some(why) => self.late.push((asked.id, why)),
+                None => {}
+            }
+        }
         Ok(interrupted)
+    }
+
+    fn page(mut self, next: Option<Uuid>) -> Page {
+        self.late.drain(..).for_each(|(id, why)| self.unread.add(id, why));
+        Page { items: self.items, next, unread: self.unread }
     }
 }
 

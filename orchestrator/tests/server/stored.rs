@@ -3,11 +3,15 @@
 use std::{fs, path::PathBuf};
 
 use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
 use weir_artifact::Digest;
 use weir_orchestrator::{BodyStoreArgs, ServeArgs};
 use weir_proto::v1::{Body, Exchange, Field};
 
-use crate::harness::{Home, Running, exchange, id};
+use crate::{
+    harness::{Home, Running, eventually, exchange, id},
+    sse::Stream,
+};
 
 /// With a body store in the directory, whatever the database.
 async fn running() -> (Running, PathBuf) {
@@ -92,13 +96,86 @@ async fn a_damaged_body_is_an_error_that_says_so() {
         let detail = problem["detail"].as_str().unwrap();
         assert!(detail.contains(&id(&broken)) && detail.contains("is missing in the body store"), "{detail}");
     }
-    let (status, _) = person.ask("/api/v1/exchanges?query=body~x").await;
-    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
     // What asks for no body is answered, and it can be deleted.
     assert_eq!(person.ids("status:200", 5).await, [id(&broken)]);
     person.get(&format!("/api/v1/exchanges/{}", id(&broken))).await;
     let gone = person.request(Method::DELETE, &format!("/api/v1/exchanges/{}", id(&broken))).send().await.unwrap();
     assert_eq!(gone.status(), StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn one_damaged_body_stands_in_the_way_of_no_other() {
+    let (running, folder) = running().await;
+    let (person, agent) = (&running.person, running.agent().await);
+    let needle = |length: usize| [&noise(length)[..], b"a needle in it"].concat();
+    let broken = with(&needle(50_000));
+    agent.record(vec![broken.clone()]).await;
+    fs::remove_file(&files(&folder)[0]).unwrap();
+    let all = [with(&needle(40_000)), broken, with(&needle(9000)), with(b"hay")];
+    agent.record(vec![all[0].clone(), all[2].clone(), all[3].clone()]).await;
+    let broken = id(&all[1]);
+
+    // A search leaves it out and says so, page by page once.
+    let page = person.get("/api/v1/exchanges?query=body~needle").await;
+    assert_eq!(page["items"].as_array().unwrap().len(), 2);
+    assert_eq!((&page["unread"]["count"], &page["unread"]["first"][0]["id"]), (&1.into(), &broken.clone().into()));
+    let reason = page["unread"]["first"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("is missing in the body store"), "{reason}");
+    let (mut count, mut cursor) = (0, String::new());
+    loop {
+        let page = person.get(&format!("/api/v1/exchanges?query=body~needle&limit=1{cursor}")).await;
+        count += page["unread"]["count"].as_u64().unwrap_or(0);
+        let Some(next) = page["next"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(count, 1);
+    assert_eq!(
+        person.get("/api/v1/exchanges").await["unread"],
+        Value::Null,
+        "who does not ask for bodies is told of none"
+    );
+    let (status, answer) = person
+        .post("/graphql", &json!({"query": "{ exchanges(query: \"body~needle\") { edges { node { id } } } }"}))
+        .await;
+    assert_eq!((status.as_u16(), answer["data"]["exchanges"]["edges"].as_array().unwrap().len()), (200, 2));
+    assert!(answer["errors"][0]["message"].as_str().unwrap().contains(&broken), "{answer}");
+    let bodies = "{ exchanges { edges { node { id response { body { size } } } } } }";
+    let (_, answer) = person.post("/graphql", &json!({"query": bodies})).await;
+    assert_eq!(answer["errors"].as_array().unwrap().len(), 1, "{answer}");
+
+    // An export has it without its body.
+    let export = async |more: &str| {
+        let answer = person.request(Method::GET, &format!("/api/v1/exchanges/export?{more}")).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        String::from_utf8_lossy(&answer.bytes().await.unwrap()).into_owned()
+    };
+    let har: Value = serde_json::from_str(&export("").await).unwrap();
+    let entries = har["log"]["entries"].as_array().unwrap();
+    let said: Vec<_> = entries.iter().filter_map(|entry| entry["comment"].as_str()).collect();
+    assert!(entries.len() == 4 && said.len() == 1 && said[0].contains("is missing in the body store"), "{said:?}");
+    assert_eq!(export("format=curl").await.matches("\n# the stored body sha256:").count(), 1);
+    assert_eq!(export("format=raw").await.matches("\r\nweir-body-damaged: the stored body sha256:").count(), 1);
+    for more in ["query=body~needle", "query=body~needle&limit=9"] {
+        let har: Value = serde_json::from_str(&export(more).await).unwrap();
+        assert_eq!(har["log"]["entries"].as_array().unwrap().len(), 2);
+        assert_eq!(har["log"]["comment"], "1 exchanges that may fit were left out: a body of theirs is damaged");
+    }
+    assert!(export("query=body~needle&format=curl").await.ends_with("a body of theirs is damaged\n"));
+
+    // Who follows is told, and told of the others.
+    let first = "A".repeat(22);
+    let mut stream = Stream::go_on(person, "/api/v1/exchanges/stream?query=body~needle", &first).await;
+    let told = stream.told().await;
+    assert_eq!((&*told.event, &told.data["count"]), ("unread", &1.into()));
+    assert_eq!(stream.told().await.event, "exchange");
+
+    // Rules go on; what they cannot look into stays. So it does when somebody deletes by such a query.
+    let delete = person.request(Method::DELETE, "/api/v1/exchanges?query=body~hay").send().await.unwrap();
+    assert_eq!(delete.json::<Value>().await.unwrap(), json!({"deleted": 1, "unread": 1}));
+    let rules = json!({"rules": [{"action": "drop", "query": "body~needle", "after_s": 0}]});
+    assert_eq!(person.request(Method::PUT, "/api/v1/retention").json(&rules).send().await.unwrap().status(), 200);
+    let left = eventually(|| person.ids("", 10), |ids| ids.len() < 2).await;
+    assert_eq!(left, [broken]);
 }
 
 #[tokio::test]

@@ -19,6 +19,25 @@ struct Page {
     /// How far a search went that took its time.
     #[serde(default)]
     searched_to: Option<String>,
+    /// What was left out though it may fit.
+    #[serde(default)]
+    unread: Option<LeftOut>,
+}
+
+/// Exchanges with bodies that cannot be read.
+#[derive(Deserialize)]
+struct LeftOut {
+    count: u64,
+    first: Vec<Value>,
+}
+
+impl LeftOut {
+    fn told(&self) {
+        let first = self.first.first().unwrap_or(&Value::Null);
+        let text = |member: &str| person::line(first[member].as_str().unwrap_or_default());
+        let (id, reason) = (text("id"), text("reason"));
+        eprintln!("{} exchanges that may fit were left out; the first is {id}: {reason}", self.count);
+    }
 }
 
 impl Client {
@@ -52,6 +71,9 @@ impl Client {
                 query.push(("cursor", cursor));
             }
             let page: Page = self.get(path, &query).await?;
+            if let Some(unread) = page.unread {
+                unread.told();
+            }
             let full = page.items.len() == (limit - items.len()).min(PAGE);
             items.extend(page.items);
             if let (false, Some(to)) = (full, page.searched_to)

@@ -9,6 +9,10 @@ pub(super) async fn delete(client: &Client, ids: &[String], query: Option<&str>)
         Some(query) => {
             asked::check(query)?;
             let answer = client.delete_all(&["exchanges"], query).await?;
+            let unread = answer["unread"].as_u64().unwrap_or(0);
+            if unread > 0 {
+                eprintln!("{unread} exchanges that may fit were left: a body that the query asks for is damaged");
+            }
             answer["deleted"].as_u64().unwrap_or(0)
         }
         None => {

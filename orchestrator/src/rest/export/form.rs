@@ -8,9 +8,12 @@ use axum::{
 use serde::Deserialize;
 use utoipa::ToSchema;
 use weir_har::Recorder;
-use weir_proto::v1::{Exchange, Message};
+use weir_proto::v1::{Exchange, Field, Message};
 
-use crate::store::Summary;
+use crate::store::{Damage, Slot, Summary};
+
+/// In raw messages, what is wrong with a body that is not there.
+const DAMAGED: &str = "weir-body-damaged";
 
 /// `har`: HTTP Archive 1.2; `curl`: commands for a POSIX shell; `raw`: messages as HTTP/1.1 writes them
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
@@ -31,10 +34,14 @@ impl ExportForm {
         }
     }
 
-    pub(super) fn end(self) -> &'static [u8] {
+    /// `unread` were left out though they may fit, which raw messages have no place to say.
+    pub(super) fn end(self, unread: u64) -> Vec<u8> {
+        let comment =
+            (unread > 0).then(|| format!("{unread} exchanges that may fit were left out: a body of theirs is damaged"));
         match self {
-            Self::Har => weir_har::end().as_bytes(),
-            Self::Curl | Self::Raw => b"",
+            Self::Har => weir_har::end(comment.as_deref()).into_bytes(),
+            Self::Curl => comment.map(|comment| format!("# {comment}\n").into_bytes()).unwrap_or_default(),
+            Self::Raw => Vec::new(),
         }
     }
 
@@ -43,17 +50,42 @@ impl ExportForm {
         self == Self::Har && weir_har::is_websocket(exchange)
     }
 
-    pub(super) fn written(self, summary: &Summary, exchange: &Exchange, messages: &[Message], first: bool) -> Vec<u8> {
+    /// `damaged` says which bodies are not there.
+    pub(super) fn written(
+        self,
+        summary: &Summary,
+        mut exchange: Exchange,
+        messages: &[Message],
+        damaged: &[Damage],
+        first: bool,
+    ) -> Vec<u8> {
+        let said = damaged.iter().map(|damage| damage.to_string().replace(char::is_control, " "));
+        let said = said.collect::<Vec<_>>().join("; ");
         match self {
             Self::Har => {
                 let recorder = Recorder { id: &summary.agent.to_string(), name: &summary.agent_name };
                 let mut out = if first { b"\n".to_vec() } else { b",\n".to_vec() };
+                let mut entry = weir_har::entry_with(&exchange, recorder, messages);
+                if !said.is_empty() {
+                    entry["comment"] = said.into();
+                }
                 // Writing to memory does not fail.
-                let _ = serde_json::to_writer(&mut out, &weir_har::entry_with(exchange, recorder, messages));
+                let _ = serde_json::to_writer(&mut out, &entry);
                 out
             }
-            Self::Curl => weir_har::command(exchange).into_bytes(),
-            Self::Raw => weir_har::messages(exchange),
+            Self::Curl if said.is_empty() => weir_har::command(&exchange).into_bytes(),
+            Self::Curl => format!("# {said}\n{}", weir_har::command(&exchange)).into_bytes(),
+            Self::Raw => {
+                for damage in damaged {
+                    let field = Field { name: DAMAGED.to_owned(), value: damage.to_string().into_bytes().into() };
+                    match (damage.slot, &mut exchange.request, &mut exchange.response) {
+                        (Slot::Request, Some(request), _) => request.headers.push(field),
+                        (Slot::Response, _, Some(response)) => response.headers.push(field),
+                        _ => {}
+                    }
+                }
+                weir_har::messages(&exchange)
+            }
         }
     }
 }

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     clock::{now_us, rfc3339},
     orchestrator::Orchestrator,
-    store::{StoreError, Summary},
+    store::{Damage, StoreError, Summary},
 };
 
 /// Of `limit`: as many ids are in memory.
@@ -67,7 +67,10 @@ pub(super) struct WantedOfOne {
     reveal: Option<bool>,
 }
 
-/// Exchanges that fit, in a form of others, as a file. One that cannot be read to its end is cut off, never ended.
+/// Exchanges that fit, in a form of others, as a file. A body that is damaged or missing is left out and said to be: in `comment` of its
+/// entry (HAR), in a comment before the command (curl), in a field `weir-body-damaged` (raw). How many were left out, since the query
+/// asks for a body that is damaged, is told at the end of the file, except by raw messages. A file that cannot be written to its end for
+/// another reason is cut off, never ended.
 #[utoipa::path(get, path = "/api/v1/exchanges/export", operation_id = "exportExchanges", tag = "exchanges", params(Wanted),
     responses((status = 200, description = "The file", content(("application/json"), ("text/plain"), ("application/octet-stream"))),
     (status = "4XX", body = Problem, content_type = "application/problem+json")))]
@@ -110,8 +113,8 @@ pub(super) async fn one(
     let said = messages(&orchestrator, form, id, &exchange).await?;
     let written = orchestrator.lay_out(move || {
         let mut out = form.begin();
-        out.extend(form.written(&summary, &exchange, &said, true));
-        out.extend(form.end());
+        out.extend(form.written(&summary, exchange, &said, &[], true));
+        out.extend(form.end(0));
         out
     });
     let written = written.await.ok_or_else(Problem::unavailable)?;
@@ -146,16 +149,15 @@ impl Writing {
         self.state = Place::Middle;
         while out.len() < CHUNK {
             let Some(id) = self.ids.next(&self.orchestrator).await.inspect_err(broken)? else {
-                out.extend(self.form.end());
+                out.extend(self.form.end(self.ids.unread()));
                 self.state = Place::End;
                 break;
             };
             // Retention may have taken it since it was listed.
-            let Some((summary, exchange)) = self.orchestrator.store.exchange(id).await.inspect_err(broken)? else {
-                continue;
-            };
+            let found = self.orchestrator.store.exchange_as_it_is(id).await.inspect_err(broken)?;
+            let Some((summary, exchange, damaged)) = found else { continue };
             let said = messages(&self.orchestrator, self.form, id, &exchange).await.inspect_err(broken)?;
-            out.extend(self.one(summary, exchange, said).await?);
+            out.extend(self.one(summary, exchange, said, damaged).await?);
         }
         Ok(Some((out.into(), self)))
     }
@@ -165,13 +167,14 @@ impl Writing {
         summary: Summary,
         mut exchange: Exchange,
         said: Vec<Message>,
+        damaged: Vec<Damage>,
     ) -> Result<Vec<u8>, StoreError> {
         let (form, secrets, first) = (self.form, self.secrets, self.written == 0);
         self.written += 1;
         let is_small = said.is_empty() && exchange.encoded_len() < INLINE_BYTES;
-        let mut work = move || {
+        let work = move || {
             secrets.guard(&mut exchange);
-            form.written(&summary, &exchange, &said, first)
+            form.written(&summary, exchange, &said, &damaged, first)
         };
         if is_small {
             return Ok(work());

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     orchestrator::Orchestrator,
     rest::{
-        exchanges::{ExchangeItem, item},
+        exchanges::{ExchangeItem, LeftOut, item},
         fields::Selection,
         input::{Params, Place},
         problem::Problem,
@@ -45,7 +45,7 @@ pub(in super::super) struct Which {
 /// Exchanges as they are recorded (`text/event-stream`), from now on or from behind a place. `event: exchange` has one as
 /// listings have it, and `id` is the place to go on from; an `id` without an event is one too. `behind` says that the reader is
 /// slow and how many exchanges wait, of which none is lost; `skipped` how many retention deleted before they could be told,
-/// whatever the query. `end` is the last one and says why.
+/// whatever the query; `unread` how many were left out though they may fit, since a body that the query asks for is damaged. `end` is the last one and says why.
 #[utoipa::path(get, path = "/api/v1/exchanges/stream", operation_id = "followExchanges", tag = "exchanges",
     params(Which, ("Last-Event-ID" = Option<String>, Header, description = "The last id that came")), responses(
     (status = 200, body = ExchangeItem, content_type = "text/event-stream"),
@@ -82,6 +82,9 @@ fn tell(page: &mut Page, selection: &Selection, arrivals: Arrivals, behind: &mut
     let (waiting, next) = (arrivals.waiting(), arrivals.next);
     if arrivals.skipped > 0 {
         page.event("skipped", &place(arrivals.from), &json!({ "exchanges": arrivals.skipped }));
+    }
+    if let Some(left_out) = LeftOut::of(arrivals.unread) {
+        page.event("unread", &place(arrivals.from), &left_out);
     }
     for Arrival { number, summary } in arrivals.items {
         page.event("exchange", &place(number), &selection.told(item(summary)));

@@ -66,6 +66,11 @@ impl Kept {
         self.slot == slot as u32
     }
 
+    /// None that this version knows, where a later one wrote it.
+    pub(super) fn slot(&self) -> Option<Slot> {
+        SLOTS.into_iter().find(|slot| self.is(*slot))
+    }
+
     pub(crate) fn captured(&self) -> u64 {
         self.captured
     }

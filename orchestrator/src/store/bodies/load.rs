@@ -1,6 +1,6 @@
 //! Bodies come back: what is read is what was stored, or an error that says which body is damaged.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use weir_artifact::Digest;
@@ -26,38 +26,71 @@ pub(in super::super) struct Shelves {
     pub(in super::super) from_bytes: usize,
 }
 
+/// A body of an exchange that is not what was stored.
+#[derive(Debug, Clone)]
+pub(crate) struct Damage {
+    pub(crate) slot: Slot,
+    digest: Digest,
+    reason: String,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the stored body {} is damaged: {}", self.digest, self.reason)
+    }
+}
+
+impl From<Damage> for StoreError {
+    fn from(Damage { digest, reason, .. }: Damage) -> Self {
+        Self::Body { digest, reason }
+    }
+}
+
 impl Shelves {
-    /// Puts the bodies of these slots back into their exchange.
+    /// Puts the bodies of these slots back into their exchange, or fails for the first that is damaged.
+    pub(in super::super) async fn fill_whole(&self, exchange: &mut Exchange, kept: &[Kept]) -> Result<(), StoreError> {
+        let damaged = self.fill(exchange, kept, |_| true).await?;
+        damaged.into_iter().next().map_or(Ok(()), |damage| Err(damage.into()))
+    }
+
+    /// Puts the bodies of these slots back into their exchange, but for those that are damaged.
     pub(in super::super) async fn fill(
         &self,
         exchange: &mut Exchange,
         kept: &[Kept],
         which: impl Fn(&Kept) -> bool,
-    ) -> Result<(), StoreError> {
-        let mut last: Option<(Digest, Bytes)> = None;
+    ) -> Result<Vec<Damage>, StoreError> {
+        let mut damaged = Vec::new();
+        let mut last: Option<(Digest, Result<Bytes, String>)> = None;
         for one in kept.iter().filter(|one| which(one)) {
-            let digest = one.digest()?;
+            let (digest, Some(slot)) = (one.digest()?, one.slot()) else { continue };
             // The versions of a message often have the same body.
-            let data = match &last {
-                Some((known, data)) if *known == digest => data.clone(),
-                _ => self.load(digest).await?,
+            let data = match last.take() {
+                Some((known, data)) if known == digest => data,
+                _ => match self.load(digest).await {
+                    Ok(data) => Ok(data),
+                    Err(StoreError::Body { reason, .. }) => Err(reason),
+                    Err(error) => return Err(error),
+                },
             };
-            last = Some((digest, data.clone()));
-            for slot in [Slot::Request, Slot::FilteredRequest, Slot::Response, Slot::OriginalResponse] {
-                if one.is(slot)
-                    && let Some(body) = slot.body(exchange)
-                {
-                    body.data = data.clone();
+            match &data {
+                Ok(data) => {
+                    if let Some(body) = slot.body(exchange) {
+                        body.data = data.clone();
+                    }
                 }
+                Err(reason) => damaged.push(Damage { slot, digest, reason: reason.clone() }),
             }
+            last = Some((digest, data));
         }
-        Ok(())
+        Ok(damaged)
     }
 
     /// The captured bytes.
     pub(in super::super) async fn load(&self, digest: Digest) -> Result<Bytes, StoreError> {
         let damaged = |reason: String| StoreError::Body { digest, reason };
-        let mut reason = "no row is there for it".to_owned();
+        // As of one that was damaged when the backup was taken that this database was restored from.
+        let mut reason = "the database does not have it".to_owned();
         for _ in 0..TRIES {
             let look = Sql::new("SELECT size, coding, object, bytes FROM bodies WHERE digest = $1");
             let row = look.bind(&digest.as_bytes()[..]).fetch_optional(&self.reads).await?;
@@ -86,7 +119,8 @@ impl Shelves {
         Err(damaged(reason))
     }
 
-    async fn object(&self, key: &str) -> Result<Bytes, Lack> {
+    /// The packed bytes that lie in the body store under this key.
+    pub(in super::super) async fn object(&self, key: &str) -> Result<Bytes, Lack> {
         match &self.objects {
             Some(objects) => objects.get(key).await,
             None => Err(Lack::Away("no body store is configured".to_owned())),

@@ -19,6 +19,7 @@ use anchor::Anchor;
 pub(super) use anchor::{Column, LOOKED_AT};
 pub(super) use condition::{OUTCOMES, Part};
 pub(super) use seen::Seen;
+pub(crate) use sift::Unread;
 pub(super) use sift::{Candidate, Turn, sift};
 
 /// Conditions that are said once for each run of an index.
