@@ -78,7 +78,12 @@ impl Store {
             let held = Sql::new("SELECT bytes FROM held WHERE what = $1").bind(table).fetch_one(&self.reads).await?;
             bytes = bytes.saturating_sub(held.number(0)?);
         }
-        let dropped = self.drop_by_rules(now_us).await? + self.bound_kept(keep).await?;
+        // A body store that is away keeps rules waiting, and no bound.
+        let dropped = self.drop_by_rules(now_us).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "rules of retention wait");
+            0
+        });
+        let dropped = dropped + self.bound_kept(keep).await?;
         let exchanges = Shelf { table: "exchanges", time, count: keep.exchanges, bytes, cutoff_us };
         Ok(dropped + self.clear(&exchanges, Some(keep)).await?)
     }
@@ -132,12 +137,13 @@ impl Store {
 
     /// Of the oldest rows those that are too old, or have to go so that the others fit.
     async fn step(&self, shelf: &Shelf, rules: Option<Retention>) -> Result<Step, StoreError> {
-        let look = Sql::new(shelf.sums()).fetch_one(&self.reads).await?;
+        let begin = if rules.is_some() { self.all_kept_to().await? } else { 0 };
+        let look = shelf.sums(begin).fetch_one(&self.reads).await?;
         let Some(beyond) = shelf.beyond(&look)? else { return Ok(Step::Done) };
-        let mut keeps = false;
-        let mut up_to = i64::MAX;
+        let places = self.places_of_rules(&self.reads).await?;
+        let (mut keeps, mut up_to) = (false, i64::MAX);
         if let Some(keep) = rules {
-            let ends = shelf.oldest("min(number), max(number)", &beyond, true).bind(i64::MAX);
+            let ends = shelf.oldest("min(number), max(number)", &beyond, true).bind(i64::MAX).bind(begin);
             let ends = ends.fetch_one(&self.reads).await?;
             let (Some(first), Some(last)) = (ends.get::<Option<i64>>(0)?, ends.get::<Option<i64>>(1)?) else {
                 return Ok(Step::Done);
@@ -152,13 +158,19 @@ impl Store {
         // Again, and alone: another orchestrator may have deleted them meanwhile.
         let mut transaction = self.begin().await?;
         transaction.alone(Lock::Retention).await?;
-        let look = Sql::new(shelf.sums()).fetch_one(&mut transaction).await?;
+        if rules.is_some() && self.places_of_rules(&mut transaction).await? != places {
+            // What is kept is to be asked anew.
+            return Ok(Step::Deleted(0));
+        }
+        let look = shelf.sums(begin).fetch_one(&mut transaction).await?;
         let Some(beyond) = shelf.beyond(&look)? else { return Ok(Step::Done) };
         let oldest = shelf.oldest("number", &beyond, rules.is_some());
-        let delete = oldest.around(&format!("DELETE FROM {} WHERE number IN (", shelf.table), ")").bind(up_to);
-        let deleted = delete.execute(&mut transaction).await?;
+        let delete = oldest.around(&format!("DELETE FROM {} WHERE number IN (", shelf.table), ")");
+        let deleted = delete.bind(up_to).bind(begin).execute(&mut transaction).await?;
+        if keeps {
+            self.note_all_kept(&mut transaction, (begin, up_to)).await?;
+        }
         transaction.commit().await?;
-        // Where all were kept, the next step begins behind them.
         Ok(if deleted == 0 && !keeps { Step::Done } else { Step::Deleted(deleted) })
     }
 }
@@ -185,23 +197,25 @@ impl Shelf {
         if self.table == "exchanges" { WITH_BODIES } else { "bytes" }
     }
 
-    fn sums(&self) -> String {
+    /// Rows, bytes, and when the first behind a number came.
+    fn sums(&self, begin: i64) -> Sql {
         // What PostgreSQL sums up of large numbers is one of another type.
         let (Self { table, time, .. }, held, sum) = (self, self.held(), "CAST(sum(bytes) AS BIGINT)");
-        format!(
+        let text = format!(
             "SELECT (SELECT count FROM held WHERE what = '{table}'), (SELECT {sum} FROM held WHERE what IN {held}), \
-             (SELECT {time} FROM {table} ORDER BY number LIMIT 1)"
-        )
+             (SELECT {time} FROM {table} WHERE number > $1 ORDER BY number LIMIT 1)"
+        );
+        Sql::new(text).bind(begin)
     }
 
-    /// Of those that go next, none above the number that is bound last.
+    /// Of those that go next, none above the number that is bound last but one, and all above the last.
     fn oldest(&self, what: &str, beyond: &Beyond, by_rules: bool) -> Sql {
         let (Self { table, time, .. }, bytes) = (self, self.bytes_each());
         let stay = if by_rules { " AND NOT EXISTS (SELECT 1 FROM kept k WHERE k.number = t.number)" } else { "" };
         let text = format!(
             "SELECT {what} FROM (SELECT number, came, row_number() OVER w AS place, sum(bytes) OVER w - bytes AS gone FROM \
-             (SELECT number, {time} AS came, {bytes} AS bytes FROM {table} t WHERE number <= $4{stay} ORDER BY number LIMIT {STEP}) \
-             AS oldest WINDOW w AS (ORDER BY number)) AS summed \
+             (SELECT number, {time} AS came, {bytes} AS bytes FROM {table} t WHERE number <= $4 AND number > $5{stay} \
+             ORDER BY number LIMIT {STEP}) AS oldest WINDOW w AS (ORDER BY number)) AS summed \
              WHERE (came < $1 OR place <= $2 OR gone < $3) AND gone < {STEP_BYTES}"
         );
         Sql::new(text).bind(signed(self.cutoff_us)).bind(beyond.rows).bind(beyond.bytes)

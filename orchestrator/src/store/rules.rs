@@ -12,9 +12,10 @@ use weir_query::Query;
 
 use super::{
     Store, StoreError,
+    arrivals::Looked,
     search::Search,
     signed,
-    sql::{Lock, On, Row, Sql},
+    sql::{Lock, On, Row, Sql, Transaction},
 };
 use crate::Retention;
 
@@ -24,6 +25,8 @@ const BLOCK: i64 = 1000;
 const PAUSE: Duration = Duration::from_millis(5);
 /// Ids of one statement.
 const TOGETHER: usize = 500;
+/// More rules than there can be.
+const MOST: u64 = 100;
 /// Kept ones may be one part of so many of what the bounds allow.
 const KEPT_SHARE: u64 = 2;
 
@@ -42,6 +45,23 @@ pub(crate) struct Rule {
     pub(crate) action: Action,
     /// In the query grammar.
     pub(crate) query: String,
+}
+
+/// What is kept.
+const KEPT: &str = "SELECT count, bytes FROM held WHERE what = 'kept'";
+
+/// How much of it is beyond its share, if positive.
+fn beyond(kept: Row, keep: Retention) -> Result<(i64, i64), StoreError> {
+    let rows = kept.get::<i64>(0)?.saturating_sub(signed(keep.exchanges / KEPT_SHARE));
+    let bytes = kept.get::<i64>(1)?.saturating_sub(signed(keep.bytes / KEPT_SHARE));
+    Ok((rows, bytes))
+}
+
+/// What to think of an exchange that cannot be asked, for a body of it is damaged: when in doubt it stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unread {
+    Fits,
+    DoesNotFit,
 }
 
 /// The rules as they are walked.
@@ -80,13 +100,15 @@ impl Store {
         for text in ["DELETE FROM retention_rules", "DELETE FROM kept"] {
             Sql::new(text).execute(&mut transaction).await?;
         }
-        for (place, rule) in rules.iter().enumerate() {
+        // No place of before comes again, so places tell whether rules are still the same.
+        let first = signed(crate::clock::now_us().saturating_mul(MOST));
+        for (place, rule) in (first..).zip(rules) {
             let after = match rule.action {
                 Action::Drop { after } => Some(i64::try_from(after.as_micros()).unwrap_or(i64::MAX)),
                 Action::Keep => None,
             };
             let sql = "INSERT INTO retention_rules (place, query, after_us, walked) VALUES ($1, $2, $3, 0)";
-            let sql = Sql::new(sql).bind(i64::try_from(place).unwrap_or(i64::MAX)).bind(&rule.query).bind(after);
+            let sql = Sql::new(sql).bind(place).bind(&rule.query).bind(after);
             sql.execute(&mut transaction).await?;
         }
         transaction.commit().await?;
@@ -107,7 +129,7 @@ impl Store {
             let cutoff_us = now_us.saturating_sub(u64::try_from(rule.after.as_micros()).unwrap_or(u64::MAX));
             let mut at = rule.walked;
             while let Some(to) = self.old_enough(at, cutoff_us).await? {
-                let fits = self.fits(std::slice::from_ref(&rule.query), at, to).await?;
+                let fits = self.fits(std::slice::from_ref(&rule.query), (at, to), Unread::DoesNotFit).await?;
                 gone += self.drop_unless_kept(&fits, &rules.keeps, (at, to)).await?;
                 let note = "UPDATE retention_rules SET walked = $1 WHERE place = $2 AND query = $3 AND walked = $4";
                 let note = Sql::new(note).bind(to).bind(rule.place).bind(&rule.text).bind(at);
@@ -129,7 +151,7 @@ impl Store {
         if rules.keeps.is_empty() {
             return Ok(false);
         }
-        let kept = self.fits(&rules.keeps, after, to).await?;
+        let kept = self.fits(&rules.keeps, (after, to), Unread::Fits).await?;
         self.note_kept(&kept.into_iter().collect::<Vec<_>>()).await?;
         Ok(true)
     }
@@ -137,29 +159,54 @@ impl Store {
     /// However many are kept, most of the bounds is for what is new: the oldest of them go that are more than their share. How
     /// many went.
     pub(super) async fn bound_kept(&self, keep: Retention) -> Result<u64, StoreError> {
-        let gone = "DELETE FROM kept WHERE NOT EXISTS (SELECT 1 FROM exchanges e WHERE e.number = kept.number)";
         let mut count = 0;
         loop {
-            let mut transaction = self.begin().await?;
-            transaction.alone(Lock::Retention).await?;
-            Sql::new(gone).execute(&mut transaction).await?;
-            let sums = "SELECT count(*), CAST(coalesce(sum(e.bytes), 0) AS BIGINT) FROM kept k \
-                        JOIN exchanges e ON e.number = k.number";
-            let sums = Sql::new(sums).fetch_one(&mut transaction).await?;
-            let rows = sums.get::<i64>(0)?.saturating_sub(signed(keep.exchanges / KEPT_SHARE));
-            let bytes = sums.get::<i64>(1)?.saturating_sub(signed(keep.bytes / KEPT_SHARE));
+            let (rows, bytes) = beyond(Sql::new(KEPT).fetch_one(&self.reads).await?, keep)?;
             if rows <= 0 && bytes <= 0 {
-                transaction.commit().await?;
                 return Ok(count);
             }
-            let oldest = "DELETE FROM exchanges WHERE number IN (SELECT number FROM (SELECT k.number, \
-                          row_number() OVER w AS place, sum(e.bytes) OVER w - e.bytes AS gone FROM \
-                          (SELECT number FROM kept ORDER BY number LIMIT 500) AS k JOIN exchanges e ON e.number = k.number \
-                          WINDOW w AS (ORDER BY k.number)) AS summed WHERE place <= $1 OR gone < $2)";
-            count += Sql::new(oldest).bind(rows).bind(bytes).execute(&mut transaction).await?;
+            // Again, and alone: another orchestrator may have deleted them meanwhile.
+            let mut transaction = self.begin().await?;
+            transaction.alone(Lock::Retention).await?;
+            let (rows, bytes) = beyond(Sql::new(KEPT).fetch_one(&mut transaction).await?, keep)?;
+            let oldest = "DELETE FROM exchanges WHERE number IN (SELECT number FROM (SELECT number, \
+                          row_number() OVER w AS place, sum(bytes) OVER w - bytes AS gone FROM \
+                          (SELECT number, bytes FROM kept ORDER BY number LIMIT 500) AS k \
+                          WINDOW w AS (ORDER BY number)) AS summed WHERE place <= $1 OR gone < $2)";
+            let gone = Sql::new(oldest).bind(rows).bind(bytes).execute(&mut transaction).await?;
             transaction.commit().await?;
+            count += gone;
+            if gone == 0 {
+                return Ok(count);
+            }
             sleep(PAUSE).await;
         }
+    }
+
+    /// By which rules are known to be the same.
+    pub(super) async fn places_of_rules<'a>(&self, on: impl Into<On<'a>>) -> Result<Vec<i64>, StoreError> {
+        let rows = Sql::new("SELECT place FROM retention_rules ORDER BY place").fetch_all(on).await?;
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    /// The number up to which all that is left is kept: there is nothing to look for.
+    pub(super) async fn all_kept_to(&self) -> Result<i64, StoreError> {
+        let sql = "SELECT coalesce(min(walked), 0) FROM retention_rules WHERE after_us IS NULL";
+        Sql::new(sql).fetch_one(&self.reads).await?.get(0)
+    }
+
+    /// Looks how far that goes by now, from one number to another.
+    pub(super) async fn note_all_kept(
+        &self,
+        transaction: &mut Transaction,
+        (from, to): (i64, i64),
+    ) -> Result<(), StoreError> {
+        let left = "SELECT t.number FROM exchanges t WHERE t.number > $1 AND t.number <= $2 \
+                    AND NOT EXISTS (SELECT 1 FROM kept k WHERE k.number = t.number) ORDER BY t.number LIMIT 1";
+        let left = Sql::new(left).bind(from).bind(to).fetch_optional(&mut *transaction).await?;
+        let to = left.map_or(Ok(to), |left| left.get::<i64>(0).map(|number| number - 1))?;
+        let note = Sql::new("UPDATE retention_rules SET walked = $1 WHERE after_us IS NULL").bind(to);
+        note.execute(transaction).await.map(drop)
     }
 
     async fn rules(&self) -> Result<Rules, StoreError> {
@@ -196,18 +243,26 @@ impl Store {
         })
     }
 
-    /// Which of the numbers behind `after` up to `to` fit one of the queries.
-    async fn fits(&self, queries: &[Query], after: i64, to: i64) -> Result<HashSet<Uuid>, StoreError> {
+    /// Which of the numbers behind `after` up to `to` fit one of the queries, and maybe those that cannot be asked.
+    async fn fits(
+        &self,
+        queries: &[Query],
+        (after, to): (i64, i64),
+        unread: Unread,
+    ) -> Result<HashSet<Uuid>, StoreError> {
         let mut found = HashSet::new();
         for query in queries {
             let search = Arc::new(Search::plain(query));
             let turn = self.turn(&search).await?;
             let mut at = after;
             while at < to {
-                let mut items = Vec::new();
+                let mut looked = Looked::default();
                 let until = Instant::now() + Duration::from_secs(1);
-                let stopped = self.arrived((&search, &turn), (at, to), usize::MAX, until, &mut items).await?;
-                found.extend(items.iter().map(|item| item.summary.id));
+                let stopped = self.arrived((&search, &turn), (at, to), usize::MAX, until, &mut looked).await?;
+                found.extend(looked.items.iter().map(|item| item.summary.id));
+                if unread == Unread::Fits {
+                    found.extend(looked.unread.iter().map(|(id, _)| *id));
+                }
                 at = stopped.unwrap_or(to);
             }
         }
@@ -223,7 +278,7 @@ impl Store {
         if fits.is_empty() {
             return Ok(0);
         }
-        let keeps = self.fits(keeps, after, to).await?;
+        let keeps = self.fits(keeps, (after, to), Unread::Fits).await?;
         let (kept, drop): (Vec<Uuid>, Vec<Uuid>) = fits.iter().partition(|id| keeps.contains(*id));
         self.note_kept(&kept).await?;
         let mut gone = 0;
@@ -236,12 +291,17 @@ impl Store {
 
     async fn note_kept(&self, ids: &[Uuid]) -> Result<(), StoreError> {
         for some in ids.chunks(TOGETHER) {
-            let mut note = Sql::new("INSERT INTO kept (number) SELECT number FROM exchanges WHERE id IN (");
+            let mut note =
+                Sql::new("INSERT INTO kept (number, bytes) SELECT number, bytes FROM exchanges WHERE id IN (");
             for (place, id) in some.iter().enumerate() {
                 note.push(if place == 0 { "" } else { ", " }).push_bind(*id);
             }
             note.push(") ON CONFLICT DO NOTHING");
-            note.execute(&self.writes).await?;
+            // Whoever deletes one of them deletes it before, or finds the note of it.
+            let mut transaction = self.begin().await?;
+            transaction.alone(Lock::Retention).await?;
+            note.execute(&mut transaction).await?;
+            transaction.commit().await?;
         }
         Ok(())
     }

@@ -26,6 +26,7 @@ pub(super) const SQLITE: &Migrations = &[
     (12, "breakpoints", include_str!("../../migrations/sqlite/0012_breakpoints.sql")),
     (13, "retention", include_str!("../../migrations/sqlite/0013_retention.sql")),
     (14, "index", include_str!("../../migrations/sqlite/0014_index.sql")),
+    (15, "kept", include_str!("../../migrations/sqlite/0015_kept.sql")),
     (16, "usage", include_str!("../../migrations/sqlite/0016_usage.sql")),
 ];
 
@@ -42,6 +43,7 @@ pub(super) const POSTGRES: &Migrations = &[
     (11, "breakpoints", include_str!("../../migrations/postgres/0011_breakpoints.sql")),
     (12, "retention", include_str!("../../migrations/postgres/0012_retention.sql")),
     (13, "index", include_str!("../../migrations/postgres/0013_index.sql")),
+    (14, "kept", include_str!("../../migrations/postgres/0014_kept.sql")),
     (15, "usage", include_str!("../../migrations/postgres/0015_usage.sql")),
 ];
 
