@@ -33,6 +33,7 @@ macro_rules! on_both {
 on_both! {
     rules_drop_what_is_old_enough_and_not_what_others_keep,
     what_is_kept_outlives_its_age_but_not_the_bounds,
+    what_is_kept_is_summed_up_and_not_looked_at_again,
     rules_that_ask_of_bodies_are_asked_of_each_once,
     deleting_and_retaining_do_not_get_in_each_others_way,
     the_audit_trail_is_bounded_by_its_bytes,
@@ -129,6 +130,31 @@ async fn what_is_kept_outlives_its_age_but_not_the_bounds(store: &Store) {
     store.set_retention_rules(&[], |_| true).await.unwrap();
     store.retain(keep, NOW_US).await.unwrap();
     assert_eq!(count(store, "").await, 61);
+}
+
+async fn what_is_kept_is_summed_up_and_not_looked_at_again(store: &Store) {
+    let ids = came(store, mixed(2100)).await;
+    store.set_retention_rules(&[rule(Keep, "path:/keep/*")]).await.unwrap();
+    let keep = Retention { age: HOUR, ..ALL };
+    store.retain(keep, NOW_US).await.unwrap();
+    let sums = async || {
+        let sums = "SELECT h.count, h.bytes, (SELECT count(*) FROM kept), (SELECT CAST(coalesce(sum(e.bytes), 0) AS BIGINT) FROM kept k \
+                    JOIN exchanges e ON e.number = k.number) FROM held h WHERE h.what = 'kept'";
+        let row = Sql::new(sums).fetch_one(&store.reads).await.unwrap();
+        let [count, bytes, rows, sum] = [0, 1, 2, 3].map(|column| row.number(column).unwrap());
+        assert_eq!((count, bytes), (rows, sum));
+        count
+    };
+    // Those of the last hour were not asked.
+    assert_eq!(sums().await, (0..2100 - 61).filter(|n| n % 7 == 0).count() as u64);
+    // All up to there is kept; the next step begins behind it.
+    assert_eq!(store.all_kept_to().await.unwrap(), 2100 - 61);
+    // What is deleted is kept no longer.
+    store.delete_exchanges(&[ids[0], ids[7], ids[8]]).await.unwrap();
+    assert_eq!(sums().await, (14..2100 - 61).filter(|n| n % 7 == 0).count() as u64);
+    assert_eq!(store.retain(keep, NOW_US).await.unwrap(), 0);
+    store.set_retention_rules(&[rule(Keep, "path:/keep/1*")]).await.unwrap();
+    assert_eq!((sums().await, store.all_kept_to().await.unwrap()), (0, 0), "other rules are asked of all again");
 }
 
 async fn rules_that_ask_of_bodies_are_asked_of_each_once(store: &Store) {
