@@ -64,7 +64,7 @@ impl Store {
         archive: &mut Writer,
     ) -> Result<Option<i64>, StoreError> {
         let places = Places::of(columns).ok_or(StoreError::Damaged("a table of bodies"))?;
-        let Some(to) = self.fitting(after, newest).await? else { return Ok(None) };
+        let Some(to) = self.end_of_page(after, newest).await? else { return Ok(None) };
         let page = Sql::new(format!("SELECT {list} FROM bodies WHERE number > $1 AND number <= $2 ORDER BY number"));
         // All rows before the first body is asked for: whoever waits for a bucket holds no reader.
         let rows = page.bind(after).bind(to).fetch_all(&self.reads).await?;
@@ -85,7 +85,7 @@ impl Store {
     }
 
     /// The last number of a page.
-    async fn fitting(&self, after: i64, newest: i64) -> Result<Option<i64>, StoreError> {
+    async fn end_of_page(&self, after: i64, newest: i64) -> Result<Option<i64>, StoreError> {
         let look = "SELECT number, stored FROM bodies WHERE number > $1 AND number <= $2 ORDER BY number LIMIT $3";
         let rows = Sql::new(look).bind(after).bind(newest).bind(PAGE).fetch_all(&self.reads).await?;
         let (mut to, mut bytes) = (None, 0);
