@@ -134,7 +134,7 @@ async fn what_is_kept_outlives_its_age_but_not_the_bounds(store: &Store) {
 
 async fn what_is_kept_is_summed_up_and_not_looked_at_again(store: &Store) {
     let ids = came(store, mixed(2100)).await;
-    store.set_retention_rules(&[rule(Keep, "path:/keep/*")]).await.unwrap();
+    store.set_retention_rules(&[rule(Keep, "path:/keep/*")], |_| true).await.unwrap();
     let keep = Retention { age: HOUR, ..ALL };
     store.retain(keep, NOW_US).await.unwrap();
     let sums = async || {
@@ -153,7 +153,7 @@ async fn what_is_kept_is_summed_up_and_not_looked_at_again(store: &Store) {
     store.delete_exchanges(&[ids[0], ids[7], ids[8]]).await.unwrap();
     assert_eq!(sums().await, (14..2100 - 61).filter(|n| n % 7 == 0).count() as u64);
     assert_eq!(store.retain(keep, NOW_US).await.unwrap(), 0);
-    store.set_retention_rules(&[rule(Keep, "path:/keep/1*")]).await.unwrap();
+    store.set_retention_rules(&[rule(Keep, "path:/keep/1*")], |_| true).await.unwrap();
     assert_eq!((sums().await, store.all_kept_to().await.unwrap()), (0, 0), "other rules are asked of all again");
 }
 
