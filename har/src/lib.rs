@@ -17,7 +17,7 @@ pub use outcome::word;
 pub use raw::messages;
 pub use read::{Found, ImportError, LeftOut, MAX_BODY_BYTES, MAX_ENTRY_BYTES, Source, read};
 pub use secrets::{HIDDEN, REDACTED, REDACTED_IN_URLS, hidden, hide};
-pub use write::{Recorder, begin, end, entry, entry_with, is_websocket};
+pub use write::{Recorder, begin, end, end_with, entry, entry_with, is_websocket};
 
 /// Tags that say how an exchange was imported begin with this; no filter's name does.
 pub const IMPORT_TAG: &str = "_import.";

@@ -118,7 +118,7 @@ fn what_was_imported_and_exported_is_imported_the_same() {
         let archive = |exchanges: &[Exchange]| {
             let recorder = Recorder { id: "", name: "import" };
             let entries: Vec<String> = exchanges.iter().map(|one| entry(one, recorder).to_string()).collect();
-            format!("{}{}{}", begin("0.1.0"), entries.join(","), end(None))
+            format!("{}{}{}", begin("0.1.0"), entries.join(","), end())
         };
         let (_, _, again) = import(archive(&exchanges).as_bytes());
         let bare = |of: &[Exchange]| -> Vec<Exchange> {

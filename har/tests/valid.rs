@@ -29,7 +29,7 @@ fn archive() -> String {
     let recorder = Recorder { id: "0199aa3c-7b1e-7c3a-9f00-0123456789ab", name: "edge-1" };
     let entries: Vec<String> =
         (0..500).map(|_| entry(&strategy.new_tree(&mut runner).unwrap().current(), recorder).to_string()).collect();
-    format!("{}{}{}", begin("0.1.0"), entries.join(","), end(None))
+    format!("{}{}{}", begin("0.1.0"), entries.join(","), end())
 }
 
 /// What node says when it reads the archive.

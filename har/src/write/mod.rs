@@ -37,10 +37,14 @@ pub fn begin(version: &str) -> String {
     format!("{{\"log\":{{\"version\":\"1.2\",\"creator\":{creator},\"pages\":[],\"entries\":[")
 }
 
-/// A log from behind its last entry; a comment is about all of it.
-pub fn end(comment: Option<&str>) -> String {
-    let comment = comment.map(|comment| format!(",\"comment\":{}", Value::from(comment))).unwrap_or_default();
-    format!("]{comment}}}}}\n")
+/// A log from behind its last entry.
+pub fn end() -> &'static str {
+    "]}}\n"
+}
+
+/// The same, with a comment about all of it.
+pub fn end_with(comment: &str) -> String {
+    format!("],\"comment\":{}}}}}\n", Value::from(comment))
 }
 
 /// The entry of an exchange with its messages, which only those of WebSockets have a place for.

@@ -39,7 +39,7 @@ impl ExportForm {
         let comment =
             (unread > 0).then(|| format!("{unread} exchanges that may fit were left out: a body of theirs is damaged"));
         match self {
-            Self::Har => weir_har::end(comment.as_deref()).into_bytes(),
+            Self::Har => comment.map_or_else(|| weir_har::end().to_owned(), |it| weir_har::end_with(&it)).into_bytes(),
             Self::Curl => comment.map(|comment| format!("# {comment}\n").into_bytes()).unwrap_or_default(),
             Self::Raw => Vec::new(),
         }
