@@ -195,7 +195,7 @@ async fn what_is_deleted_is_gone() {
     }
     let answer: Value =
         delete("/api/v1/exchanges?query=host:a.example".to_owned()).await.unwrap().json().await.unwrap();
-    assert_eq!(answer, json!({"deleted": 1050}));
+    assert_eq!(answer, json!({"deleted": 1050, "unread": 0}));
     let left = running.person.ids("", 500).await;
     assert_eq!(left.len(), 49);
 }
