@@ -164,7 +164,11 @@ impl Objects {
         match self.get(MARK).await {
             Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).trim().to_owned())),
             Err(Lack::Missing) => Ok(None),
-            Err(Lack::Away(error)) => Err(self.fault(error)),
+            Err(Lack::Away(error)) => {
+                // The fault names the place by itself.
+                let named = format!("body store {}: ", self.place);
+                Err(self.fault(error.strip_prefix(&named).unwrap_or(&error)))
+            }
         }
     }
 
@@ -252,6 +256,17 @@ fn said(error: &object_store::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_server_says_is_told_without_its_markup() {
+        let check = |code: &str, expect: &str| {
+            let source = format!("404 Not Found: <Error><Code>{code}</Code><Message>none</Message></Error>");
+            let error = object_store::Error::NotFound { path: "a".to_owned(), source: source.into() };
+            assert_eq!((said(&error).as_str(), is_of_bucket(&error)), (expect, code == "NoSuchBucket"));
+        };
+        check("NoSuchBucket", "there is no such bucket");
+        check("NoSuchKey", "NoSuchKey: none");
+    }
 
     #[test]
     fn only_keys_that_were_made_here_are_ours() {
