@@ -96,7 +96,7 @@ async fn what_cannot_be_said_changes_nothing() {
         (json!({"tags": {"a": "x\ny"}}), Some("/tags/a")),
         (json!({"tags": many}), None),
         (json!({"tags": {"a": [1]}}), None),
-        (json!({"nota": "x"}), None),
+        (json!({"nota": "x"}), Some("/nota")),
         (json!([]), None),
     ] {
         let answer = patch(person, &path, &wanted, None).await;
