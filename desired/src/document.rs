@@ -23,7 +23,7 @@ impl Document {
         Self { values }
     }
 
-    /// The keys that are set, in order, with their values as TOML.
+    /// The keys that are set, in order, with their values as TOML has them, sizes and times without their quotes.
     pub fn values(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.values.iter().map(|(key, value)| (*key, value.as_str()))
     }

@@ -151,9 +151,28 @@ fn list(value: &DeValue<'_>, what: &str, check: impl Fn(&str) -> Result<String, 
         if text.len() > TEXT {
             return Err(format!("an entry of {} bytes, more than {TEXT}", text.len()));
         }
-        shown.push(format!("{:?}", check(text)?));
+        shown.push(quoted(&check(text)?));
     }
     Ok(format!("[{}]", shown.join(", ")))
+}
+
+/// A basic string (TOML v1.0.0, String). What cannot be seen, or makes other text be seen elsewhere, is escaped.
+fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => out.extend(['\\', character]),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\'' => out.push('\''),
+            _ if character.escape_debug().len() == 1 => out.push(character),
+            _ => out.push_str(&format!("\\U{:08X}", u32::from(character))),
+        }
+    }
+    out.push('"');
+    out
 }
 
 fn wrong(value: &DeValue<'_>, expected: &str) -> String {

@@ -86,10 +86,24 @@ fn near() -> impl Strategy<Value = String> {
         any::<u16>().prop_map(|number| format!("\"{number}KiB\"")),
         any::<bool>().prop_map(|flag| flag.to_string()),
         prop::collection::vec("[a-z.*]{0,9}", 0..3).prop_map(|texts| format!("{texts:?}")),
+        prop::collection::vec(any::<String>(), 0..3).prop_map(escaped),
         "\\PC{0,12}",
     ];
     prop::collection::vec((name, value), 0..6)
         .prop_map(|lines| lines.iter().map(|(name, value)| format!("{name} = {value}\n")).collect())
+}
+
+/// A list of texts, each character as its number.
+fn escaped(texts: Vec<String>) -> String {
+    let escaped = |text: &String| text.chars().map(|c| format!("\\U{:08X}", u32::from(c))).collect::<String>();
+    format!("[{}]", texts.iter().map(|text| format!("\"{}\"", escaped(text))).collect::<Vec<_>>().join(", "))
+}
+
+#[test]
+fn what_cannot_be_seen_is_shown_by_its_number() {
+    let document = Document::parse("redact.patterns = [\"a\\u202Eb\\u0000'\\\"\", '\\d+']").unwrap();
+    let shown = document.values().next().unwrap().1;
+    assert_eq!(shown, r#"["a\U0000202Eb\U00000000'\"", "\\d+"]"#);
 }
 
 proptest! {

@@ -23,12 +23,16 @@ use crate::{commands::Line, store};
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(5);
 /// An agent that was silent for so long is taken for gone though its stream is open.
 pub(crate) const SILENCE: Duration = Duration::from_secs(16);
+/// An agent that is refused asks again sooner than this.
+const ASKS_AGAIN: Duration = Duration::from_secs(60);
 
 #[derive(Default)]
 pub(crate) struct Fleet {
     connected: Mutex<HashMap<i64, Presence>>,
     /// With other orchestrators on the same database: when something was heard of them, and what.
     elsewhere: Mutex<HashMap<i64, Elsewhere>>,
+    /// Those that were not let in, and why.
+    refused: Mutex<HashMap<i64, (Instant, String)>>,
     /// Numbers streams over all agents and for good: one that is slow to end must not take the next one's place with it.
     streams: AtomicU64,
     /// Counts statements accepted since the start: a change means look again.
@@ -70,6 +74,7 @@ impl Fleet {
             before.leave.notify_one();
         }
         drop(connected);
+        self.refused.lock().remove(&agent);
         Membership { fleet: Arc::clone(self), agent, stream, leave, line }
     }
 
@@ -98,6 +103,18 @@ impl Fleet {
         // One that went from one to the other may be with both for a while.
         let latest = here.into_iter().chain(there).min_by_key(|(age, _)| *age);
         latest.filter(|(age, _)| *age < SILENCE)
+    }
+
+    /// It was not let in; whether that is news.
+    pub(crate) fn refuse(&self, agent: i64, reason: String) -> bool {
+        let before = self.refused.lock().insert(agent, (Instant::now(), reason.clone()));
+        before.is_none_or(|(_, before)| before != reason)
+    }
+
+    /// Why an agent that asks is not let in here.
+    pub(crate) fn refusal(&self, agent: i64) -> Option<String> {
+        let refused = self.refused.lock();
+        refused.get(&agent).filter(|(at, _)| at.elapsed() < ASKS_AGAIN).map(|(_, reason)| reason.clone())
     }
 
     /// The way to an agent that is connected here.

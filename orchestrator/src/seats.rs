@@ -1,16 +1,20 @@
-//! Places of those who follow something, whose requests never end: so many in all, and fewer for each person or program.
+//! Places of those whose requests hold something for as long as they like: so many in all, and fewer for each person, program
+//! or agent.
 
 use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::Mutex;
 
-/// In all.
+/// Of those who follow something, in all.
 pub(crate) const ALL: usize = 256;
 /// For one name.
 pub(crate) const EACH: usize = 64;
 
-#[derive(Default)]
-pub(crate) struct Seats(Mutex<HashMap<String, usize>>);
+pub(crate) struct Seats {
+    all: usize,
+    each: usize,
+    taken: Mutex<HashMap<String, usize>>,
+}
 
 /// Free again when dropped.
 pub(crate) struct Seat {
@@ -19,11 +23,15 @@ pub(crate) struct Seat {
 }
 
 impl Seats {
+    pub(crate) fn new(all: usize, each: usize) -> Self {
+        Self { all, each, taken: Mutex::default() }
+    }
+
     /// One of them, unless there is none for this name.
     pub(crate) fn take(self: &Arc<Self>, name: &str) -> Option<Seat> {
-        let mut taken = self.0.lock();
+        let mut taken = self.taken.lock();
         let own = taken.get(name).copied().unwrap_or(0);
-        if own >= EACH || taken.values().sum::<usize>() >= ALL {
+        if own >= self.each || taken.values().sum::<usize>() >= self.all {
             return None;
         }
         taken.insert(name.to_owned(), own + 1);
@@ -33,7 +41,7 @@ impl Seats {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut taken = self.seats.0.lock();
+        let mut taken = self.seats.taken.lock();
         if let Some(own) = taken.get_mut(&self.name) {
             *own -= 1;
             if *own == 0 {
@@ -49,7 +57,7 @@ mod tests {
 
     #[test]
     fn one_name_does_not_take_them_all_and_all_are_bounded() {
-        let seats = Arc::new(Seats::default());
+        let seats = Arc::new(Seats::new(ALL, EACH));
         let mut sitting: Vec<Seat> = std::iter::from_fn(|| seats.take("a")).collect();
         assert_eq!(sitting.len(), EACH);
         for name in 0..ALL {
@@ -59,6 +67,6 @@ mod tests {
         sitting.truncate(EACH - 1);
         assert!(seats.take("a").is_some());
         drop(sitting);
-        assert!(seats.0.lock().is_empty());
+        assert!(seats.taken.lock().is_empty());
     }
 }

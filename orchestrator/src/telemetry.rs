@@ -95,10 +95,10 @@ impl Telemetry {
         self.exchanges.get_or_create(&[("kind", "repeated")]).inc_by(repeated);
     }
 
-    /// An agent sent something that is no exchange.
-    pub(crate) fn refused(&self, agent: &str, reason: &dyn std::error::Error) {
-        self.exchanges.get_or_create(&[("kind", "refused")]).inc();
-        tracing::warn!(agent, %reason, "the agent sent an exchange that cannot be stored");
+    /// Of a batch of an agent so many are no exchanges, the first for this reason.
+    pub(crate) fn refused(&self, agent: &str, count: u64, reason: &str) {
+        self.exchanges.get_or_create(&[("kind", "refused")]).inc_by(count);
+        tracing::warn!(agent, count, reason, "the agent sent exchanges that cannot be stored");
     }
 
     /// Messages and the like came; some may have come before.
@@ -106,10 +106,10 @@ impl Telemetry {
         self.records.get_or_create(&[("kind", "taken")]).inc_by(count);
     }
 
-    /// One that cannot be kept.
-    pub(crate) fn refused_record(&self, agent: &str, reason: &dyn std::error::Error) {
-        self.records.get_or_create(&[("kind", "refused")]).inc();
-        tracing::warn!(agent, %reason, "the agent sent a record that cannot be stored");
+    /// The same of others.
+    pub(crate) fn refused_record(&self, agent: &str, count: u64, reason: &str) {
+        self.records.get_or_create(&[("kind", "refused")]).inc_by(count);
+        tracing::warn!(agent, count, reason, "the agent sent records that cannot be stored");
     }
 
     /// An agent had to let go of exchanges, or of others.

@@ -1,6 +1,11 @@
 //! Messages and services between agents and the orchestrator, generated from `weir.proto`.
 //! Knows nothing of either side.
 
+mod codec;
+pub mod version;
+
+pub use codec::on_unknown;
+
 /// Version 1 of the protocol.
 pub mod v1 {
     #![allow(clippy::all, clippy::allow_attributes_without_reason, unreachable_pub, reason = "generated code")]

@@ -29,6 +29,9 @@ pub enum JoinError {
     Away { url: String, reason: String },
     #[error("the orchestrator refused the join token: {0}")]
     Refused(String),
+    /// One of them has to be upgraded.
+    #[error("the orchestrator does not let this agent join: {0}")]
+    Apart(String),
     #[error("the join token is for group {token}, the orchestrator put the agent into {orchestrator:?}")]
     Group { token: GroupName, orchestrator: String },
     #[error("the orchestrator answered without a certificate")]
@@ -67,8 +70,8 @@ impl Identity {
         let mut worth = None;
         for url in urls {
             match Self::join_at(folder, url, token, name).await {
-                // somebody else stands there; he was told nothing, and the next may be the right one
-                Err(error @ JoinError::Impostor { .. }) => {
+                // somebody else stands there, who was told nothing, or one of another version: the next may be the right one
+                Err(error @ (JoinError::Impostor { .. } | JoinError::Apart(_))) => {
                     worth.get_or_insert(error);
                 }
                 // what may go well later goes before what will not
@@ -95,6 +98,7 @@ impl Identity {
             Code::Unavailable | Code::DeadlineExceeded | Code::Unknown => {
                 JoinError::Away { url: url.to_owned(), reason: link::explain(&status) }
             }
+            Code::FailedPrecondition => JoinError::Apart(status.message().to_owned()),
             _ => JoinError::Refused(status.message().to_owned()),
         })?;
         let answer = answer.into_inner();
@@ -148,17 +152,11 @@ fn key_for(folder: &Path, spent: Digest) -> Result<KeyPair, JoinError> {
     Ok(key)
 }
 
-/// A certificate that does not fit is not going to fit later; everything else may.
+/// A certificate that does not fit is not going to fit later, unless it is a clock that is wrong; everything else may.
 fn not_there(url: &str, error: &tonic::transport::Error) -> JoinError {
     let (url, reason) = (url.to_owned(), link::explain(error));
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        let inner = error.downcast_ref::<io::Error>().and_then(|error| error.get_ref());
-        let tls = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()).or_else(|| error.downcast_ref());
-        if let Some(tls) = tls {
-            return JoinError::Impostor { url, reason: tls.to_string() };
-        }
-        cause = error.source();
+    match link::tls_fault(error) {
+        Some(tls) if !link::is_of_the_clock(tls) => JoinError::Impostor { url, reason: tls.to_string() },
+        _ => JoinError::Away { url, reason },
     }
-    JoinError::Away { url, reason }
 }

@@ -45,6 +45,13 @@ pub enum LastGoodError {
     Disk(PathBuf, io::Error),
     #[error("{path} is not what this agent wrote: {reason}", path = .0.display(), reason = .1)]
     Malformed(PathBuf, String),
+    /// Going on without what is not understood would let old versions back in.
+    #[error(
+        "{path} was written by a later version of the agent than {version}: {reason}; run that version, or remove the file: then the \
+         agent waits for its orchestrator before it serves a client, and takes whatever is signed and not expired",
+        path = .0.display(), version = env!("CARGO_PKG_VERSION"), reason = .1
+    )]
+    Later(PathBuf, String),
 }
 
 /// The place on disk.
@@ -67,6 +74,12 @@ struct Stored {
     configuration: Option<StoredEnvelope>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     configuration_marks: Vec<StoredConfigurationMark>,
+}
+
+/// Of a file that may have been written by a later version.
+#[derive(Deserialize)]
+struct Claim {
+    format: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -138,7 +151,15 @@ impl LastGood {
         let bytes = disk::read_if_there(&self.path).map_err(|error| LastGoodError::Disk(self.path.clone(), error))?;
         let Some(bytes) = bytes else { return Ok(None) };
         let malformed = |reason: String| LastGoodError::Malformed(self.path.clone(), reason);
-        let stored: Stored = serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
+        let later = |reason: String| LastGoodError::Later(self.path.clone(), reason);
+        let claim: Claim = serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
+        if claim.format > FORMAT {
+            return Err(later(format!("its format is {}, not {FORMAT}", claim.format)));
+        }
+        let stored: Stored = serde_json::from_slice(&bytes).map_err(|error| match error.to_string() {
+            reason if reason.starts_with("unknown field") => later(reason),
+            reason => malformed(reason),
+        })?;
         if stored.format != FORMAT {
             return Err(malformed(format!("its format is {}, not {FORMAT}", stored.format)));
         }
@@ -194,5 +215,29 @@ impl LastGood {
         };
         let bytes = serde_json::to_vec(&stored).expect("string keys only");
         disk::write_atomic(&self.path, &bytes).map_err(|error| LastGoodError::Disk(self.path.clone(), error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("last-good.json"), text).unwrap();
+        LastGood::new(dir.path()).read().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_a_later_version_wrote_is_told_from_what_is_damaged() {
+        let rest = r#""revision":1,"marks":[],"endorsements":[],"active":{}"#;
+        for later in [r#"{"format":2,"of":"later"}"#.to_owned(), format!(r#"{{"format":1,{rest},"quarantined":[]}}"#)] {
+            let said = read(&later);
+            assert!(said.contains("was written by a later version of the agent"), "{said}");
+        }
+        for damaged in ["{", "{}", r#"{"format":0}"#, r#"{"format":1,"revision":1}"#] {
+            let said = read(damaged);
+            assert!(said.contains("is not what this agent wrote"), "{said}");
+        }
     }
 }

@@ -14,7 +14,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use rand::Rng as _;
 use tokio::sync::watch;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Error};
-use weir_proto::ORCHESTRATOR_NAME;
+use weir_proto::{ORCHESTRATOR_NAME, version::user_agent};
 
 use super::Identity;
 
@@ -105,6 +105,7 @@ pub(super) async fn connect_to_join(url: &str, ca_pem: &str) -> Result<Channel, 
 
 fn endpoint(url: &str) -> Result<Endpoint, Error> {
     Ok(Endpoint::from_shared(url.to_owned())?
+        .user_agent(user_agent())?
         .connect_timeout(CONNECT)
         .tcp_nodelay(true)
         .http2_keep_alive_interval(KEEP_ALIVE)
@@ -134,7 +135,33 @@ pub(crate) fn explain(error: &(dyn std::error::Error + 'static)) -> String {
         }
         source = error.source();
     }
+    if tls_fault(error).is_some_and(is_of_the_clock) {
+        text.push_str("; is the clock of this machine right?");
+    }
     text
+}
+
+/// What TLS says, wherever it stands in the error.
+pub(super) fn tls_fault<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let inner = error.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref());
+        let tls = inner.and_then(|inner| inner.downcast_ref()).or_else(|| error.downcast_ref());
+        if tls.is_some() {
+            return tls;
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// The certificate is right at another time than this machine's.
+pub(super) fn is_of_the_clock(fault: &rustls::Error) -> bool {
+    use rustls::CertificateError::{Expired, ExpiredContext, NotValidYet, NotValidYetContext};
+    matches!(
+        fault,
+        rustls::Error::InvalidCertificate(Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. })
+    )
 }
 
 /// Waits that grow from 0.2 s to 10 s, each with chance in it, so that a fleet does not come back all at once.

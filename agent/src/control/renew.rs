@@ -87,7 +87,8 @@ impl Renewal {
         let answer = timeout(PATIENCE, ControlClient::new(channel).renew(request)).await;
         let answer = answer.map_err(|_| tonic::Status::deadline_exceeded("no answer"))??.into_inner();
         let certificate_pem = join::chain_pem(&answer.certificate_chain)?;
-        if Validity::of(&certificate_pem).is_none_or(|validity| validity.ends <= now()) {
+        let present = Validity::of(&self.identity.certificate_pem);
+        if !Validity::of(&certificate_pem).is_some_and(|renewed| renewed.is_of_use(present, now())) {
             return Err(RenewError::Useless);
         }
         let renewed = Identity { certificate_pem, key_pem: key.serialize_pem(), ..self.identity.clone() };
@@ -119,6 +120,11 @@ impl Validity {
         Duration::from_secs(u64::try_from(due.saturating_sub(now)).unwrap_or(0))
     }
 
+    /// In place of another. It is the orchestrator's clock that counts: by the one of this machine both may have ended.
+    fn is_of_use(self, present: Option<Self>, now: i64) -> bool {
+        self.ends > now || present.is_none_or(|present| self.ends > present.ends)
+    }
+
     /// For people: what a failed renewal leads to.
     fn end(self, now: i64) -> String {
         if self.ends <= now {
@@ -148,6 +154,21 @@ mod tests {
         assert_eq!(validity.due(5_000), Duration::ZERO);
         assert!(validity.end(1_899).starts_with("ends at"));
         assert!(validity.end(1_900).contains("--join-token"));
+    }
+
+    #[test]
+    fn where_this_machines_clock_is_ahead_a_later_end_counts() {
+        let present = Some(Validity { begins: 1_000, ends: 1_900 });
+        let renewed = Validity { begins: 1_600, ends: 2_500 };
+        assert!(renewed.is_of_use(present, 2_000) && renewed.is_of_use(present, 99_000));
+        assert!(
+            !Validity { begins: 1_000, ends: 1_900 }.is_of_use(present, 2_000),
+            "no later than the one that is there"
+        );
+        assert!(
+            Validity { begins: 500, ends: 1_400 }.is_of_use(present, 1_300),
+            "the orchestrator's clock was set back"
+        );
     }
 
     #[test]

@@ -66,7 +66,12 @@ impl Ended {
 
 impl From<Status> for Ended {
     fn from(status: Status) -> Self {
-        Self { is_superseded: status.code() == Code::Aborted, ..Self::by(explain(&status)) }
+        let reason = match status.code() {
+            // in its own words: what to upgrade
+            Code::FailedPrecondition => format!("it refuses this agent: {}", status.message()),
+            _ => explain(&status),
+        };
+        Self { is_superseded: status.code() == Code::Aborted, ..Self::by(reason) }
     }
 }
 
@@ -93,6 +98,13 @@ type State = Option<(DesiredState, Channel)>;
 impl Control {
     /// For ever: connects, talks, and after each break waits a little longer.
     pub async fn run(self, applier: Applier) {
+        weir_proto::on_unknown(|part, field| {
+            tracing::warn!(
+                part,
+                field,
+                "an orchestrator of a later version says more than this agent understands: it is left out"
+            );
+        });
         let (states, incoming) = watch::channel::<State>(None);
         let (answers, mut outgoing) = mpsc::channel(4);
         let revision = watch::Sender::new(applier.revision());
@@ -194,7 +206,12 @@ impl Control {
 
     /// Before it has said anything: where there are others, one of them may be able to.
     fn refused(&self, status: Status) -> Ended {
-        if matches!(status.code(), Code::Unavailable | Code::Unknown | Code::DeadlineExceeded | Code::Internal) {
+        let code = status.code();
+        // of several orchestrators one may be of the agent's version, or a neighbour
+        if matches!(
+            code,
+            Code::Unavailable | Code::Unknown | Code::DeadlineExceeded | Code::Internal | Code::FailedPrecondition
+        ) {
             self.link.pass_over();
         }
         status.into()
@@ -214,6 +231,9 @@ impl Control {
                 None
             }
             orchestrator_message::Message::Settings(settings) => {
+                if !settings.version.is_empty() {
+                    tracing::info!("the orchestrator is of version {:?}", settings.version);
+                }
                 if settings.metrics_interval_s != 0 {
                     let interval = Some(Duration::from_secs(u64::from(settings.metrics_interval_s.min(3600))));
                     self.settings.metrics_interval.send_if_modified(|own| std::mem::replace(own, interval) != interval);
@@ -304,6 +324,9 @@ async fn apply_each(
         }
     }
 }
+
+#[cfg(test)]
+mod later_tests;
 
 #[cfg(test)]
 mod tests {

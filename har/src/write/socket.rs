@@ -10,9 +10,10 @@ pub(super) fn messages(messages: &[Message]) -> Value {
 }
 
 fn message(message: &Message) -> Option<Value> {
-    let opcode = match message.kind() {
-        MessageKind::Text => 1,
-        MessageKind::Binary => 2,
+    // what a later version knows besides is in the format no more than the other kinds here
+    let opcode = match MessageKind::try_from(message.kind) {
+        Ok(MessageKind::Text) => 1,
+        Ok(MessageKind::Binary) => 2,
         _ => return None,
     };
     let (data, size) = match (message.from_client, message.fate()) {

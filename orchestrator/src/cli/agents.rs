@@ -9,6 +9,7 @@ use super::{
     output::{self, Column, Format},
     person, units,
 };
+use crate::clock;
 
 /// List agents, and take an identity away
 #[derive(Debug, Args)]
@@ -53,6 +54,8 @@ struct Row {
     state: String,
     last_seen: String,
     version: String,
+    refused: Option<String>,
+    certificate_ends: Option<String>,
     listen: String,
     revision: u64,
     configuration: Option<Configured>,
@@ -95,6 +98,7 @@ impl List {
             return Ok(output::json(&items)?);
         }
         let mut rows = Vec::with_capacity(items.len());
+        let mut notes = String::new();
         for item in items {
             let row: Row = serde_json::from_value(item).map_err(|error| Failure::Answer {
                 asked: "GET /api/v1/agents".to_owned(),
@@ -102,6 +106,7 @@ impl List {
             })?;
             // Where imports are shown is for programs: nothing runs there.
             if row.kind != "import" {
+                notes.extend(row.note());
                 rows.push(row.cells());
             }
         }
@@ -116,16 +121,44 @@ impl List {
             Column::Text("LAST SEEN"),
             Column::Text("ID"),
         ];
-        Ok(output::say(output::table(columns, rows))?)
+        Ok(output::say(output::table(columns, rows) + &notes)?)
     }
 }
 
 impl Row {
+    /// Its certificate ended before it was renewed.
+    fn is_left_behind(&self) -> bool {
+        let ends = self.certificate_ends.as_deref().and_then(clock::parse);
+        self.state == "disconnected" && ends.is_some_and(|ends| ends <= clock::now_us())
+    }
+
+    /// As the table has it: of one that is not there, why.
+    fn state(&self) -> &str {
+        match &self.refused {
+            Some(_) => "refused",
+            None if self.is_left_behind() => "ended",
+            None => &self.state,
+        }
+    }
+
+    /// What the table has no room for: what to do about it.
+    fn note(&self) -> Option<String> {
+        let name = person::line(if self.name.is_empty() { &self.id } else { &self.name });
+        match &self.refused {
+            Some(reason) => Some(format!("{name} is refused: {}\n", person::line(reason))),
+            None if self.is_left_behind() => Some(format!(
+                "{name}: its certificate ended at {}: give it another join token (`orchestrator join-token`)\n",
+                self.certificate_ends.as_deref().map(units::short_time).unwrap_or_default()
+            )),
+            None => None,
+        }
+    }
+
     fn cells(self) -> [String; 9] {
         [
             person::or_dash(&self.name),
             person::or_dash(&self.group),
-            person::or_dash(&self.state),
+            person::or_dash(self.state()),
             self.revision.to_string(),
             self.configuration.as_ref().map_or_else(|| "-".to_owned(), Configured::cell),
             person::or_dash(&self.listen),

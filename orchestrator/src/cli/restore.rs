@@ -13,6 +13,7 @@ use super::{
     backup::{Survey, in_words, survey, told},
     failure::Failure,
     progress::Progress,
+    units,
 };
 use crate::{
     BodyStoreArgs, DatabaseUrl, ServeArgs, ServeConfig,
@@ -72,9 +73,11 @@ impl Restore {
         if let Some(keys) = keys {
             keys.put(&config.data_dir)?;
         }
+        let made = units::short_time(&archive.head().made);
         drop(archive);
         told(damaged);
         eprintln!("restored: {}; `orchestrator serve` starts with it", in_words(&held));
+        eprintln!("agents, tokens and users that were revoked after {made} count again: revoke them again");
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use weir_proto::v1::{Answer, Command, Problem, ProblemKind, answer, command};
 
-use super::{not_connected, problem};
+use super::{not_connected, odd_answer, problem};
 use crate::{
     orchestrator::Orchestrator,
     store::{Letter, Mail, Store},
@@ -77,10 +77,11 @@ impl Relay {
     }
 
     fn answered(&self, body: &[u8]) {
-        let Ok(Answer { id, answer: Some(answer) }) = Answer::decode(body) else { return };
+        let Ok(Answer { id, answer }) = Answer::decode(body) else { return };
         let waiting = Uuid::from_slice(&id).ok().and_then(|id| self.waiting.lock().remove(&id));
         if let Some(waiting) = waiting {
-            let _ = waiting.send(answer);
+            // Of an orchestrator of a later version.
+            let _ = waiting.send(answer.unwrap_or_else(|| answer::Answer::Problem(odd_answer())));
         }
     }
 }
@@ -120,15 +121,20 @@ pub(crate) async fn carry(orchestrator: Arc<Orchestrator>, stop: CancellationTok
 
 fn receive(orchestrator: &Arc<Orchestrator>, letter: Letter) {
     let Some(agent) = letter.agent else { return orchestrator.relay.answered(&letter.body) };
-    let Ok(Command { id, within_ms, command: Some(command) }) = Command::decode(&*letter.body) else {
-        return tracing::warn!("another orchestrator, of a later version, asks for what this one does not know");
+    let Ok(Command { id, within_ms, command }) = Command::decode(&*letter.body) else {
+        return tracing::warn!("another orchestrator asks for something that cannot be read");
     };
     let orchestrator = Arc::clone(orchestrator);
     tokio::spawn(async move {
         let within = Duration::from_millis(within_ms.into());
-        let done = match orchestrator.fleet.line(agent) {
-            Some(line) => line.ask(command, within).await,
-            None => Err(not_connected()),
+        let done = match (orchestrator.fleet.line(agent), command) {
+            (Some(line), Some(command)) => line.ask(command, within).await,
+            (None, _) => Err(not_connected()),
+            (_, None) => {
+                let text = "the orchestrator that the agent is connected to is of an earlier version, which does not know this: \
+                            upgrade it";
+                Err(problem(ProblemKind::Unknown, text))
+            }
         };
         let answer = Answer { id, answer: Some(done.unwrap_or_else(answer::Answer::Problem)) };
         let back = Letter { from: orchestrator.relay.own, agent: None, body: answer.encode_to_vec() };

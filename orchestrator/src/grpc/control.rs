@@ -1,11 +1,15 @@
 //! One stream per agent: it says hello, is told what to run, again at each change, and answers what became of it.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use prost::bytes::Bytes;
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout},
+};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
+use tracing::Instrument as _;
 use weir_artifact::Digest;
 use weir_proto::{
     MAX_OUTCOMES,
@@ -14,9 +18,10 @@ use weir_proto::{
         OrchestratorMessage, RenewRequest, RenewResponse, Settings, agent_message, control_server::Control,
         orchestrator_message,
     },
+    version,
 };
 
-use super::{Answers, Service, bounded, figures, unavailable};
+use super::{Answers, LAST_WORDS, Service, bounded, figures, places::Kind, unavailable};
 use crate::{
     clock::now_us,
     commands::{Abilities, Line},
@@ -45,14 +50,15 @@ impl Control for Service {
         let (answers, out) = mpsc::channel(8);
         let service = self.clone();
         let messages = request.into_inner();
-        tokio::spawn(async move {
-            let id = agent.id;
+        let id = agent.id;
+        let follow = async move {
             if let Err(status) = service.follow((&agent, ends_us), messages, &answers).await {
                 tracing::info!(agent = %id, reason = status.message(), "control stream ended");
-                // Nobody may be there to hear it.
-                let _ = answers.send(Err(status)).await;
+                // Nobody may be there to hear it, or take anything.
+                let _ = timeout(LAST_WORDS, answers.send(Err(status))).await;
             }
-        });
+        };
+        tokio::spawn(follow.instrument(tracing::info_span!("control", agent = %id)));
         Ok(Response::new(Box::pin(ReceiverStream::new(out))))
     }
 
@@ -60,6 +66,7 @@ impl Control for Service {
 
     async fn fetch(&self, request: Request<FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {
         let agent = self.caller(&request).await?;
+        let place = self.place(&agent, Kind::Component)?;
         let digest = request
             .into_inner()
             .digest
@@ -74,7 +81,18 @@ impl Control for Service {
         }
         let bytes = self.orchestrator.in_transit.share(digest, || store.component(&digest)).await;
         let bytes = bytes.map_err(|error| unavailable(&error))?.ok_or_else(absent)?;
-        Ok(Response::new(Box::pin(tokio_stream::iter(chunks(bytes)))))
+        let (out, answer) = mpsc::channel(1);
+        let patience = self.orchestrator.limits.answer_time;
+        tokio::spawn(async move {
+            let _place = place;
+            for chunk in chunks(&bytes) {
+                // The whole is in memory for as long as this goes on.
+                if !matches!(timeout(patience, out.send(Ok(chunk))).await, Ok(Ok(()))) {
+                    return;
+                }
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(answer))))
     }
 
     async fn renew(&self, request: Request<RenewRequest>) -> Result<Response<RenewResponse>, Status> {
@@ -86,15 +104,10 @@ impl Control for Service {
     }
 }
 
-fn chunks(whole: Shared) -> impl Iterator<Item = Result<ComponentChunk, Status>> {
-    let mut rest = Bytes::clone(&whole);
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let data = rest.split_to(rest.len().min(CHUNK));
-        Some(Ok(ComponentChunk { data, total: whole.len() as u64 }))
-    })
+/// Copies: one that nobody takes is not to keep the whole.
+fn chunks(whole: &Shared) -> impl Iterator<Item = ComponentChunk> {
+    let total = whole.len() as u64;
+    whole.chunks(CHUNK).map(move |chunk| ComponentChunk { data: Bytes::copy_from_slice(chunk), total })
 }
 
 type Out = mpsc::Sender<Result<OrchestratorMessage, Status>>;
@@ -107,7 +120,7 @@ impl Service {
         mut messages: Streaming<AgentMessage>,
         out: &Out,
     ) -> Result<(), Status> {
-        let hello = tokio::time::timeout(GREETING, messages.message()).await;
+        let hello = timeout(GREETING, messages.message()).await;
         let hello = hello.map_err(|_| Status::deadline_exceeded("no hello"))??;
         let Some(AgentMessage { message: Some(agent_message::Message::Hello(hello)) }) = hello else {
             return Err(Status::invalid_argument("the first message has to be hello"));
@@ -121,6 +134,12 @@ impl Service {
             allowed: words(hello.allowed),
             ..hello
         };
+        if let Err(apart) = self.agrees(agent, &hello.version) {
+            // People look for its version where they look for it.
+            let noted = self.orchestrator.store.agent_connected(agent.number, &hello, now_us()).await;
+            noted.map_err(|error| unavailable(&error))?;
+            return Err(apart);
+        }
         let (version, commands, allowed) = (hello.version.clone(), hello.commands.clone(), hello.allowed.clone());
         let line = Line::new(out.clone(), Abilities { version, commands, allowed });
         let mut news = self.orchestrator.fleet.news();
@@ -157,15 +176,32 @@ impl Service {
         news: &mut tokio::sync::watch::Receiver<u64>,
     ) -> Result<(), Status> {
         let heartbeat_interval_s = u32::try_from(HEARTBEAT.as_secs()).unwrap_or(u32::MAX);
-        let settings = Settings { metrics_interval_s: METRICS_INTERVAL_S, heartbeat_interval_s };
+        let version = version::VERSION.to_owned();
+        let settings = Settings { metrics_interval_s: METRICS_INTERVAL_S, heartbeat_interval_s, version };
         say(out, orchestrator_message::Message::Settings(settings)).await?;
+        // Whatever it is at, and however long the agent takes nothing.
+        tokio::select! {
+            status = self.over(agent, ends_us) => Err(status),
+            () = member.superseded() => Err(Status::aborted("a newer stream of this agent took over")),
+            () = self.stop.cancelled() => Err(Status::unavailable("the orchestrator is shutting down")),
+            () = out.closed() => Ok(()),
+            ended = self.talk(agent, messages, out, member, news) => ended,
+        }
+    }
+
+    async fn talk(
+        &self,
+        agent: &Agent,
+        messages: &mut Streaming<AgentMessage>,
+        out: &Out,
+        member: &Membership,
+        news: &mut tokio::sync::watch::Receiver<u64>,
+    ) -> Result<(), Status> {
         let mut sent = None;
         self.tell_state(agent, out, &mut sent).await?;
         let mut noted = Instant::now();
-        let mut over = pin!(self.over(agent, ends_us));
         loop {
             tokio::select! {
-                status = &mut over => return Err(status),
                 message = messages.message() => {
                     let Some(message) = message? else { return Ok(()) };
                     self.hear(agent, message, member).await?;
@@ -179,9 +215,6 @@ impl Service {
                     changed.map_err(|_| Status::unavailable("the orchestrator is shutting down"))?;
                     self.tell_state(agent, out, &mut sent).await?;
                 }
-                () = member.superseded() => return Err(Status::aborted("a newer stream of this agent took over")),
-                () = self.stop.cancelled() => return Err(Status::unavailable("the orchestrator is shutting down")),
-                () = out.closed() => return Ok(()),
             }
         }
     }

@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 use weir_proto::v1::{JoinRequest, JoinResponse, enrolment_server::Enrolment};
 
-use super::{Service, bounded, unavailable};
+use super::{Service, bounded, unavailable, version::refused};
 use crate::{
     access::joined,
     clock::now_us,
@@ -19,6 +19,14 @@ impl Enrolment for Service {
     async fn join(&self, request: Request<JoinRequest>) -> Result<Response<JoinResponse>, Status> {
         let source = request.remote_addr().map(|address| address.ip());
         let request = request.into_inner();
+        // Before the token is spent: it is good for another attempt.
+        refused(&request.version)?;
+        let hash = tokens::hash(&request.token);
+        let unknown = || Status::unauthenticated("the join token is not one of this orchestrator");
+        // Nothing is signed, and no other writer waits, for a stranger.
+        if !self.orchestrator.store.is_join_token(hash).await.map_err(|error| unavailable(&error))? {
+            return Err(unknown());
+        }
         let new = Uuid::now_v7();
         let sign = |id| {
             let signed = self.orchestrator.pki.sign_agent(id, &request.certificate_request);
@@ -28,14 +36,13 @@ impl Enrolment for Service {
         let mut certificate_chain = sign(new)?;
         let key = key_hash(&certificate_chain[0]).ok_or_else(|| Status::internal("the certificate cannot be read"))?;
         let (name, version) = (bounded(&request.name, 255), bounded(&request.version, 64));
-        let hash = tokens::hash(&request.token);
         let joining = Joining { id: new, key, name: &name, version: &version };
         let now = now_us();
         let entry = |group: &str| joined(new, format!("{name}, group {group}"), source, now);
         let spent = self.orchestrator.store.join(hash, joining, entry, now).await;
         let (id, group) = match spent.map_err(|error| unavailable(&error))? {
             Spend::Joined { id, group } => (id, group),
-            Spend::Unknown => return Err(Status::unauthenticated("the join token is not one of this orchestrator")),
+            Spend::Unknown => return Err(unknown()),
             Spend::Spent => return Err(Status::unauthenticated("the join token was used before: make another")),
             Spend::Expired => return Err(Status::unauthenticated("the join token has expired: make another")),
         };

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use rustls_pki_types::CertificateDer;
 use tokio::time::timeout;
 use tonic::{Request, Status};
 use uuid::Uuid;
@@ -17,19 +18,16 @@ use crate::{
 const LOOK: Duration = Duration::from_secs(60);
 
 /// What a client certificate says.
-struct Shown {
-    id: Uuid,
+pub(super) struct Shown {
+    pub(super) id: Uuid,
     ends_us: u64,
 }
 
 impl Service {
     /// The agent that calls, and when its certificate ends; an error for whoever has none that counts.
     pub(super) async fn certified<T>(&self, request: &Request<T>) -> Result<(Agent, u64), Status> {
-        let certificates = request.peer_certs();
-        let leaf = certificates.as_deref().and_then(|chain| chain.first());
-        let leaf = leaf.ok_or_else(|| Status::unauthenticated("show the certificate that joining gave you"))?;
         let Shown { id, ends_us } =
-            shown(leaf).ok_or_else(|| Status::unauthenticated("the certificate names no agent"))?;
+            shown(&leaf(request)?).ok_or_else(|| Status::unauthenticated("the certificate names no agent"))?;
         // The handshake looked at this too; the connection may be older than the certificate's end.
         if ends_us <= now_us() {
             return Err(ended(id, ends_us));
@@ -73,11 +71,17 @@ impl Service {
     }
 }
 
+/// The certificate that the handshake proved.
+pub(super) fn leaf<T>(request: &Request<T>) -> Result<CertificateDer<'static>, Status> {
+    let leaf = request.peer_certs().and_then(|chain| chain.first().cloned());
+    leaf.ok_or_else(|| Status::unauthenticated("show the certificate that joining gave you"))
+}
+
 fn ended(id: Uuid, ends_us: u64) -> Status {
     Status::unauthenticated(format!("the certificate of agent {id} ended at {}: join again", rfc3339(ends_us)))
 }
 
-fn shown(leaf: &[u8]) -> Option<Shown> {
+pub(super) fn shown(leaf: &[u8]) -> Option<Shown> {
     let (_, certificate) = x509_parser::parse_x509_certificate(leaf).ok()?;
     let mut names = certificate.subject().iter_common_name();
     let name = names.next()?.as_str().ok()?;

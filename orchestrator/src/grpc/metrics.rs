@@ -6,7 +6,7 @@ use weir_proto::v1::{MetricsAck, MetricsBatch, SystemMetrics, metrics_server::Me
 
 use crate::clock::now_us;
 
-use super::{Answers, Service, bounded, unavailable};
+use super::{Answers, Service, bounded, places::Kind, unavailable};
 
 /// Of one batch, and of the parts of one sample.
 const MOST: usize = 1000;
@@ -18,10 +18,13 @@ impl Metrics for Service {
 
     async fn report(&self, request: Request<Streaming<MetricsBatch>>) -> Result<Response<Self::ReportStream>, Status> {
         let (agent, ends_us) = self.certified(&request).await?;
+        self.understands(&agent, &request)?;
+        let place = self.place(&agent, Kind::Metrics)?;
         let service = self.clone();
         let (number, id) = (agent.number, agent.id);
         let acks = request.into_inner().then(move |batch| {
             let service = service.clone();
+            let _ = &place;
             async move {
                 let samples: Vec<_> = batch?.samples.into_iter().map(checked).collect::<Result<_, _>>()?;
                 if samples.len() > MOST {

@@ -4,12 +4,16 @@
 use std::pin::pin;
 
 use prost::Message as _;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
 use tonic::{Request, Response, Status, Streaming};
+use tracing::Instrument as _;
 use weir_proto::v1::{TrafficAck, TrafficBatch, traffic_server::Traffic};
 
-use super::{Answers, Service, unavailable};
+use super::{Answers, LAST_WORDS, Service, places::Kind, unavailable};
 use crate::clock::now_us;
 use crate::store::{
     Agent, Recorded, StoreError, Written, prepare, prepare_connection, prepare_line, prepare_message, prepare_tunnel,
@@ -31,17 +35,23 @@ impl Traffic for Service {
 
     async fn record(&self, request: Request<Streaming<TrafficBatch>>) -> Result<Response<Self::RecordStream>, Status> {
         let (agent, ends_us) = self.certified(&request).await?;
+        self.understands(&agent, &request)?;
+        let place = self.place(&agent, Kind::Traffic)?;
         let (pending, acks) = mpsc::channel(IN_FLIGHT);
         let service = self.clone();
         let batches = request.into_inner();
-        tokio::spawn(async move {
+        let from = tracing::info_span!("traffic", agent = %agent.id);
+        let take = async move {
             if let Err(status) = service.take((&agent, ends_us), batches, &pending).await {
-                let _ = pending.send(Err(status)).await;
+                // Whoever takes no acknowledgements does not take this either.
+                let _ = timeout(LAST_WORDS, pending.send(Err(status))).await;
             }
-        });
+        };
+        tokio::spawn(take.instrument(from));
         let telemetry = std::sync::Arc::clone(&self.orchestrator.telemetry);
         let acks = ReceiverStream::new(acks).then(move |pending: Pending| {
             let telemetry = std::sync::Arc::clone(&telemetry);
+            let _ = &place;
             async move {
                 let (batch, count, written) = pending?;
                 let written = written.await.unwrap_or(Err(StoreError::Closed)).map_err(|error| unavailable(&error))?;
@@ -80,9 +90,12 @@ impl Service {
             let rows = self.rows(agent, batch).await?;
             let count = rows.exchanges.len() as u64;
             let (done, written) = oneshot::channel();
-            // In its order before it is written; the channel's bound is the number in flight.
-            if pending.send(Ok((number, count, written))).await.is_err() {
-                return Ok(());
+            // In its order before it is written; the channel's bound is the number in flight. An agent that takes no
+            // acknowledgements waits here.
+            tokio::select! {
+                sent = pending.send(Ok((number, count, written))) => if sent.is_err() { return Ok(()) },
+                status = &mut over => return Err(status),
+                () = self.stop.cancelled() => return Err(Status::unavailable("the orchestrator is shutting down")),
             }
             let orchestrator = std::sync::Arc::clone(&self.orchestrator);
             let accepted = orchestrator.store.accept(rows, done).await;
@@ -101,13 +114,18 @@ impl Service {
             let exchanges = Vec::with_capacity(batch.exchanges.len());
             let mut rows = Recorded { exchanges, seen: Vec::with_capacity(batch.messages.len()) };
             let telemetry = &service.orchestrator.telemetry;
+            let mut unfit = Unfit::default();
             for mut exchange in batch.exchanges {
                 without_annotations(&mut exchange);
                 match prepare(agent.number, now, &exchange, packer.as_mut()) {
                     Ok(row) => rows.exchanges.push(row),
-                    Err(reason) => telemetry.refused(&agent.id.to_string(), &reason),
+                    Err(reason) => unfit.count(&reason),
                 }
             }
+            if let Some(reason) = unfit.first {
+                telemetry.refused(&agent.id.to_string(), unfit.count, &reason);
+            }
+            let mut unfit = Unfit::default();
             let messages = batch.messages.into_iter().map(|message| prepare_message(agent.number, now, message));
             let tunnels = batch.tunnels.into_iter().map(|tunnel| prepare_tunnel(agent.number, now, tunnel));
             let connections = batch.connections.into_iter();
@@ -116,8 +134,11 @@ impl Service {
             for row in messages.chain(tunnels).chain(connections).chain(lines) {
                 match row {
                     Ok(row) => rows.seen.push(row),
-                    Err(reason) => telemetry.refused_record(&agent.id.to_string(), &reason),
+                    Err(reason) => unfit.count(&reason),
                 }
+            }
+            if let Some(reason) = unfit.first {
+                telemetry.refused_record(&agent.id.to_string(), unfit.count, &reason);
             }
             telemetry.recorded_others(rows.seen.len() as u64);
             rows
@@ -126,5 +147,19 @@ impl Service {
             return Ok(work());
         }
         tokio::task::spawn_blocking(work).await.map_err(|_| Status::internal("the batch could not be read"))
+    }
+}
+
+/// Of a batch, what cannot be stored: told once, with the first reason.
+#[derive(Default)]
+struct Unfit {
+    count: u64,
+    first: Option<String>,
+}
+
+impl Unfit {
+    fn count(&mut self, reason: &dyn std::error::Error) {
+        self.count += 1;
+        self.first.get_or_insert_with(|| reason.to_string());
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct AgentItem {
     joined: String,
     last_seen: String,
     version: String,
+    /// Why it is not let in though it asks: it is of a version too far apart from this orchestrator's. Null else.
+    refused: Option<String>,
     /// Where it takes clients.
     listen: String,
     admin: String,
@@ -159,6 +161,7 @@ fn item(
         joined: rfc3339(row.joined_us),
         last_seen: rfc3339(row.last_seen_us.max(heard)),
         version: row.version,
+        refused: fleet.refusal(row.agent.number),
         listen: row.listen,
         admin: row.admin,
         revision: row.revision,

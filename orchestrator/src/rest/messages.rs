@@ -41,7 +41,8 @@ pub(super) struct MessageItem {
     at: String,
     /// client or upstream
     from: &'static str,
-    /// text, binary, close, ping, pong, event, grpc; unread: from here on this direction was not read, and `note` says why
+    /// text, binary, close, ping, pong, event, grpc; unread: from here on this direction was not read, and `note` says why;
+    /// unknown: of an agent of a later version
     kind: &'static str,
     /// Of a close.
     code: Option<u32>,
@@ -49,7 +50,7 @@ pub(super) struct MessageItem {
     content: Content,
     /// The bytes are compressed, as they passed.
     compressed: bool,
-    /// What became of it: passed; replaced, dropped or stopped by a filter
+    /// What became of it: passed; replaced, dropped or stopped by a filter; unknown: of an agent of a later version
     fate: &'static str,
     /// What went on in its place.
     sent: Option<Content>,
@@ -101,9 +102,14 @@ pub(super) async fn list(
     Ok(Json(List { items: page.items.into_iter().map(item).collect(), next }))
 }
 
+/// What an agent of a later version says.
+const UNKNOWN: &str = "unknown";
+
 fn item(Told { agent, exchange, message, .. }: Told) -> MessageItem {
-    let (kind, fate) = (message.kind(), message.fate());
-    let is_text = !message.compressed && !matches!(kind, MessageKind::Binary | MessageKind::Grpc);
+    // Of a later version there may be others: they are not taken for the first that there is.
+    let (kind, fate) = (MessageKind::try_from(message.kind).ok(), MessageFate::try_from(message.fate).ok());
+    let is_text =
+        !message.compressed && kind.is_some_and(|kind| !matches!(kind, MessageKind::Binary | MessageKind::Grpc));
     let Message { number, at_us, data, size, code, note, sent_data, sent_size, compressed, from_client, .. } = message;
     MessageItem {
         exchange,
@@ -111,17 +117,19 @@ fn item(Told { agent, exchange, message, .. }: Told) -> MessageItem {
         number,
         at: rfc3339(at_us),
         from: if from_client { "client" } else { "upstream" },
-        kind: word(kind),
+        kind: kind.map_or(UNKNOWN, word),
         code: (code > 0).then_some(code),
         content: content(&data, size, is_text),
         compressed,
         fate: match fate {
-            MessageFate::Passed => "passed",
-            MessageFate::Replaced => "replaced",
-            MessageFate::Dropped => "dropped",
-            MessageFate::Stopped => "stopped",
+            Some(MessageFate::Passed) => "passed",
+            Some(MessageFate::Replaced) => "replaced",
+            Some(MessageFate::Dropped) => "dropped",
+            Some(MessageFate::Stopped) => "stopped",
+            None => UNKNOWN,
         },
-        sent: (fate == MessageFate::Replaced).then(|| content(&sent_data, sent_size, is_text)),
+        sent: (fate == Some(MessageFate::Replaced) || fate.is_none() && sent_size > 0)
+            .then(|| content(&sent_data, sent_size, is_text)),
         note: (!note.is_empty()).then_some(note),
     }
 }

@@ -88,6 +88,12 @@ impl Store {
         Ok(())
     }
 
+    /// Was it made here, whether or not it was spent since?
+    pub(crate) async fn is_join_token(&self, hash: TokenHash) -> Result<bool, StoreError> {
+        let there = Sql::new("SELECT 1 FROM tokens WHERE hash = $1 AND kind = 'join'").bind(hash.to_vec());
+        Ok(there.fetch_optional(&self.reads).await?.is_some())
+    }
+
     /// Spends the token and makes the agent known, both or neither. A token that was spent with this very key gives the
     /// same agent again: it did not hear of it.
     /// `entry` of the audit trail, about the group, is there when the agent is.

@@ -21,8 +21,12 @@ mod compat;
 mod component;
 #[path = "../server/config.rs"]
 mod config;
+#[path = "../server/configurations.rs"]
+mod configurations;
 #[path = "../server/durability.rs"]
 mod durability;
+#[path = "../server/edges.rs"]
+mod edges;
 #[path = "../server/forms.rs"]
 mod forms;
 #[path = "../server/graphql/mod.rs"]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rcgen::KeyPair;
 use serde_json::json;
 use weir_orchestrator::{ServeConfig, Server};
-use weir_proto::v1::{Closed, Decided, Intervention, Problem, ProblemKind, agent_message, answer, command};
+use weir_proto::v1::{Closed, Decided, Held, Intervention, Problem, ProblemKind, agent_message, answer, command};
 
 use crate::{
     breakpoints,
@@ -310,6 +310,10 @@ async fn breakpoints_of_one_are_set_and_decided_at_the_agents_of_the_other() {
                     return control.answer(&command, answer::Answer::Decided(decided)).await;
                 }
                 Some(command::Command::SetBreakpoints(set)) => breakpoints::take(&control, &command, &set, "").await,
+                Some(command::Command::ReadPaused(_)) => {
+                    let held = Held { paused: Some(paused.clone()), ..Held::default() };
+                    control.answer(&command, answer::Answer::Held(held)).await;
+                }
                 other => panic!("{other:?}"),
             }
         }

@@ -13,7 +13,7 @@ use crate::{
     sse::Stream,
 };
 
-fn able() -> Hello {
+pub(crate) fn able() -> Hello {
     let words = || vec!["breakpoints".to_owned()];
     Hello { version: "0.2.0".into(), commands: words(), allowed: words(), ..Agent::hello() }
 }

@@ -96,6 +96,9 @@ struct Signing {
     /// Do not ask
     #[arg(long)]
     yes: bool,
+    /// Version, above every one that an agent has seen [default: one more than the newest here]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    as_version: Option<u64>,
     /// How long agents may take it up; what is in force goes on
     #[arg(long, value_name = "DURATION", default_value = "365d", value_parser = units::duration)]
     expires_in: Duration,
@@ -256,17 +259,20 @@ impl Signing {
         let group = &self.group.group;
         let pasts = self.group.pasts().await?;
         let tell = self.format == Format::Table;
-        let version = pasts.next_version();
+        let version = self.as_version.unwrap_or_else(|| pasts.next_version());
         let difference = difference::text(&difference::between(&pasts, &document));
         match &difference {
-            None if pasts.newest().is_some() => {
+            None if pasts.newest().is_some() && self.as_version.is_none() => {
                 let now = pasts.newest().map_or(0, |past| past.version);
                 if tell {
                     return Ok(output::say(format!("group {group} has this configuration already, as version {now}"))?);
                 }
                 return Ok(output::json(&json!({"version": now, "changed": false}))?);
             }
-            _ if tell => output::say(difference.clone().unwrap_or_else(|| "it sets nothing\n".to_owned()))?,
+            _ if tell => {
+                let nothing = if document.is_empty() { "it sets nothing\n" } else { "nothing would change here\n" };
+                output::say(difference.clone().unwrap_or_else(|| nothing.to_owned()))?;
+            }
             _ => {}
         }
         self.ask(group)?;

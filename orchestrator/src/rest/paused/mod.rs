@@ -179,8 +179,14 @@ pub(super) async fn decide(
 /// Who is told of the decision: the agent that is named, else the one that has what pauses. Nobody else hears it, since there may
 /// be in it what another agent's client sent.
 async fn holder(orchestrator: &Orchestrator, id: Uuid, named: Option<String>) -> Result<Option<String>, Problem> {
-    if named.is_some() {
-        return Ok(named);
+    if let Some(named) = named {
+        let agents = orchestrator.store.agents().await?;
+        let is_id = agents.iter().any(|row| row.agent.id.to_string() == named);
+        // An agent chooses its name, and so may choose another's.
+        if !is_id && agents.iter().filter(|row| row.name == named && !row.agent.is_revoked).count() > 1 {
+            return Err(Problem::conflict("more than one agent is called so: name it by its id (?agent=)"));
+        }
+        return Ok(Some(named));
     }
     let read = Command::ReadPaused(ReadPaused { id: Bytes::copy_from_slice(id.as_bytes()) });
     let asked = ask(orchestrator, None, &read).await?;
@@ -237,7 +243,8 @@ async fn ask(orchestrator: &Orchestrator, named: Option<&str>, command: &Command
     rows.retain(|row| row.agent.id != IMPORT_AGENT && !row.agent.is_revoked);
     match named {
         Some(named) => {
-            rows.retain(|row| row.agent.id.to_string() == named || row.name == named);
+            let is_id = rows.iter().any(|row| row.agent.id.to_string() == named);
+            rows.retain(|row| if is_id { row.agent.id.to_string() == named } else { row.name == named });
             if rows.is_empty() {
                 return Err(Problem::not_found("there is no such agent"));
             }

@@ -27,19 +27,30 @@ pub(crate) struct Agent {
     pub(crate) ca: Vec<u8>,
 }
 
-fn pem(der: &[u8]) -> String {
+pub(crate) fn pem(der: &[u8]) -> String {
     let body = STANDARD.encode(der);
     let lines: Vec<&str> = body.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
     format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
 }
 
 pub(crate) async fn connect(grpc: SocketAddr, ca: &[u8], identity: Option<Identity>) -> Result<Channel, Status> {
+    connect_as(grpc, ca, identity, "a-test").await
+}
+
+/// With this as `User-Agent`.
+pub(crate) async fn connect_as(
+    grpc: SocketAddr,
+    ca: &[u8],
+    identity: Option<Identity>,
+    says: &str,
+) -> Result<Channel, Status> {
     let mut tls =
         ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem(ca))).domain_name("weir-orchestrator");
     if let Some(identity) = identity {
         tls = tls.identity(identity);
     }
-    let endpoint = Endpoint::from_shared(format!("https://{grpc}")).unwrap().tls_config(tls).unwrap();
+    let endpoint = Endpoint::from_shared(format!("https://{grpc}")).unwrap().user_agent(says.to_owned()).unwrap();
+    let endpoint = endpoint.tls_config(tls).unwrap();
     endpoint.connect().await.map_err(|error| Status::unavailable(format!("{error:?}")))
 }
 
@@ -67,8 +78,7 @@ impl Agent {
         Ok(Self { id: joined.agent_id.parse().unwrap(), channel, identity, ca: ticket.ca.clone() })
     }
 
-    /// The same agent at another orchestrator.
-    #[allow(dead_code, reason = "not every orchestrator has one beside it")]
+    /// The same agent on another connection, maybe to another orchestrator.
     pub(crate) async fn at(&self, grpc: SocketAddr) -> Self {
         let channel = connect(grpc, &self.ca, Some(self.identity.clone())).await.unwrap();
         Self { channel, ..self.clone() }
