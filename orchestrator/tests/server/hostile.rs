@@ -144,7 +144,7 @@ async fn an_agent_has_so_many_streams_whatever_connections_it_opens() {
     // Nobody else is kept out, and a place that is given back can be had again.
     running.agent().await.record(vec![exchange("a.example", "/", 200)]).await;
     taken.pop();
-    eventually(|| async { agent.traffic().await.map(drop) }, Result::is_ok).await;
+    eventually(|| async { agent.traffic().await.map(drop) }, Result::is_ok).await.unwrap();
 }
 
 #[tokio::test]
