@@ -16,11 +16,10 @@ impl Service {
 
     /// By the version that the agent names.
     pub(super) fn agrees(&self, agent: &Agent, named: &str) -> Result<(), Status> {
-        refused(named).map_err(|status| {
+        refused(named).inspect_err(|status| {
             if self.orchestrator.fleet.refuse(agent.number, status.message().to_owned()) {
                 tracing::warn!(agent = %agent.id, reason = status.message(), "an agent is refused");
             }
-            status
         })
     }
 }
