@@ -248,7 +248,7 @@ async fn what_is_decided_about_one_agents_exchange_no_other_hears() {
     let running = Running::start().await;
     let (one, two) = (running.agent().await, running.agent().await);
     let mut first = breakpoints::connected(&one).await;
-    let mut second = breakpoints::connected(&two).await;
+    let second = breakpoints::connected(&two).await;
     let paused = breakpoints::paused();
     let path = format!("/api/v1/paused/{}", Uuid::from_slice(&paused.id).unwrap());
     let secret = json!({ "decision": "modify", "headers": [["authorization", "Bearer of-a-person"]] });
