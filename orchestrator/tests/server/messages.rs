@@ -157,7 +157,8 @@ async fn a_har_brings_messages_and_gives_them_back() {
     let id = other.person.ids("agent:import", 10).await.remove(0);
     let path = format!("/api/v1/exchanges/{id}/messages");
     let page = other.person.get(&path).await;
-    assert_eq!(texts(&page), ["hello", "the beginning", "\u{0}\u{1}"]);
+    assert_eq!(texts(&page)[..2], ["hello", "the beginning"]);
+    assert_eq!(page["items"][2]["base64"], "AAE=");
     let first = json!({
         "exchange": id, "agent": answer["agent"], "number": 1, "at": "1970-01-01T00:00:01.000000Z", "from": "client",
         "kind": "text", "code": null, "size": 5, "captured": 5, "text": "hello", "base64": null, "compressed": false,
