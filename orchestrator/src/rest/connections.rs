@@ -67,9 +67,9 @@ pub(super) struct Where {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ConnectionItem {
     #[schema(value_type = String, format = "uuid")]
-    id: Uuid,
+    pub(super) id: Uuid,
     #[schema(value_type = String, format = "uuid")]
-    agent: Uuid,
+    pub(super) agent: Uuid,
     agent_name: String,
     /// Address of the client.
     client: String,
@@ -141,6 +141,22 @@ pub(super) struct Closed {
     unanswered: Vec<Unanswered>,
 }
 
+/// Of which agent and which client; all without them.
+#[derive(Debug)]
+pub(super) struct Whose {
+    pub(super) agent: Option<String>,
+    pub(super) client: Option<IpAddr>,
+}
+
+/// What the agents answered.
+pub(super) struct Found {
+    pub(super) items: Vec<ConnectionItem>,
+    /// There are others behind these.
+    pub(super) more: bool,
+    pub(super) total: u64,
+    pub(super) unanswered: Vec<Unanswered>,
+}
+
 /// What each of the agents made of a command.
 type Asked = Vec<(AgentRow, Result<Answer, weir_proto::v1::Problem>)>;
 
@@ -154,9 +170,22 @@ pub(super) async fn list(
     let paging = Paging { limit: which.limit, cursor: which.cursor };
     let limit = paging.limit()?;
     let after = paging.place()?.map(|place| Bytes::copy_from_slice(&place)).unwrap_or_default();
-    let client = which.client.map(|client| client.to_string()).unwrap_or_default();
+    let whose = Whose { agent: which.agent, client: which.client };
+    let Found { items, more, total, unanswered } = find(&orchestrator, &whose, after, limit).await?;
+    let next = items.last().filter(|_| more).map(|last| cursor(last.id.into_bytes()));
+    Ok(Json(Connected { items, next, total, unanswered }))
+}
+
+/// Those from behind an id on, in the order of ids.
+pub(super) async fn find(
+    orchestrator: &Orchestrator,
+    whose: &Whose,
+    after: Bytes,
+    limit: usize,
+) -> Result<Found, Problem> {
+    let client = whose.client.map(|client| client.to_string()).unwrap_or_default();
     let list = ListConnections { client, after, limit: u32::try_from(limit).unwrap_or(u32::MAX) };
-    let asked = ask(&orchestrator, which.agent.as_deref(), &Command::ListConnections(list)).await?;
+    let asked = ask(orchestrator, whose.agent.as_deref(), &Command::ListConnections(list)).await?;
     let (mut items, mut unanswered, mut more, mut total) = (Vec::new(), Vec::new(), false, 0_u64);
     for (agent, answer) in asked {
         match answer {
@@ -172,8 +201,7 @@ pub(super) async fn list(
     items.sort_by_key(|item| item.id);
     more |= items.len() > limit;
     items.truncate(limit);
-    let next = items.last().filter(|_| more).map(|last| cursor(last.id.into_bytes()));
-    Ok(Json(Connected { items, next, total, unanswered }))
+    Ok(Found { items, more, total, unanswered })
 }
 
 /// Ends one connection, whatever it is at.
@@ -238,6 +266,12 @@ async fn ask(orchestrator: &Orchestrator, named: Option<&str>, command: &Command
         }
     }
     Ok(asked)
+}
+
+impl Unanswered {
+    pub(super) fn agent(&self) -> Uuid {
+        self.agent
+    }
 }
 
 fn counted(asked: Asked) -> Result<(u64, Vec<Unanswered>), Problem> {

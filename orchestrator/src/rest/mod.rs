@@ -178,6 +178,7 @@ fn router(orchestrator: Arc<Orchestrator>) -> Router {
             get(paused::one).post(paused::decide).layer(DefaultBodyLimit::max(paused::LARGEST_DECISION)).asks(Operate),
         )
         .route("/connections", get(connections::list).asks(Read).merge(delete(connections::close_many).asks(Operate)))
+        .route("/connections/stream", get(live::connections::follow).asks(Read))
         .route("/connections/{id}", delete(connections::close).asks(Operate))
         .route("/usage", get(usage::usage).asks(Read))
         .route("/metrics/history", get(history::history).asks(Read))

@@ -44,6 +44,7 @@ const MATRIX: &[(&str, &[&str])] = &[
     ("getAgent", &ROLES),
     ("revokeAgent", &["operator", "admin"]),
     ("listConnections", &ROLES),
+    ("followConnections", &ROLES),
     ("closeConnection", &["operator", "admin"]),
     ("closeConnections", &["operator", "admin"]),
     ("listBreakpoints", &ROLES),

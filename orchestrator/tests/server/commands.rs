@@ -21,7 +21,7 @@ pub(crate) fn able(allowed: &[&str]) -> Hello {
     }
 }
 
-async fn connected(agent: &Agent, hello: Hello) -> Control {
+pub(crate) async fn connected(agent: &Agent, hello: Hello) -> Control {
     let mut control = agent.sync_as(hello).await.unwrap();
     control.state().await.unwrap();
     control

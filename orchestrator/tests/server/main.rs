@@ -16,6 +16,7 @@ mod documents;
 mod durability;
 mod edges;
 mod files;
+mod followed;
 mod forms;
 mod graphql;
 mod harness;

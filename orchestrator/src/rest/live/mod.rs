@@ -2,6 +2,7 @@
 //! reader leaves, its credential ends, or the server stops. Each event has an id, from which a reader goes on after the
 //! connection broke. A reader holds nobody up: what it has not read stays where it came from.
 
+pub(super) mod connections;
 pub(super) mod events;
 pub(super) mod exchanges;
 mod pen;

@@ -44,6 +44,10 @@ impl Page {
         let _ = write!(self.0, "id: {place}\nevent: {kind}\ndata: {data}\n\n");
     }
 
+    pub(in super::super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// No event: the place to go on from, and a sign of life.
     pub(in super::super) fn place(&mut self, place: &str) {
         let _ = write!(self.0, ": here\nid: {place}\n\n");
