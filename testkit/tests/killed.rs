@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use sqlx::{AssertSqlSafe, Connection as _};
+use tokio::task::JoinSet;
 use weir_testkit::{
     client::Http,
     orchestrator::Orchestrator,
@@ -20,6 +21,9 @@ use weir_testkit::{
     wait::{PATIENCE, eventually},
 };
 
+/// Clients that go on while one of the programs is killed, and how many requests each sends at most.
+const RACING: usize = 4;
+const EACH: usize = 6;
 /// After it no more are killed.
 const BUDGET: Duration = Duration::from_secs(75);
 
@@ -42,6 +46,10 @@ struct Traffic {
     chance: Chance,
     /// What the client got, by path.
     sent: BTreeMap<String, Vec<u8>>,
+    /// The same of those that were under way when something was killed; none where no whole answer came.
+    raced: BTreeMap<String, Option<Vec<u8>>>,
+    /// Of the agent that runs, requests without a whole answer: it may have recorded them.
+    unanswered: usize,
     /// Since the agent began, in order.
     of_this_agent: Vec<String>,
     /// Has to be stored.
@@ -74,18 +82,61 @@ impl Traffic {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        self.safe.extend(self.of_this_agent.iter().take(recorded).cloned());
+        let known = recorded.saturating_sub(self.unanswered);
+        self.safe.extend(self.of_this_agent.iter().take(known).cloned());
         Ok(())
+    }
+
+    /// Requests of several clients, under way from here on.
+    async fn race(&mut self) -> anyhow::Result<JoinSet<Vec<(String, Option<Vec<u8>>)>>> {
+        let mut racing = JoinSet::new();
+        for client in 0..RACING {
+            let mut http = self.setup.client()?.forward().await?;
+            let (from, count) = (self.raced.len(), self.sent.len());
+            let paths = (0..EACH).map(|n| format!("/bytes/{}?seed={from}&n={count}-{client}-{n}", 3000 + n));
+            let requests: Vec<_> = paths.map(|path| (self.setup.plain(&path), path)).collect();
+            racing.spawn(async move {
+                let mut told = Vec::new();
+                for (url, path) in requests {
+                    let reply = http.get(&url).await.ok().filter(|reply| reply.status == 200);
+                    let body = reply.map(|reply| reply.body.to_vec());
+                    let is_over = body.is_none();
+                    told.push((path, body));
+                    if is_over {
+                        break;
+                    }
+                }
+                told
+            });
+        }
+        Ok(racing)
     }
 
     async fn kill_one(&mut self, down: &mut bool) -> anyhow::Result<()> {
         self.look().await?;
+        let racing = self.race().await?;
+        tokio::time::sleep(Duration::from_millis(self.chance.below(12))).await;
+        let agents = self.setup.agent.process.pid();
+        self.kill_now(down).await?;
+        let is_another = self.setup.agent.process.pid() != agents;
+        for (path, body) in racing.join_all().await.into_iter().flatten() {
+            if !is_another {
+                self.unanswered += usize::from(body.is_none());
+                self.of_this_agent.extend(body.is_some().then(|| path.clone()));
+            }
+            self.raced.insert(path, body);
+        }
+        Ok(())
+    }
+
+    async fn kill_now(&mut self, down: &mut bool) -> anyhow::Result<()> {
         match self.chance.below(5) {
             0 | 1 => {
                 self.setup.agent.process.kill().await?;
                 self.setup.agent = self.setup.options.start().await?;
                 self.http = self.setup.client()?.forward().await?;
                 self.of_this_agent.clear();
+                self.unanswered = 0;
             }
             _ if *down => {
                 self.setup.orchestrator.restart().await?;
@@ -121,6 +172,8 @@ async fn killed(scratch: &str, database: Option<Database>, kills: u32) -> anyhow
         http,
         chance: Chance(seed),
         sent: BTreeMap::new(),
+        raced: BTreeMap::new(),
+        unanswered: 0,
         of_this_agent: Vec::new(),
         safe: HashSet::new(),
     };
@@ -167,10 +220,22 @@ async fn all_is_there(mut traffic: Traffic, store: &Path, database: Option<Datab
     ensure!(lost.is_empty(), "{} of {} that were safe are lost: {lost:?}", lost.len(), traffic.safe.len());
     ensure!(traffic.safe.len() > traffic.sent.len() / 3, "{} of {}", traffic.safe.len(), traffic.sent.len());
     for (path, (_, id)) in &stored {
+        let got = match traffic.raced.get(path) {
+            // What its client did not get whole the record need not have whole.
+            Some(None) => continue,
+            Some(got) => got.as_ref(),
+            None => traffic.sent.get(path),
+        };
         let body = orchestrator.bytes(&format!("/exchanges/{id}/response/body")).await?;
-        ensure!(traffic.sent.get(path) == Some(&body), "the body of {path} is another");
+        ensure!(got == Some(&body), "the body of {path} is another");
     }
-    println!("{} sent, {} known to be safe, {} stored", traffic.sent.len(), traffic.safe.len(), stored.len());
+    let (sent, broken) = (traffic.sent.len(), traffic.raced.values().filter(|body| body.is_none()).count());
+    println!(
+        "{sent} sent, {} more while something was killed and {broken} of these broken off, {} known to be safe, {} stored",
+        traffic.raced.len(),
+        traffic.safe.len(),
+        stored.len()
+    );
     is_consistent(&mut traffic.setup.orchestrator, store, database).await
 }
 
