@@ -40,6 +40,8 @@ impl fmt::Display for Place {
 pub(super) struct Hidden {
     rules: Arc<Rules>,
     kept: Kept,
+    /// of a request, as it is
+    path: String,
     /// of each value that is kept
     places: Vec<Place>,
     kind: Kind,
@@ -105,6 +107,7 @@ impl Hidden {
         (body, is_whole): (&Bytes, bool),
     ) -> (Self, Masked) {
         let (mut kept, mut places) = (Kept::default(), Vec::new());
+        let original = path.unwrap_or_default().to_owned();
         let path = path.map_or(Cow::Borrowed(&b""[..]), |path| rules.path_kept(&mut kept, path.as_bytes()));
         let path = String::from_utf8_lossy(&path).into_owned();
         places.resize(kept.len(), Place::Path);
@@ -126,7 +129,8 @@ impl Hidden {
         };
         places.resize(kept.len(), Place::Body);
         let body_is_known = !body_is_withheld && (is_whole || !rules.looks_into_bodies());
-        let hidden = Self { rules: Arc::clone(rules), kept, places, kind, body_is_withheld, body_is_known };
+        let hidden =
+            Self { rules: Arc::clone(rules), kept, path: original, places, kind, body_is_withheld, body_is_known };
         (hidden, Masked { path, fields, body: shown })
     }
 
@@ -134,13 +138,9 @@ impl Hidden {
     pub(super) fn original(&self, shown: &v1::Paused) -> v1::Paused {
         let mut original = shown.clone();
         if let Some(request) = original.request.as_mut().filter(|_| !shown.at_response) {
-            request.path = self.text(&request.path);
+            request.path.clone_from(&self.path);
         }
         original
-    }
-
-    fn text(&self, shown: &str) -> String {
-        String::from_utf8_lossy(&self.kept.restore(shown.as_bytes()).text).into_owned()
     }
 
     /// The decision with the values of the message back in it.
@@ -190,7 +190,7 @@ impl Hidden {
         };
         // of each value that the message still has
         let mut stay: Vec<Place> = self.places.iter().filter(is_left).cloned().collect();
-        let goes_elsewhere = modify.url.as_ref().is_some_and(|url| is_elsewhere(url, shown));
+        let mut goes_elsewhere = false;
         let mut kind = self.kind.clone();
         let mut stays = |restored: &Restored| stay.extend(restored.used.iter().map(|at| self.places[*at].clone()));
         if let Some(edit) = &mut modify.headers {
@@ -206,6 +206,8 @@ impl Hidden {
             let restored = self.url(url, path)?;
             stays(&restored);
             *url = String::from_utf8(restored.text).map_err(|_| "this is no URL".to_owned())?;
+            // As it will be: a value may make another host of it.
+            goes_elsewhere = is_elsewhere(url, shown);
         }
         if let Some(edited) = &mut modify.body {
             let kind = if modify.body_is_plain { kind.uncoded() } else { kind };
@@ -306,6 +308,9 @@ impl Hidden {
     /// The edited text of a place with its values, if all of its markers stand for one of that place.
     fn restored(&self, edited: &[u8], shown: &[u8], place: &Place) -> Result<Restored, String> {
         let restored = self.kept.restore(edited);
+        if restored.is_too_much {
+            return Err(format!("the markers in {place} stand for more than can be sent: write the values themselves"));
+        }
         if let Some(at) = restored.used.iter().find(|at| self.places[**at] != *place) {
             let (marker, belongs) = (Kept::name(*at), &self.places[*at]);
             return Err(format!("{marker} stands for a value in {belongs}: it cannot be put into {place}"));
@@ -362,8 +367,7 @@ fn kind_of(fields: &[v1::Field]) -> Kind {
 /// Another scheme, host or port than the request has.
 fn is_elsewhere(url: &str, shown: &v1::Paused) -> bool {
     let Some(request) = &shown.request else { return true };
-    // what is no URL is refused as such
-    let Ok(uri) = url.parse::<Uri>() else { return false };
+    let Ok(uri) = url.parse::<Uri>() else { return true };
     let is_same = |a: Option<&str>, b: &str| a.is_some_and(|a| a.eq_ignore_ascii_case(b));
     let authority = uri.authority().map(|authority| authority.as_str());
     !(is_same(uri.scheme_str(), &request.scheme) && is_same(authority, &request.authority))

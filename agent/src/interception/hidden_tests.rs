@@ -248,3 +248,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn markers_that_a_client_wrote_itself_grow_to_nothing() {
+    let more = (1..60).map(|n| format!("&token=%5Bredacted-{n}%5D%5Bredacted-{n}%5D")).collect::<String>();
+    let path = format!("/x?token=a{more}");
+    let case = Case::of(&path, &[("accept", "text/plain")], "");
+    assert_eq!(case.hidden.original(&case.shown).request.unwrap().path, path);
+    let shown = case.head().path.clone();
+    refused(case.url(&format!("https://a.example{shown}")), "more than can be sent");
+}

@@ -7,6 +7,10 @@ use super::{MARKER, MARKER_IN_URLS};
 
 /// Values that are kept of one message; each takes some memory beside its bytes.
 const MOST: usize = 1024;
+/// Markers that give way in one text, and bytes that come of it: a peer may write markers itself, and values that have several
+/// markers each grow without end.
+const MOST_USED: usize = 4096;
+const MOST_TEXT: usize = 4 << 20;
 /// In each marker with a number.
 const WORD: &[u8] = b"redacted-";
 
@@ -41,6 +45,8 @@ pub struct Restored {
     pub used: Vec<usize>,
     /// markers of the text itself that gave way, and not those that were in what they stood for
     pub gone: usize,
+    /// it is not whole: more would come of it than anybody sends
+    pub is_too_much: bool,
 }
 
 /// How values are masked.
@@ -118,6 +124,10 @@ impl Kept {
     fn restore_below(&self, below: usize, text: &[u8], restored: &mut Restored) -> usize {
         let (mut rest, mut gone) = (text, 0);
         while let Some((before, at, behind)) = self.first(below, rest) {
+            if restored.used.len() >= MOST_USED || restored.text.len() >= MOST_TEXT {
+                restored.is_too_much = true;
+                return gone;
+            }
             restored.text.extend_from_slice(before);
             restored.used.push(at);
             self.restore_below(at, &self.holes[at].value, restored);
