@@ -76,8 +76,11 @@ struct Counted {
 impl Store {
     /// Counts what came since it was done last; how many steps that took.
     pub(crate) async fn fold_usage(&self) -> Result<u64, StoreError> {
+        // What comes meanwhile is for the next time, or this would not end.
+        let newest = Sql::new("SELECT coalesce(max(number), 0) FROM exchanges").fetch_one(&self.reads).await?;
+        let newest: i64 = newest.get(0)?;
         let mut steps = 0;
-        while self.fold_usage_step().await? {
+        while self.fold_usage_step(newest).await? {
             steps += 1;
             tokio::task::yield_now().await;
         }
@@ -85,12 +88,12 @@ impl Store {
     }
 
     /// Whether there may be more.
-    async fn fold_usage_step(&self) -> Result<bool, StoreError> {
+    async fn fold_usage_step(&self, newest: i64) -> Result<bool, StoreError> {
         let mark: i64 = Sql::new(MARK).fetch_one(&self.reads).await?.get(0)?;
         let next = Sql::new(
-            "SELECT min(number), max(number) FROM (SELECT number FROM exchanges WHERE number > $1 ORDER BY number LIMIT $2) AS few",
+            "SELECT min(number), max(number) FROM (SELECT number FROM exchanges WHERE number > $1 AND number <= $3 ORDER BY number LIMIT $2) AS few",
         );
-        let ends = next.bind(mark).bind(STEP).fetch_one(&self.reads).await?;
+        let ends = next.bind(mark).bind(STEP).bind(newest).fetch_one(&self.reads).await?;
         let Some(last) = ends.get::<Option<i64>>(1)? else { return Ok(false) };
         // Read outside the transaction: whoever records does not wait for it.
         let counted = counted((mark, last)).fetch_all(&self.reads).await?;
