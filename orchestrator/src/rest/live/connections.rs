@@ -95,7 +95,8 @@ async fn write(orchestrator: Arc<Orchestrator>, whose: Whose, first: Found, pen:
             pen.write(page).await?;
             silent_since = Instant::now();
         }
-        sleep_until(looked + AGAIN).await;
+        // Where agents take long to answer they are asked less often.
+        sleep_until(looked + AGAIN.max(looked.elapsed() * 2)).await;
         found = look(&orchestrator, &whose).await.ok();
     }
 }
@@ -103,16 +104,16 @@ async fn write(orchestrator: Arc<Orchestrator>, whose: Whose, first: Found, pen:
 /// All of them, as far as they are followed.
 async fn look(orchestrator: &Orchestrator, whose: &Whose) -> Result<Found, Problem> {
     let mut all = find(orchestrator, whose, Bytes::new(), PAGE).await?;
-    while all.more
-        && all.items.len() < MOST
-        && let Some(last) = all.items.last()
-    {
+    for _ in 1..MOST / PAGE {
+        let Some(last) = all.items.last().filter(|_| all.more) else { break };
         let after = Bytes::copy_from_slice(last.id.as_bytes());
         let next = find(orchestrator, whose, after, PAGE).await?;
-        if next.items.is_empty() {
-            break;
-        }
         all.items.extend(next.items);
+        for one in next.unanswered {
+            if all.unanswered.iter().all(|other| other.agent() != one.agent()) {
+                all.unanswered.push(one);
+            }
+        }
         all.more = next.more;
     }
     Ok(all)
