@@ -199,6 +199,7 @@ pub(super) async fn find(
         }
     }
     items.sort_by_key(|item| item.id);
+    unanswered.sort_by_key(Unanswered::agent);
     more |= items.len() > limit;
     items.truncate(limit);
     Ok(Found { items, more, total, unanswered })
@@ -247,7 +248,7 @@ async fn ask(orchestrator: &Orchestrator, named: Option<&str>, command: &Command
     agents.retain(|agent| agent.agent.id != IMPORT_AGENT && !agent.agent.is_revoked);
     match named {
         Some(named) => {
-            agents.retain(|agent| agent.agent.id.to_string() == named || agent.name == named);
+            retain_named(&mut agents, named);
             if agents.is_empty() {
                 return Err(Problem::not_found(format!("there is no agent `{named}`")));
             }
@@ -272,6 +273,12 @@ impl Unanswered {
     pub(super) fn agent(&self) -> Uuid {
         self.agent
     }
+}
+
+/// Those of this id, or else of this name: an agent chooses its name, and it may be another's id.
+pub(super) fn retain_named(agents: &mut Vec<AgentRow>, named: &str) {
+    let is_id = agents.iter().any(|agent| agent.agent.id.to_string() == named);
+    agents.retain(|agent| if is_id { agent.agent.id.to_string() == named } else { agent.name == named });
 }
 
 fn counted(asked: Asked) -> Result<(u64, Vec<Unanswered>), Problem> {

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use weir_proto::v1::{Replayed, answer::Answer, command::Command};
 
 use super::{
+    connections::retain_named,
     input::{Body, Id},
     problem::Problem,
     secrets::Asker,
@@ -169,8 +170,12 @@ async fn agent(orchestrator: &Orchestrator, named: Option<&str>, carried: Option
     let mut agents = orchestrator.store.agents().await?;
     agents.retain(|agent| agent.agent.id != IMPORT_AGENT && !agent.agent.is_revoked);
     if let Some(named) = named {
-        let found = agents.into_iter().find(|agent| agent.agent.id.to_string() == named || agent.name == named);
-        return found.ok_or_else(|| Problem::not_found(format!("there is no agent `{named}`")));
+        retain_named(&mut agents, named);
+        if agents.len() > 1 {
+            // What is sent may hold credentials, and each agent says itself what it is called.
+            return Err(Problem::conflict(format!("{} agents are called `{named}`: give the id of one", agents.len())));
+        }
+        return agents.pop().ok_or_else(|| Problem::not_found(format!("there is no agent `{named}`")));
     }
     let may = |agent: &AgentRow| {
         let allows = agent.allowed.iter().any(|allowed| allowed == "replay");
@@ -233,7 +238,8 @@ async fn send(
         // What has not ended is not waited for.
         let has_ended = !std::mem::take(&mut item.recorded);
         while has_ended && !item.recorded {
-            item.recorded = orchestrator.store.has_exchange(item.id).await?;
+            // It is sent: that the database is away for a moment is no reason to have the client ask for it again.
+            item.recorded = orchestrator.store.has_exchange(item.id).await.unwrap_or(false);
             if !item.recorded && Instant::now() >= until {
                 break;
             }
