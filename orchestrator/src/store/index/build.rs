@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::{BLOCK, FORMAT, feature, first_part, parts::Notes};
 use crate::store::{
     Store, StoreError,
+    dialect::Dialect,
     exchanges::unpack,
     sql::{Lock, Sql, Transaction},
 };
@@ -111,8 +112,12 @@ impl Store {
 
     /// An empty index.
     async fn begin_index(&self) -> Result<i64, StoreError> {
-        let mut transaction = self.begin().await?;
-        transaction.alone(Lock::Indexing).await?;
+        let mut transaction = self.index_alone().await?;
+        // Another orchestrator may have begun it meanwhile, and gone on.
+        let begun = "SELECT noted FROM search_index WHERE format = $1 AND size = $2";
+        if let Some(row) = Sql::new(begun).bind(FORMAT).bind(BLOCK).fetch_optional(&mut transaction).await? {
+            return row.get(0);
+        }
         for text in ["DELETE FROM search_index", "DELETE FROM search_blocks", "DELETE FROM search_parts"] {
             Sql::new(text).execute(&mut transaction).await?;
         }
@@ -124,16 +129,31 @@ impl Store {
         Ok(first)
     }
 
+    /// Nobody else writes the index until its end.
+    async fn index_alone(&self) -> Result<Transaction, StoreError> {
+        let mut transaction = self.begin().await?;
+        transaction.alone(Lock::Indexing).await?;
+        Ok(transaction)
+    }
+
     async fn index_block(&self, block: i64, which: Which) -> Result<(), StoreError> {
         let (first, beyond) = (block * BLOCK, (block + 1) * BLOCK);
+        // Of several orchestrators one reads and notes at a time, or an older reading could take the place of a newer one. In
+        // SQLite there is one, and whoever records does not wait for what it reads.
+        let turn = match self.writes.dialect() {
+            Dialect::Postgres => Some(self.index_alone().await?),
+            Dialect::Sqlite => None,
+        };
         // Before the rows: what changes while they are read is seen as changed.
         let changed = "SELECT place FROM search_changed WHERE number >= $1 AND number < $2";
         let changed = Sql::new(changed).bind(first).bind(beyond).fetch_all(&self.reads).await?;
         let noted = self.note_block(first, beyond).await?;
         let (rows, ids) = (noted.rows, noted.ids);
         let parts = tokio::task::spawn_blocking(|| noted.notes.parts()).await.map_err(|_| StoreError::Closed)?;
-        let mut transaction = self.begin().await?;
-        transaction.alone(Lock::Indexing).await?;
+        let mut transaction = match turn {
+            Some(turn) => turn,
+            None => self.index_alone().await?,
+        };
         let Some(gone) = still(&mut transaction, block, which).await? else { return Ok(()) };
         let before = Sql::new("DELETE FROM search_parts WHERE place >= $1 AND place < $2");
         before.bind(first_part(block)).bind(first_part(block + 1)).execute(&mut transaction).await?;
