@@ -174,9 +174,13 @@ impl Store {
                           (SELECT number, bytes FROM kept ORDER BY number LIMIT 500) AS k \
                           WINDOW w AS (ORDER BY number)) AS summed WHERE place <= $1 OR gone < $2)";
             let gone = Sql::new(oldest).bind(rows).bind(bytes).execute(&mut transaction).await?;
+            // A backup may have noted what was gone when its exchange was read.
+            let orphans = "DELETE FROM kept WHERE number IN (SELECT number FROM kept ORDER BY number LIMIT 500) \
+                           AND NOT EXISTS (SELECT 1 FROM exchanges e WHERE e.number = kept.number)";
+            let orphans = if gone == 0 { Sql::new(orphans).execute(&mut transaction).await? } else { 0 };
             transaction.commit().await?;
             count += gone;
-            if gone == 0 {
+            if gone + orphans == 0 {
                 return Ok(count);
             }
             sleep(PAUSE).await;
