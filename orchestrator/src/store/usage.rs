@@ -119,7 +119,7 @@ impl Store {
         let cutoff = now_us.saturating_sub(u64::try_from(AGE.as_micros()).unwrap_or(u64::MAX));
         Sql::new("DELETE FROM usage WHERE hour_us < $1").bind(signed(cutoff)).execute(&self.writes).await?;
         let beyond =
-            "DELETE FROM usage WHERE hour_us <= (SELECT hour_us FROM usage ORDER BY hour_us DESC LIMIT 1 OFFSET $1)";
+            "DELETE FROM usage WHERE hour_us < (SELECT hour_us FROM usage ORDER BY hour_us DESC LIMIT 1 OFFSET $1)";
         Sql::new(beyond).bind(MOST).execute(&self.writes).await.map(drop)
     }
 
