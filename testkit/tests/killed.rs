@@ -39,6 +39,9 @@ impl Chance {
     }
 }
 
+/// A path, and what the client got, if all of it came.
+type Raced = (String, Option<Vec<u8>>);
+
 /// The traffic, and what is known of it.
 struct Traffic {
     setup: Setup,
@@ -88,7 +91,7 @@ impl Traffic {
     }
 
     /// Requests of several clients, under way from here on.
-    async fn race(&mut self) -> anyhow::Result<JoinSet<Vec<(String, Option<Vec<u8>>)>>> {
+    async fn race(&mut self) -> anyhow::Result<JoinSet<Vec<Raced>>> {
         let mut racing = JoinSet::new();
         for client in 0..RACING {
             let mut http = self.setup.client()?.forward().await?;
