@@ -2,7 +2,10 @@
 
 use uuid::Uuid;
 
-use super::{Outline, Sql, Store, StoreError, sql::Lock};
+use super::{
+    Outline, Sql, Store, StoreError,
+    sql::{Lock, Transaction},
+};
 
 /// What became of a change that somebody wanted of what they saw.
 #[derive(Debug)]
@@ -26,6 +29,11 @@ impl Store {
         let Some(outline) = self.outline_to_change(id, &mut transaction).await? else { return Ok(Changed::Absent) };
         if !still(outline) {
             return Ok(Changed::Otherwise);
+        }
+        if let Transaction::Postgres(_) = transaction {
+            // First what whoever records takes first, or each would wait for the other.
+            let first = "SELECT newest FROM held WHERE what = 'exchanges' FOR UPDATE";
+            Sql::new(first).fetch_one(&mut transaction).await?;
         }
         // Which messages are its, the exchange says.
         let messages =
