@@ -1,6 +1,6 @@
 //! Filters change while traffic flows, and no request notices.
 //!
-//! `WEIR_SWAPS` sets how many; from [`JUDGED`] on, the agent's memory is judged too (`cargo xtask soak`).
+//! `WEIR_SWAPS` sets how many; from [`JUDGED`] on, how long they take and the agent's memory are judged too (`cargo xtask soak`).
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -71,10 +71,6 @@ async fn pushes_under_mixed_load_fail_no_request_and_leave_one_generation() -> a
         outcome.failures.len(),
         sample(&outcome.failures)
     );
-    // the machine may have other work than this test, and one push that waits for it says nothing about the agent
-    let mut sorted = took.clone();
-    sorted.sort();
-    ensure!(sorted[sorted.len() * 9 / 10] < Duration::from_secs(1), "pushes took {took:?} to be active");
     let generations = eventually(PATIENCE, "old generations to end", || async {
         let live = setup.agent.metric("weir_agent_filter_generations", "stamp").await?;
         Ok((live <= 1.0).then_some(live))
@@ -82,6 +78,9 @@ async fn pushes_under_mixed_load_fail_no_request_and_leave_one_generation() -> a
     .await?;
     assert!((generations - 1.0).abs() < f64::EPSILON, "the one generation is counted: {generations}");
     if swaps >= JUDGED {
+        // the machine may have other work than this test, and one push that waits for it says nothing about the agent
+        took.sort();
+        ensure!(took[took.len() * 9 / 10] < Duration::from_secs(1), "pushes took {took:?} to be active");
         ensure!(allocated.iter().all(|bytes| *bytes > 0.0), "this agent does not count what it allocates");
         growth("resident", &resident[WARM..]);
         let (mean, growth) = growth("allocated", &allocated[WARM..]);

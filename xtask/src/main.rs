@@ -8,6 +8,7 @@ mod child;
 mod filters;
 mod fuzz;
 mod languages;
+mod runner;
 mod setup;
 mod standard;
 mod steps;

@@ -2,16 +2,14 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Read},
     path::PathBuf,
-    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 
 use crate::{
-    api, bucket, filters, fuzz, languages, setup,
+    api, bucket, filters, fuzz, languages, runner, setup,
     steps::{cargo, step, target_dir, works},
     up,
 };
@@ -35,13 +33,6 @@ const API: Duration = Duration::from_secs(120);
 /// What the soak's agent is built with beside.
 const COUNTED: &str = "weir-agent/count-memory";
 
-/// Tests that ran.
-#[derive(Default)]
-struct Count {
-    passed: u64,
-    failed: u64,
-}
-
 pub(crate) fn run() -> anyhow::Result<()> {
     let begun = Instant::now();
     let missing = set_up()?;
@@ -51,17 +42,17 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let everything = ["--workspace", "--all-targets"];
     step("lints", cargo(&["clippy"]).args(everything).args(["--quiet", "--", "--deny", "warnings"]))?;
     step("build", cargo(&["build"]).args(everything))?;
-    let mut count = Count::default();
+    let mut ran = runner::Ran::default();
     // a language that cannot be built here is a language that was not tested
     let mut failed: Vec<String> = missing.iter().map(|reason| format!("filter {reason}")).collect();
     // without benches: they measure, whatever a runner asks of them
     let everything = ["--workspace", "--lib", "--bins", "--tests", "--examples"];
     if works("cargo", &["nextest", "--version"]) {
-        tests("tests", cargo(&["nextest", "run"]).args(everything).arg("--no-fail-fast"), &mut count, &mut failed)?;
+        ran.run("tests", cargo(&["nextest", "run"]).args(everything).arg("--no-fail-fast"))?;
     } else {
-        tests("tests", cargo(&["test"]).args(everything).arg("--no-fail-fast"), &mut count, &mut failed)?;
+        ran.run("tests", cargo(&["test"]).args(everything).arg("--no-fail-fast"))?;
     }
-    tests("documentation tests", &mut cargo(&["test", "--workspace", "--doc"]), &mut count, &mut failed)?;
+    ran.run("documentation tests", &mut cargo(&["test", "--workspace", "--doc"]))?;
     eprintln!("==> new filters");
     failed.extend(languages::begun::check(&target_dir()?)?);
     // what a newcomer types first; the second time with the state that the first left
@@ -87,9 +78,9 @@ pub(crate) fn run() -> anyhow::Result<()> {
     } else {
         eprintln!("==> cargo deny: skipped, it is not installed (`cargo install cargo-deny`, some minutes)");
     }
-    let Count { passed, failed: not } = count;
+    failed.extend(ran.told());
     let minutes = begun.elapsed().as_secs_f64() / 60.0;
-    println!("{passed} passed, {not} failed in {minutes:.1} min");
+    println!("{} passed, {} failed in {minutes:.1} min", ran.passed, ran.failed);
     if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join(", ")) }
 }
 
@@ -143,53 +134,4 @@ pub(crate) fn is_there(program: &str) -> bool {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().filter_map(Result::ok);
     let versions = versions.map(|version| version.path().join("bin"));
     std::env::split_paths(&path).chain(servers).chain(versions).any(|dir| dir.join(program).exists())
-}
-
-/// Runs tests, passes on what they print, and counts.
-fn tests(title: &str, command: &mut Command, count: &mut Count, failed: &mut Vec<String>) -> anyhow::Result<()> {
-    eprintln!("==> {title}");
-    // nextest counts on standard error, cargo's own runner on standard output
-    let nextest = command.get_args().any(|argument| argument == "nextest");
-    let command = if nextest { command.stderr(Stdio::piped()) } else { command.stdout(Stdio::piped()) };
-    let mut child = command.spawn().context("running cargo")?;
-    let printed: Box<dyn Read> = match (child.stdout.take(), child.stderr.take()) {
-        (Some(stdout), _) => Box::new(stdout),
-        (None, Some(stderr)) => Box::new(stderr),
-        (None, None) => Box::new(std::io::empty()),
-    };
-    for line in BufReader::new(printed).lines() {
-        let line = line?;
-        eprintln!("{line}");
-        let summary = line.trim_start();
-        // nextest shows the output of tests that failed, and with it the line that cargo's own runner ends with
-        let ends_with = if nextest { "Summary [" } else { "test result:" };
-        if summary.starts_with(ends_with) {
-            count.passed += before(summary, " passed");
-            count.failed += before(summary, " failed") + before(summary, " timed out");
-        }
-    }
-    if !child.wait()?.success() {
-        failed.push(title.to_owned());
-    }
-    Ok(())
-}
-
-/// The number before a word: 12 in `…: 12 passed; …`.
-fn before(text: &str, word: &str) -> u64 {
-    let Some((front, _)) = text.split_once(word) else { return 0 };
-    front.rsplit(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse().ok()).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::before;
-
-    #[test]
-    fn both_runners_are_counted() {
-        let cargo = "test result: FAILED. 12 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out";
-        assert_eq!((before(cargo, " passed"), before(cargo, " failed")), (12, 1));
-        let nextest = "Summary [   3.214s] 41 tests run: 40 passed (1 slow), 1 failed, 0 skipped";
-        assert_eq!((before(nextest, " passed"), before(nextest, " failed")), (40, 1));
-        assert_eq!(before(nextest, " timed out"), 0);
-    }
 }
