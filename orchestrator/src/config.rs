@@ -4,6 +4,7 @@
 use std::{
     env, fs,
     net::{IpAddr, SocketAddr},
+    num::NonZeroU32,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -29,8 +30,14 @@ const PUSH_TIME: Duration = Duration::from_secs(60);
 const ANSWER_TIME: Duration = Duration::from_secs(60);
 /// To a request, and to the end of a head of HTTP/1.1.
 const IDLE_TIME: Duration = Duration::from_secs(60);
+/// To the end of a connection's first head.
+const HEAD_TIME: Duration = Duration::from_secs(15);
 /// Of waiting for a body.
 const BODY_GRACE: Duration = Duration::from_secs(30);
+/// Connections of REST.
+const CONNECTIONS: usize = 4096;
+/// An agent opens three or four streams when it connects, and one for each component that it lacks.
+const AGENT_CALLS: NonZeroU32 = NonZeroU32::new(600).unwrap();
 
 /// Flags of `orchestrator serve`. Each is also a key of the file and a variable.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -115,6 +122,7 @@ struct File {
     cors_origins: Option<Vec<String>>,
     rate_limit: Option<u32>,
     sign_in_limit: Option<u32>,
+    connection_limit: Option<u32>,
     trusted_proxies: Option<Vec<String>>,
     proxy_header: Option<ProxyHeader>,
     oidc_issuer: Option<String>,
@@ -201,8 +209,14 @@ pub struct Limits {
     pub answer_time: Duration,
     /// In which something has to be asked on a connection, or it ends.
     pub idle_time: Duration,
+    /// In which the first head has to arrive on a connection, or it ends.
+    pub head_time: Duration,
     /// Of a client's time, before a body has to come at a rate.
     pub body_grace: Duration,
+    /// Of people and programs, at a time.
+    pub connections: usize,
+    /// New streams and calls of one agent a minute.
+    pub agent_calls: NonZeroU32,
 }
 
 /// The operator's configuration is wrong.
@@ -272,6 +286,7 @@ impl ServeConfig {
                 cors_origins: file.cors_origins,
                 rate_limit: file.rate_limit,
                 sign_in_limit: file.sign_in_limit,
+                connection_limit: file.connection_limit,
                 trusted_proxies: file.trusted_proxies,
                 proxy_header: file.proxy_header,
                 oidc: OidcArgs {
@@ -369,7 +384,10 @@ impl ServeConfig {
                 push_time: PUSH_TIME,
                 answer_time: ANSWER_TIME,
                 idle_time: IDLE_TIME,
+                head_time: HEAD_TIME,
                 body_grace: BODY_GRACE,
+                connections: CONNECTIONS,
+                agent_calls: AGENT_CALLS,
             },
             data_dir,
         })

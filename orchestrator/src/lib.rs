@@ -26,6 +26,7 @@ mod others;
 mod pki;
 mod replay;
 mod rest;
+mod room;
 mod root;
 mod seats;
 mod serve;

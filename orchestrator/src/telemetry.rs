@@ -1,17 +1,25 @@
 //! The server's own counters, as Prometheus reads them. Each event is counted in one place, here.
 
+mod turned_away;
+
 use std::{
+    net::IpAddr,
     sync::atomic::{AtomicI64, AtomicU64},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use prometheus_client::{
     encoding::text::encode,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
+use uuid::Uuid;
 
 use crate::store::StoreError;
+
+pub(crate) use turned_away::{Away, Door};
+use turned_away::{Told, TurnedAway};
 
 /// Counters and the text they are read as.
 pub(crate) struct Telemetry {
@@ -24,6 +32,9 @@ pub(crate) struct Telemetry {
     requests: Family<[(&'static str, String); 1], Counter<u64, AtomicU64>>,
     deleted: Counter<u64, AtomicU64>,
     pauses: Family<[(&'static str, &'static str); 1], Counter<u64, AtomicU64>>,
+    turned_away: TurnedAway,
+    paced: Counter<u64, AtomicU64>,
+    paced_told: Mutex<Told>,
 }
 
 /// What ends a pause at a breakpoint, as agents tell it; `other` is what a later agent may say.
@@ -55,6 +66,9 @@ impl Telemetry {
             requests: Family::default(),
             deleted: Counter::default(),
             pauses: Family::default(),
+            turned_away: TurnedAway::default(),
+            paced: Counter::default(),
+            paced_told: Mutex::default(),
             registry: Registry::default(),
         };
         registry.register(
@@ -76,6 +90,17 @@ impl Telemetry {
             "pauses",
             "Pauses at breakpoints that agents told here are over, by what ended them",
             new.pauses.clone(),
+        );
+        registry.register(
+            "connections_turned_away",
+            "Connections that were turned away or told to leave: silent, crowded (at nothing, made way for another), address, \
+             full, agent (has too many)",
+            new.turned_away.counts(),
+        );
+        registry.register(
+            "agent_calls_refused",
+            "Streams and calls of agents that began more of them than they may in a minute",
+            new.paced.clone(),
         );
         for end in PAUSE_ENDS {
             drop(new.pauses.get_or_create(&[("end", end)]));
@@ -152,6 +177,19 @@ impl Telemetry {
     pub(crate) fn pause_ended(&self, by: &str) {
         let end = PAUSE_ENDS.into_iter().find(|end| *end == by).unwrap_or("other");
         self.pauses.get_or_create(&[("end", end)]).inc();
+    }
+
+    /// A connection of this address is not let in, or has to leave.
+    pub(crate) fn turned_away(&self, door: Door, away: Away, peer: IpAddr) {
+        self.turned_away.one(door, away, peer);
+    }
+
+    /// An agent began more streams and calls than it may.
+    pub(crate) fn paced(&self, agent: Uuid) {
+        self.paced.inc();
+        if let Some(count) = self.paced_told.lock().one(Instant::now()) {
+            tracing::warn!(%agent, count, "an agent begins streams without end: calls are refused until it slows down");
+        }
     }
 
     /// The OpenMetrics text.

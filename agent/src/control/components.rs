@@ -8,15 +8,18 @@ use std::{
     time::Duration,
 };
 
-use tonic::transport::Channel;
+use tokio::time::{error::Elapsed, sleep, timeout};
+use tonic::{Status, Streaming, transport::Channel};
 use weir_artifact::{Digest, MAX_COMPONENT_BYTES};
-use weir_proto::v1::{FetchRequest, control_client::ControlClient};
+use weir_proto::v1::{ComponentChunk, FetchRequest, control_client::ControlClient};
 
-use super::link;
+use super::{asked_to_wait, link};
 use crate::disk;
 
 /// Between two chunks.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Of one component, where the orchestrator asks to be asked later.
+const TRIES: usize = 5;
 
 /// Why there is no component.
 #[derive(Debug, thiserror::Error)]
@@ -90,15 +93,27 @@ impl Components {
     }
 }
 
-async fn fetch(digest: Digest, stated: u64, channel: &Channel) -> Result<Vec<u8>, FetchError> {
-    let refused = |status: tonic::Status| FetchError::Refused(link::explain(&status));
+/// The stream of it. An agent that lacks many components is asked to wait between them.
+async fn asked(digest: Digest, channel: &Channel) -> Result<Result<Streaming<ComponentChunk>, Status>, Elapsed> {
     let mut client = ControlClient::new(channel.clone()).max_decoding_message_size(weir_proto::MAX_MESSAGE_BYTES);
-    let asked = client.fetch(FetchRequest { digest: digest.to_string() });
-    let answer = tokio::time::timeout(PATIENCE, asked).await.map_err(|_| FetchError::Truncated { sent: 0, stated })?;
-    let mut chunks = answer.map_err(refused)?.into_inner();
+    let mut tries = 1..=TRIES;
+    loop {
+        let asked = client.fetch(FetchRequest { digest: digest.to_string() });
+        let answer = timeout(PATIENCE, asked).await?;
+        match answer.as_ref().err().and_then(asked_to_wait) {
+            Some(wait) if wait <= PATIENCE && tries.next().is_some() => sleep(wait).await,
+            _ => return Ok(answer.map(tonic::Response::into_inner)),
+        }
+    }
+}
+
+async fn fetch(digest: Digest, stated: u64, channel: &Channel) -> Result<Vec<u8>, FetchError> {
+    let refused = |status: Status| FetchError::Refused(link::explain(&status));
+    let mut chunks =
+        asked(digest, channel).await.map_err(|_| FetchError::Truncated { sent: 0, stated })?.map_err(refused)?;
     let mut bytes = Vec::new();
     loop {
-        let next = tokio::time::timeout(PATIENCE, chunks.message()).await;
+        let next = timeout(PATIENCE, chunks.message()).await;
         let sent = bytes.len() as u64;
         let Some(chunk) = next.map_err(|_| FetchError::Truncated { sent, stated })?.map_err(refused)? else {
             break;

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use tokio::time::{sleep, timeout};
 use weir_proto::v1::{CertifyRequest, interception_client::InterceptionClient};
 
-use super::{BackOff, JoinError, Link, explain, join};
+use super::{BackOff, JoinError, Link, asked_to_wait, explain, join};
 use crate::{
     tls::{AuthorityError, FleetFolder},
     worker::Shared,
@@ -37,6 +37,16 @@ enum CertifyError {
     Chain(#[from] JoinError),
     #[error(transparent)]
     Own(#[from] AuthorityError),
+}
+
+impl CertifyError {
+    /// Before the next attempt, at least.
+    fn wait(&self) -> Option<Duration> {
+        match self {
+            Self::Refused(status) => asked_to_wait(status),
+            _ => None,
+        }
+    }
 }
 
 impl Intermediates {
@@ -67,7 +77,7 @@ impl Intermediates {
                 }
                 continue;
             };
-            let wait = back_off.wait();
+            let wait = back_off.wait_at_least(error.wait());
             match validity {
                 Some((_, ends)) if ends <= now && !std::mem::replace(&mut has_told_the_end, true) => {
                     tracing::error!(

@@ -186,6 +186,11 @@ impl BackOff {
         most.mul_f64(rand::rng().random_range(0.5..=1.0))
     }
 
+    /// The same, and no less than it was asked to.
+    pub(crate) fn wait_at_least(&mut self, asked: Option<Duration>) -> Duration {
+        self.wait().max(asked.unwrap_or_default())
+    }
+
     /// Nothing has failed since it last worked.
     pub fn is_fresh(&self) -> bool {
         self.failures == 0

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use tokio::time::{sleep, timeout};
 use weir_proto::v1::{RenewRequest, control_client::ControlClient};
 
-use super::{BackOff, Identity, JoinError, Link, explain, join};
+use super::{BackOff, Identity, JoinError, Link, asked_to_wait, explain, join};
 
 /// Between two looks at the clock: it may be set, and a machine may sleep.
 const LOOK: Duration = Duration::from_secs(3600);
@@ -36,6 +36,16 @@ enum RenewError {
     Useless,
     #[error(transparent)]
     Own(#[from] JoinError),
+}
+
+impl RenewError {
+    /// Before the next attempt, at least.
+    fn wait(&self) -> Option<Duration> {
+        match self {
+            Self::Refused(status) => asked_to_wait(status),
+            _ => None,
+        }
+    }
 }
 
 /// When a certificate began and when it ends, in seconds since the Unix epoch.
@@ -68,7 +78,7 @@ impl Renewal {
                     sleep(validity.lasts() / 10).await;
                 }
                 Err(error) => {
-                    let wait = back_off.wait();
+                    let wait = back_off.wait_at_least(error.wait());
                     if back_off.is_first() {
                         tracing::warn!("the agent's certificate {}: it was not renewed: {error}", validity.end(now()));
                     }

@@ -17,7 +17,7 @@ use weir_proto::{
     },
 };
 
-use super::{Applier, BackOff, Link, commands::Commands, figures, link::explain};
+use super::{Applier, BackOff, Link, Parting, commands::Commands, figures};
 use crate::worker::Shared;
 
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -52,6 +52,8 @@ pub struct Control {
 /// Why a conversation ended.
 struct Ended {
     reason: String,
+    /// it wants not to be asked again before
+    wait: Option<Duration>,
     /// a newer stream of this agent took its place
     is_superseded: bool,
     /// this side ended it, to begin anew with a new certificate
@@ -60,18 +62,20 @@ struct Ended {
 
 impl Ended {
     fn by(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), is_superseded: false, is_renewed: false }
+        Self { reason: reason.into(), wait: None, is_superseded: false, is_renewed: false }
     }
 }
 
 impl From<Status> for Ended {
     fn from(status: Status) -> Self {
-        let reason = match status.code() {
+        let (code, message) = (status.code(), status.message().to_owned());
+        let Parting { reason, wait } = status.into();
+        let reason = match code {
             // in its own words: what to upgrade
-            Code::FailedPrecondition => format!("it refuses this agent: {}", status.message()),
-            _ => explain(&status),
+            Code::FailedPrecondition => format!("it refuses this agent: {message}"),
+            _ => reason,
         };
-        Self { is_superseded: status.code() == Code::Aborted, ..Self::by(reason) }
+        Self { wait, is_superseded: code == Code::Aborted, ..Self::by(reason) }
     }
 }
 
@@ -88,7 +92,7 @@ impl Waits {
         if lasted > CALM {
             self.rivals.reset();
         }
-        let wait = self.broken.wait();
+        let wait = self.broken.wait_at_least(ended.wait);
         if ended.is_superseded { wait.max(self.rivals.wait()) } else { wait }
     }
 }
@@ -148,7 +152,7 @@ impl Control {
         let mut renewals = self.link.renewals();
         let channel = match self.link.connect().await {
             Ok(channel) => channel,
-            Err(error) => return Ended::by(explain(&error)),
+            Err(error) => return Ended::by(Parting::from(error).reason),
         };
         let (say, messages) = mpsc::channel(16);
         let hello = agent_message::Message::Hello(self.hello(*revision.borrow(), commands));
@@ -327,6 +331,8 @@ async fn apply_each(
 
 #[cfg(test)]
 mod later_tests;
+#[cfg(test)]
+mod paced_tests;
 
 #[cfg(test)]
 mod tests {

@@ -13,7 +13,7 @@ use weir_proto::v1::{MetricsBatch, metrics_client::MetricsClient};
 use super::{kept::Kept, sample::Sampler};
 use crate::{
     config::{Tuned, Tuning},
-    control::{BackOff, Link, explain},
+    control::{BackOff, Link, Parting},
 };
 
 /// Samples in one message.
@@ -58,8 +58,8 @@ pub async fn report(tuned: Arc<Tuned>, link: Link, mut asked: watch::Receiver<Op
     let tell = async {
         let mut back_off = BackOff::default();
         loop {
-            let reason = tell(&link, &kept, &mut back_off).await;
-            let wait = back_off.wait();
+            let Parting { reason, wait } = tell(&link, &kept, &mut back_off).await;
+            let wait = back_off.wait_at_least(wait);
             tracing::debug!("system metrics wait: the orchestrator is away ({reason}); next attempt in {wait:.1?}");
             sleep(wait).await;
         }
@@ -73,30 +73,30 @@ fn interval(tuning: &Tuning, asked: Option<Duration>) -> Duration {
 }
 
 /// One stream, one batch in flight; why it ended.
-async fn tell(link: &Link, kept: &watch::Sender<Kept>, back_off: &mut BackOff) -> String {
+async fn tell(link: &Link, kept: &watch::Sender<Kept>, back_off: &mut BackOff) -> Parting {
     let channel = match link.connect().await {
         Ok(channel) => channel,
-        Err(error) => return explain(&error),
+        Err(error) => return error.into(),
     };
     let (say, batches) = mpsc::channel(1);
     let mut acks = match MetricsClient::new(channel).report(ReceiverStream::new(batches)).await {
         Ok(response) => response.into_inner(),
-        Err(status) => return explain(&status),
+        Err(status) => return status.into(),
     };
     let mut waiting = kept.subscribe();
     loop {
         let (samples, up_to) = match waiting.wait_for(|kept| !kept.is_empty()).await {
             Ok(kept) => kept.first(BATCH),
-            Err(_) => return "the agent stops".to_owned(),
+            Err(_) => return "the agent stops".into(),
         };
         if say.send(MetricsBatch { samples }).await.is_err() {
-            return "it stopped listening".to_owned();
+            return "it stopped listening".into();
         }
         match timeout(PATIENCE, acks.message()).await {
             Ok(Ok(Some(_))) => {}
-            Ok(Ok(None)) => return "it ended the stream".to_owned(),
-            Ok(Err(status)) => return explain(&status),
-            Err(_) => return "it did not acknowledge".to_owned(),
+            Ok(Ok(None)) => return "it ended the stream".into(),
+            Ok(Err(status)) => return status.into(),
+            Err(_) => return "it did not acknowledge".into(),
         }
         back_off.reset();
         kept.send_if_modified(|kept| {

@@ -23,7 +23,7 @@ use super::{
     spool::{Frame, Position, Spool},
 };
 use crate::{
-    control::{BackOff, Link},
+    control::{BackOff, Link, Parting},
     worker::Shared,
 };
 
@@ -102,7 +102,7 @@ struct State {
     sink: Option<Sink>,
 }
 
-type Opening = Pin<Box<dyn Future<Output = Result<Sink, String>>>>;
+type Opening = Pin<Box<dyn Future<Output = Result<Sink, Parting>>>>;
 
 impl State {
     async fn run(mut self, link: Link, mut stopped: oneshot::Receiver<()>) {
@@ -118,7 +118,7 @@ impl State {
                     opening = None;
                     match opened {
                         Ok(sink) => self.connected(sink),
-                        Err(reason) => opening = Some(later(&link, &reason, back_off.wait())),
+                        Err(parting) => opening = Some(later(&link, parting, &mut back_off)),
                     }
                 }
                 acknowledged = next_ack(&mut self.sink) => match acknowledged {
@@ -126,9 +126,9 @@ impl State {
                         back_off.reset();
                         self.acknowledge(number);
                     }
-                    Err(reason) => {
+                    Err(parting) => {
                         self.disconnected();
-                        opening = Some(later(&link, &reason, back_off.wait()));
+                        opening = Some(later(&link, parting, &mut back_off));
                     }
                 },
             }
@@ -348,21 +348,22 @@ impl State {
     }
 }
 
-async fn done(opening: &mut Option<Opening>) -> Result<Sink, String> {
+async fn done(opening: &mut Option<Opening>) -> Result<Sink, Parting> {
     match opening {
         Some(opening) => opening.await,
         None => pending().await,
     }
 }
 
-async fn next_ack(sink: &mut Option<Sink>) -> Result<u64, String> {
+async fn next_ack(sink: &mut Option<Sink>) -> Result<u64, Parting> {
     match sink {
         Some(sink) => sink.acknowledged().await,
         None => pending().await,
     }
 }
 
-fn later(link: &Link, reason: &str, wait: Duration) -> Opening {
+fn later(link: &Link, Parting { reason, wait }: Parting, back_off: &mut BackOff) -> Opening {
+    let wait = back_off.wait_at_least(wait);
     tracing::debug!("records wait on disk: the orchestrator is away ({reason}); next attempt in {wait:.1?}");
     let link = link.clone();
     Box::pin(async move {

@@ -14,7 +14,7 @@ use tonic::{
 use weir_proto::v1::TrafficAck;
 
 use super::batch;
-use crate::control::{Link, explain};
+use crate::control::{Link, Parting};
 
 /// The open stream.
 pub(super) struct Sink {
@@ -23,14 +23,14 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    pub(super) async fn open(link: Link) -> Result<Self, String> {
-        let channel = link.connect().await.map_err(|error| explain(&error))?;
+    pub(super) async fn open(link: Link) -> Result<Self, Parting> {
+        let channel = link.connect().await?;
         let (batches, outgoing) = mpsc::unbounded_channel();
         let mut grpc = Grpc::new(channel);
-        grpc.ready().await.map_err(|error| explain(&error))?;
+        grpc.ready().await?;
         let path = PathAndQuery::from_static("/weir.v1.Traffic/Record");
         let request = Request::new(UnboundedReceiverStream::new(outgoing));
-        let acks = grpc.streaming(request, path, Encoded).await.map_err(|status| explain(&status))?.into_inner();
+        let acks = grpc.streaming(request, path, Encoded).await?.into_inner();
         Ok(Self { batches, acks })
     }
 
@@ -41,11 +41,11 @@ impl Sink {
     }
 
     /// The number up to which everything is committed, or why the stream ended.
-    pub(super) async fn acknowledged(&mut self) -> Result<u64, String> {
+    pub(super) async fn acknowledged(&mut self) -> Result<u64, Parting> {
         match self.acks.message().await {
             Ok(Some(ack)) => Ok(ack.batch),
-            Ok(None) => Err("it ended the stream".to_owned()),
-            Err(status) => Err(explain(&status)),
+            Ok(None) => Err("it ended the stream".into()),
+            Err(status) => Err(status.into()),
         }
     }
 }

@@ -10,13 +10,14 @@ mod role;
 
 use std::net::IpAddr;
 
+pub(crate) use network::holder;
 pub use network::{Network, NetworkError};
 pub use oidc::OidcConfig;
 pub(crate) use oidc::{Oidc, OidcError};
 pub(crate) use password::{PasswordError, Passwords};
 pub use proxies::{Proxies, ProxyHeader};
 pub use rates::RateLimits;
-pub(crate) use rates::{Budget, Rates};
+pub(crate) use rates::{Buckets, Budget, Rates};
 pub(crate) use role::Permission;
 pub use role::Role;
 

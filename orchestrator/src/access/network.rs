@@ -1,4 +1,4 @@
-//! Networks of IP addresses, as operators name them. Pure.
+//! Networks of IP addresses, as operators name them and as their holders have them. Pure.
 
 use std::{
     fmt,
@@ -6,7 +6,11 @@ use std::{
     str::FromStr,
 };
 
-/// `10.0.0.0/8`, `2001:db8::/32`, or one address.
+/// Bits of an address of IPv6 before the address of IPv4 that it maps.
+const MAPPED: u32 = 96;
+
+/// `10.0.0.0/8`, `2001:db8::/32`, or one address. A network of IPv4 that is written as one of IPv6, `::ffff:10.0.0.0/104` (RFC 4291
+/// section 2.5.5.2), is that of IPv4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
     first: IpAddr,
@@ -49,7 +53,6 @@ impl FromStr for Network {
         let fault = || NetworkError::Text(text.to_owned());
         let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
         let address: IpAddr = address.parse().map_err(|_| fault())?;
-        let address = if prefix.is_none() { address.to_canonical() } else { address };
         let whole = if address.is_ipv4() { 32 } else { 128 };
         let prefix = match prefix {
             None => whole,
@@ -59,6 +62,7 @@ impl FromStr for Network {
         if prefix > whole {
             return Err(fault());
         }
+        let (address, prefix) = plain(address, prefix);
         let network = Self { first: masked(address, prefix), prefix };
         if network.first != address {
             return Err(NetworkError::Within { text: text.to_owned(), network });
@@ -70,6 +74,22 @@ impl FromStr for Network {
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.first, self.prefix)
+    }
+}
+
+/// The addresses of whoever has this one: an address of IPv4, or the whole /64 of one of IPv6.
+pub(crate) fn holder(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        address @ IpAddr::V6(_) => masked(address, 64),
+        address => address,
+    }
+}
+
+/// As a network of IPv4, where it is one that is written as one of IPv6.
+fn plain(address: IpAddr, prefix: u32) -> (IpAddr, u32) {
+    match address.to_canonical() {
+        short if short.is_ipv4() && address.is_ipv6() && prefix >= MAPPED => (short, prefix - MAPPED),
+        _ => (address, prefix),
     }
 }
 
@@ -99,6 +119,11 @@ mod tests {
         check("192.0.2.7", "192.0.2.7", true);
         check("192.0.2.7", "192.0.2.6", false);
         check("::ffff:192.0.2.7", "192.0.2.7", true);
+        check("::ffff:10.0.0.0/104", "10.255.0.1", true);
+        check("::ffff:10.0.0.0/104", "::ffff:10.255.0.1", true);
+        check("::ffff:10.0.0.0/104", "11.0.0.0", false);
+        check("::ffff:192.0.2.7/128", "192.0.2.7", true);
+        check("::ffff:192.0.2.7/128", "192.0.2.6", false);
         check("2001:db8::/33", "2001:db8:7fff::1", true);
         check("2001:db8::/33", "2001:db8:8000::1", false);
         check("::1", "::1", true);
@@ -116,5 +141,19 @@ mod tests {
         }
         let within = "10.1.2.3/8".parse::<Network>().unwrap_err().to_string();
         assert!(within.contains("write 10.0.0.0/8 for the whole"), "{within}");
+        let within = "::ffff:10.1.2.3/104".parse::<Network>().unwrap_err().to_string();
+        assert!(within.contains("write 10.0.0.0/8 for the whole"), "{within}");
+        for text in ["::ffff:10.0.0.0/129", "::ffff:10.0.0.0/8"] {
+            assert!(text.parse::<Network>().is_err(), "{text}");
+        }
+        assert!("::ffff:0.0.0.0/96".parse::<Network>().unwrap().is_all());
+    }
+
+    #[test]
+    fn who_has_an_address_of_ipv6_has_its_64() {
+        let holder = |text: &str| holder(text.parse().unwrap()).to_string();
+        assert_eq!(holder("2001:db8::ffff:2"), "2001:db8::");
+        assert_eq!(holder("192.0.2.7"), "192.0.2.7");
+        assert_eq!(holder("::ffff:192.0.2.7"), "192.0.2.7");
     }
 }

@@ -1,15 +1,17 @@
-//! How many requests a credential may send, how many an address without one, and how many sign-ins an address may fail. Buckets
-//! that fill again evenly (GCRA); of whoever sends nothing for a while nothing is kept.
+//! How many requests a credential may send, how many an address without one, how many sign-ins an address may fail, and how many
+//! connections it may have. Buckets that fill again evenly (GCRA); of whoever sends nothing for a while nothing is kept.
 
 use std::{
     collections::HashMap,
     hash::Hash,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     num::NonZeroU32,
     time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
+
+use super::network::holder;
 
 /// Seconds that a full bucket of requests lasts at the rate.
 const REQUESTS_WINDOW: u32 = 10;
@@ -27,6 +29,8 @@ pub struct RateLimits {
     pub requests: Option<NonZeroU32>,
     /// Failed sign-ins a minute, of one address.
     pub sign_ins: Option<NonZeroU32>,
+    /// Connections at a time, of one address.
+    pub connections: Option<NonZeroU32>,
 }
 
 /// What is counted, and against what.
@@ -34,6 +38,7 @@ pub(crate) struct Rates {
     signed_in: Option<Buckets<String>>,
     addresses: Option<Buckets<IpAddr>>,
     sign_ins: Option<Buckets<IpAddr>>,
+    connections: Option<NonZeroU32>,
 }
 
 /// How somebody stands after a request.
@@ -55,6 +60,7 @@ impl Rates {
             signed_in: requests().map(|(quota, window)| Buckets::new(quota, window)),
             addresses: requests().map(|(quota, window)| Buckets::new(quota, window)),
             sign_ins: limits.sign_ins.map(|quota| Buckets::new(quota, SIGN_INS_WINDOW)),
+            connections: limits.connections,
         }
     }
 
@@ -65,16 +71,22 @@ impl Rates {
 
     /// A request that needs no credential.
     pub(crate) fn open(&self, address: IpAddr) -> Option<Budget> {
-        self.addresses.as_ref().map(|buckets| buckets.take(&network(address)))
+        self.addresses.as_ref().map(|buckets| buckets.take(&holder(address)))
+    }
+
+    /// Of one address, at a time.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.and_then(|most| usize::try_from(most.get()).ok()).unwrap_or(usize::MAX)
     }
 
     /// A sign-in that failed, or may fail at some cost.
     pub(crate) fn sign_in(&self, address: IpAddr) -> Option<Budget> {
-        self.sign_ins.as_ref().map(|buckets| buckets.take(&network(address)))
+        self.sign_ins.as_ref().map(|buckets| buckets.take(&holder(address)))
     }
 }
 
-struct Buckets<K> {
+/// One for each key.
+pub(crate) struct Buckets<K> {
     /// When each that is not full will be.
     full_at: Mutex<HashMap<K, Instant>>,
     /// In which one more fits.
@@ -85,26 +97,45 @@ struct Buckets<K> {
 }
 
 impl<K: Hash + Eq + Clone> Buckets<K> {
-    fn new(quota: NonZeroU32, window_s: u32) -> Self {
+    /// Each with so many in it when full, which takes so long.
+    pub(crate) fn new(quota: NonZeroU32, window_s: u32) -> Self {
         let each = Duration::from_secs(window_s.into()) / quota.get();
         let tidied = Mutex::new(Instant::now());
         Self { full_at: Mutex::default(), each, quota: quota.get(), window_s, tidied }
     }
 
-    fn take(&self, key: &K) -> Budget {
+    /// One of this bucket, if there is one left.
+    pub(crate) fn take(&self, key: &K) -> Budget {
+        let (quota, window_s) = (self.quota, self.window_s);
+        match self.one(key) {
+            Ok(left) => {
+                let left = left.as_nanos() / self.each.as_nanos().max(1);
+                Budget { quota, window_s, remaining: u32::try_from(left).unwrap_or(quota), wait_s: None }
+            }
+            Err(wait) => {
+                let wait_s = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+                Budget { quota, window_s, remaining: 0, wait_s: Some(wait_s.max(1)) }
+            }
+        }
+    }
+
+    /// One of this bucket; if there is none left, how long until there is.
+    pub(crate) fn wait(&self, key: &K) -> Option<Duration> {
+        self.one(key).err()
+    }
+
+    /// In time: what is left, or what is missing.
+    fn one(&self, key: &K) -> Result<Duration, Duration> {
         let now = Instant::now();
         let mut all = self.full_at.lock();
         self.tidy(&mut all, now);
-        let (quota, window_s, whole) = (self.quota, self.window_s, self.each * self.quota);
+        let whole = self.each * self.quota;
         let missing = all.get(key).map_or(Duration::ZERO, |at| at.saturating_duration_since(now)) + self.each;
         if missing > whole {
-            let wait = missing - whole;
-            let wait_s = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            return Budget { quota, window_s, remaining: 0, wait_s: Some(wait_s.max(1)) };
+            return Err(missing - whole);
         }
         all.insert(key.clone(), now + missing);
-        let left = (whole - missing).as_nanos() / self.each.as_nanos().max(1);
-        Budget { quota, window_s, remaining: u32::try_from(left).unwrap_or(quota), wait_s: None }
+        Ok(whole - missing)
     }
 
     /// Forgets full buckets now and then.
@@ -122,20 +153,13 @@ fn window(seconds: u32) -> NonZeroU32 {
     NonZeroU32::new(seconds).unwrap_or(NonZeroU32::MIN)
 }
 
-/// Whoever has an address of IPv6 has the whole /64.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) >> 64 << 64).into(),
-        address => address,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn rates(requests: u32, sign_ins: u32) -> Rates {
-        Rates::new(RateLimits { requests: NonZeroU32::new(requests), sign_ins: NonZeroU32::new(sign_ins) })
+        let (requests, sign_ins) = (NonZeroU32::new(requests), NonZeroU32::new(sign_ins));
+        Rates::new(RateLimits { requests, sign_ins, connections: None })
     }
 
     #[test]

@@ -12,6 +12,8 @@ use crate::access::{Network, NetworkError, OidcConfig, Proxies, ProxyHeader, Rat
 /// Requests a second, and failed sign-ins a minute.
 const REQUESTS: u32 = 200;
 const SIGN_INS: u32 = 60;
+/// Connections of one address at a time.
+const CONNECTIONS: u32 = 512;
 
 /// What `--rest-tls` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]
@@ -78,6 +80,9 @@ pub struct FaceArgs {
     /// Sign-ins a minute that one address may fail; 0 for no bound [default: 60]
     #[arg(long, env = "WEIR_SIGN_IN_LIMIT", value_name = "N")]
     pub sign_in_limit: Option<u32>,
+    /// Connections of one address at a time; 0 for no bound [default: 512]
+    #[arg(long, env = "WEIR_CONNECTION_LIMIT", value_name = "N")]
+    pub connection_limit: Option<u32>,
     /// Addresses or networks of proxies before this server, such as 10.0.0.0/8: what they say of who asks counts for rates and the
     /// audit trail [default: none]
     #[arg(long, env = "WEIR_TRUSTED_PROXIES", value_name = "NETWORK", value_delimiter = ',')]
@@ -103,6 +108,7 @@ impl FaceArgs {
             cors_origins: self.cors_origins.or(file.cors_origins),
             rate_limit: self.rate_limit.or(file.rate_limit),
             sign_in_limit: self.sign_in_limit.or(file.sign_in_limit),
+            connection_limit: self.connection_limit.or(file.connection_limit),
             trusted_proxies: self.trusted_proxies.or(file.trusted_proxies),
             proxy_header: self.proxy_header.or(file.proxy_header),
             oidc: self.oidc.over(file.oidc),
@@ -132,6 +138,7 @@ impl FaceArgs {
         let rates = RateLimits {
             requests: NonZeroU32::new(self.rate_limit.unwrap_or(REQUESTS)),
             sign_ins: NonZeroU32::new(self.sign_in_limit.unwrap_or(SIGN_INS)),
+            connections: NonZeroU32::new(self.connection_limit.unwrap_or(CONNECTIONS)),
         };
         let oidc = self.oidc.clone().oidc()?;
         let proxies = proxies(self.trusted_proxies.as_deref(), self.proxy_header)?;

@@ -204,6 +204,7 @@ impl Service {
             tokio::select! {
                 message = messages.message() => {
                     let Some(message) = message? else { return Ok(()) };
+                    self.paces.message(agent.id).await;
                     self.hear(agent, message, member).await?;
                     if noted.elapsed() > SEEN {
                         noted = Instant::now();

@@ -32,6 +32,7 @@ impl Service {
         if ends_us <= now_us() {
             return Err(ended(id, ends_us));
         }
+        self.paces.call(id)?;
         Ok((self.still(id).await?, ends_us))
     }
 

@@ -8,6 +8,7 @@ mod figures;
 mod identity;
 mod interception;
 mod metrics;
+mod pace;
 mod places;
 mod traffic;
 mod version;
@@ -55,6 +56,7 @@ pub(crate) enum ServeError {
 struct Service {
     orchestrator: Arc<Orchestrator>,
     places: Arc<Seats>,
+    paces: Arc<pace::Paces>,
     stop: CancellationToken,
 }
 
@@ -74,10 +76,12 @@ pub(crate) async fn serve(
     listener: TcpListener,
     stop: CancellationToken,
 ) -> Result<(), ServeError> {
-    let incoming = door::open(listener, &identity, &orchestrator.pki, stop.clone())?;
+    let incoming =
+        door::open(listener, &identity, &orchestrator.pki, Arc::clone(&orchestrator.telemetry), stop.clone())?;
     weir_proto::on_unknown(tell_unknown);
     let places = Arc::new(Seats::new(usize::MAX, places::EACH));
-    let service = Service { orchestrator, places, stop: stop.clone() };
+    let paces = pace::Paces::new(orchestrator.limits.agent_calls, Arc::clone(&orchestrator.telemetry));
+    let service = Service { orchestrator, places, paces: Arc::new(paces), stop: stop.clone() };
     let control = ControlServer::new(service.clone()).max_decoding_message_size(SMALL);
     let interception = InterceptionServer::new(service.clone()).max_decoding_message_size(REQUEST);
     let traffic = TrafficServer::new(service.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);

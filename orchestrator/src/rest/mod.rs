@@ -40,6 +40,7 @@ mod once;
 mod open;
 mod paced;
 mod paused;
+mod plain_words;
 mod problem;
 mod pump;
 mod push;
@@ -114,8 +115,8 @@ pub(crate) async fn serve(
     stop: CancellationToken,
 ) {
     let tls = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
-    let idle = orchestrator.limits.idle_time;
-    accept::serve(listener, tls, accept::Asked { router: router(orchestrator), idle }, stop).await;
+    let asked = accept::Asked::new(router(Arc::clone(&orchestrator)), orchestrator);
+    accept::serve(listener, tls, asked, stop).await;
 }
 
 fn router(orchestrator: Arc<Orchestrator>) -> Router {

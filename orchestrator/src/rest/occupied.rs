@@ -1,4 +1,5 @@
-//! Whether something is asked on a connection, or was a while ago. An answer that is being sent counts as much as a question.
+//! Whether something is asked on a connection, or was a while ago. An answer that is being sent counts as much as a question. While
+//! there is one the connection makes way for no other.
 
 use std::{
     future::pending,
@@ -16,9 +17,16 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
+use crate::room::Place;
+
 /// Of one connection.
 #[derive(Clone)]
-pub(super) struct Occupied(Arc<watch::Sender<State>>);
+pub(super) struct Occupied(Arc<Connection>);
+
+struct Connection {
+    state: watch::Sender<State>,
+    place: Arc<Place>,
+}
 
 #[derive(Clone, Copy)]
 struct State {
@@ -26,26 +34,45 @@ struct State {
     open: usize,
     /// When that changed last.
     since: Instant,
+    /// Was there any?
+    is_asked: bool,
 }
 
 /// A question, until its answer ends.
-pub(super) struct Question(Arc<watch::Sender<State>>);
+pub(super) struct Question(Arc<Connection>);
 
 impl Occupied {
-    pub(super) fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(State { open: 0, since: Instant::now() })))
+    /// Of the connection that has this place.
+    pub(super) fn new(place: Arc<Place>) -> Self {
+        let state = watch::Sender::new(State { open: 0, since: Instant::now(), is_asked: false });
+        Self(Arc::new(Connection { state, place }))
     }
 
     pub(super) fn question(&self) -> Question {
-        self.0.send_modify(|state| *state = State { open: state.open + 1, since: Instant::now() });
+        self.0.begin();
         Question(Arc::clone(&self.0))
+    }
+
+    /// It became another protocol's: what is said there is no question, and goes on for as long as there is a connection.
+    pub(super) fn for_good(&self) {
+        self.0.begin();
+    }
+
+    /// Until nothing was asked for so long on a connection that just came.
+    pub(super) async fn unasked(&self, patience: Duration) {
+        let mut news = self.0.state.subscribe();
+        let asked = async { drop(news.wait_for(|state| state.is_asked).await) };
+        tokio::select! {
+            () = sleep(patience) => {}
+            () = asked => pending().await,
+        }
     }
 
     /// Until nothing was asked for so long.
     pub(super) async fn idle(&self, patience: Duration) {
-        let mut news = self.0.subscribe();
+        let mut news = self.0.state.subscribe();
         loop {
-            let State { open, since } = *news.borrow_and_update();
+            let State { open, since, .. } = *news.borrow_and_update();
             let quiet = async {
                 if open > 0 {
                     pending::<()>().await;
@@ -62,6 +89,26 @@ impl Occupied {
     }
 }
 
+impl Connection {
+    fn begin(&self) {
+        self.state.send_modify(|state| {
+            if state.open == 0 {
+                self.place.busy();
+            }
+            *state = State { open: state.open + 1, since: Instant::now(), is_asked: true };
+        });
+    }
+
+    fn end(&self) {
+        self.state.send_modify(|state| {
+            *state = State { open: state.open.saturating_sub(1), since: Instant::now(), ..*state };
+            if state.open == 0 {
+                self.place.idle();
+            }
+        });
+    }
+}
+
 impl Question {
     /// The same body; the question ends with it.
     pub(super) fn until_the_end_of(self, body: Body) -> Body {
@@ -71,7 +118,7 @@ impl Question {
 
 impl Drop for Question {
     fn drop(&mut self) {
-        self.0.send_modify(|state| *state = State { open: state.open.saturating_sub(1), since: Instant::now() });
+        self.0.end();
     }
 }
 

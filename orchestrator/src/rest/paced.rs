@@ -16,16 +16,17 @@ use tokio::{
 /// Within it, the peer has to take some of what is sent.
 pub(super) const STALL: Duration = Duration::from_secs(60);
 
-/// The stream, and until when it may stand still.
-pub(super) struct Paced<S> {
+/// The stream, and until when it may stand still. `held` lasts as long as it does, whatever protocol it becomes.
+pub(super) struct Paced<S, H = ()> {
     stream: S,
+    _held: H,
     waiting: Option<Pin<Box<Sleep>>>,
     stall: Duration,
 }
 
-impl<S> Paced<S> {
-    pub(super) fn new(stream: S) -> Self {
-        Self { stream, waiting: None, stall: STALL }
+impl<S, H> Paced<S, H> {
+    pub(super) fn new(stream: S, held: H) -> Self {
+        Self { stream, _held: held, waiting: None, stall: STALL }
     }
 
     /// What a write came to; how long it waits is counted from the first that did not go on.
@@ -44,13 +45,13 @@ impl<S> Paced<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
+impl<S: AsyncRead + Unpin, H: Unpin> AsyncRead for Paced<S, H> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
+impl<S: AsyncWrite + Unpin, H: Unpin> AsyncWrite for Paced<S, H> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.paced(cx, written)
@@ -89,7 +90,7 @@ mod tests {
     #[tokio::test]
     async fn who_takes_some_is_waited_for_and_who_takes_nothing_is_not() {
         let (near, mut far) = tokio::io::duplex(8);
-        let mut paced = Paced { stall: Duration::from_millis(300), ..Paced::new(near) };
+        let mut paced = Paced { stall: Duration::from_millis(300), ..Paced::new(near, ()) };
         let slow = async {
             let mut taken = [0; 8];
             for _ in 0..4 {

@@ -42,7 +42,10 @@ impl Place {
             push_time: Duration::from_secs(1),
             answer_time: Duration::from_secs(1),
             idle_time: Duration::from_secs(1),
+            head_time: Duration::from_secs(1),
             body_grace: Duration::from_secs(1),
+            connections: 1,
+            agent_calls: std::num::NonZeroU32::MIN,
         };
         // One folder, whoever opens it.
         let place = crate::BodyPlace::Folder(self.dir.path().join("bodies"));

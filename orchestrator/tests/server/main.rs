@@ -13,6 +13,7 @@ mod component;
 mod config;
 mod configurations;
 mod documents;
+mod doors;
 mod durability;
 mod edges;
 mod files;

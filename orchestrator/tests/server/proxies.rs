@@ -37,6 +37,9 @@ async fn the_trail_has_the_address_that_a_trusted_proxy_saw() {
     ] {
         assert_eq!(source(&running, fields).await, expect, "{fields:?}");
     }
+    // One of IPv4, written as one of IPv6.
+    let running = behind(Some("::ffff:127.0.0.0/104"), None).await;
+    assert_eq!(source(&running, &[("x-forwarded-for", "192.0.2.7")]).await, "192.0.2.7");
     let running = behind(Some("127.0.0.1"), Some(ProxyHeader::Forwarded)).await;
     for (fields, expect) in [
         (&[("forwarded", "for=6.6.6.6, for=\"[2001:db8::7]:99\";proto=https")][..], "2001:db8::7"),

@@ -156,7 +156,7 @@ async fn orchestrator(says: Vec<Vec<u8>>) -> (SocketAddr, mpsc::Receiver<AgentMe
     (address, heard)
 }
 
-fn control(dir: &Path, orchestrator: SocketAddr) -> (Control, Applier) {
+pub(super) fn control(dir: &Path, orchestrator: SocketAddr) -> (Control, Applier) {
     let config = Config { data_dir: dir.to_owned(), workers: 1, ..Config::default() };
     let host = Host::new(HostConfig {
         cache_dir: None,

@@ -1,0 +1,53 @@
+//! How fast an agent may come: so many new streams and calls a minute, whatever certificate it shows and over however many
+//! connections; one too many is refused, with when to come again. What it says on its control stream is read at a pace.
+
+use std::{num::NonZeroU32, sync::Arc};
+
+use tokio::time::sleep;
+use tonic::{Code, Status, metadata::MetadataMap};
+use uuid::Uuid;
+
+use crate::{access::Buckets, telemetry::Telemetry};
+
+/// gRFC A6: milliseconds to the next attempt, for the client to heed.
+const PUSHBACK: &str = "grpc-retry-pushback-ms";
+/// Seconds of the bound on calls.
+const CALLS_WINDOW: u32 = 60;
+/// Messages of the control stream: as many at once, and so many in these seconds. Three stand for an exchange that pauses.
+const MESSAGES: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
+const MESSAGES_WINDOW: u32 = 10;
+
+/// Of all agents.
+pub(super) struct Paces {
+    calls: Buckets<Uuid>,
+    messages: Buckets<Uuid>,
+    telemetry: Arc<Telemetry>,
+}
+
+impl Paces {
+    pub(super) fn new(calls: NonZeroU32, telemetry: Arc<Telemetry>) -> Self {
+        Self { calls: Buckets::new(calls, CALLS_WINDOW), messages: Buckets::new(MESSAGES, MESSAGES_WINDOW), telemetry }
+    }
+
+    /// One more stream or call.
+    pub(super) fn call(&self, agent: Uuid) -> Result<(), Status> {
+        let budget = self.calls.take(&agent);
+        let Some(wait_s) = budget.wait_s else { return Ok(()) };
+        self.telemetry.paced(agent);
+        let mut told = MetadataMap::new();
+        told.insert(PUSHBACK, wait_s.saturating_mul(1000).into());
+        let text = format!(
+            "agent {agent} began more than {} streams and calls within {} s: it may come again in {wait_s} s; does it fail \
+             at each, or another process use its identity?",
+            budget.quota, budget.window_s
+        );
+        Err(Status::with_metadata(Code::ResourceExhausted, text, told))
+    }
+
+    /// One more message: who says too much waits to be heard.
+    pub(super) async fn message(&self, agent: Uuid) {
+        while let Some(wait) = self.messages.wait(&agent) {
+            sleep(wait).await;
+        }
+    }
+}
