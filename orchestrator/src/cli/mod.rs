@@ -20,6 +20,7 @@ mod history;
 mod import;
 mod intercept;
 mod join_token;
+mod join_tokens;
 mod keys;
 mod lines;
 mod listing;
@@ -77,6 +78,7 @@ enum Command {
     Import(import::Import),
     Keys(keys::Keys),
     JoinToken(join_token::JoinTokenArgs),
+    JoinTokens(join_tokens::JoinTokens),
     Tokens(tokens::Tokens),
     Users(users::Users),
     Audit(audit::Audit),
@@ -127,6 +129,7 @@ fn execute(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
             Command::Import(import) => import.run().await,
             Command::Keys(keys) => keys.run().await,
             Command::JoinToken(join) => join.run().await,
+            Command::JoinTokens(tokens) => tokens.run().await,
             Command::Tokens(tokens) => tokens.run().await,
             Command::Users(users) => users.run().await,
             Command::Audit(audit) => audit.run().await,

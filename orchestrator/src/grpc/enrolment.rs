@@ -44,6 +44,7 @@ impl Enrolment for Service {
             Spend::Joined { id, group } => (id, group),
             Spend::Unknown => return Err(unknown()),
             Spend::Spent => return Err(Status::unauthenticated("the join token was used before: make another")),
+            Spend::Revoked => return Err(Status::unauthenticated("the join token was revoked: make another")),
             Spend::Expired => return Err(Status::unauthenticated("the join token has expired: make another")),
         };
         if id == new {

@@ -61,7 +61,7 @@ pub(crate) fn document() -> String {
         deletion::many, bodies::request, bodies::response, messages::of_exchange, messages::list, tunnels::list, usage::usage, ended::list, filters::list, filters::one, lines::list, push::push,
         ca::get, configurations::list, configurations::one, configurations::push,
         live::events::follow, agents::list, agents::one, agents::revoke, connections::list, live::connections::follow, connections::close, connections::close_many, breakpoints::make, breakpoints::list, breakpoints::renew, breakpoints::remove,
-        paused::list, paused::one, paused::decide, metrics::list, metrics::of_agent, history::history, join_tokens::make, tokens::list, tokens::make, tokens::revoke,
+        paused::list, paused::one, paused::decide, metrics::list, metrics::of_agent, history::history, join_tokens::make, join_tokens::list, join_tokens::revoke, tokens::list, tokens::make, tokens::revoke,
         replay::again, replay::made,
         users::list, users::add, users::remove, audit::list, describe_graphql::ask, describe_graphql::ask_in_address, describe_graphql::schema, health, ready, prometheus, openapi,
     ),

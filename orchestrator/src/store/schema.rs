@@ -28,6 +28,7 @@ pub(super) const SQLITE: &Migrations = &[
     (14, "index", include_str!("../../migrations/sqlite/0014_index.sql")),
     (15, "kept", include_str!("../../migrations/sqlite/0015_kept.sql")),
     (16, "usage", include_str!("../../migrations/sqlite/0016_usage.sql")),
+    (17, "join_tokens", include_str!("../../migrations/sqlite/0017_join_tokens.sql")),
 ];
 
 pub(super) const POSTGRES: &Migrations = &[
@@ -45,6 +46,7 @@ pub(super) const POSTGRES: &Migrations = &[
     (13, "index", include_str!("../../migrations/postgres/0013_index.sql")),
     (14, "kept", include_str!("../../migrations/postgres/0014_kept.sql")),
     (15, "usage", include_str!("../../migrations/postgres/0015_usage.sql")),
+    (16, "join_tokens", include_str!("../../migrations/postgres/0016_join_tokens.sql")),
 ];
 
 pub(super) async fn migrate_sqlite(writes: &SqlitePool) -> Result<(), StoreError> {

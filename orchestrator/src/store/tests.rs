@@ -97,6 +97,7 @@ async fn join(store: &Store, now_us: u64) -> &'static str {
         Spend::Unknown => "unknown",
         Spend::Spent => "spent",
         Spend::Expired => "expired",
+        Spend::Revoked => "revoked",
     }
 }
 

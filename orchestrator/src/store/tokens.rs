@@ -1,4 +1,4 @@
-//! The admin token and one-time join tokens, as hashes.
+//! The admin token, and how join tokens are spent.
 
 use uuid::Uuid;
 
@@ -30,6 +30,7 @@ pub(crate) enum Spend {
     Unknown,
     Spent,
     Expired,
+    Revoked,
 }
 
 impl Store {
@@ -70,24 +71,6 @@ impl Store {
         Ok(hash)
     }
 
-    /// One agent may join this group with this token.
-    pub(crate) async fn add_join_token(
-        &self,
-        hash: TokenHash,
-        group: &str,
-        now_us: u64,
-        expires_us: u64,
-    ) -> Result<(), StoreError> {
-        Sql::new("INSERT INTO tokens (hash, kind, grp, created_us, expires_us) VALUES ($1, 'join', $2, $3, $4)")
-            .bind(hash.to_vec())
-            .bind(group)
-            .bind(signed(now_us))
-            .bind(signed(expires_us))
-            .execute(&self.writes)
-            .await?;
-        Ok(())
-    }
-
     /// Was it made here, whether or not it was spent since?
     pub(crate) async fn is_join_token(&self, hash: TokenHash) -> Result<bool, StoreError> {
         let there = Sql::new("SELECT 1 FROM tokens WHERE hash = $1 AND kind = 'join'").bind(hash.to_vec());
@@ -107,7 +90,7 @@ impl Store {
         let Joining { id, key, name, version } = joining;
         let mut transaction = self.begin().await?;
         transaction.alone(Lock::Tokens).await?;
-        let sql = "SELECT t.grp, t.expires_us, t.spent_us, t.key, a.id, a.grp FROM tokens t \
+        let sql = "SELECT t.grp, t.expires_us, t.spent_us, t.key, a.id, a.grp, t.revoked_us FROM tokens t \
                    LEFT JOIN agents a ON a.id = t.agent WHERE t.hash = $1 AND t.kind = 'join'";
         let row = Sql::new(sql).bind(hash.to_vec()).fetch_optional(&mut transaction).await?;
         let Some(row) = row else { return Ok(Spend::Unknown) };
@@ -117,6 +100,9 @@ impl Store {
                 Some(id) if same => Ok(Spend::Joined { id, group: row.get(5)? }),
                 _ => Ok(Spend::Spent),
             };
+        }
+        if row.get::<Option<i64>>(6)?.is_some() {
+            return Ok(Spend::Revoked);
         }
         if row.get::<i64>(1)? <= signed(now_us) {
             return Ok(Spend::Expired);

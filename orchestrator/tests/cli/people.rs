@@ -30,6 +30,27 @@ fn a_token_is_made_used_and_revoked_by_the_end_of_its_id() {
 }
 
 #[test]
+fn a_join_token_is_listed_and_revoked_by_the_end_of_its_id() {
+    let server = Server::with_key();
+    let line = server.run(&["join-token", "--group", "edge", "--expires-in", "2h"]).ok();
+    let listed = server.run(&["join-tokens", "--format", "json"]).json();
+    let made = &listed[0];
+    assert_eq!(
+        (&made["state"], &made["group"], &made["created_by"]),
+        (&json!("open"), &json!("edge"), &json!("admin"))
+    );
+    assert!(!listed.to_string().contains(line.trim()));
+    let id = made["id"].as_str().unwrap();
+    server.run(&["join-tokens", "revoke", "nothing"]).fails(1, "no join token's id ends with `nothing`");
+    assert_eq!(server.run(&["join-tokens", "revoke", &id[id.len() - 8..]]).ok().trim(), format!("revoked {id}"));
+    let table = server.run(&["join-tokens", "list"]).ok();
+    let row = table.lines().find(|row| row.ends_with(id)).unwrap();
+    assert!(row.contains("edge") && row.contains("revoked") && row.contains("admin"), "{table}");
+    let viewer = server.run(&["tokens", "create", "eyes", "--role", "viewer"]).ok();
+    server.run(&["join-tokens", "--token", viewer.trim()]).fails(1, "this is for operator");
+}
+
+#[test]
 fn a_password_comes_in_by_stdin_and_is_in_no_answer() {
     let server = Server::start();
     let add = |password: &str| {

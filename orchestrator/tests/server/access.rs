@@ -59,6 +59,8 @@ const MATRIX: &[(&str, &[&str])] = &[
     ("getUsage", &ROLES),
     ("listAgentMetrics", &ROLES),
     ("makeJoinToken", &["operator", "admin"]),
+    ("listJoinTokens", &["operator", "admin"]),
+    ("revokeJoinToken", &["operator", "admin"]),
     ("listTokens", &["admin"]),
     ("makeToken", &["admin"]),
     ("revokeToken", &["admin"]),

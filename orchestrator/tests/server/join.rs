@@ -1,12 +1,13 @@
 //! An agent joins: once per token, with the right server, under a name that it does not choose.
 
 use rcgen::KeyPair;
-use serde_json::json;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
 use tonic::Code;
 use weir_proto::v1::{FetchRequest, control_client::ControlClient};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use crate::harness::{Agent, JoinTicket, Running, connect, join};
+use crate::harness::{Agent, JoinTicket, Running, connect, eventually, join};
 
 #[tokio::test]
 async fn one_agent_is_shown_as_the_list_has_it() {
@@ -136,4 +137,105 @@ async fn an_agent_of_a_lost_database_is_told_to_join_again() {
     // The CA is the same, the admin token is new.
     assert_eq!(running.person.join_token("default").await.ca, ca);
     assert_eq!(running.person.get("/api/v1/agents").await["items"], json!([]));
+}
+
+#[tokio::test]
+async fn join_tokens_are_listed_with_what_became_of_them() {
+    let running = Running::start().await;
+    let person = &running.person;
+    let used = person.join_token("edge").await;
+    let agent = Agent::join(running.grpc, &used).await.unwrap();
+    let (_, expired) = person.post("/api/v1/join-tokens", &json!({ "expires_in_s": 1 })).await;
+    let (_, taken_back) = person.post("/api/v1/join-tokens", &json!({})).await;
+    let (_, open) = person.post("/api/v1/join-tokens", &json!({})).await;
+    let revoke = async |id: &str| {
+        person.request(Method::DELETE, &format!("/api/v1/join-tokens/{id}")).send().await.unwrap().status()
+    };
+    let id = |made: &Value| made["id"].as_str().unwrap().to_owned();
+    assert_eq!(revoke(&id(&taken_back)).await, StatusCode::NO_CONTENT);
+    assert_eq!(revoke(&id(&taken_back)).await, StatusCode::NO_CONTENT, "once more changes nothing");
+    assert_eq!(revoke(&uuid::Uuid::nil().to_string()).await, StatusCode::NOT_FOUND);
+
+    let list = || person.get("/api/v1/join-tokens");
+    let listed = eventually(list, |listed| listed["items"][2]["state"] == "expired").await;
+    let states: Vec<_> = listed["items"].as_array().unwrap().iter().map(|item| item["state"].clone()).collect();
+    assert_eq!(states, ["open", "revoked", "expired", "used"]);
+    let ids: Vec<_> = listed["items"].as_array().unwrap().iter().map(id).collect();
+    assert_eq!(ids[..3], [id(&open), id(&taken_back), id(&expired)]);
+    let last = &listed["items"][3];
+    assert_eq!((&last["group"], &last["created_by"]), (&json!("edge"), &json!("admin")));
+    assert_eq!((&last["agent"], &last["agent_name"]), (&json!(agent.id), &json!("edge-1")));
+    assert!(last["used"].is_string() && last["revoked"].is_null(), "{last}");
+    assert_eq!((&listed["items"][1]["revoked_by"], &listed["items"][1]["agent"]), (&json!("admin"), &Value::Null));
+    for secret in [&used.token, open["token"].as_str().unwrap()] {
+        assert!(!listed.to_string().contains(secret));
+    }
+    // Page by page, the same.
+    let mut pages = Vec::new();
+    let mut next = String::new();
+    loop {
+        let page = person.get(&format!("/api/v1/join-tokens?limit=1{next}")).await;
+        pages.extend(page["items"].as_array().unwrap().iter().map(id));
+        let Some(cursor) = page["next"].as_str() else { break };
+        next = format!("&cursor={cursor}");
+    }
+    assert_eq!(pages, ids);
+    let trail = person.get("/api/v1/audit").await;
+    let deed = trail["items"].as_array().unwrap().iter().find(|entry| entry["status"] == 204).unwrap();
+    assert_eq!(deed["object"], format!("/api/v1/join-tokens/{}", id(&taken_back)));
+}
+
+#[tokio::test]
+async fn a_revoked_join_token_lets_nobody_in_and_a_used_one_is_past_that() {
+    let running = Running::start().await;
+    let (_, made) = running.person.post("/api/v1/join-tokens", &json!({})).await;
+    let ca = running.person.join_token("default").await.ca;
+    let ticket = JoinTicket { token: made["token"].as_str().unwrap().to_owned(), ca };
+    let path = format!("/api/v1/join-tokens/{}", made["id"].as_str().unwrap());
+    let revoke = async |path: &str| running.person.request(Method::DELETE, path).send().await.unwrap();
+    assert_eq!(revoke(&path).await.status(), StatusCode::NO_CONTENT);
+    let refused = Agent::join(running.grpc, &ticket).await.map(drop).unwrap_err();
+    assert_eq!(
+        (refused.code(), refused.message()),
+        (Code::Unauthenticated, "the join token was revoked: make another")
+    );
+
+    let agent = running.agent().await;
+    let listed = running.person.get("/api/v1/join-tokens").await;
+    let used = listed["items"].as_array().unwrap().iter().find(|item| item["state"] == "used").unwrap();
+    let answer = revoke(&format!("/api/v1/join-tokens/{}", used["id"].as_str().unwrap())).await;
+    assert_eq!(answer.status(), StatusCode::CONFLICT);
+    let said: Value = answer.json().await.unwrap();
+    assert!(said["detail"].as_str().unwrap().contains(&format!("agent {} has joined with it", agent.id)), "{said}");
+}
+
+#[tokio::test]
+async fn join_tokens_of_an_earlier_version_can_be_revoked_too() {
+    let running = Running::start().await;
+    let ticket = running.person.join_token("default").await;
+    let second = running.person.join_token("default").await;
+    let dir = running.stop().await;
+    // As the tables were.
+    dir.sql("DROP INDEX tokens_join").await;
+    dir.sql("ALTER TABLE tokens DROP COLUMN id").await;
+    dir.sql("ALTER TABLE tokens DROP COLUMN created_by").await;
+    dir.sql("ALTER TABLE tokens DROP COLUMN revoked_us").await;
+    dir.sql("ALTER TABLE tokens DROP COLUMN revoked_by").await;
+    dir.sql("DELETE FROM _sqlx_migrations WHERE description = 'join_tokens'").await;
+    let running = Running::start_in(dir, |args| args).await;
+    let listed = running.person.get("/api/v1/join-tokens").await;
+    let items = listed["items"].as_array().unwrap();
+    assert_eq!(items.len(), 2, "{listed}");
+    for item in items {
+        let id: uuid::Uuid = item["id"].as_str().unwrap().parse().unwrap();
+        assert_eq!((id.get_version_num(), id.get_variant()), (7, uuid::Variant::RFC4122));
+        assert_eq!((&item["state"], &item["created_by"]), (&json!("open"), &Value::Null));
+    }
+    assert!(items[0]["created"].as_str() >= items[1]["created"].as_str(), "the newest first");
+    let first = format!("/api/v1/join-tokens/{}", items[1]["id"].as_str().unwrap());
+    let revoked = running.person.request(Method::DELETE, &first).send().await.unwrap();
+    assert_eq!(revoked.status(), StatusCode::NO_CONTENT);
+    let refused = Agent::join(running.grpc, &ticket).await.map(drop).unwrap_err();
+    assert!(refused.message().contains("revoked"), "{refused}");
+    Agent::join(running.grpc, &second).await.unwrap();
 }
