@@ -34,6 +34,21 @@ impl Codings {
         Ok((!codings.is_empty()).then_some(Self(codings)))
     }
 
+    /// As the first bytes of a body tell themselves, whatever its fields say: gzip (RFC 1952 section 2.3.1) and zstd (RFC 8878
+    /// section 3.1.1, with skippable frames) have such a mark, brotli and deflate have none.
+    pub fn marked(body: &[u8]) -> Option<Self> {
+        match body {
+            [0x1f, 0x8b, 8, ..] => Some(Self(vec![Coding::Gzip])),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Self(vec![Coding::Zstd])),
+            _ => None,
+        }
+    }
+
+    /// Undoes them as the body comes.
+    pub fn undoing(&self) -> Undoing {
+        Undoing(Decoder::new(&self.0))
+    }
+
     /// Undoes them, to at most so many bytes. Of what ends too early, or is longer than that, there is the beginning.
     ///
     /// # Errors
@@ -72,6 +87,32 @@ impl Codings {
             None => plain.to_vec(),
         };
         codings.try_fold(first, |coded, coding| encode(*coding, &coded))
+    }
+}
+
+/// A body whose codings are undone while it comes.
+pub struct Undoing(Decoder);
+
+impl Undoing {
+    /// More of the body. `take` gets what it says, in pieces of at most 32 KiB, until it says that it wants no more; then this is
+    /// at its end.
+    ///
+    /// # Errors
+    /// The body is not what its codings say.
+    pub fn push(&mut self, coded: Bytes, mut take: impl FnMut(&[u8]) -> bool) -> Result<(), NotCoded> {
+        self.0.push(coded);
+        loop {
+            match self.0.step().map_err(|broken| NotCoded(broken.to_string()))? {
+                Step::Chunk(chunk) if take(&chunk) => {}
+                Step::Chunk(_) | Step::Starved | Step::End => return Ok(()),
+            }
+        }
+    }
+
+    /// Nothing more comes: was that all of it?
+    pub fn end(mut self) -> bool {
+        self.0.end();
+        matches!(self.0.step(), Ok(Step::End))
     }
 }
 
@@ -133,6 +174,47 @@ mod tests {
             assert!(!cut.complete && plain.starts_with(&cut.bytes), "{names}");
             assert_eq!(undone(Bytes::new(), 9), Undone { bytes: Vec::new(), complete: true }, "{names}");
             assert!(codings.undo(Bytes::from_static(b"\x07this is something else"), 1000).is_err(), "{names}");
+        }
+    }
+
+    #[test]
+    fn what_marks_itself_is_known_by_its_first_bytes() {
+        for (names, is_marked) in [("gzip", true), ("zstd", true), ("br, gzip", true), ("deflate", false)] {
+            let coded = of(&[names]).unwrap().unwrap().redo(b"some text").unwrap();
+            let last = names.rsplit(", ").next().unwrap();
+            let expect = is_marked.then(|| of(&[last]).unwrap().unwrap());
+            assert_eq!(Codings::marked(&coded), expect, "{names}");
+        }
+        for other in [&b""[..], b"\x1f\x8b", b"text", b"PK\x03\x04"] {
+            assert_eq!(Codings::marked(other), None);
+        }
+    }
+
+    #[test]
+    fn what_comes_in_pieces_is_undone_as_it_comes() {
+        for names in ["gzip", "deflate", "br", "zstd", "deflate, gzip"] {
+            let codings = of(&[names]).unwrap().unwrap();
+            let coded = codings.redo(&b"some text, ".repeat(9000)).unwrap();
+            let (mut undoing, mut text) = (codings.undoing(), Vec::new());
+            for piece in coded.chunks(7) {
+                let take = |chunk: &[u8]| {
+                    text.extend_from_slice(chunk);
+                    true
+                };
+                undoing.push(Bytes::copy_from_slice(piece), take).unwrap();
+            }
+            assert!(undoing.end() && text == b"some text, ".repeat(9000), "{names}");
+            let mut short = codings.undoing();
+            short.push(Bytes::copy_from_slice(&coded[..coded.len() - 1]), |_| true).unwrap();
+            assert!(!short.end(), "{names}");
+            assert!(codings.undoing().push(Bytes::from_static(b"\x07this is something else"), |_| true).is_err());
+            let mut count = 0;
+            let enough = |_: &[u8]| {
+                count += 1;
+                false
+            };
+            codings.undoing().push(coded.into(), enough).unwrap();
+            assert_eq!(count, 1, "{names}");
         }
     }
 

@@ -50,7 +50,7 @@ pub use answer::{Answer, DoneReason, Length, LocalResponse, Progress, Receipt, S
 pub use calls::{Call, CallKind, CallOutcome, CallRequest, CallResponse};
 pub use chain::Chain;
 pub use changes::Changes;
-pub use coding::{Codings, NotCoded, Undone, UnknownCoding};
+pub use coding::{Codings, NotCoded, Undoing, Undone, UnknownCoding};
 pub use component::{World, check as check_component};
 pub use connect::{ClientHello, Passage, Redirect, Tunnel, on_client_hello, on_connect};
 pub use exchange::{Connection, Direction, Entry, Exchange, Placeholder, Tag, TagValue, has_no_content};

@@ -4,12 +4,19 @@
 use std::{io::Read as _, path::Path};
 
 use anyhow::{Context as _, ensure};
-use flate2::{Compression, bufread::GzEncoder};
+use base64::Engine as _;
+use flate2::{
+    Compression,
+    bufread::{GzDecoder, GzEncoder},
+};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
 use weir_testkit::{
     binaries::filter,
     body::full,
+    raw::Raw,
     setup::Setup,
-    wait::{PATIENCE, eventually},
+    wait::{PATIENCE, eventually, within},
 };
 
 const SECRET: &str = "hunter2-never-to-be-seen";
@@ -169,5 +176,167 @@ async fn patterns_are_looked_for_in_what_filters_write() -> anyhow::Result<()> {
     })
     .await?;
     ensure!(line.contains("/text/[redacted]"), "{line}");
+    nowhere(&setup).await
+}
+
+fn gzip(text: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let mut coded = Vec::new();
+    GzEncoder::new(text, Compression::best()).read_to_end(&mut coded)?;
+    Ok(coded)
+}
+
+/// Both sides of both bodies of what was recorded for this path, decompressed by whoever looks at them.
+async fn bodies(setup: &Setup, path: &str) -> anyhow::Result<Vec<String>> {
+    let exchange = setup.recorded(path).await?;
+    let id = exchange["id"].as_str().context("id")?;
+    let mut texts = Vec::new();
+    for (member, part) in [
+        ("request", "request/body"),
+        ("filtered_request", "request/body?side=filtered"),
+        ("response", "response/body"),
+        ("original_response", "response/body?side=original"),
+    ] {
+        if exchange[member].is_null() {
+            continue;
+        }
+        let bytes = setup.orchestrator.bytes(&format!("/exchanges/{id}/{part}")).await?;
+        let mut text = Vec::new();
+        GzDecoder::new(&bytes[..]).read_to_end(&mut text).with_context(|| format!("{part} is no gzip"))?;
+        texts.push(String::from_utf8(text)?);
+    }
+    Ok(texts)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_coding_that_is_taken_from_the_head_alone_hides_nothing() -> anyhow::Result<()> {
+    let setup = Setup::start_with("redaction-dropped", |options| {
+        options.with("--redact-patterns", "hunter2[a-z-]*").with("--allow", "breakpoints")
+    })
+    .await?;
+    let text = format!("{} {SECRET} {}", "before ".repeat(50), "behind ".repeat(50));
+    let hidden = text.replace(SECRET, "[redacted]");
+    let coded = gzip(text.as_bytes())?;
+    let send = async |path: &str, fields: &[(&'static str, &str)]| {
+        let mut http = setup.client()?.forward().await?;
+        let mut request = http.request("POST", &setup.plain(path), full(coded.clone()))?;
+        for (name, value) in fields {
+            request.headers_mut().insert(*name, value.parse()?);
+        }
+        let reply = http.exchange(request).await?;
+        ensure!(reply.status == 200 && reply.body == coded, "what passes is as it was");
+        anyhow::Ok(())
+    };
+    let coding = [("content-encoding", "gzip"), ("content-type", "text/plain")];
+    // nobody tells of it
+    send("/echo?untold", &coding[1..]).await?;
+    assert_eq!(bodies(&setup, "/echo?untold").await?, [&*hidden, &hidden]);
+    // a person takes it from the head
+    let point = json!({ "query": "path:/echo*", "at": "request" });
+    let (status, made) = setup.orchestrator.request(Method::POST, "/breakpoints", Some(&point)).await?;
+    ensure!(status == StatusCode::CREATED, "{made}");
+    let decide = async {
+        let id = eventually(PATIENCE, "a pause", async || {
+            let list = setup.orchestrator.list("/paused").await?;
+            Ok(list.first().and_then(|item| item["id"].as_str().map(str::to_owned)))
+        })
+        .await?;
+        let edit = json!({ "decision": "modify", "headers": [["content-type", "text/plain"]] });
+        let (status, done) = setup.orchestrator.request(Method::POST, &format!("/paused/{id}"), Some(&edit)).await?;
+        ensure!(status == StatusCode::OK, "{done}");
+        Ok(())
+    };
+    tokio::try_join!(send("/echo?edited", &coding), decide)?;
+    let heard = setup.origin.heard_for("/echo?edited").context("the origin heard it")?;
+    ensure!(!heard.headers.contains_key("content-encoding"), "{:?}", heard.headers);
+    assert_eq!(bodies(&setup, "/echo?edited").await?, [&*hidden, &hidden, &hidden]);
+    let id = made["id"].as_str().context("id")?;
+    setup.orchestrator.request(Method::DELETE, &format!("/breakpoints/{id}"), None).await?;
+    // and so does a filter
+    let config = json!({ "request": { "remove": ["content-encoding"] } }).to_string();
+    setup.orchestrator.push(&filter("headers")?, &["--config", &config]).await?;
+    setup.agent.active("headers", 1).await?;
+    send("/echo?filtered", &coding).await?;
+    let heard = setup.origin.heard_for("/echo?filtered").context("the origin heard it")?;
+    ensure!(!heard.headers.contains_key("content-encoding"), "{:?}", heard.headers);
+    assert_eq!(bodies(&setup, "/echo?filtered").await?, [&*hidden, &hidden, &hidden]);
+    nowhere(&setup).await
+}
+
+/// As an upstream answers, over a connection of its own.
+async fn answered(setup: &Setup, path: &str, head: &str, body: &[u8]) -> anyhow::Result<()> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let host = listener.local_addr()?;
+    let mut client = Raw::dial(setup.agent.proxy).await?;
+    client.say(format!("GET http://{host}{path} HTTP/1.1\r\nHost: {host}\r\n\r\n")).await?;
+    let (stream, _) = within(PATIENCE, "the agent's connection", listener.accept()).await??;
+    let mut origin = Raw::over(stream);
+    let mut asked = Vec::new();
+    while !asked.ends_with(b"\r\n\r\n") {
+        asked.extend(origin.hear(1).await?);
+    }
+    origin.say(format!("HTTP/1.1 200 OK\r\n{head}Content-Length: {}\r\n\r\n", body.len())).await?;
+    origin.say(body).await?;
+    let mut got = Vec::new();
+    while !got.ends_with(b"\r\n\r\n") {
+        got.extend(client.hear(1).await?);
+    }
+    ensure!(client.hear(body.len()).await? == body, "what passes is as it was");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn compressed_events_calls_and_parts_are_looked_into() -> anyhow::Result<()> {
+    let setup = Setup::start_with("redaction-within", |options| {
+        options.with("--redact-json", "/**/password").with("--redact-patterns", "sk-[a-z0-9-]+[a-z0-9]")
+    })
+    .await?;
+    let messages = async |path: &str, count: usize| {
+        let exchange = setup.recorded(path).await?;
+        let id = exchange["id"].as_str().context("id")?.to_owned();
+        let messages = setup.orchestrator.list(&format!("/exchanges/{id}/messages")).await?;
+        ensure!(messages.len() == count, "{messages:?}");
+        Ok((id, messages))
+    };
+    let stream = format!("event: a\ndata: {{\"password\":\"{SECRET}\"}}\n\ndata: sk-{SECRET}\n\n");
+    answered(
+        &setup,
+        "/events",
+        "Content-Type: text/event-stream\r\nContent-Encoding: gzip\r\n",
+        &gzip(stream.as_bytes())?,
+    )
+    .await?;
+    let (_, events) = messages("/events", 2).await?;
+    let text = |message: &Value| message["text"].as_str().map(str::to_owned);
+    assert_eq!(text(&events[0]).as_deref(), Some("event: a\ndata:{\"password\":\"[redacted]\"}"));
+    assert_eq!(text(&events[1]).as_deref(), Some("data:[redacted]"));
+
+    let frame = |flag: u8, message: &[u8]| -> anyhow::Result<Vec<u8>> {
+        Ok([&[flag][..], &u32::try_from(message.len())?.to_be_bytes(), message].concat())
+    };
+    let said = format!("\x0a\x20sk-{SECRET}");
+    let call = [frame(0, b"first")?, frame(1, &gzip(said.as_bytes())?)?].concat();
+    answered(&setup, "/call", "Content-Type: application/grpc\r\nGrpc-Encoding: gzip\r\n", &call).await?;
+    let (id, calls) = messages("/call", 2).await?;
+    let expect = base64::engine::general_purpose::STANDARD.encode("\x0a\x20[redacted]");
+    assert_eq!((&calls[1]["base64"], &calls[1]["compressed"]), (&expect.into(), &false.into()));
+    let body = setup.orchestrator.bytes(&format!("/exchanges/{id}/response/body")).await?;
+    let (first, second) = body.split_at(10);
+    let mut text = String::new();
+    GzDecoder::new(&second[5..]).read_to_string(&mut text)?;
+    assert_eq!((first, &*text, second[4] as usize), (&frame(0, b"first")?[..], "\x0a\x20[redacted]", second.len() - 5));
+
+    let form = format!(
+        "--x\r\nContent-Disposition: form-data; name=\"meta\"\r\nContent-Type: application/json\r\n\r\n\
+         {{\"password\":\"{SECRET}\"}}\r\n--x\r\n\r\nand more\r\n--x--\r\n"
+    );
+    let mut http = setup.client()?.forward().await?;
+    let mut request = http.request("POST", &setup.plain("/echo?form"), full(form.clone()))?;
+    request.headers_mut().insert("content-type", "multipart/form-data; boundary=x".parse()?);
+    let reply = http.exchange(request).await?;
+    ensure!(reply.text() == form, "what passes is as it was");
+    let exchange = setup.recorded("/echo?form").await?;
+    let id = exchange["id"].as_str().context("id")?;
+    let body = setup.orchestrator.bytes(&format!("/exchanges/{id}/request/body")).await?;
+    assert_eq!(String::from_utf8(body)?, form.replace(SECRET, "[redacted]"));
     nowhere(&setup).await
 }

@@ -1,5 +1,6 @@
 //! The copy of a body that is recorded. Enters: each chunk as it passes; leaves: the first bytes up to a bound, the true
-//! size, and, where that is more, the digest of the whole. Never holds a chunk up, and copies none but the smallest. Must not
+//! size, and, where that is more, the digest of the whole. Never holds a chunk up, and copies only what is small beside the
+//! buffer that it would keep. Must not
 //! know where chunks come from.
 
 use bytes::Bytes;
@@ -53,7 +54,11 @@ impl Capture {
         if self.room == 0 || chunk.is_empty() {
             return;
         }
-        let part = chunk.slice(..chunk.len().min(self.room));
+        let part = match chunk.get(..self.room) {
+            // the end of what is kept, and a chunk that may be much longer
+            Some(part) if part.len() < chunk.len() / 2 => Bytes::copy_from_slice(part),
+            _ => chunk.slice(..chunk.len().min(self.room)),
+        };
         self.room -= part.len();
         match &mut self.kept {
             Kept::Nothing => self.kept = Kept::One(part),
@@ -120,14 +125,16 @@ impl Capture {
     }
 }
 
-/// Makes one of the last so many, if they are small.
+/// Of the last so many, makes one of small ones that follow each other, and a copy of one that stands alone: the buffer that it came
+/// in is let go.
 fn join(parts: &mut Vec<Bytes>) {
-    let last = parts.len() - PARTS;
-    let size: usize = parts[last..].iter().map(Bytes::len).sum();
-    if size < PARTS * WORTH {
-        let joined = parts[last..].concat();
-        parts.truncate(last);
-        parts.push(joined.into());
+    let last = parts.split_off(parts.len().saturating_sub(PARTS));
+    let is_small = |part: &Bytes| part.len() < WORTH;
+    for some in last.chunk_by(|one, next| is_small(one) && is_small(next)) {
+        match some {
+            [large] if !is_small(large) => parts.push(large.clone()),
+            small => parts.push(small.concat().into()),
+        }
     }
 }
 
@@ -148,6 +155,26 @@ mod tests {
         let mut capture = Capture::new((1 << 20, false));
         (0..200).for_each(|_| capture.chunk(&large));
         assert!(capture.chunks().iter().all(|part| part.as_ptr() == large.as_ptr()));
+    }
+
+    /// A peer may send a single byte between two large chunks: it keeps no buffer of its own.
+    #[test]
+    fn what_is_small_among_what_is_large_keeps_no_buffer() {
+        let (small, large) = (Bytes::from(vec![1; 16 << 10]), Bytes::from(vec![2; 4000]));
+        let mut capture = Capture::new((1 << 20, false));
+        for _ in 0..100 {
+            capture.chunk(&small.slice(..1));
+            capture.chunk(&large);
+        }
+        let is_of = |part: &&Bytes, buffer: &Bytes| buffer.as_ptr_range().contains(&part.as_ptr());
+        let kept = capture.chunks().iter().filter(|part| is_of(part, &small)).count();
+        assert!(kept < PARTS, "{kept} parts of one byte keep what they came in");
+        assert!(capture.chunks().iter().filter(|part| part.len() == large.len()).all(|part| is_of(&part, &large)));
+        assert_eq!(capture.chunks().concat(), [&small[..1], &large].concat().repeat(100));
+        // nor does the last one, of which little is kept
+        let mut capture = Capture::new((10, false));
+        capture.chunk(&large);
+        assert!(capture.chunks()[0].len() == 10 && !is_of(&&capture.chunks()[0], &large));
     }
 
     #[test]

@@ -38,7 +38,7 @@ struct Passed {
 impl Ledger {
     pub(super) fn new(mut recording: Recording, limit: (usize, bool), request: &request::Parts) -> Self {
         let passed = || Passed { received: Capture::new(limit), ..Passed::default() };
-        let watches = [Watch::of(Direction::Request, &request.headers, &mut recording), None];
+        let watches = [Watch::of(Direction::Request, &request.headers, None, &mut recording), None];
         Ledger { recording, limit, bodies: [passed(), passed()], responded: false, local: false, watches }
     }
 
@@ -56,7 +56,9 @@ impl Ledger {
     pub(super) fn response(&mut self, head: &response::Parts, original: Option<&response::Parts>) {
         self.responded = true;
         self.recording.response_head(Side::Filtered, head);
-        self.watches[Direction::Response as usize] = Watch::of(Direction::Response, &head.headers, &mut self.recording);
+        let other = original.map(|original| &original.headers);
+        self.watches[Direction::Response as usize] =
+            Watch::of(Direction::Response, &head.headers, other, &mut self.recording);
         if let Some(original) = original {
             self.bodies[Direction::Response as usize].both_heads = true;
             self.recording.response_head(Side::Original, original);

@@ -33,10 +33,30 @@ pub(super) enum Into<'a> {
 
 /// How far a way from the top has come along a place: which of its parts may be next, one bit for each. So a step costs the same
 /// however deep it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Along(u64);
 
+impl Along {
+    /// Nothing further down is the place.
+    pub(super) fn is_over(self) -> bool {
+        self.0 == 0
+    }
+}
+
 impl Pointer {
+    /// The steps that it names, and which elements of lists those may be.
+    pub(super) fn named(&self) -> impl Iterator<Item = (&str, Option<usize>)> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Named(name, element) => Some((name.as_str(), *element)),
+            Part::Any | Part::Down => None,
+        })
+    }
+
+    /// Parts, and its end.
+    pub(super) fn length(&self) -> usize {
+        self.parts.len() + 1
+    }
+
     /// At the top.
     pub(super) fn begin(&self) -> Along {
         self.with_downs(1)

@@ -2,6 +2,14 @@
 
 use crate::record::{Kind, Passed};
 
+/// A stream that has no coding begins like this: it is text.
+pub(super) fn may_begin(bytes: &[u8]) -> bool {
+    let is_text = |byte: &u8| !byte.is_ascii_control() || matches!(byte, b'\t' | b'\n' | b'\r');
+    // the last character may be cut
+    let is_utf8 = std::str::from_utf8(bytes).map_or_else(|error| error.error_len().is_none(), |_| true);
+    is_utf8 && bytes.iter().all(is_text)
+}
+
 /// Between two events, or in one.
 pub(super) struct Events {
     limit: usize,

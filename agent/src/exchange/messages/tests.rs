@@ -1,23 +1,25 @@
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
 use prost::Message as _;
 use uuid::Uuid;
+use weir_host::Codings;
 use weir_proto::v1::{Message, MessageKind, TrafficBatch};
 
 use super::*;
 use crate::config::{CaptureConfig, Tuning};
 use crate::record::Recorder;
 
-fn told_of(kind: &'static str, coding: &'static str, limit: usize, chunks: &[&[u8]]) -> Vec<Message> {
+type Fields<'a> = &'a [(&'static str, &'static str)];
+
+fn head(fields: Fields<'_>) -> HeaderMap {
+    fields.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+}
+
+fn told_by(own: Fields<'_>, other: Option<Fields<'_>>, limit: usize, chunks: &[&[u8]]) -> Vec<Message> {
     let tuning = Tuning::of_capture(CaptureConfig { message_bytes: limit, ..CaptureConfig::default() });
     let recorder = Recorder::new(1, &tuning.capture);
     let mut recording = recorder.worker(0).begin(Uuid::nil(), &tuning);
-    let mut head = HeaderMap::new();
-    head.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    if !coding.is_empty() {
-        head.insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
-    }
-    let mut watch = Watch::of(Direction::Response, &head, &mut recording);
+    let mut watch = Watch::of(Direction::Response, &head(own), other.map(head).as_ref(), &mut recording);
     if let Some(watch) = &mut watch {
         chunks.iter().for_each(|chunk| watch.passed(chunk));
     }
@@ -25,6 +27,19 @@ fn told_of(kind: &'static str, coding: &'static str, limit: usize, chunks: &[&[u
     let mut told = TrafficBatch::decode(&recorder.take()[..]).unwrap().messages;
     told.iter_mut().for_each(|message| message.at_us = 0);
     told
+}
+
+fn told_of(kind: &'static str, coding: &'static str, limit: usize, chunks: &[&[u8]]) -> Vec<Message> {
+    let fields = [("content-type", kind), ("content-encoding", coding)];
+    told_by(if coding.is_empty() { &fields[..1] } else { &fields }, None, limit, chunks)
+}
+
+fn coded(coding: &'static str, text: &[u8]) -> Vec<u8> {
+    Codings::of(&head(&[("content-encoding", coding)])).unwrap().unwrap().redo(text).unwrap()
+}
+
+fn frame(flag: u8, message: &[u8]) -> Vec<u8> {
+    [&[flag][..], &u32::try_from(message.len()).unwrap().to_be_bytes(), message].concat()
 }
 
 fn check_events(stream: &str, expect: &[&str]) {
@@ -62,6 +77,80 @@ fn what_cannot_be_read_is_told_and_what_is_no_message_is_not() {
         assert!(told_of(kind, "", 100, &[b"\0\0\0\0\0"]).is_empty(), "{kind}");
     }
     assert_eq!(told_of("application/grpc-web", "", 100, &[b"\x80\0\0\0\0"])[0].note, "trailers");
+}
+
+const EVENTS: (&str, &str) = ("content-type", "text/event-stream");
+
+#[test]
+fn coded_events_are_told_as_what_they_say() {
+    let said = |told: Vec<Message>| {
+        let text = |one: Message| (one.kind(), String::from_utf8(one.data.to_vec()).unwrap(), one.note);
+        told.into_iter().map(text).collect::<Vec<_>>()
+    };
+    let event = |text: &str| (MessageKind::Event, text.to_owned(), String::new());
+    let expect = vec![event("data: one"), event("data: two")];
+    for coding in ["gzip", "deflate", "br", "zstd", "br, gzip"] {
+        let body = coded(coding, b"data: one\n\ndata: two\n\n");
+        let pieces: Vec<&[u8]> = body.chunks(3).collect();
+        let told = [EVENTS, ("content-encoding", coding)];
+        assert_eq!(said(told_by(&told, None, 99, &pieces)), expect, "{coding}");
+        // a filter took the coding from the head, and left it on the body, or undid it
+        assert_eq!(said(told_by(&told[..1], Some(&told), 99, &pieces)), expect, "{coding}");
+        let plain: &[u8] = b"data: one\n\ndata: two\n\n";
+        assert_eq!(said(told_by(&told[..1], Some(&told), 99, &[plain])), expect, "{coding}");
+    }
+    let bomb = coded("gzip", &vec![b'a'; 32 << 20]);
+    let told = said(told_of("text/event-stream", "gzip", 99, &[&bomb]));
+    assert_eq!(told, [(MessageKind::Unread, String::new(), "it grows beyond what is decompressed".to_owned())]);
+    let unknown = said(told_by(&[EVENTS], Some(&[("content-encoding", "other")]), 99, &[b"data: one\n\n"]));
+    assert_eq!(unknown[0].0, MessageKind::Unread);
+}
+
+#[test]
+fn compressed_messages_of_grpc_are_told_as_what_they_say() {
+    fn said(
+        own: Fields<'_>,
+        other: Option<Fields<'_>>,
+        limit: usize,
+        body: &[u8],
+    ) -> Vec<(Vec<u8>, u64, bool, String)> {
+        let told = told_by(own, other, limit, &body.chunks(4).collect::<Vec<_>>());
+        told.into_iter().map(|one| (one.data.to_vec(), one.size, one.compressed, one.note)).collect()
+    }
+    let one = |data: &[u8], size, compressed, note: &str| (data.to_vec(), size, compressed, note.to_owned());
+    let kind = ("content-type", "application/grpc");
+    for coding in ["gzip", "deflate", "zstd"] {
+        let message = coded(coding, b"what it says");
+        let body = [
+            frame(1, &message),
+            frame(0, b"plain"),
+            frame(1, b""),
+            frame(1, b"\x07no"),
+            frame(1, &message)[..9].to_vec(),
+        ];
+        let own = [kind, ("grpc-encoding", coding)];
+        let mut told = said(&own, None, 6, &body.concat());
+        assert_eq!(told.pop().map(|last| (last.2, last.3)), Some((false, "it broke off".to_owned())), "{coding}");
+        let expect = [
+            one(b"what i", 12, false, ""),
+            one(b"plain", 5, false, ""),
+            one(b"", 0, false, ""),
+            one(b"", 0, false, "it does not decompress"),
+        ];
+        assert_eq!(told, expect, "{coding}");
+        assert_eq!(said(&own[..1], Some(&own), 99, &body[0]), [one(b"what it says", 12, false, "")], "{coding}");
+        assert_eq!(
+            said(&own[..1], None, 2, &body[0]),
+            [one(&message[..2], message.len() as u64, true, "")],
+            "{coding}"
+        );
+    }
+    let bomb = frame(1, &coded("gzip", &vec![0; 32 << 20]));
+    let told = said(&[kind, ("grpc-encoding", "gzip")], None, 9, &bomb);
+    assert_eq!(told[0].3, "it grows beyond what is decompressed");
+    // the body as a whole, too
+    let whole = coded("gzip", &frame(0, b"plain"));
+    assert_eq!(said(&[kind, ("content-encoding", "gzip")], None, 9, &whole), [one(b"plain", 5, false, "")]);
 }
 
 proptest! {

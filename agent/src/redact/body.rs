@@ -1,0 +1,244 @@
+//! Bodies by the rules: their codings are undone, and done again where something was found. What a body says of its codings may
+//! be wrong, or may have been taken from its head on the way: its own first bytes count, and what the other head said.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use weir_host::Codings;
+
+use super::{
+    Kind, RedactConfig, Redacted, Rules, calls, form, json,
+    kind::{Coding, Multipart},
+    mask::{Kept, Masking},
+    multipart, pattern,
+};
+
+/// Of a body whose content codings are undone, as much is looked into as an agent may be told to capture of one.
+pub(super) const MOST_DECODED: usize = 1 << 20;
+/// What is left of it, coded anew, takes no more than so many times what was captured, and some.
+const GROWTH: usize = 2;
+const SOME: usize = 1 << 10;
+/// Of codings within codings, beside those that a head tells of.
+const MOST_WITHIN: usize = 4;
+
+/// What was captured, and whether there was more of it.
+#[derive(Clone, Copy)]
+struct Captured<'c> {
+    bytes: &'c [u8],
+    is_cut: bool,
+    /// codings that it may have within
+    within: usize,
+}
+
+impl Rules {
+    /// Does any rule look into bodies?
+    pub fn looks_into_bodies(&self) -> bool {
+        let RedactConfig { json, form, patterns, .. } = &self.config;
+        !(json.is_empty() && form.is_empty() && patterns.is_empty())
+    }
+
+    /// What was captured of a body; `is_cut` where there was more of it.
+    pub fn body(&self, kind: &Kind, captured: &[u8], is_cut: bool) -> Redacted {
+        self.layer(&mut Masking::Alike, kind, Captured { bytes: captured, is_cut, within: MOST_WITHIN })
+    }
+
+    /// The same, with what it takes out kept. Where that is more than is kept, it is withheld.
+    pub fn body_kept(&self, kept: &mut Kept, kind: &Kind, captured: &[u8], is_cut: bool) -> Redacted {
+        let captured = Captured { bytes: captured, is_cut, within: MOST_WITHIN };
+        let redacted = self.layer(&mut Masking::Numbered(kept), kind, captured);
+        if kept.is_full() { Redacted::Withheld } else { redacted }
+    }
+
+    /// A body that goes as this kind, without its codings; none where nobody can undo them, or it is too long without them.
+    pub fn decoded(&self, kind: &Kind, body: &[u8]) -> Option<Bytes> {
+        match &kind.coding {
+            Coding::Plain => Some(Bytes::copy_from_slice(body)),
+            Coding::Known(codings) => {
+                let undone = codings.undo(Bytes::copy_from_slice(body), MOST_DECODED).ok()?;
+                undone.complete.then(|| undone.bytes.into())
+            }
+            Coding::Unknown => None,
+        }
+    }
+
+    fn layer(&self, masking: &mut Masking<'_>, kind: &Kind, captured: Captured<'_>) -> Redacted {
+        if captured.bytes.is_empty() || !self.looks_into_bodies() {
+            return Redacted::Same;
+        }
+        let marked = Codings::marked(captured.bytes);
+        match (&kind.coding, &kind.perhaps) {
+            (Coding::Known(codings), _) => self.coded(masking, (codings, kind), captured),
+            (Coding::Unknown, _) | (Coding::Plain, Coding::Unknown) => Redacted::Withheld,
+            (Coding::Plain, Coding::Known(codings)) if is_coded(codings, captured) => match marked {
+                Some(_) => self.coded(masking, (codings, kind), captured),
+                None => self.either((codings, kind), captured),
+            },
+            (Coding::Plain, _) => match marked {
+                Some(codings) => self.coded(masking, (&codings, kind), captured),
+                None => self.plain(masking, kind, captured),
+            },
+        }
+    }
+
+    /// What may be coded or not, and reads as both: where something is found, nobody knows as what it would have to be written.
+    fn either(&self, (codings, kind): (&Codings, &Kind), captured: Captured<'_>) -> Redacted {
+        let coded = self.coded(&mut Masking::Alike, (codings, kind), captured);
+        // that something of its end would be given up is nothing found
+        match (self.plain(&mut Masking::Alike, kind, Captured { is_cut: false, ..captured }), coded) {
+            (Redacted::Same, coded) => coded,
+            // it is not what it claims to be, unless it is coded
+            (Redacted::Withheld, coded) if !captured.is_cut => coded,
+            (plain, Redacted::Same) => plain,
+            _ => Redacted::Withheld,
+        }
+    }
+
+    /// What is in the codings is looked into, and coded again where it was changed, or was not seen to its end: what is left in the
+    /// coded bytes then, nobody has looked at.
+    fn coded(&self, masking: &mut Masking<'_>, (codings, kind): (&Codings, &Kind), captured: Captured<'_>) -> Redacted {
+        let Captured { bytes, is_cut, within } = captured;
+        let Ok(undone) = codings.undo(Bytes::copy_from_slice(bytes), MOST_DECODED) else {
+            return Redacted::Withheld;
+        };
+        let Some(within) = within.checked_sub(1) else { return Redacted::Withheld };
+        let is_cut = is_cut || !undone.complete;
+        let inner = Kind { coding: Coding::Plain, perhaps: Coding::Plain, ..kind.clone() };
+        let (mut text, mut is_cut) =
+            match self.layer(masking, &inner, Captured { bytes: &undone.bytes, is_cut, within }) {
+                Redacted::Withheld => return Redacted::Withheld,
+                // the frame of a coding has room for texts of its own, such as the name of a file
+                Redacted::Same if !is_cut && !self.patterns.fit(bytes) => return Redacted::Same,
+                Redacted::Same => (undone.bytes, is_cut),
+                Redacted::Other(text, is_cut) => (text, is_cut),
+            };
+        loop {
+            match codings.redo(&text) {
+                Ok(coded) if coded.len() <= bytes.len() * GROWTH + SOME => return Redacted::Other(coded, is_cut),
+                Ok(_) if !text.is_empty() => (text, is_cut) = (text[..text.len() / 2].to_vec(), true),
+                _ => return Redacted::Withheld,
+            }
+        }
+    }
+
+    /// Without codings.
+    fn plain(&self, masking: &mut Masking<'_>, kind: &Kind, captured: Captured<'_>) -> Redacted {
+        let RedactConfig { json, form, .. } = &self.config;
+        let has_parts = kind.multipart != Multipart::No;
+        if has_parts && !form.is_empty() || kind.framed && !json.is_empty() {
+            return Redacted::Withheld;
+        }
+        match &kind.calls {
+            Some(coding) if calls::are_in(captured.bytes) => self.calls(masking, (coding, kind), captured),
+            _ if has_parts && !json.is_empty() => self.parts(masking, kind, captured),
+            _ => self.document(masking, kind, captured.bytes, captured.is_cut),
+        }
+    }
+
+    /// Messages of gRPC, each by itself.
+    fn calls(&self, masking: &mut Masking<'_>, (coding, kind): (&Coding, &Kind), captured: Captured<'_>) -> Redacted {
+        // what somebody edits has the values in it again, and is as long as it was
+        let is_edited = matches!(masking, Masking::Numbered(_));
+        let coding = if is_edited || *coding == Coding::Plain { &Coding::Unknown } else { coding };
+        let Captured { bytes: mut rest, mut is_cut, within } = captured;
+        let (mut out, mut found) = (Vec::with_capacity(rest.len()), false);
+        while let Some(next) = calls::next(&mut rest) {
+            let frame = match next {
+                calls::Next::Frame(frame) => frame,
+                calls::Next::Head(bytes) => {
+                    out.extend_from_slice(bytes);
+                    break;
+                }
+                calls::Next::Other => return Redacted::Withheld,
+            };
+            let coding = if frame.is_compressed() { coding.clone() } else { Coding::Plain };
+            let inner = Kind { json: kind.json && !frame.is_trailers(), coding, ..Kind::default() };
+            let payload = Captured { bytes: frame.payload, is_cut: frame.missing > 0, within };
+            match self.layer(masking, &inner, payload) {
+                Redacted::Same => frame.write(frame.payload, &mut out),
+                Redacted::Other(payload, was_cut) => {
+                    let length = if is_edited { frame.payload.len() } else { payload.len() };
+                    frame.write_as(length, &payload, &mut out);
+                    (found, is_cut) = (true, is_cut || was_cut);
+                }
+                Redacted::Withheld => return Redacted::Withheld,
+            }
+        }
+        if found { Redacted::Other(out, is_cut) } else { Redacted::Same }
+    }
+
+    /// Parts that are JSON, and patterns in all of it.
+    fn parts(&self, masking: &mut Masking<'_>, kind: &Kind, Captured { bytes, is_cut, .. }: Captured<'_>) -> Redacted {
+        let Multipart::By(boundary) = &kind.multipart else { return Redacted::Withheld };
+        match multipart::each(bytes, boundary, is_cut, |part| self.part(masking, part)) {
+            Ok(body) => self.text(masking, body.map_or(Cow::Borrowed(bytes), Cow::Owned), is_cut),
+            Err(multipart::Unread) => Redacted::Withheld,
+        }
+    }
+
+    fn part(
+        &self,
+        masking: &mut Masking<'_>,
+        part: &multipart::Part<'_>,
+    ) -> Result<Option<Vec<u8>>, multipart::Unread> {
+        let kind = Kind::of(&part.fields);
+        if kind.multipart != Multipart::No {
+            return Err(multipart::Unread);
+        }
+        if !kind.json && !json::looks_like_it(part.body) {
+            return Ok(None);
+        }
+        if kind.is_coded() || part.is_transfer_coded() {
+            return Err(multipart::Unread);
+        }
+        let done = json::redact(part.body, &self.places, masking).map_err(|_| multipart::Unread)?;
+        if done.ends_within && !part.is_cut { Err(multipart::Unread) } else { Ok(done.redacted) }
+    }
+
+    /// What is one thing, of this kind or of none.
+    pub(super) fn document(&self, masking: &mut Masking<'_>, kind: &Kind, captured: &[u8], is_cut: bool) -> Redacted {
+        let RedactConfig { json, form, .. } = &self.config;
+        let mut body = Cow::Borrowed(captured);
+        if kind.form
+            && let Some(redacted) = form::redact(&body, form, masking)
+        {
+            body = Cow::Owned(redacted);
+        }
+        // also of what says that it is a form: who reads it may not believe that
+        if !json.is_empty() && (kind.json || json::looks_like_it(&body)) {
+            match json::redact(&body, &self.places, masking) {
+                Ok(done) => body = done.redacted.map_or(body, Cow::Owned),
+                Err(json::Unread::Malformed | json::Unread::TooMuch) => return Redacted::Withheld,
+            }
+        }
+        self.text(masking, body, is_cut)
+    }
+
+    fn text(&self, masking: &mut Masking<'_>, mut body: Cow<'_, [u8]>, is_cut: bool) -> Redacted {
+        if !self.config.patterns.is_empty() {
+            body = self.patterns.replace(masking, body);
+            if is_cut {
+                self.give_up_end(body.to_mut());
+            }
+        }
+        match body {
+            Cow::Borrowed(_) => Redacted::Same,
+            Cow::Owned(body) => Redacted::Other(body, is_cut),
+        }
+    }
+
+    /// What began before a cut and would have been found is not to be left half.
+    pub(super) fn give_up_end(&self, text: &mut Vec<u8>) {
+        if !self.config.patterns.is_empty() {
+            text.truncate(text.len().saturating_sub(pattern::LONGEST));
+        }
+    }
+}
+
+/// Does it read as this? Of what was cut it is enough that nothing says otherwise.
+fn is_coded(codings: &Codings, captured: Captured<'_>) -> bool {
+    let undone = codings.undo(Bytes::copy_from_slice(captured.bytes), MOST_DECODED);
+    undone.is_ok_and(|undone| {
+        let is_whole = undone.complete || undone.bytes.len() == MOST_DECODED;
+        (is_whole || captured.is_cut) && !undone.bytes.is_empty()
+    })
+}
