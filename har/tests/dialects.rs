@@ -175,8 +175,53 @@ fn what_cannot_be_meant_is_refused_and_where_it_stands_is_said() {
     refused(&status("\"ok\""), &format!("{at}.response.status: invalid type: string"));
     let content = r#","response":{"status":200,"content":{"text":"%","encoding":"base64"}}"#;
     refused(&entry(get, content), &format!("{at}.response.content.text: no base64"));
-    refused(&entry(get, r#","_weir":{"filters":[7]}"#), &format!("{at}._weir.filters[0]: invalid type"));
     refused(&entry(get, r#","response":"#), at);
+}
+
+/// HAR 1.2: readers ignore members whose names begin with `_` and that are not theirs.
+#[test]
+fn members_beyond_the_format_that_cannot_be_read_are_passed_over_and_told() {
+    let check = |request: &str, rest: &str, told: &[&str]| {
+        let text = with(&format!(
+            r#"{{"startedDateTime":"2026-11-20T09:00:00Z","request":{{"method":"GET","url":"http://a/"{request}}}{rest}}}"#
+        ));
+        let (_, left_out, exchanges) = import(text.as_bytes());
+        assert_eq!((exchanges.len(), left_out.odd), (2, told.len() as u64), "{text} {:?}", left_out.first_odd);
+        for (one, says) in left_out.first_odd.iter().zip(told) {
+            assert!(one.starts_with(&format!("log.entries[1].{says}")), "{one}");
+        }
+        exchanges.into_iter().nth(1).unwrap()
+    };
+    check("", r#","_weir":7,"_other":{"a":[{}]},"_error":{}"#, &["_weir: invalid type", "_error: invalid type"]);
+    let odd = check(
+        "",
+        r#","_weir":{"filters":[7],"user":"ann","firstByteUs":-1,"note":[]}"#,
+        &["_weir.f", "_weir.f", "_weir.note"],
+    );
+    assert_eq!(odd.connection.unwrap().user, "ann", "the rest of it is taken");
+    let answer = r#""status":200,"_error":[1],"content":{"text":"hi"}"#;
+    let own = r#"{"wire":"%","trailers":[{"name":"a b"}],"digest":"12"}"#;
+    let odd = check(
+        r#","_weir":[],"headers":[{"name":"a","value":"b","_encoding":7}],"postData":{"text":"c","_encoding":{}}"#,
+        &format!(r#","response":{{{answer},"_weir":{own}}}"#),
+        &[
+            "request._weir: a list",
+            "request.headers[0]._encoding: invalid type",
+            "request.postData._encoding: invalid type",
+            "response._error: a list",
+            "response._weir.wire: no base64",
+            "response._weir.digest: no SHA-256",
+            "response._weir.trailers[0].name: no name",
+        ],
+    );
+    assert_eq!(odd.response.unwrap().body.unwrap().data, "hi");
+    let filtered = r#"{"filteredRequest":{"method":"G T","url":"http://a/"},"originalResponse":{"status":7}}"#;
+    check(
+        "",
+        &format!(r#","_weir":{filtered}"#),
+        &["_weir.filteredRequest.method: no method", "_weir.originalResponse.status"],
+    );
+    check("", r#","_webSocketMessages":{"a":1}"#, &["_webSocketMessages: no list"]);
 }
 
 #[test]

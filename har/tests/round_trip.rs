@@ -61,6 +61,14 @@ proptest! {
         let found = imported(&first);
         prop_assert_eq!(found.len(), exchanges.len());
         prop_assert_eq!(without_ids(&archive(&found)), without_ids(&first));
+        for (again, exchange) in found.iter().zip(&exchanges) {
+            prop_assert_eq!(&again.interventions, &exchange.interventions);
+            let digest = |one: &Exchange| {
+                let body = one.response.as_ref().and_then(|response| response.body.clone());
+                body.map(|body| body.digest).filter(|digest| !digest.is_empty())
+            };
+            prop_assert_eq!(digest(again), digest(exchange));
+        }
         // The same file gives the same ids.
         prop_assert_eq!(imported(&first), found);
     }

@@ -10,7 +10,8 @@ use weir_proto::v1::{Body, Field};
 
 use super::{
     MAX_BODY_BYTES,
-    model::{Content, PostData, Response},
+    custom::PassedOver,
+    model::{Content, MessageExtra, PostData, Response},
     place::Fault,
 };
 use crate::{coding, fields};
@@ -52,20 +53,57 @@ fn body(mut data: Vec<u8>, size: Option<u64>) -> Body {
     Body { data: Bytes::from(data), size, ..Body::default() }
 }
 
-/// What Weir says of a body from which values were left out: its length tells nothing of its size.
-pub(super) fn marked(body: Option<Body>, (redacted, cut): (bool, bool), told: Option<f64>) -> Option<Body> {
-    body.map(|body| match redacted {
-        true => Body { redacted, cut, size: size(told).unwrap_or(body.size), ..body },
-        false => body,
+/// What Weir says of a body: of all of it the digest; and that values were left out, so that its length tells nothing of its size.
+pub(super) fn marked(
+    body: Option<Body>,
+    weir: &MessageExtra,
+    told: Option<f64>,
+    (pointer, passed_over): (&str, &mut PassedOver),
+) -> Option<Body> {
+    let digest = match weir.digest.as_str() {
+        "" => None,
+        text => passed_over.ok(digest(text).ok_or_else(|| Fault::new(format!("{pointer}/_weir/digest"), "no SHA-256"))),
+    };
+    body.map(|mut body| {
+        body.digest = digest.unwrap_or_default();
+        match weir.redacted {
+            true => Body { redacted: true, cut: weir.cut, size: size(told).unwrap_or(body.size), ..body },
+            false => body,
+        }
     })
 }
 
+fn digest(text: &str) -> Option<Bytes> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let digits = text.bytes().map(|byte| digit(&byte)).collect::<Option<Vec<u8>>>()?;
+    (digits.len() == 64).then(|| digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect::<Vec<u8>>().into())
+}
+
+/// The bytes that Weir says were on the wire.
+pub(super) fn wire(text: String, pointer: &str) -> Result<Vec<u8>, Fault> {
+    decode(text, pointer)
+}
+
+/// The body of those.
+pub(super) fn of_wire(data: Vec<u8>, told: Option<f64>) -> Body {
+    body(data, size(told))
+}
+
 /// A request's: none where the entry tells of none.
-pub(super) fn posted(post: Option<PostData>, told: Option<f64>, pointer: &str) -> Result<Option<Body>, Fault> {
+pub(super) fn posted(
+    post: Option<PostData>,
+    told: Option<f64>,
+    pointer: &str,
+    passed_over: &mut PassedOver,
+) -> Result<Option<Body>, Fault> {
     let told = size(told);
-    let Some(post) = post else { return Ok(told.filter(|size| *size > 0).map(|size| body(Vec::new(), Some(size)))) };
+    let Some(mut post) = post else {
+        return Ok(told.filter(|size| *size > 0).map(|size| body(Vec::new(), Some(size))));
+    };
+    let encoding = post.own_encoding.take(&format!("{pointer}/postData/_encoding"), passed_over);
+    let encoding = encoding.unwrap_or(post.encoding);
     let data = match post.text {
-        Some(text) => bytes(text, &post.encoding, &format!("{pointer}/postData/text"))?,
+        Some(text) => bytes(text, &encoding, &format!("{pointer}/postData/text"))?,
         None if is_form(&post.mime_type) && !post.params.is_empty() => {
             let mut form = form_urlencoded::Serializer::new(String::new());
             form.extend_pairs(post.params.iter().map(|pair| (&pair.name, &pair.value)));
@@ -91,10 +129,6 @@ pub(super) fn content(
     pointer: &str,
 ) -> Result<Option<Body>, Fault> {
     let told = size(response.body_size);
-    if let Some(wire) = response.weir.as_mut().and_then(|weir| weir.wire.take()) {
-        let data = decode(wire, &format!("{pointer}/_weir/wire"))?;
-        return Ok(Some(body(data, told)));
-    }
     let Content { size: length, text, encoding, .. } = response.content.take().unwrap_or_default();
     let length = size(length);
     let Some(text) = text else {
@@ -173,7 +207,7 @@ mod tests {
             r#"{"mimeType": "application/x-www-form-urlencoded; charset=utf-8",
                 "params": [{"name": "a b", "value": "ä&"}, {"name": "c"}]}"#,
         );
-        let body = posted(Some(post.unwrap()), Some(-1.0), "").unwrap().unwrap();
+        let body = posted(Some(post.unwrap()), Some(-1.0), "", &mut PassedOver::default()).unwrap().unwrap();
         assert_eq!(body.data, &b"a+b=%C3%A4%26&c="[..]);
     }
 

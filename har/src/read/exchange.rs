@@ -7,13 +7,14 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 use weir_proto::{
     MAX_MESSAGE_BYTES,
-    v1::{Connection, Exchange, Outcome as Ended, Request, Response, Tag, tag},
+    v1::{Connection, Exchange, Field, Outcome as Ended, Request, Response, Tag, tag},
 };
 
 use super::{
     Source, body,
+    custom::PassedOver,
     head::{field, head, version},
-    model::{self, Entry, Timings},
+    model::{self, Entry, MessageExtra, Timings},
     place::Fault,
     target::{Other, split},
     time,
@@ -33,23 +34,31 @@ pub(super) enum Outcome {
     Other(String),
 }
 
-pub(super) fn exchange(index: usize, entry: Entry, source: &Source) -> Result<Outcome, Fault> {
-    let own = entry.weir.is_some();
+/// What is beyond the format and cannot be read is added to `passed_over`.
+pub(super) fn exchange(
+    index: usize,
+    mut entry: Entry,
+    source: &Source,
+    passed_over: &mut PassedOver,
+) -> Result<Outcome, Fault> {
+    let weir = entry.weir.take("/_weir", passed_over);
+    let own = weir.is_some();
     let started_us = time::micros(&entry.started_date_time).filter(|us| *us <= LAST_US);
     let started_us = started_us
         .ok_or_else(|| Fault::new("/startedDateTime", "no time from 1970 to 9999, such as 2026-11-26T12:00:00.000Z"))?;
     let (duration_us, wait_us) = durations(entry.time, &entry.timings.unwrap_or_default());
-    let request = match request(entry.request, "/request")? {
+    let request = match request(entry.request, "/request", passed_over)? {
         Ok(request) => request,
         Err(scheme) => return Ok(Outcome::Other(scheme)),
     };
-    let mut error = entry.error;
+    let mut error = entry.error.take("/_error", passed_over).unwrap_or_default();
     let response = match entry.response {
         Some(mut answer) => {
+            let of_answer = answer.error.take("/response/_error", passed_over).unwrap_or_default();
             if error.is_empty() {
-                error = std::mem::take(&mut answer.error);
+                error = of_answer;
             }
-            response(answer, own, "/response")?
+            response(answer, own, "/response", passed_over)?
         }
         None => None,
     };
@@ -65,8 +74,8 @@ pub(super) fn exchange(index: usize, entry: Entry, source: &Source) -> Result<Ou
         upstream_address: upstream(&entry.server_ip_address),
         ..Exchange::default()
     };
-    match entry.weir {
-        Some(extra) => of_weir(&mut exchange, extra)?,
+    match weir {
+        Some(extra) => of_weir(&mut exchange, extra, passed_over),
         None if !source.creator.is_empty() => exchange.tags.push(text_tag("creator", source.creator.clone())),
         None => {}
     }
@@ -99,12 +108,16 @@ fn durations(time: Option<f64>, timings: &Timings) -> (u64, u64) {
 }
 
 /// The other half is the scheme of an address that is not HTTP's.
-pub(super) fn request(request: model::Request, pointer: &str) -> Result<Result<Request, String>, Fault> {
+pub(super) fn request(
+    mut request: model::Request,
+    pointer: &str,
+    passed_over: &mut PassedOver,
+) -> Result<Result<Request, String>, Fault> {
     if !fields::is_token(&request.method) {
         return Err(Fault::new(format!("{pointer}/method"), "no method"));
     }
-    let weir = request.weir.unwrap_or_default();
-    let target = match (weir.target, split(&request.url)) {
+    let mut weir = request.weir.take(&format!("{pointer}/_weir"), passed_over).unwrap_or_default();
+    let target = match (weir.target.take(), split(&request.url)) {
         (Some(target), _) => (target.scheme, target.authority, target.path),
         (None, Ok(target)) => (target.scheme, target.authority, target.path),
         (None, Err(Other::Scheme(scheme))) => return Ok(Err(scheme)),
@@ -117,18 +130,24 @@ pub(super) fn request(request: model::Request, pointer: &str) -> Result<Result<R
         authority: target.1,
         path: target.2,
         version: version(&request.http_version),
-        headers: head(request.headers, &format!("{pointer}/headers"))?,
+        headers: head(request.headers, &format!("{pointer}/headers"), passed_over)?,
+        trailers: trailers(&mut weir, pointer, passed_over),
         body: body::marked(
-            body::posted(request.post_data, request.body_size, pointer)?,
-            (weir.redacted, weir.cut),
+            body::posted(request.post_data, request.body_size, pointer, passed_over)?,
+            &weir,
             request.body_size,
+            (pointer, &mut *passed_over),
         ),
-        trailers: head(weir.trailers, &format!("{pointer}/_weir/trailers"))?,
     }))
 }
 
 /// None where there was none: browsers write the status 0 then.
-pub(super) fn response(mut response: model::Response, own: bool, pointer: &str) -> Result<Option<Response>, Fault> {
+pub(super) fn response(
+    mut response: model::Response,
+    own: bool,
+    pointer: &str,
+    passed_over: &mut PassedOver,
+) -> Result<Option<Response>, Fault> {
     let status = response.status.unwrap_or(0.0);
     if status <= 0.0 {
         return Ok(None);
@@ -136,7 +155,8 @@ pub(super) fn response(mut response: model::Response, own: bool, pointer: &str) 
     if !(100.0..1000.0).contains(&status) || status.fract() != 0.0 {
         return Err(Fault::new(format!("{pointer}/status"), "no status: 100 to 999, or 0 for no response"));
     }
-    let mut headers = head(std::mem::take(&mut response.headers), &format!("{pointer}/headers"))?;
+    let mut headers = head(std::mem::take(&mut response.headers), &format!("{pointer}/headers"), passed_over)?;
+    let mut weir = response.weir.take(&format!("{pointer}/_weir"), passed_over).unwrap_or_default();
     if let Some(content) = &response.content
         && fields::value(&headers, "content-type").is_none()
         && !own
@@ -146,10 +166,14 @@ pub(super) fn response(mut response: model::Response, own: bool, pointer: &str) 
         headers.push(field("content-type", &content.mime_type));
     }
     let told = response.body_size;
-    let body = body::content(&mut response, &mut headers, own, pointer)?;
-    let weir = response.weir.unwrap_or_default();
-    let body = body::marked(body, (weir.redacted, weir.cut), told);
-    let trailers = weir.trailers;
+    let wire = weir.wire.take().map(|wire| body::wire(wire, &format!("{pointer}/_weir/wire")));
+    // without it, what the text is the bytes of is not known
+    let own = own && !matches!(wire, Some(Err(_)));
+    let body = match wire.and_then(|wire| passed_over.ok(wire)) {
+        Some(data) => Some(body::of_wire(data, told)),
+        None => body::content(&mut response, &mut headers, own, pointer)?,
+    };
+    let body = body::marked(body, &weir, told, (pointer, &mut *passed_over));
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
     let status = status as u32;
     Ok(Some(Response {
@@ -157,8 +181,13 @@ pub(super) fn response(mut response: model::Response, own: bool, pointer: &str) 
         version: version(&response.http_version),
         headers,
         body,
-        trailers: head(trailers, &format!("{pointer}/_weir/trailers"))?,
+        trailers: trailers(&mut weir, pointer, passed_over),
     }))
+}
+
+fn trailers(weir: &mut MessageExtra, pointer: &str, passed_over: &mut PassedOver) -> Vec<Field> {
+    let told = head(std::mem::take(&mut weir.trailers), &format!("{pointer}/_weir/trailers"), passed_over);
+    passed_over.ok(told).unwrap_or_default()
 }
 
 /// IPv6 addresses stand in brackets or not; the port is not told.

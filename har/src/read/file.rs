@@ -11,12 +11,15 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 
 use super::{
     Found, ImportError, LeftOut, Source,
+    custom::PassedOver,
     exchange::{self, Outcome},
     model::{Creator, Entry},
     place::{Fault, cut},
     shorten::{Shorten, Told},
 };
 
+/// Places that are told; all are counted.
+const MOST_PLACES: usize = 5;
 /// Told apart; what comes then is counted together.
 const MOST_SCHEMES: usize = 20;
 
@@ -164,9 +167,18 @@ impl<'de> DeserializeSeed<'de> for One<'_, '_> {
 
 impl Reading<'_> {
     fn taken(&mut self, index: usize, mut entry: Entry) -> Result<(), ImportError> {
-        let listed = std::mem::take(&mut entry.messages);
+        let mut listed = std::mem::take(&mut entry.messages);
         self.left_out.messages += listed.left_out;
-        match exchange::exchange(index, entry, &self.source) {
+        let mut passed_over = PassedOver::default();
+        listed.faults.drain(..).for_each(|fault| passed_over.fault("/_webSocketMessages", fault));
+        let exchange = exchange::exchange(index, entry, &self.source, &mut passed_over);
+        for fault in passed_over.0 {
+            self.left_out.odd += 1;
+            if self.left_out.first_odd.len() < MOST_PLACES {
+                self.left_out.first_odd.push(fault.at(index).to_string());
+            }
+        }
+        match exchange {
             Ok(Outcome::Exchange(exchange)) => {
                 let mut messages = listed.messages(exchange.started_us);
                 messages.iter_mut().for_each(|message| message.exchange = exchange.id.clone());

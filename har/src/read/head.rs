@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use weir_proto::v1::Field;
 
-use super::{model, place::Fault};
+use super::{custom::PassedOver, model, place::Fault};
 use crate::fields;
 
-pub(super) fn head(pairs: Vec<model::Pair>, pointer: &str) -> Result<Vec<Field>, Fault> {
+pub(super) fn head(pairs: Vec<model::Pair>, pointer: &str, passed_over: &mut PassedOver) -> Result<Vec<Field>, Fault> {
     let mut fields = Vec::with_capacity(pairs.len());
-    for (place, pair) in pairs.into_iter().enumerate() {
+    for (place, mut pair) in pairs.into_iter().enumerate() {
         // What HTTP/2 has in place of a request line; it is told elsewhere.
         if pair.name.starts_with(':') {
             continue;
@@ -16,10 +16,11 @@ pub(super) fn head(pairs: Vec<model::Pair>, pointer: &str) -> Result<Vec<Field>,
         if !fields::is_token(&pair.name) {
             return Err(Fault::new(format!("{pointer}/{place}/name"), "no name of a field"));
         }
+        let encoding = pair.encoding.take(&format!("{pointer}/{place}/_encoding"), passed_over).unwrap_or_default();
         // Chrome writes several cookies into one value, each in a line.
         for line in pair.value.split('\n') {
             let line = line.strip_suffix('\r').unwrap_or(line);
-            let value = match pair.encoding.as_str() {
+            let value = match encoding.as_str() {
                 "iso-8859-1" => latin(line),
                 _ => Some(line.as_bytes().to_vec()),
             };

@@ -2,6 +2,7 @@
 //! What dialects leave out or add is taken; what cannot be meant is refused, and where it stands is said.
 
 mod body;
+mod custom;
 mod exchange;
 mod file;
 mod head;
@@ -42,6 +43,10 @@ pub struct LeftOut {
     pub messages: u64,
     /// Strings, such as bodies, that were longer than is kept.
     pub cut: u64,
+    /// Members beyond the format, with names that begin with `_`, that were passed over because they cannot be read.
+    pub odd: u64,
+    /// Of the first of those, where it stands and what is wrong.
+    pub first_odd: Vec<String>,
 }
 
 /// One entry that became an exchange. Its id is made of its content and its place in the file, so that the same file gives

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::{
+    custom::Custom,
     lenient::{self, Scalar},
     socket::Listed,
 };
@@ -30,12 +31,12 @@ pub(super) struct Entry {
     pub(super) timings: Option<Timings>,
     #[serde(default, rename = "serverIPAddress", deserialize_with = "lenient::text")]
     pub(super) server_ip_address: String,
-    #[serde(default, rename = "_error", deserialize_with = "lenient::text")]
-    pub(super) error: String,
+    #[serde(default, rename = "_error")]
+    pub(super) error: Custom<String>,
     #[serde(default, rename = "_webSocketMessages")]
     pub(super) messages: Listed,
     #[serde(default, rename = "_weir")]
-    pub(super) weir: Option<Extra>,
+    pub(super) weir: Custom<Extra>,
 }
 
 /// Milliseconds; below zero for what did not happen.
@@ -70,7 +71,7 @@ pub(super) struct Request {
     #[serde(default, deserialize_with = "lenient::number")]
     pub(super) body_size: Option<f64>,
     #[serde(default, rename = "_weir")]
-    pub(super) weir: Option<MessageExtra>,
+    pub(super) weir: Custom<MessageExtra>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -78,8 +79,8 @@ pub(super) struct Pair {
     pub(super) name: String,
     #[serde(default, deserialize_with = "lenient::text")]
     pub(super) value: String,
-    #[serde(default, rename = "_encoding", deserialize_with = "lenient::text")]
-    pub(super) encoding: String,
+    #[serde(default, rename = "_encoding")]
+    pub(super) encoding: Custom<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -90,8 +91,10 @@ pub(super) struct PostData {
     pub(super) text: Option<String>,
     #[serde(deserialize_with = "lenient::list")]
     pub(super) params: Vec<Pair>,
-    #[serde(alias = "encoding", rename = "_encoding", deserialize_with = "lenient::text")]
+    #[serde(deserialize_with = "lenient::text")]
     pub(super) encoding: String,
+    #[serde(rename = "_encoding")]
+    pub(super) own_encoding: Custom<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -106,10 +109,10 @@ pub(super) struct Response {
     pub(super) content: Option<Content>,
     #[serde(deserialize_with = "lenient::number")]
     pub(super) body_size: Option<f64>,
-    #[serde(rename = "_error", deserialize_with = "lenient::text")]
-    pub(super) error: String,
+    #[serde(rename = "_error")]
+    pub(super) error: Custom<String>,
     #[serde(rename = "_weir")]
-    pub(super) weir: Option<MessageExtra>,
+    pub(super) weir: Custom<MessageExtra>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -144,6 +147,8 @@ pub(super) struct Extra {
     #[serde(deserialize_with = "lenient::tags")]
     pub(super) tags: Vec<(String, Scalar)>,
     pub(super) note: String,
+    #[serde(deserialize_with = "lenient::list")]
+    pub(super) interventions: Vec<Intervention>,
     pub(super) filtered_request: Option<Request>,
     pub(super) original_response: Option<Response>,
 }
@@ -168,6 +173,19 @@ pub(super) struct Receipt {
     pub(super) changes: Vec<String>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Intervention {
+    /// `request` or `response`
+    pub(super) at: String,
+    pub(super) decision: String,
+    pub(super) by: String,
+    #[serde(deserialize_with = "lenient::list")]
+    pub(super) changed: Vec<String>,
+    pub(super) waited_us: u64,
+    pub(super) failed: bool,
+}
+
 /// And of a message.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -180,6 +198,8 @@ pub(super) struct MessageExtra {
     /// Of the body: values were left out when it was recorded, and there was more of it.
     pub(super) redacted: bool,
     pub(super) cut: bool,
+    /// SHA-256 of the whole body, of which this is the beginning, hexadecimal.
+    pub(super) digest: String,
 }
 
 #[derive(Debug, Default, Deserialize)]

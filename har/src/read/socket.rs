@@ -6,11 +6,16 @@ use std::fmt;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
+    de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 use weir_proto::v1::{Message, MessageKind};
 
-use super::{exchange::LAST_US, lenient};
+use super::{
+    custom::{Custom, PassedOver},
+    exchange::LAST_US,
+    lenient,
+    place::Fault,
+};
 
 /// Of one exchange.
 const MOST: usize = 50_000;
@@ -20,6 +25,8 @@ const MOST: usize = 50_000;
 pub(super) struct Listed {
     told: Vec<Told>,
     pub(super) left_out: u64,
+    /// in what was read all the same
+    pub(super) faults: Vec<Fault>,
 }
 
 /// One item.
@@ -37,7 +44,7 @@ struct Told {
     #[serde(deserialize_with = "lenient::text")]
     data: String,
     #[serde(rename = "_weir")]
-    extra: Option<Extra>,
+    extra: Custom<Extra>,
 }
 
 /// What Weir itself says of one that is not in it as it passed.
@@ -50,6 +57,23 @@ struct Extra {
 }
 
 impl Listed {
+    fn no_list() -> Self {
+        Listed { faults: vec![Fault::new("", "no list of messages")], ..Listed::default() }
+    }
+
+    /// The next item.
+    fn take(&mut self, mut item: Custom<Told>) {
+        let (place, mut odd) = (self.told.len() as u64 + self.left_out, PassedOver::default());
+        match item.take(&format!("/{place}"), &mut odd) {
+            Some(mut told) if told.is_one() => {
+                told.extra.value = told.extra.take(&format!("/{place}/_weir"), &mut odd);
+                self.faults.extend(odd.0);
+                self.told.push(told);
+            }
+            _ => self.left_out += 1,
+        }
+    }
+
     /// In their order, `exchange` yet to be said of each; one without a time passed when the exchange began.
     pub(super) fn messages(self, began_us: u64) -> Vec<Message> {
         let message = |(at, told): (usize, Told)| Message { number: at as u64 + 1, ..told.message(began_us) };
@@ -78,7 +102,7 @@ impl Told {
     fn message(self, began_us: u64) -> Message {
         let kind = self.kind().unwrap_or_default();
         let Told { way, time, data, extra, .. } = self;
-        let extra = extra.unwrap_or_default();
+        let extra = extra.value.unwrap_or_default();
         let mut note = "";
         let data = match kind == MessageKind::Binary || extra.encoding == "base64" {
             true => STANDARD.decode(&data).unwrap_or_else(|_| {
@@ -133,68 +157,40 @@ impl<'de> Visitor<'de> for OfList {
                 }
                 continue;
             }
-            match items.next_element::<Perhaps>()? {
-                Some(Perhaps(Some(told))) if told.is_one() => listed.told.push(told),
-                Some(_) => listed.left_out += 1,
+            match items.next_element::<Custom<Told>>()? {
+                Some(item) => listed.take(item),
                 None => return Ok(listed),
             }
         }
     }
 
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Listed, A::Error> {
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Listed::no_list())
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Listed, E> {
+        Ok(Listed::no_list())
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Listed, E> {
+        Ok(Listed::no_list())
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Listed, E> {
+        Ok(Listed::no_list())
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Listed, E> {
+        Ok(Listed::no_list())
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<Listed, E> {
+        Ok(Listed::no_list())
+    }
+
     fn visit_unit<E: Error>(self) -> Result<Listed, E> {
         Ok(Listed::default())
-    }
-}
-
-/// An item, if it is an object.
-struct Perhaps(Option<Told>);
-
-impl<'de> Deserialize<'de> for Perhaps {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(OfItem)
-    }
-}
-
-struct OfItem;
-
-impl<'de> Visitor<'de> for OfItem {
-    type Value = Perhaps;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a message")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Perhaps, A::Error> {
-        Told::deserialize(MapAccessDeserializer::new(members)).map(|told| Perhaps(Some(told)))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Perhaps, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Perhaps(None))
-    }
-
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Perhaps, E> {
-        Ok(Perhaps(None))
-    }
-
-    fn visit_i64<E: Error>(self, _: i64) -> Result<Perhaps, E> {
-        Ok(Perhaps(None))
-    }
-
-    fn visit_u64<E: Error>(self, _: u64) -> Result<Perhaps, E> {
-        Ok(Perhaps(None))
-    }
-
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Perhaps, E> {
-        Ok(Perhaps(None))
-    }
-
-    fn visit_str<E: Error>(self, _: &str) -> Result<Perhaps, E> {
-        Ok(Perhaps(None))
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Perhaps, E> {
-        Ok(Perhaps(None))
     }
 }
 
@@ -237,6 +233,16 @@ mod tests {
             10,
             &[],
         );
+        let odd = r#"[{"type":"send","data":"a","time":"x","opcode":[1],"_weir":{"size":-1,"compressed":true}}]"#;
+        check(odd, 0, &[(true, Text, b"a", 1, 7)]);
+        let listed: Listed = serde_json::from_str(odd).unwrap();
+        let places: Vec<&str> = listed.faults.iter().map(|fault| &*fault.pointer).collect();
+        assert_eq!(places, ["/0/opcode", "/0/time", "/0/_weir/size"]);
+        assert!(listed.messages(0)[0].compressed, "the rest of it is taken");
+        for other in ["{}", "7", "\"x\"", "true", "-1", "1.5"] {
+            let listed: Listed = serde_json::from_str(other).unwrap();
+            assert_eq!((listed.faults.len(), listed.told.len()), (1, 0), "{other}");
+        }
         let listed: Listed = serde_json::from_str(r#"[{"type":"send","opcode":2,"data":"!"}]"#).unwrap();
         let messages = listed.messages(0);
         assert_eq!((&messages[0].data[..], messages[0].note.is_empty()), (&b"!"[..], false));

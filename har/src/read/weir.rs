@@ -1,17 +1,17 @@
 //! What a Weir wrote into an archive beyond the format.
 
-use weir_proto::v1::{Connection, Exchange, Receipt, Tag, tag};
+use weir_proto::v1::{Connection, Exchange, Intervention, Receipt, Tag, tag};
 
 use super::{
+    custom::PassedOver,
     exchange::{LAST_US, request, response},
     lenient::Scalar,
     model::{self, Extra},
-    place::Fault,
 };
 use crate::{IMPORT_TAG, outcome, write::IMPORTED_AGENT};
 
 /// What Weir said of it beyond the format.
-pub(super) fn of_weir(exchange: &mut Exchange, extra: Extra) -> Result<(), Fault> {
+pub(super) fn of_weir(exchange: &mut Exchange, extra: Extra, passed_over: &mut PassedOver) {
     if let Some(outcome) = outcome::of_word(&extra.outcome) {
         exchange.outcome = outcome.into();
     }
@@ -32,13 +32,20 @@ pub(super) fn of_weir(exchange: &mut Exchange, extra: Extra) -> Result<(), Fault
     if !extra.agent.name.is_empty() {
         exchange.tags.push(Tag { name: IMPORTED_AGENT.to_owned(), value: Some(tag::Value::Text(extra.agent.name)) });
     }
+    exchange.interventions = extra.interventions.into_iter().map(intervention).collect();
     if let Some(filtered) = extra.filtered_request {
-        exchange.filtered_request = request(filtered, "/_weir/filteredRequest")?.ok();
+        let filtered = request(filtered, "/_weir/filteredRequest", passed_over);
+        exchange.filtered_request = passed_over.ok(filtered).and_then(Result::ok);
     }
     if let Some(original) = extra.original_response {
-        exchange.original_response = response(original, true, "/_weir/originalResponse")?;
+        let original = response(original, true, "/_weir/originalResponse", passed_over);
+        exchange.original_response = passed_over.ok(original).flatten();
     }
-    Ok(())
+}
+
+fn intervention(intervention: model::Intervention) -> Intervention {
+    let model::Intervention { at, decision, by, changed, waited_us, failed } = intervention;
+    Intervention { at_response: at == "response", decision, by, changed, waited_us, failed }
 }
 
 fn receipt(receipt: model::Receipt) -> Receipt {

@@ -72,6 +72,10 @@ fn rest(trailers: &[Field], body: &Body) -> Map<String, Value> {
     if body.is_cut(body.data.len() as u64) {
         extra.insert("captured".to_owned(), body.data.len().into());
     }
+    if !body.digest.is_empty() {
+        let digest: String = body.digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        extra.insert("digest".to_owned(), digest.into());
+    }
     if body.redacted {
         extra.insert("redacted".to_owned(), true.into());
         extra.insert("cut".to_owned(), body.cut.into());

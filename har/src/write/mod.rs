@@ -12,7 +12,7 @@ mod target;
 use serde_json::{Map, Value, json};
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 use uuid::Uuid;
-use weir_proto::v1::{Connection, Exchange, Message, Receipt, Tag, tag};
+use weir_proto::v1::{Connection, Exchange, Intervention, Message, Receipt, Tag, tag};
 
 use crate::{IMPORT_TAG, outcome};
 
@@ -120,6 +120,9 @@ fn extra(exchange: &Exchange, recorder: Recorder<'_>) -> Value {
         extra.insert("tags".to_owned(), tags.into());
     }
     put(&mut extra, "note", &exchange.note);
+    if !exchange.interventions.is_empty() {
+        extra.insert("interventions".to_owned(), exchange.interventions.iter().map(intervention).collect());
+    }
     if let Some(request) = &exchange.filtered_request {
         extra.insert("filteredRequest".to_owned(), message::request(request));
     }
@@ -162,6 +165,12 @@ fn receipt(receipt: &Receipt) -> Value {
         value.insert("changes".to_owned(), receipt.changes.clone().into());
     }
     value.into()
+}
+
+fn intervention(intervention: &Intervention) -> Value {
+    let Intervention { at_response, decision, by, changed, waited_us, failed } = intervention;
+    let at = if *at_response { "response" } else { "request" };
+    json!({"at": at, "decision": decision, "by": by, "changed": changed, "waited_us": waited_us, "failed": failed})
 }
 
 /// How an exchange was imported is no part of it.

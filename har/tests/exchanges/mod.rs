@@ -1,7 +1,7 @@
 //! Exchanges of all kinds, for properties.
 
 use proptest::prelude::*;
-use weir_proto::v1::{Body, Connection, Exchange, Field, Receipt, Request, Response, Tag, tag};
+use weir_proto::v1::{Body, Connection, Exchange, Field, Intervention, Receipt, Request, Response, Tag, tag};
 
 fn value() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
@@ -30,8 +30,13 @@ fn body() -> impl Strategy<Value = Option<Body>> {
     ];
     let missing = prop_oneof![Just(0), 1_u64..5000];
     let redacted = prop::option::weighted(0.2, (1_u64..900, any::<bool>()));
-    prop::option::of((data, missing, redacted).prop_map(|(data, missing, redacted)| match redacted {
-        None => Body { size: data.len() as u64 + missing, data: data.into(), ..Body::default() },
+    let digest = prop::option::of(any::<[u8; 32]>());
+    prop::option::of((data, missing, redacted, digest).prop_map(|(data, missing, redacted, digest)| match redacted {
+        None => {
+            // where all of it is there nobody needs one
+            let digest = digest.filter(|_| missing > 0).map(|digest| digest.to_vec().into()).unwrap_or_default();
+            Body { size: data.len() as u64 + missing, data: data.into(), digest, ..Body::default() }
+        }
         Some((size, cut)) => Body { size, data: data.into(), redacted: true, cut, ..Body::default() },
     }))
 }
@@ -88,11 +93,29 @@ pub(crate) fn exchange() -> impl Strategy<Value = Exchange> {
     ];
     let tag = ("[a-z]{1,9}\\.[a-z]{1,9}", told).prop_map(|(name, value)| Tag { name, value: Some(value) });
     let ends = (0_u64..4_000_000_000_000_000, 0_u64..100_000_000_000, 0_u64..100_000_000_000, 0_i32..8, word());
-    let messages = (request(), prop::option::of(request()), prop::option::of(response()), prop::option::of(response()));
-    let rest = (prop::option::of(connection), prop::collection::vec(receipt, 0..3), prop::collection::vec(tag, 0..3));
+    // boxed: what a test thread has of a stack is not much for all of it
+    let (asked, answered) = (|| request().boxed(), || response().boxed());
+    let messages = (asked(), prop::option::of(asked()), prop::option::of(answered()), prop::option::of(answered()));
+    let intervention = (any::<bool>(), word(), word(), prop::collection::vec(word(), 0..3), 0..9_u64, any::<bool>());
+    let intervention = intervention.prop_map(|(at_response, decision, by, changed, waited_us, failed)| Intervention {
+        at_response,
+        decision,
+        by,
+        changed,
+        waited_us,
+        failed,
+    });
+    let rest = (
+        prop::option::of(connection),
+        prop::collection::vec(receipt, 0..3),
+        prop::collection::vec(tag, 0..3),
+        prop::collection::vec(intervention.boxed(), 0..3),
+    )
+        .boxed();
     let address = prop_oneof![Just("198.51.100.4:443"), Just("[2001:db8::1]:80"), Just("")];
     (ends, messages, rest, address).prop_map(
-        |((started_us, duration_us, first_byte_us, outcome, error), messages, (connection, filters, tags), address)| {
+        |((started_us, duration_us, first_byte_us, outcome, error), messages, rest, address)| {
+            let (connection, filters, tags, interventions) = rest;
             Exchange {
                 id: vec![1; 16].into(),
                 started_us,
@@ -108,6 +131,7 @@ pub(crate) fn exchange() -> impl Strategy<Value = Exchange> {
                 outcome,
                 error,
                 tags,
+                interventions,
                 ..Exchange::default()
             }
         },

@@ -187,6 +187,13 @@ fn answer(imported: Imported) -> Answer {
     if left_out.cut > 0 {
         notes.push(format!("{} texts, such as bodies, were longer than is kept and lost their ends", left_out.cut));
     }
+    if left_out.odd > 0 {
+        notes.push(format!(
+            "{} members beyond the format (their names begin with `_`) cannot be read and were passed over: {}",
+            left_out.odd,
+            left_out.first_odd.join("; ")
+        ));
+    }
     Answer {
         imported: imported.new,
         known: imported.known,

@@ -9,7 +9,7 @@ use std::{
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use weir_proto::v1::{Body, Connection, Exchange, Field, Outcome, Receipt, Request, Response, Tag, tag};
+use weir_proto::v1::{Body, Connection, Exchange, Field, Intervention, Outcome, Receipt, Request, Response, Tag, tag};
 
 use crate::harness::{Person, Running, exchange, id};
 
@@ -196,6 +196,45 @@ async fn what_was_exported_is_imported_elsewhere_the_same() {
     assert_eq!(other.person.ids("tag:_import.agent=edge-1", 10).await.len(), 3);
     let agents = other.person.get("/api/v1/agents").await;
     assert_eq!((&agents["items"][0]["kind"], &agents["items"][0]["id"]), (&json!("import"), &answer["agent"]));
+}
+
+/// Members of its own that a later version, or somebody's editor, wrote otherwise are no reason to refuse a file.
+#[tokio::test]
+async fn members_beyond_the_format_that_cannot_be_read_are_told_in_the_answer() {
+    let running = Running::start().await;
+    let mut recorded = exchange("a.example", "/", 200);
+    recorded.interventions = vec![Intervention {
+        at_response: true,
+        decision: "modify".to_owned(),
+        by: "ann".to_owned(),
+        changed: vec!["body".to_owned()],
+        waited_us: 7,
+        failed: false,
+    }];
+    let body = recorded.response.as_mut().unwrap().body.get_or_insert_default();
+    (body.size, body.digest) = (body.data.len() as u64 + 9, vec![0xab; 32].into());
+    running.agent().await.record(vec![recorded]).await;
+    let first = export(&running.person, "/api/v1/exchanges/export?reveal=true").await;
+    validate(&first);
+    let mut archive: Value = serde_json::from_str(&first).unwrap();
+    let entry = &mut archive["log"]["entries"][0];
+    assert_eq!(entry["_weir"]["interventions"][0]["by"], "ann");
+    assert_eq!(entry["response"]["_weir"]["digest"], "ab".repeat(32));
+    entry["_weir"]["filters"] = json!({"odd": true});
+    let other = Running::start().await;
+    let (status, answer) = import(&other.person, archive.to_string().into_bytes()).await;
+    assert_eq!((status, &answer["imported"]), (StatusCode::OK, &json!(1)), "{answer}");
+    let note = answer["notes"][0].as_str().unwrap();
+    assert!(
+        note.starts_with("1 members beyond the format") && note.contains("log.entries[0]._weir.filters: "),
+        "{note}"
+    );
+    let again = export(&other.person, "/api/v1/exchanges/export?reveal=true").await;
+    let again: Value = serde_json::from_str(&again).unwrap();
+    let entry = &again["log"]["entries"][0];
+    assert_eq!(entry["_weir"]["interventions"], archive["log"]["entries"][0]["_weir"]["interventions"]);
+    assert_eq!(entry["response"]["_weir"]["digest"], "ab".repeat(32));
+    assert_eq!(other.person.ids("is:edited", 10).await.len(), 1);
 }
 
 #[tokio::test]
