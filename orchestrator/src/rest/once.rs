@@ -13,8 +13,11 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::MethodRouter,
 };
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
 use sha2::{Digest as _, Sha256};
 use tokio::time::timeout;
+use tracing::Instrument as _;
 
 use super::{
     SMALL_BODY,
@@ -69,8 +72,8 @@ struct Terms {
 }
 
 /// A request that is being carried out.
-struct Run<'a> {
-    orchestrator: &'a Orchestrator,
+struct Run {
+    orchestrator: Arc<Orchestrator>,
     id: [u8; 32],
     secret: [u8; 32],
     begun_us: u64,
@@ -95,7 +98,7 @@ async fn once(
 }
 
 async fn carried_out(
-    orchestrator: &Orchestrator,
+    orchestrator: &Arc<Orchestrator>,
     terms: Terms,
     key: &str,
     request: Request,
@@ -127,12 +130,16 @@ async fn carried_out(
         }
         Begun::Answered { sealed, .. } => return open(&secret, &sealed).ok_or_else(Problem::unavailable),
     }
-    let mut run = Run { orchestrator, id, secret, begun_us: now };
-    let response = run.answered(next.run(Request::from_parts(parts, Body::from(body)))).await;
-    Ok(run.kept(terms, response).await)
+    let mut run = Run { orchestrator: Arc::clone(orchestrator), id, secret, begun_us: now };
+    // a client that goes away takes nothing with it: what was begun comes to its end, and its answer waits for the next time
+    let carries_out = async move {
+        let response = run.answered(next.run(Request::from_parts(parts, Body::from(body)))).await;
+        run.kept(terms, response).await
+    };
+    tokio::spawn(carries_out.in_current_span()).await.map_err(|_| Problem::unavailable())
 }
 
-impl Run<'_> {
+impl Run {
     /// What takes long is not given up: it is noted now and then that it goes on.
     async fn answered(&mut self, answer: impl Future<Output = Response>) -> Response {
         let mut answer = pin!(answer);
@@ -157,25 +164,54 @@ impl Run<'_> {
     /// Keeps the answer, unless trying again may come to another.
     async fn kept(&self, terms: Terms, response: Response) -> Response {
         let (parts, body) = response.into_parts();
-        let body = to_bytes(body, LONGEST_ANSWER).await;
-        let sealed = match &body {
-            Ok(body) if !passes(parts.status, terms) => seal(&self.secret, parts.status, &parts.headers, body),
-            _ => None,
-        };
+        let (said, body) = held(body).await;
         let store = &self.orchestrator.store;
-        let kept = match &sealed {
-            Some(sealed) => store.end_once(&self.id, self.begun_us, sealed).await,
-            None => store.forget_once(&self.id, self.begun_us).await,
+        let kept = match passes(parts.status, terms) {
+            true => store.forget_once(&self.id, self.begun_us).await,
+            false => match sealed(&self.secret, parts.status, &parts.headers, said).await {
+                Some(sealed) => store.end_once(&self.id, self.begun_us, &sealed).await,
+                None => store.forget_once(&self.id, self.begun_us).await,
+            },
         };
         if let Err(error) = kept {
             // Whoever sends it again within minutes is told that it is being carried out, and after that it is.
             tracing::error!(%error, "an answer is not kept for its Idempotency-Key");
         }
-        match body {
-            Ok(body) => Response::from_parts(parts, Body::from(body)),
-            Err(_) => Problem::unavailable().into_response(),
+        Response::from_parts(parts, body)
+    }
+}
+
+/// An answer, or, where it cannot be kept, one that says so: what was done is not done again.
+async fn sealed(secret: &[u8; 32], status: StatusCode, headers: &HeaderMap, said: Option<Bytes>) -> Option<Vec<u8>> {
+    if let Some(sealed) = said.and_then(|said| seal(secret, status, headers, &said)) {
+        return Some(sealed);
+    }
+    let (parts, body) = Problem::not_kept(status).into_response().into_parts();
+    let said = to_bytes(body, LONGEST_ANSWER).await.ok()?;
+    seal(secret, parts.status, &parts.headers, &said)
+}
+
+/// The body of an answer, if it is not too long and does not break off; and the same for its client, whatever it is.
+async fn held(body: Body) -> (Option<Bytes>, Body) {
+    let mut chunks = body.into_data_stream();
+    let (mut held, mut size) = (Vec::new(), 0);
+    while size <= LONGEST_ANSWER {
+        match chunks.next().await {
+            Some(Ok(chunk)) => {
+                size += chunk.len();
+                held.push(Ok(chunk));
+            }
+            Some(Err(error)) => {
+                held.push(Err(error));
+                break;
+            }
+            None => {
+                let whole: Bytes = held.into_iter().flatten().collect::<Vec<_>>().concat().into();
+                return (Some(whole.clone()), Body::from(whole));
+            }
         }
     }
+    (None, Body::from_stream(stream::iter(held).chain(chunks)))
 }
 
 /// May it come out otherwise next time?
@@ -263,6 +299,32 @@ mod tests {
         check(uuid, Some(uuid));
         for other in ["", "\"\"", "1", "\"short\"", "a b c d e f g h i j", &format!("\"{uuid}"), &"x".repeat(256)] {
             check(other, None);
+        }
+    }
+
+    /// Its client gets all of it, and whoever asks again hears that it was given.
+    #[tokio::test]
+    async fn an_answer_that_is_too_long_or_breaks_off_is_kept_as_one_that_was_given() {
+        let chunks =
+            |count: usize| stream::iter((0..count).map(|_| Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; 1 << 16]))));
+        let broken = stream::iter([Ok(Bytes::from("half")), Err(std::io::Error::other("it broke"))]);
+        let (said, body) = held(Body::from_stream(chunks(16))).await;
+        assert_eq!((said.unwrap().len(), to_bytes(body, 1 << 21).await.unwrap().len()), (1 << 20, 1 << 20));
+        let (said, body) = held(Body::from_stream(chunks(40))).await;
+        assert_eq!((said, to_bytes(body, 1 << 22).await.unwrap().len()), (None, 40 << 16));
+        let (said, body) = held(Body::from_stream(broken)).await;
+        assert!(said.is_none() && to_bytes(body, 100).await.is_err());
+        for (given, told) in
+            [(StatusCode::ACCEPTED, StatusCode::CONFLICT), (StatusCode::BAD_GATEWAY, StatusCode::BAD_GATEWAY)]
+        {
+            let sealed = sealed(&[1; 32], given, &HeaderMap::new(), None).await.unwrap();
+            let answer = open(&[1; 32], &sealed).unwrap();
+            assert_eq!(answer.status(), told);
+            let problem: serde_json::Value =
+                serde_json::from_slice(&to_bytes(answer.into_body(), 9999).await.unwrap()).unwrap();
+            assert_eq!(problem["type"], "urn:weir:problem:answer-not-kept");
+            let detail = problem["detail"].as_str().unwrap();
+            assert!(detail.contains("carried out, and answered with") && detail.contains(given.as_str()), "{detail}");
         }
     }
 

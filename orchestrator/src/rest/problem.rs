@@ -176,6 +176,16 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, "conflict", detail)
     }
 
+    /// A request was carried out, and its answer is not there to be given once more.
+    pub(super) fn not_kept(status: StatusCode) -> Self {
+        let detail = format!(
+            "the request with this Idempotency-Key was carried out, and answered with {status}; the answer was longer than is kept of one, or \
+             broke off"
+        );
+        let status = if status.is_success() { StatusCode::CONFLICT } else { status };
+        Self::new(status, "answer-not-kept", detail)
+    }
+
     pub(super) fn precondition_failed(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PRECONDITION_FAILED, "precondition-failed", detail)
     }

@@ -8,7 +8,7 @@ use weir_proto::v1::{Replayed, answer::Answer, command::Command};
 
 use crate::{
     commands::able,
-    harness::{Control, Person, Running, exchange, id},
+    harness::{Control, PATIENCE, Person, Running, exchange, id},
 };
 
 async fn make(person: &Person, key: &str, body: &Value) -> Response {
@@ -218,6 +218,33 @@ async fn a_replay_that_is_asked_for_twice_is_sent_once() {
     let key = Uuid::new_v4().to_string();
     let (again, ()) = tokio::join!(replay(&running.person, &key), sent(&mut control));
     assert_eq!((again.0, again.2), (StatusCode::ACCEPTED, false));
+}
+
+/// Who sent it may be gone before it is done.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_client_that_goes_away_began_is_carried_out_once() {
+    let running = Running::start().await;
+    let agent = running.agent().await;
+    let mut control = agent.sync_as(able(&["replay"])).await.unwrap();
+    control.state().await.unwrap();
+    let key = Uuid::new_v4().to_string();
+    let (person, sent_with) = (running.person.clone(), key.clone());
+    let client = tokio::spawn(async move { replay(&person, &sent_with).await });
+    let command = control.command().await;
+    client.abort();
+    assert!(client.await.unwrap_err().is_cancelled());
+    assert_eq!(replay(&running.person, &key).await.0, StatusCode::CONFLICT, "it is being carried out");
+    control.answer(&command, Answer::Replayed(Replayed { ended: false, status: 200 })).await;
+    let answer = async {
+        loop {
+            let again = replay(&running.person, &key).await;
+            if again.0 != StatusCode::CONFLICT {
+                return again;
+            }
+        }
+    };
+    let (status, _, replayed) = tokio::time::timeout(PATIENCE, answer).await.expect("its answer is kept");
+    assert_eq!((status, replayed), (StatusCode::ACCEPTED, true));
 }
 
 async fn replay(person: &Person, key: &str) -> (StatusCode, Value, bool) {
