@@ -141,6 +141,28 @@ async fn one_address_has_so_many_connections_and_others_have_theirs() {
     eventually(again, |answer| answer.starts_with("HTTP/1.1 200 OK")).await;
 }
 
+/// What was asked on it is answered, and it is still a connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_became_a_websocket_has_its_place_for_as_long_as_it_lasts() {
+    let running = bounded(1, None, |_| {}).await;
+    let mut socket = from(2, rest(&running)).await;
+    let head = format!(
+        "GET /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n",
+        running.person.token
+    );
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let mut begun = [0; 12];
+    timeout(PATIENCE, socket.read_exact(&mut begun)).await.unwrap().unwrap();
+    assert_eq!(&begun, b"HTTP/1.1 101");
+    let again = async || ask(from(2, rest(&running)).await, "/healthz").await;
+    let refused = again().await;
+    assert!(refused.starts_with("HTTP/1.1 429"), "{refused}");
+    drop(socket);
+    eventually(again, |answer| answer.starts_with("HTTP/1.1 200 OK")).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trusted_proxy_brings_as_many_as_there_are() {
     let running = bounded(4, Some("127.0.0.2"), |_| {}).await;
