@@ -35,7 +35,7 @@ mod tail;
 mod telemetry;
 mod tokens;
 
-pub use access::{Network, NetworkError, OidcConfig, Proxies, ProxyHeader, RateLimits, Role};
+pub use access::{Area, Network, NetworkError, OidcConfig, Proxies, ProxyHeader, RateLimits, Role};
 pub use body_store::{BodyConfig, BodyPlace, BodyStoreArgs, Bucket};
 pub use certificates::CertificateError;
 pub use config::{

@@ -1,6 +1,7 @@
-//! Who may do what. A request's credential makes it somebody's (`Principal`), whose role decides; every change, and every
+//! Who may do what. A request's credential makes it somebody's (`Principal`), whose role and areas decide; every change, and every
 //! export or difference with what is otherwise hidden, is told to the audit trail with the name.
 
+mod area;
 mod network;
 mod oidc;
 mod password;
@@ -10,6 +11,8 @@ mod role;
 
 use std::net::IpAddr;
 
+pub use area::Area;
+pub(crate) use area::Areas;
 pub(crate) use network::holder;
 pub use network::{Network, NetworkError};
 pub use oidc::OidcConfig;
@@ -31,12 +34,33 @@ pub(crate) struct Principal {
     /// For the audit trail: `token:NAME`, `user:NAME`, `oidc:NAME/SUBJECT`, or `admin` for the token of the first start.
     pub(crate) name: String,
     pub(crate) role: Role,
+    pub(crate) areas: Areas,
+}
+
+/// Why somebody may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Denied {
+    /// The role is not one of those that may.
+    Role(Role, Permission),
+    /// The credential is for other areas.
+    Area(Areas, Area),
 }
 
 impl Principal {
     /// Whoever can read the server's data directory.
     pub(crate) fn first() -> Self {
-        Self { name: "admin".to_owned(), role: Role::Admin }
+        Self { name: "admin".to_owned(), role: Role::Admin, areas: Areas::UNBOUNDED }
+    }
+
+    /// Both have to allow it: the role, and the areas.
+    pub(crate) fn may(&self, permission: Permission, area: Area) -> Result<(), Denied> {
+        if !self.role.may(permission) {
+            return Err(Denied::Role(self.role, permission));
+        }
+        if !self.areas.has(area) {
+            return Err(Denied::Area(self.areas, area));
+        }
+        Ok(())
     }
 
     /// An entry of the audit trail.
@@ -46,6 +70,7 @@ impl Principal {
             at_us: now_us,
             actor: self.name.clone(),
             role: Some(self.role),
+            areas: self.areas,
             action: action.to_owned(),
             object: object.to_owned(),
             status,

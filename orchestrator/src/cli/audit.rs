@@ -21,6 +21,7 @@ struct Row {
     at: String,
     actor: String,
     role: Option<String>,
+    areas: Option<Vec<String>>,
     action: String,
     object: String,
     status: u16,
@@ -33,6 +34,7 @@ impl Audit {
             Column::Text("UTC"),
             Column::Text("WHO"),
             Column::Text("ROLE"),
+            Column::Text("AREAS"),
             Column::Text("DID"),
             Column::Long("AT WHAT"),
             Column::Number("STATUS"),
@@ -44,12 +46,13 @@ impl Audit {
 }
 
 impl Row {
-    fn cells(self) -> [String; 7] {
+    fn cells(self) -> [String; 8] {
         let did = self.action.split(' ').next().unwrap_or_default();
         [
             units::short_time(&self.at),
             person::or_dash(&self.actor),
             person::or_dash(self.role.as_deref().unwrap_or_default()),
+            person::or_dash(&self.areas.unwrap_or_default().join(",")),
             person::or_dash(did),
             person::or_dash(&self.object),
             self.status.to_string(),

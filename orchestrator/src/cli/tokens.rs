@@ -14,7 +14,7 @@ use super::{
     output::{self, Column},
     person, units,
 };
-use crate::Role;
+use crate::{Area, Role};
 
 /// Make, list and revoke the tokens by which programs use the orchestrator
 #[derive(Debug, Args)]
@@ -37,6 +37,9 @@ enum Command {
         /// What it may be used for
         #[arg(long, value_enum)]
         role: Role,
+        /// What it is for, in the bounds of its role; several with commas between them, or the flag again [default: everything]
+        #[arg(long = "area", value_enum, value_name = "AREA", value_delimiter = ',')]
+        areas: Vec<Area>,
         /// How long it can be used
         #[arg(long, value_name = "DURATION", default_value = "90d", value_parser = units::duration)]
         expires_in: Duration,
@@ -63,6 +66,7 @@ struct Row {
     id: String,
     name: String,
     role: String,
+    areas: Option<Vec<String>>,
     created_by: String,
     expires: String,
     last_used: Option<String>,
@@ -73,8 +77,12 @@ impl Tokens {
         match self.command {
             None => list(self.list).await,
             Some(Command::List(listing)) => list(listing).await,
-            Some(Command::Create { name, role, expires_in, connect }) => {
-                let wanted = json!({"name": name, "role": role, "expires_in_s": expires_in.as_secs()});
+            Some(Command::Create { name, role, areas, expires_in, connect }) => {
+                let mut wanted = json!({"name": name, "role": role, "expires_in_s": expires_in.as_secs()});
+                // A server of an earlier version refuses what it does not know, so that no token is wider than it was meant.
+                if !areas.is_empty() {
+                    wanted["areas"] = json!(areas);
+                }
                 let made: Made = connect.client()?.post(&["tokens"], &wanted).await?;
                 Ok(output::say(made.token)?)
             }
@@ -92,6 +100,7 @@ async fn list(listing: Listing) -> Result<(), Failure> {
     let columns = [
         Column::Long("NAME"),
         Column::Text("ROLE"),
+        Column::Text("AREAS"),
         Column::Text("EXPIRES"),
         Column::Text("LAST USED"),
         Column::Text("MADE BY"),
@@ -101,10 +110,11 @@ async fn list(listing: Listing) -> Result<(), Failure> {
 }
 
 impl Row {
-    fn cells(self) -> [String; 6] {
+    fn cells(self) -> [String; 7] {
         [
             person::or_dash(&self.name),
             person::or_dash(&self.role),
+            self.areas.map_or_else(|| "all".to_owned(), |areas| person::or_dash(&areas.join(","))),
             units::short_time(&self.expires),
             self.last_used.map_or_else(|| "never".to_owned(), |time| units::short_time(&time)),
             person::or_dash(&self.created_by),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use reqwest::Url;
 
 use super::{ConfigError, value};
-use crate::access::{OidcConfig, Role};
+use crate::access::{Area, Areas, OidcConfig, Role};
 
 /// Flags about sign-in with tokens of an issuer (OpenID Connect). Each is also a key of the file and a variable.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -22,6 +22,12 @@ pub struct OidcArgs {
     /// Claim of a token that holds roles or groups, such as realm_access.roles [default: roles]
     #[arg(long, env = "WEIR_OIDC_ROLES_CLAIM", value_name = "CLAIM")]
     pub oidc_roles_claim: Option<String>,
+    /// Which scope at the issuer is for which area here (traffic, filters, config, agents, metrics, access, backup, or all); those that fit count together. Without it every token is for all areas
+    #[arg(long, env = "WEIR_OIDC_AREAS", value_name = "VALUE=AREA", value_delimiter = ',')]
+    pub oidc_areas: Option<Vec<String>>,
+    /// Claim of a token that holds these scopes [default: scope]
+    #[arg(long, env = "WEIR_OIDC_AREAS_CLAIM", value_name = "CLAIM")]
+    pub oidc_areas_claim: Option<String>,
     /// Claim that names people in the audit trail, beside their subject [default: preferred_username]
     #[arg(long, env = "WEIR_OIDC_NAME_CLAIM", value_name = "CLAIM")]
     pub oidc_name_claim: Option<String>,
@@ -38,6 +44,8 @@ impl OidcArgs {
             oidc_audiences: self.oidc_audiences.or(file.oidc_audiences),
             oidc_roles: self.oidc_roles.or(file.oidc_roles),
             oidc_roles_claim: self.oidc_roles_claim.or(file.oidc_roles_claim),
+            oidc_areas: self.oidc_areas.or(file.oidc_areas),
+            oidc_areas_claim: self.oidc_areas_claim.or(file.oidc_areas_claim),
             oidc_name_claim: self.oidc_name_claim.or(file.oidc_name_claim),
             oidc_ca: self.oidc_ca.or(file.oidc_ca),
         }
@@ -49,6 +57,8 @@ impl OidcArgs {
             "oidc_issuer" => self.oidc_issuer.is_some(),
             "oidc_audiences" => self.oidc_audiences.is_some(),
             "oidc_roles" => self.oidc_roles.is_some(),
+            "oidc_areas" => self.oidc_areas.is_some(),
+            "oidc_areas_claim" => self.oidc_areas_claim.is_some(),
             _ => false,
         }
     }
@@ -57,10 +67,22 @@ impl OidcArgs {
     pub(super) fn oidc(self) -> Result<Option<OidcConfig>, ConfigError> {
         let (audiences, roles) = (self.oidc_audiences.unwrap_or_default(), self.oidc_roles.unwrap_or_default());
         let Some(issuer) = self.oidc_issuer else {
-            let alone = if audiences.is_empty() { ("oidc_roles", roles.is_empty()) } else { ("oidc_audiences", false) };
-            return if alone.1 { Ok(None) } else { Err(value(alone.0, "needs oidc_issuer beside it".to_owned())) };
+            let areas = self.oidc_areas.is_some() || self.oidc_areas_claim.is_some();
+            let set =
+                [("oidc_audiences", !audiences.is_empty()), ("oidc_roles", !roles.is_empty()), ("oidc_areas", areas)];
+            let alone = set.into_iter().find(|(_, is_set)| *is_set);
+            return alone.map_or(Ok(None), |(key, _)| Err(value(key, "needs oidc_issuer beside it".to_owned())));
         };
         let roles = roles.iter().map(|text| role(text)).collect::<Result<Vec<_>, _>>()?;
+        let areas = self.oidc_areas.map(|areas| areas.iter().map(|text| area(text)).collect::<Result<Vec<_>, _>>());
+        let areas = areas.transpose()?;
+        if areas.as_ref().is_some_and(Vec::is_empty) {
+            return Err(value("oidc_areas", "names none: leave it out for tokens that are for everything".to_owned()));
+        }
+        if areas.is_none() && self.oidc_areas_claim.is_some() {
+            let reason = "needs oidc_areas beside it: without it every token is for everything";
+            return Err(value("oidc_areas_claim", reason.to_owned()));
+        }
         if audiences.is_empty() || audiences.iter().any(String::is_empty) {
             let reason = "needed beside oidc_issuer: else a token that was made for anybody would count here";
             return Err(value("oidc_audiences", reason.to_owned()));
@@ -74,6 +96,8 @@ impl OidcArgs {
             audiences,
             roles_claim: self.oidc_roles_claim.unwrap_or_else(|| "roles".to_owned()),
             roles,
+            areas_claim: self.oidc_areas_claim.unwrap_or_else(|| "scope".to_owned()),
+            areas: areas.unwrap_or_default(),
             name_claim: self.oidc_name_claim.unwrap_or_else(|| "preferred_username".to_owned()),
         }))
     }
@@ -107,6 +131,22 @@ fn role(text: &str) -> Result<(String, Role), ConfigError> {
     }
 }
 
+/// `all` is no bound.
+fn area(text: &str) -> Result<(String, Areas), ConfigError> {
+    let areas = |name: &str| match name {
+        "all" => Some(Areas::UNBOUNDED),
+        name => Areas::of(&[Area::named(name)?]),
+    };
+    let pair = text.rsplit_once('=').and_then(|(value, area)| Some((value.trim(), areas(area.trim())?)));
+    match pair {
+        Some((name, areas)) if !name.is_empty() => Ok((name.to_owned(), areas)),
+        _ => {
+            let names = Area::ALL.map(Area::as_str).join(", ");
+            Err(value("oidc_areas", format!("`{text}` is not VALUE=AREA with one of {names} or all")))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,6 +177,25 @@ mod tests {
         for role in ["ops", "=admin", "ops=root", "ops="] {
             refused(OidcArgs { oidc_roles: Some(vec![role.to_owned()]), ..args() }, "is not VALUE=ROLE");
         }
+    }
+
+    #[test]
+    fn areas_are_named_or_none_are() {
+        let with = |areas: &[&str]| {
+            let areas = areas.iter().map(|&text| text.to_owned()).collect();
+            OidcArgs { oidc_areas: Some(areas), ..args() }
+        };
+        let config = with(&["weir:read=traffic", "staff = all"]).oidc().unwrap().unwrap();
+        let traffic = Areas::of(&[Area::Traffic]).unwrap();
+        assert_eq!(config.areas, [("weir:read".to_owned(), traffic), ("staff".to_owned(), Areas::UNBOUNDED)]);
+        assert_eq!((config.areas_claim.as_str(), args().oidc().unwrap().unwrap().areas), ("scope", vec![]));
+        for area in ["traffic", "x=root", "=traffic", "x=", "x=traffic metrics"] {
+            refused(with(&[area]), "is not VALUE=AREA");
+        }
+        refused(with(&[]), "oidc_areas: names none");
+        refused(OidcArgs { oidc_areas_claim: Some("scp".to_owned()), ..args() }, "oidc_areas_claim: needs oidc_areas");
+        let alone = OidcArgs { oidc_areas: Some(vec!["x=all".to_owned()]), ..OidcArgs::default() };
+        refused(alone, "oidc_areas: needs oidc_issuer");
     }
 
     #[test]

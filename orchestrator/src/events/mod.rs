@@ -21,7 +21,10 @@ use feed::Most;
 pub(crate) use feed::{Feed, Follower, Heard, Place};
 pub(crate) use others::carry;
 
-use crate::{access::Permission, clock::now_us};
+use crate::{
+    access::{Area, Permission},
+    clock::now_us,
+};
 
 /// Events that are kept for who comes back: an agent may say more of each than it has to.
 const KEPT: Most = Most { items: 8192, bytes: 16 << 20 };
@@ -134,6 +137,11 @@ pub(crate) const KINDS: [&str; 7] = [
     "exchange.decided",
 ];
 
+/// Of a kind, as [`Event::asks`] has it.
+pub(crate) fn area_of(kind: &str) -> Area {
+    if kind.starts_with("exchange.") { Area::Traffic } else { Area::Agents }
+}
+
 impl Event {
     /// Its name on the wire.
     pub(crate) fn kind(&self) -> &'static str {
@@ -167,16 +175,15 @@ impl Event {
         size_of::<Self>() + texts
     }
 
-    /// What somebody has to be allowed to hear of it.
-    pub(crate) fn asks(&self) -> Permission {
+    /// What somebody has to be allowed, and where, to hear of it.
+    pub(crate) fn asks(&self) -> (Permission, Area) {
         match self {
             Self::AgentConnected { .. }
             | Self::AgentDisconnected { .. }
             | Self::AgentRevoked { .. }
             | Self::RevisionApplied { .. }
-            | Self::RevisionFailed { .. }
-            | Self::ExchangePaused(_)
-            | Self::ExchangeDecided(_) => Permission::Read,
+            | Self::RevisionFailed { .. } => (Permission::Read, Area::Agents),
+            Self::ExchangePaused(_) | Self::ExchangeDecided(_) => (Permission::Read, Area::Traffic),
         }
     }
 }
@@ -279,6 +286,7 @@ mod tests {
         for event in all {
             let text = serde_json::to_value(&event).unwrap();
             assert_eq!(text["kind"], event.kind());
+            assert_eq!(event.asks().1, area_of(event.kind()));
             assert_eq!(serde_json::from_value::<Event>(text).unwrap(), event);
         }
     }

@@ -8,9 +8,11 @@ use super::{
     fault::Fault,
     loaders::{self, Newest, OutcomesOf},
     metrics::SystemMetrics,
+    query::may,
     times,
 };
 use crate::{
+    access::{Area::Metrics, Permission::Read},
     clock::{now_us, rfc3339},
     orchestrator::Orchestrator,
     rest::Problem,
@@ -99,6 +101,7 @@ impl Agent {
 }
 
 async fn newest(context: &Context<'_>, row: &AgentRow, count: usize) -> Result<Vec<SystemMetrics>> {
+    may(context, Read, Metrics)?;
     let found = loaders::of(context).load_one(Newest { agent: row.agent.id, count }).await?;
     Ok(found.unwrap_or_default())
 }

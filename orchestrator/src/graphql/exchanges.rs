@@ -12,9 +12,11 @@ use super::{
     loaders::{self, OfAgent, Whole},
     messages::{Held, RequestMessage, ResponseMessage},
     purse::Purse,
+    query::may,
     times,
 };
 use crate::{
+    access::{Area::Agents, Permission::Read},
     clock::rfc3339,
     rest::{Problem, Secrets, url},
     store::Summary,
@@ -108,6 +110,7 @@ impl Exchange {
 
     /// The agent that carried it; null for imported exchanges.
     async fn agent(&self, context: &Context<'_>) -> Result<Option<Agent>> {
+        may(context, Read, Agents)?;
         let row = loaders::of(context).load_one(OfAgent(self.summary.agent)).await?;
         let row = row.filter(|row| row.agent.id != crate::store::IMPORT_AGENT);
         Ok(row.map(|row| Agent::of(context.data_unchecked(), row)))

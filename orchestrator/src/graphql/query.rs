@@ -17,7 +17,10 @@ use super::{
     times,
 };
 use crate::{
-    access::Permission::{self, Read},
+    access::{
+        Area::{self, Agents, Filters, Metrics, Traffic},
+        Permission::{self, Read},
+    },
     clock::rfc3339,
     orchestrator::Orchestrator,
     rest::{Asker, Place, Problem, Secrets},
@@ -65,7 +68,7 @@ impl Query {
         #[graphql(default = 100)] first: i32,
         after: Option<ID>,
     ) -> Result<Vec<Agent>> {
-        may(context, Read)?;
+        may(context, Read, Agents)?;
         let first = within(first, "first", MOST_AGENTS)?;
         let after = after.map(|id| parsed(&id)).transpose()?;
         let mut rows = all(context).await?;
@@ -80,7 +83,7 @@ impl Query {
 
     #[graphql(complexity = "ONE + child_complexity")]
     async fn agent(&self, context: &Context<'_>, id: ID) -> Result<Option<Agent>> {
-        may(context, Read)?;
+        may(context, Read, Agents)?;
         let row = loaders::of(context).load_one(OfAgent(parsed(&id)?)).await?;
         let row = row.filter(|row| row.agent.id != IMPORT_AGENT);
         Ok(row.map(|row| Agent::of(orchestrator(context), row)))
@@ -89,7 +92,7 @@ impl Query {
     /// The newest look at the machine of an agent.
     #[graphql(complexity = "ONE + child_complexity")]
     async fn system_metrics(&self, context: &Context<'_>, agent_id: ID) -> Result<Option<SystemMetrics>> {
-        may(context, Read)?;
+        may(context, Read, Metrics)?;
         let agent = parsed(&agent_id)?;
         if orchestrator(context).store.agent(agent).await.map_err(Fault::from)?.is_none() {
             return Err(Fault::from(no_agent(agent)).into());
@@ -101,7 +104,7 @@ impl Query {
     /// The newest look at the machine of each agent that ever sent one.
     #[graphql(complexity = "ALL + times(100, child_complexity)")]
     async fn all_agents_metrics(&self, context: &Context<'_>) -> Result<Vec<SystemMetrics>> {
-        may(context, Read)?;
+        may(context, Read, Metrics)?;
         let rows = all(context).await?;
         let keys: Vec<Newest> = rows.iter().map(|row| Newest { agent: row.agent.id, count: 1 }).collect();
         let mut found = loaders::of(context).load_many(keys.clone()).await?;
@@ -117,7 +120,7 @@ impl Query {
         #[graphql(default = 50)] first: i32,
         after: Option<String>,
     ) -> Result<ExchangeConnection> {
-        let asker = may(context, Read)?;
+        let asker = may(context, Read, Traffic)?;
         let query = asker.query(&query).map_err(Fault::from)?;
         let first = within(first, "first", MOST_EXCHANGES)?;
         let after = after.as_deref().map(Place::read).transpose().map_err(Fault::from)?;
@@ -155,7 +158,7 @@ impl Query {
         id: ID,
         #[graphql(default = false)] reveal: bool,
     ) -> Result<Option<Exchange>> {
-        let asker = may(context, Read)?;
+        let asker = may(context, Read, Traffic)?;
         let id = parsed(&id)?;
         let asker = asker.about(format!("/graphql exchange {id}"));
         let secrets = Secrets::asked(orchestrator(context), &asker, Some(reveal)).await.map_err(Fault::from)?;
@@ -166,7 +169,7 @@ impl Query {
     /// Filters of every group, or of one, by name.
     #[graphql(complexity = "ALL + times(100, child_complexity)")]
     async fn filters(&self, context: &Context<'_>, group: Option<String>) -> Result<Vec<Filter>> {
-        may(context, Read)?;
+        may(context, Read, Filters)?;
         let group = group.map(|group| group.parse()).transpose();
         let group = group.map_err(|error| Fault::from(Problem::bad_request(format!("group: {error}"))))?;
         let rows = orchestrator(context).store.filters(group.as_ref(), None).await.map_err(Fault::from)?;
@@ -179,10 +182,10 @@ fn looked_at(reveal: bool) -> usize {
     if reveal { SEARCH } else { ONE }
 }
 
-/// Whoever asks, if their role may.
-pub(super) fn may<'a>(context: &Context<'a>, permission: Permission) -> Result<&'a Asker> {
+/// Whoever asks, if their role may and their credential is for this area.
+pub(super) fn may<'a>(context: &Context<'a>, permission: Permission, area: Area) -> Result<&'a Asker> {
     let asker = context.data_unchecked::<Asker>();
-    asker.may(permission).map_err(Fault::from)?;
+    asker.may(permission, area).map_err(Fault::from)?;
     Ok(asker)
 }
 

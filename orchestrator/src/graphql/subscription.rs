@@ -15,7 +15,10 @@ use super::{
     query::{may, no_agent, orchestrator, parsed},
 };
 use crate::{
-    access::Permission::Read,
+    access::{
+        Area::{Metrics, Traffic},
+        Permission::Read,
+    },
     events::{Heard, Place as Behind},
     orchestrator::Orchestrator,
     rest::Place,
@@ -36,7 +39,7 @@ impl Subscription {
         context: &Context<'_>,
         agent_id: Option<ID>,
     ) -> Result<impl Stream<Item = Result<SystemMetrics>>> {
-        may(context, Read)?;
+        may(context, Read, Metrics)?;
         let orchestrator = Arc::clone(orchestrator(context));
         let agent = agent_id.map(|id| parsed(&id)).transpose()?;
         if let Some(agent) = agent
@@ -57,7 +60,7 @@ impl Subscription {
         #[graphql(default = "")] query: String,
         after: Option<String>,
     ) -> Result<impl Stream<Item = Result<Exchange>>> {
-        let query = may(context, Read)?.query(&query).map_err(Fault::from)?;
+        let query = may(context, Read, Traffic)?.query(&query).map_err(Fault::from)?;
         let after = after.as_deref().map(Place::read).transpose().map_err(Fault::from)?;
         let tail = Tail::open(orchestrator(context), query, after.map(Place::number)).await.map_err(Fault::from)?;
         let pages = stream::unfold(tail, async |mut tail| {

@@ -11,7 +11,12 @@ use super::{
     input::{Paging, Params, cursor},
     problem::Problem,
 };
-use crate::{access::Role, clock::rfc3339, orchestrator::Orchestrator, store::Audited};
+use crate::{
+    access::{Area, Areas, Role},
+    clock::rfc3339,
+    orchestrator::Orchestrator,
+    store::Audited,
+};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -33,9 +38,12 @@ pub(super) struct AuditItem {
     actor: String,
     /// Null of agents and the server.
     role: Option<Role>,
+    /// What the token was for; null where it had no bound.
+    #[schema(value_type = Option<Vec<Area>>)]
+    areas: Areas,
     /// Method and template of the address, or a word: `reveal`, `replay`, `decide`, `backup`, `join`, `make-admin-token`.
     action: String,
-    /// The address, or what it was done to.
+    /// The address, or what it was done to; behind the address of a new token or user, what it may do.
     object: String,
     /// HTTP status of the answer.
     status: u16,
@@ -68,6 +76,7 @@ fn item(entry: Audited) -> AuditItem {
         at: rfc3339(entry.at_us),
         actor: entry.actor,
         role: entry.role,
+        areas: entry.areas,
         action: entry.action,
         object: entry.object,
         status: entry.status,

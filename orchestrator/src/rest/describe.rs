@@ -17,7 +17,7 @@ use super::conditional::CHANGES;
 const COMMON: [(&str, &str); 6] = [
     ("400", "Something of the request cannot be read, or does not exist"),
     ("401", "No credential that counts"),
-    ("403", "The role does not allow it, or a page of another origin asks"),
+    ("403", "The role does not allow it, the token is for other areas, or a page of another origin asks"),
     ("408", "The body came too slowly"),
     ("429", "Too many requests: `Retry-After` says for how long to wait"),
     ("503", "The database, or the issuer of the token, does not answer"),

@@ -14,9 +14,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{conditional, limit, once, problem::Problem, standing::Standing};
 use crate::{
-    access::{Budget, Oidc, OidcError, PasswordError, Permission, Principal},
+    access::{Area, Areas, Budget, Denied, Oidc, OidcError, PasswordError, Permission, Principal},
     clock::now_us,
     orchestrator::Orchestrator,
+    store::AccessToken,
     tokens,
 };
 
@@ -33,20 +34,41 @@ enum Credential {
 
 /// Routes that ask for something.
 pub(super) trait Asks {
-    /// For whoever may do that.
-    fn asks(self, permission: Permission) -> Self;
+    /// For whoever may do that in this area.
+    fn asks(self, permission: Permission, area: Area) -> Self;
+
+    /// For whoever may do that, in whatever area: what is answered has an area each, which the handler asks for.
+    fn asks_of_each(self, permission: Permission) -> Self;
 }
 
+/// Of a new thing, for the audit trail: what was given.
+#[derive(Debug, Clone)]
+pub(super) struct Given(pub(super) String);
+
 impl Asks for MethodRouter<Arc<Orchestrator>, Infallible> {
-    fn asks(self, permission: Permission) -> Self {
-        self.route_layer(from_fn(move |request: Request, next: Next| async move {
-            match request.extensions().get::<Principal>() {
-                Some(principal) if principal.role.may(permission) => next.run(request).await,
-                Some(principal) => Problem::forbidden(principal.role, permission).into_response(),
-                None => Problem::unauthorized().into_response(),
-            }
-        }))
+    fn asks(self, permission: Permission, area: Area) -> Self {
+        guarded(self, move |principal| principal.may(permission, area))
     }
+
+    fn asks_of_each(self, permission: Permission) -> Self {
+        guarded(self, move |principal| match principal.role.may(permission) {
+            true => Ok(()),
+            false => Err(Denied::Role(principal.role, permission)),
+        })
+    }
+}
+
+fn guarded(
+    routes: MethodRouter<Arc<Orchestrator>, Infallible>,
+    may: impl Fn(&Principal) -> Result<(), Denied> + Copy + Send + Sync + 'static,
+) -> MethodRouter<Arc<Orchestrator>, Infallible> {
+    routes.route_layer(from_fn(move |request: Request, next: Next| async move {
+        match request.extensions().get::<Principal>().map(may) {
+            Some(Ok(())) => next.run(request).await,
+            Some(Err(denied)) => Problem::from(denied).into_response(),
+            None => Problem::unauthorized().into_response(),
+        }
+    }))
 }
 
 /// Nothing of a request is looked at before its credential.
@@ -98,6 +120,10 @@ async fn carry_out(
             // Told when it was done.
             return response;
         }
+        let object = match response.extensions().get::<Given>() {
+            Some(Given(given)) => format!("{object} {given}"),
+            None => object,
+        };
         let entry = principal.did(&action, &object, response.status().as_u16(), client.ip(), now_us());
         if let Err(error) = orchestrator.store.audit(entry).await {
             tracing::error!(%error, actor = principal.name, action, object, "a change is not in the audit trail");
@@ -153,13 +179,15 @@ async fn signed_in(
                         too_many.unwrap_or_else(|| Problem::invalid_token(&error.to_string()))
                     }
                     OidcError::NoRole(_) => Problem::no_role(error.to_string()),
+                    OidcError::NoArea(_) => Problem::no_area(error.to_string()),
                     OidcError::Issuer(_) => Problem::issuer_away(error.to_string()),
                 });
                 return found.map(|principal| (principal, Standing::Issued(token)));
             }
             let found = orchestrator.store.access_token(hash, now_us()).await?;
             let token = found.ok_or_else(|| refused("a token"))?;
-            Ok((Principal { name: format!("token:{}", token.name), role: token.role }, Standing::Token(hash)))
+            let AccessToken { name, role, areas, .. } = token;
+            Ok((Principal { name: format!("token:{name}"), role, areas }, Standing::Token(hash)))
         }
         Credential::Basic { user, password } => {
             let known = orchestrator.store.user(&user).await?;
@@ -171,7 +199,7 @@ async fn signed_in(
             }
             match (orchestrator.passwords.is_right(kept.clone(), password).await, role) {
                 (Ok(true), Some(role)) => {
-                    let principal = Principal { name: format!("user:{user}"), role };
+                    let principal = Principal { name: format!("user:{user}"), role, areas: Areas::UNBOUNDED };
                     Ok((principal, Standing::User { name: user, role, password: kept.unwrap_or_default() }))
                 }
                 (Err(PasswordError::Busy), _) => Err(Problem::busy("too many passwords are being tried: try again")),

@@ -73,7 +73,10 @@ use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 use crate::{
-    access::Permission::{Administer, Operate, Publish, Read},
+    access::{
+        Area::{Access, Agents, Backup, Config, Filters, Metrics, Traffic},
+        Permission::{Administer, Operate, Publish, Read},
+    },
     graphql,
     orchestrator::Orchestrator,
 };
@@ -122,78 +125,95 @@ pub(crate) async fn serve(
 fn router(orchestrator: Arc<Orchestrator>) -> Router {
     // Base64 takes four bytes for three; the statement comes on top.
     let largest = usize::try_from(orchestrator.limits.component_bytes).unwrap_or(usize::MAX) / 3 * 4 + (4 << 20);
-    let push = post(push::push).layer(DefaultBodyLimit::max(largest)).asks(Publish);
-    let configure = post(configurations::push).layer(DefaultBodyLimit::max(CONFIGURATION_BODY)).asks(Publish);
+    let push = post(push::push).layer(DefaultBodyLimit::max(largest)).asks(Publish, Filters);
+    let configure = post(configurations::push).layer(DefaultBodyLimit::max(CONFIGURATION_BODY)).asks(Publish, Config);
     let api = Router::new()
-        .route("/exchanges", get(exchanges::list).asks(Read).merge(delete(deletion::many).asks(Operate)))
-        .route("/exchanges/stream", get(live::exchanges::follow).asks(Read))
-        .route("/exchanges/export", get(export::many).asks(Read))
-        .route("/exchanges/import", post(import::import).layer(DefaultBodyLimit::disable()).asks(Operate))
+        .route(
+            "/exchanges",
+            get(exchanges::list).asks(Read, Traffic).merge(delete(deletion::many).asks(Operate, Traffic)),
+        )
+        .route("/exchanges/stream", get(live::exchanges::follow).asks(Read, Traffic))
+        .route("/exchanges/export", get(export::many).asks(Read, Traffic))
+        .route("/exchanges/import", post(import::import).layer(DefaultBodyLimit::disable()).asks(Operate, Traffic))
         .route(
             "/exchanges/{id}/replay",
             post(replay::again)
                 .layer(DefaultBodyLimit::max(replay::LARGEST))
                 .sent_once(&orchestrator, replay::LARGEST)
-                .asks(Operate),
+                .asks(Operate, Traffic),
         )
         .route(
             "/replays",
             post(replay::made)
                 .layer(DefaultBodyLimit::max(replay::LARGEST))
                 .sent_once(&orchestrator, replay::LARGEST)
-                .asks(Operate),
+                .asks(Operate, Traffic),
         )
         .route(
             "/exchanges/{id}",
             get(exchanges::one)
-                .asks(Read)
-                .merge(delete(deletion::one).patch(annotations::annotate).asks(Operate))
+                .asks(Read, Traffic)
+                .merge(delete(deletion::one).patch(annotations::annotate).asks(Operate, Traffic))
                 .tagged(),
         )
-        .route("/exchanges/{id}/export", get(export::one).asks(Read))
-        .route("/exchanges/{id}/diff/{other}", get(diff::diff).asks(Read))
-        .route("/exchanges/{id}/request/body", get(bodies::request).asks(Read))
-        .route("/exchanges/{id}/response/body", get(bodies::response).asks(Read))
-        .route("/exchanges/{id}/messages", get(messages::of_exchange).asks(Read))
-        .route("/tunnels", get(tunnels::list).asks(Read))
-        .route("/connections/ended", get(ended::list).asks(Read))
-        .route("/messages", get(messages::list).asks(Read))
-        .route("/events", get(live::events::follow).asks(Read))
-        .route("/filters", get(filters::list).asks(Read).merge(push))
-        .route("/filters/{name}/logs", get(lines::list).asks(Read))
-        .route("/ca", get(ca::get).asks(Read))
-        .route("/configurations", get(configurations::list).asks(Read).merge(configure))
-        .route("/configurations/{name}", get(configurations::one).asks(Read))
-        .route("/filters/{name}", get(filters::one).asks(Read).tagged())
-        .route("/agents", get(agents::list).asks(Read))
-        .route("/agents/{id}", get(agents::one).asks(Read).merge(delete(agents::revoke).asks(Operate)))
+        .route("/exchanges/{id}/export", get(export::one).asks(Read, Traffic))
+        .route("/exchanges/{id}/diff/{other}", get(diff::diff).asks(Read, Traffic))
+        .route("/exchanges/{id}/request/body", get(bodies::request).asks(Read, Traffic))
+        .route("/exchanges/{id}/response/body", get(bodies::response).asks(Read, Traffic))
+        .route("/exchanges/{id}/messages", get(messages::of_exchange).asks(Read, Traffic))
+        .route("/tunnels", get(tunnels::list).asks(Read, Traffic))
+        .route("/connections/ended", get(ended::list).asks(Read, Traffic))
+        .route("/messages", get(messages::list).asks(Read, Traffic))
+        .route("/events", get(live::events::follow).asks_of_each(Read))
+        .route("/filters", get(filters::list).asks(Read, Filters).merge(push))
+        .route("/filters/{name}/logs", get(lines::list).asks(Read, Filters))
+        .route("/ca", get(ca::get).asks(Read, Agents))
+        .route("/configurations", get(configurations::list).asks(Read, Config).merge(configure))
+        .route("/configurations/{name}", get(configurations::one).asks(Read, Config))
+        .route("/filters/{name}", get(filters::one).asks(Read, Filters).tagged())
+        .route("/agents", get(agents::list).asks(Read, Agents))
+        .route("/agents/{id}", get(agents::one).asks(Read, Agents).merge(delete(agents::revoke).asks(Operate, Agents)))
         .route(
             "/breakpoints",
-            get(breakpoints::list).asks(Read).merge(post(breakpoints::make).once(&orchestrator).asks(Operate)),
+            get(breakpoints::list)
+                .asks(Read, Traffic)
+                .merge(post(breakpoints::make).once(&orchestrator).asks(Operate, Traffic)),
         )
-        .route("/breakpoints/{id}", delete(breakpoints::remove).asks(Operate))
-        .route("/breakpoints/{id}/renew", post(breakpoints::renew).asks(Operate))
-        .route("/paused", get(paused::list).asks(Read))
+        .route("/breakpoints/{id}", delete(breakpoints::remove).asks(Operate, Traffic))
+        .route("/breakpoints/{id}/renew", post(breakpoints::renew).asks(Operate, Traffic))
+        .route("/paused", get(paused::list).asks(Read, Traffic))
         .route(
             "/paused/{id}",
-            get(paused::one).post(paused::decide).layer(DefaultBodyLimit::max(paused::LARGEST_DECISION)).asks(Operate),
+            get(paused::one)
+                .post(paused::decide)
+                .layer(DefaultBodyLimit::max(paused::LARGEST_DECISION))
+                .asks(Operate, Traffic),
         )
-        .route("/connections", get(connections::list).asks(Read).merge(delete(connections::close_many).asks(Operate)))
-        .route("/connections/stream", get(live::connections::follow).asks(Read))
-        .route("/connections/{id}", delete(connections::close).asks(Operate))
-        .route("/usage", get(usage::usage).asks(Read))
-        .route("/metrics/history", get(history::history).asks(Read))
-        .route("/agents/{id}/metrics", get(metrics::of_agent).route_layer(from_fn(compress::compress)).asks(Read))
-        .route("/metrics", get(metrics::list).route_layer(from_fn(compress::compress)).asks(Read))
-        .route("/join-tokens", get(join_tokens::list).merge(post(join_tokens::make).once(&orchestrator)).asks(Operate))
-        .route("/join-tokens/{id}", delete(join_tokens::revoke).asks(Operate))
-        .route("/tokens", get(tokens::list).merge(post(tokens::make).once(&orchestrator)).asks(Administer))
-        .route("/tokens/{id}", delete(tokens::revoke).asks(Administer))
-        .route("/users", get(users::list).merge(post(users::add).once(&orchestrator)).asks(Administer))
-        .route("/users/{name}", delete(users::remove).asks(Administer))
-        .route("/audit", get(audit::list).asks(Administer))
-        .route("/retention", get(retention::show).asks(Read).merge(put(retention::set).asks(Operate)))
-        .route("/backup", get(backup::backup).asks(Administer))
+        .route(
+            "/connections",
+            get(connections::list).asks(Read, Traffic).merge(delete(connections::close_many).asks(Operate, Traffic)),
+        )
+        .route("/connections/stream", get(live::connections::follow).asks(Read, Traffic))
+        .route("/connections/{id}", delete(connections::close).asks(Operate, Traffic))
+        .route("/usage", get(usage::usage).asks(Read, Traffic))
+        .route("/metrics/history", get(history::history).asks(Read, Metrics))
+        .route(
+            "/agents/{id}/metrics",
+            get(metrics::of_agent).route_layer(from_fn(compress::compress)).asks(Read, Metrics),
+        )
+        .route("/metrics", get(metrics::list).route_layer(from_fn(compress::compress)).asks(Read, Metrics))
+        .route(
+            "/join-tokens",
+            get(join_tokens::list).merge(post(join_tokens::make).once(&orchestrator)).asks(Operate, Agents),
+        )
+        .route("/join-tokens/{id}", delete(join_tokens::revoke).asks(Operate, Agents))
+        .route("/tokens", get(tokens::list).merge(post(tokens::make).once(&orchestrator)).asks(Administer, Access))
+        .route("/tokens/{id}", delete(tokens::revoke).asks(Administer, Access))
+        .route("/users", get(users::list).merge(post(users::add).once(&orchestrator)).asks(Administer, Access))
+        .route("/users/{name}", delete(users::remove).asks(Administer, Access))
+        .route("/audit", get(audit::list).asks(Administer, Access))
+        .route("/retention", get(retention::show).asks(Read, Traffic).merge(put(retention::set).asks(Operate, Traffic)))
+        .route("/backup", get(backup::backup).asks(Administer, Backup))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(Arc::clone(&orchestrator), gate::authenticate));

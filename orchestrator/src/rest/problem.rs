@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use weir_proto::v1::ProblemKind;
 
 use crate::{
-    access::{Permission, Role},
+    access::{Area, Areas, Denied, Permission, Role},
     store::{StoreError, Unread},
 };
 
@@ -40,6 +40,9 @@ pub(crate) struct Problem {
     /// For `Retry-After`; 0 for none.
     #[serde(skip)]
     retry_after_s: u32,
+    /// The area that the credential lacks, for `WWW-Authenticate`.
+    #[serde(skip)]
+    lacks: Option<Area>,
 }
 
 /// One place, and what is wrong there.
@@ -60,6 +63,7 @@ impl Problem {
             column: None,
             errors: Vec::new(),
             retry_after_s: 0,
+            lacks: None,
         }
     }
 
@@ -129,6 +133,10 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "no-role", detail)
     }
 
+    pub(super) fn no_area(detail: String) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "no-area", detail)
+    }
+
     pub(super) fn issuer_away(detail: String) -> Self {
         let detail = format!("{detail}; tokens and passwords of the orchestrator itself count meanwhile");
         Self { retry_after_s: BUSY_S, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "issuer-away", detail) }
@@ -137,6 +145,18 @@ impl Problem {
     pub(crate) fn forbidden(role: Role, permission: Permission) -> Self {
         let detail = format!("this is for {}; your role is {role}", permission.roles());
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    }
+
+    /// RFC 6750 section 3.1.
+    pub(crate) fn insufficient_scope(areas: Areas, area: Area) -> Self {
+        let detail = format!("this is of the area {area}; your token is for {areas}");
+        Self { lacks: Some(area), ..Self::new(StatusCode::FORBIDDEN, "insufficient-scope", detail) }
+    }
+
+    /// What somebody is to be given who asks has not.
+    pub(super) fn wider(areas: Areas, wanted: &str) -> Self {
+        let detail = format!("your token is for {areas} and makes none that is wider: {wanted}");
+        Self::new(StatusCode::FORBIDDEN, "wider", detail)
     }
 
     /// Each answer would tell something of what is hidden.
@@ -250,6 +270,15 @@ impl Problem {
     }
 }
 
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Role(role, permission) => Self::forbidden(role, permission),
+            Denied::Area(areas, area) => Self::insufficient_scope(areas, area),
+        }
+    }
+}
+
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "a request could not be answered");
@@ -271,6 +300,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let (retry_after, invalid) = (self.retry_after_s, self.kind.ends_with(":invalid-token"));
+        let lacks = self.lacks;
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -280,6 +310,10 @@ impl IntoResponse for Problem {
         if status == StatusCode::UNAUTHORIZED {
             let told = if invalid { r#"Bearer realm="weir", error="invalid_token""# } else { r#"Bearer realm="weir""# };
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(told));
+        }
+        let told = lacks.map(|area| format!(r#"Bearer realm="weir", error="insufficient_scope", scope="{area}""#));
+        if let Some(Ok(told)) = told.map(HeaderValue::try_from) {
+            headers.insert(header::WWW_AUTHENTICATE, told);
         }
         response
     }

@@ -13,7 +13,7 @@ use weir_query::Query;
 
 use super::problem::Problem;
 use crate::{
-    access::{Permission, Principal},
+    access::{Area, Permission, Principal},
     clock::now_us,
     orchestrator::Orchestrator,
     store::Outline,
@@ -60,10 +60,9 @@ impl Asker {
         Self { object, ..self.clone() }
     }
 
-    /// Whether the role may.
-    pub(crate) fn may(&self, permission: Permission) -> Result<(), Problem> {
-        let role = self.principal.role;
-        if role.may(permission) { Ok(()) } else { Err(Problem::forbidden(role, permission)) }
+    /// Whether the role may, and the credential is for this area.
+    pub(crate) fn may(&self, permission: Permission, area: Area) -> Result<(), Problem> {
+        Ok(self.principal.may(permission, area)?)
     }
 
     /// Who asks.

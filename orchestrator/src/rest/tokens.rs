@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::{Extension, Json, extract::State, http::StatusCode};
+use axum::{
+    Extension, Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -10,11 +15,12 @@ use uuid::Uuid;
 use super::{
     List,
     agents::Nothing,
+    gate::Given,
     input::{Body, Id, Params},
     problem::Problem,
 };
 use crate::{
-    access::{Principal, Role},
+    access::{Area, Areas, Principal, Role},
     clock::{now_us, rfc3339},
     orchestrator::Orchestrator,
     store::AccessToken,
@@ -33,6 +39,8 @@ pub(super) struct Wanted {
     /// What it is for: 1 to 64 of letters, digits, `-`, `_` and `.`
     name: String,
     role: Role,
+    /// What it is for, in the bounds of its role; without it everything. A token that has areas makes none that has others.
+    areas: Option<Vec<Area>>,
     /// Seconds, 1 to 31,622,400, by default 90 days.
     expires_in_s: Option<u64>,
 }
@@ -45,6 +53,9 @@ pub(super) struct Made {
     token: String,
     name: String,
     role: Role,
+    /// Null where there is no bound.
+    #[schema(value_type = Option<Vec<Area>>)]
+    areas: Areas,
     expires: String,
 }
 
@@ -55,6 +66,9 @@ pub(super) struct TokenItem {
     id: Uuid,
     name: String,
     role: Role,
+    /// Null where there is no bound.
+    #[schema(value_type = Option<Vec<Area>>)]
+    areas: Areas,
     created: String,
     /// Who made it.
     created_by: String,
@@ -70,8 +84,9 @@ pub(super) async fn make(
     State(orchestrator): State<Arc<Orchestrator>>,
     Extension(principal): Extension<Principal>,
     Body(wanted): Body<Wanted>,
-) -> Result<(StatusCode, Json<Made>), Problem> {
+) -> Result<Response, Problem> {
     let name = named(wanted.name)?;
+    let areas = areas(wanted.areas.as_deref(), &principal)?;
     let seconds = wanted.expires_in_s.unwrap_or(DEFAULT_S);
     if !(1..=LONGEST_S).contains(&seconds) {
         return Err(Problem::unprocessable("expiry", format!("expires_in_s has to be 1 to {LONGEST_S}")));
@@ -81,14 +96,28 @@ pub(super) async fn make(
         id,
         name,
         role: wanted.role,
+        areas,
         created_us: now,
         created_by: principal.name,
         expires_us: now + seconds * 1_000_000,
         used_us: None,
     };
     orchestrator.store.add_access_token(tokens::hash(&token), &kept).await?;
-    let made = Made { id, token, name: kept.name, role: kept.role, expires: rfc3339(kept.expires_us) };
-    Ok((StatusCode::CREATED, Json(made)))
+    let AccessToken { name, role, .. } = kept;
+    let given = Given(format!("{name}: {role}, areas: {areas}"));
+    let made = Made { id, token, name, role, areas, expires: rfc3339(kept.expires_us) };
+    Ok((StatusCode::CREATED, Extension(given), Json(made)).into_response())
+}
+
+/// What it is to be for: nothing that its maker is not for.
+fn areas(wanted: Option<&[Area]>, maker: &Principal) -> Result<Areas, Problem> {
+    let none =
+        || Problem::unprocessable("areas", "areas: name one at least; without `areas` the token is for everything");
+    let wanted = wanted.map_or(Ok(Areas::UNBOUNDED), |wanted| Areas::of(wanted).ok_or_else(none))?;
+    match maker.areas.cover(wanted) {
+        true => Ok(wanted),
+        false => Err(Problem::wider(maker.areas, "name `areas` of these alone")),
+    }
 }
 
 /// Every token that still counts, the newest last.
@@ -102,6 +131,7 @@ pub(super) async fn list(
         id: token.id,
         name: token.name,
         role: token.role,
+        areas: token.areas,
         created: rfc3339(token.created_us),
         created_by: token.created_by,
         expires: rfc3339(token.expires_us),

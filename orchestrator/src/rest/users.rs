@@ -2,13 +2,19 @@
 
 use std::sync::Arc;
 
-use axum::{Extension, Json, extract::State, http::StatusCode};
+use axum::{
+    Extension, Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
     List,
     agents::Nothing,
+    gate::Given,
     input::{Body, Params, Segment},
     problem::Problem,
     tokens::named,
@@ -48,8 +54,11 @@ pub(super) async fn add(
     State(orchestrator): State<Arc<Orchestrator>>,
     Extension(principal): Extension<Principal>,
     Body(wanted): Body<Wanted>,
-) -> Result<(StatusCode, Json<UserItem>), Problem> {
+) -> Result<Response, Problem> {
     let name = named(wanted.name)?;
+    if principal.areas.is_bounded() {
+        return Err(Problem::wider(principal.areas, "users are for everything that their role allows"));
+    }
     let password = orchestrator.passwords.hash(wanted.password).await.map_err(|error| match error {
         PasswordError::Length => Problem::unprocessable("password", format!("password: {error}")),
         PasswordError::Busy | PasswordError::Hash => Problem::busy("passwords are being tried: try again"),
@@ -58,7 +67,8 @@ pub(super) async fn add(
     if !orchestrator.store.add_user(&user).await? {
         return Err(Problem::conflict(format!("there is a user {} already", user.name)));
     }
-    Ok((StatusCode::CREATED, Json(item(user))))
+    let given = Given(format!("{}: {}", user.name, user.role));
+    Ok((StatusCode::CREATED, Extension(given), Json(item(user))).into_response())
 }
 
 /// Every user, by name.

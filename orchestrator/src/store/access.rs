@@ -6,7 +6,10 @@ use super::{
     Store, StoreError, signed,
     sql::{Row, Sql},
 };
-use crate::{access::Role, tokens::TokenHash};
+use crate::{
+    access::{Areas, Role},
+    tokens::TokenHash,
+};
 
 /// What an entry takes of the disk beside its texts, about.
 const ENTRY: usize = 128;
@@ -19,6 +22,7 @@ pub(crate) struct AccessToken {
     pub(crate) id: Uuid,
     pub(crate) name: String,
     pub(crate) role: Role,
+    pub(crate) areas: Areas,
     pub(crate) created_us: u64,
     pub(crate) created_by: String,
     pub(crate) expires_us: u64,
@@ -45,6 +49,7 @@ pub(crate) struct Audited {
     pub(crate) actor: String,
     /// Of people and programs.
     pub(crate) role: Option<Role>,
+    pub(crate) areas: Areas,
     pub(crate) action: String,
     pub(crate) object: String,
     /// HTTP
@@ -56,28 +61,35 @@ impl Audited {
     /// Of no person and no program.
     pub(crate) fn nobody(now_us: u64) -> Self {
         let [actor, action, object, source] = [const { String::new() }; 4];
-        Self { number: 0, at_us: now_us, actor, role: None, action, object, status: 0, source }
+        let areas = Areas::UNBOUNDED;
+        Self { number: 0, at_us: now_us, actor, role: None, areas, action, object, status: 0, source }
     }
 
     /// Adds it.
     pub(super) fn sql(self) -> Sql {
-        let sql = "INSERT INTO audit (at_us, actor, role, action, object, status, source, bytes) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-        let bytes = ENTRY + self.actor.len() + self.action.len() + self.object.len() + self.source.len();
+        let sql = "INSERT INTO audit (at_us, actor, role, areas, action, object, status, source, bytes) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+        let areas = self.areas.text();
+        let bytes = ENTRY + self.actor.len() + areas.len() + self.action.len() + self.object.len() + self.source.len();
         let sql = Sql::new(sql).bind(signed(self.at_us)).bind(self.actor);
-        let sql = sql.bind(self.role.map_or("", Role::as_str)).bind(self.action).bind(self.object);
+        let sql = sql.bind(self.role.map_or("", Role::as_str)).bind(areas);
+        let sql = sql.bind(self.action).bind(self.object);
         sql.bind(i64::from(self.status)).bind(self.source).bind(signed(bytes as u64))
     }
 }
 
-const TOKEN: &str = "SELECT id, name, role, created_us, created_by, expires_us, used_us FROM access_tokens";
+const TOKEN: &str = "SELECT id, name, role, created_us, created_by, expires_us, used_us, areas FROM access_tokens";
 
 impl Store {
     pub(crate) async fn add_access_token(&self, hash: TokenHash, token: &AccessToken) -> Result<(), StoreError> {
-        let sql = "INSERT INTO access_tokens (id, hash, name, role, created_us, created_by, expires_us) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        let sql = "INSERT INTO access_tokens (id, hash, name, role, areas, created_us, created_by, expires_us) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
         let sql = Sql::new(sql).bind(token.id).bind(&hash[..]).bind(&token.name).bind(token.role.as_str());
-        let sql = sql.bind(signed(token.created_us)).bind(&token.created_by).bind(signed(token.expires_us));
+        let sql = sql
+            .bind(token.areas.text())
+            .bind(signed(token.created_us))
+            .bind(&token.created_by)
+            .bind(signed(token.expires_us));
         sql.execute(&self.writes).await.map(drop)
     }
 
@@ -142,8 +154,9 @@ impl Store {
         before: Option<i64>,
         limit: i64,
     ) -> Result<Vec<Audited>, StoreError> {
-        let mut sql =
-            Sql::new("SELECT number, at_us, actor, role, action, object, status, source FROM audit WHERE number < ");
+        let mut sql = Sql::new(
+            "SELECT number, at_us, actor, role, action, object, status, source, areas FROM audit WHERE number < ",
+        );
         sql.push_bind(before.unwrap_or(i64::MAX));
         if let Some(actor) = actor {
             sql.push(" AND actor = ").push_bind(actor);
@@ -159,6 +172,7 @@ fn access_token(row: &Row) -> Result<AccessToken, StoreError> {
         id: row.get(0)?,
         name: row.get(1)?,
         role: role(row, 2)?,
+        areas: areas(row, 7)?,
         created_us: row.number(3)?,
         created_by: row.get(4)?,
         expires_us: row.number(5)?,
@@ -182,6 +196,7 @@ fn audited(row: &Row) -> Result<Audited, StoreError> {
         at_us: row.number(1)?,
         actor: row.get(2)?,
         role: Some(row.get::<&str>(3)?).filter(|word| !word.is_empty()).map(|_| role(row, 3)).transpose()?,
+        areas: areas(row, 8)?,
         action: row.get(4)?,
         object: row.get(5)?,
         status: u16::try_from(row.number(6)?).map_err(|_| StoreError::Damaged("a status"))?,
@@ -191,4 +206,9 @@ fn audited(row: &Row) -> Result<Audited, StoreError> {
 
 fn role(row: &Row, column: usize) -> Result<Role, StoreError> {
     row.get::<String>(column)?.parse().map_err(|()| StoreError::Damaged("a role"))
+}
+
+/// What cannot be read is damage: nobody is let in by it.
+fn areas(row: &Row, column: usize) -> Result<Areas, StoreError> {
+    Areas::read(row.get(column)?).ok_or(StoreError::Damaged("the areas of a credential"))
 }

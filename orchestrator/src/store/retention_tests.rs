@@ -7,7 +7,11 @@ use weir_proto::v1::{Exchange, Request, Response};
 use weir_query::Query;
 
 use super::{rules::Action::*, tests::Place, *};
-use crate::{Retention, access::Role, tokens};
+use crate::{
+    Retention,
+    access::{Areas, Role},
+    tokens,
+};
 
 const NOW_US: u64 = 1_700_000_000_000_000;
 const HOUR: Duration = Duration::from_secs(3600);
@@ -192,6 +196,7 @@ async fn the_audit_trail_is_bounded_by_its_bytes(store: &Store) {
         at_us: NOW_US + n,
         actor: "admin".to_owned(),
         role: Some(Role::Admin),
+        areas: Areas::UNBOUNDED,
         action: "GET".to_owned(),
         object: "x".repeat(1000),
         status: 200,

@@ -29,6 +29,7 @@ pub(super) const SQLITE: &Migrations = &[
     (15, "kept", include_str!("../../migrations/sqlite/0015_kept.sql")),
     (16, "usage", include_str!("../../migrations/sqlite/0016_usage.sql")),
     (17, "join_tokens", include_str!("../../migrations/sqlite/0017_join_tokens.sql")),
+    (18, "areas", include_str!("../../migrations/sqlite/0018_areas.sql")),
 ];
 
 pub(super) const POSTGRES: &Migrations = &[
@@ -47,6 +48,7 @@ pub(super) const POSTGRES: &Migrations = &[
     (14, "kept", include_str!("../../migrations/postgres/0014_kept.sql")),
     (15, "usage", include_str!("../../migrations/postgres/0015_usage.sql")),
     (16, "join_tokens", include_str!("../../migrations/postgres/0016_join_tokens.sql")),
+    (17, "areas", include_str!("../../migrations/postgres/0017_areas.sql")),
 ];
 
 pub(super) async fn migrate_sqlite(writes: &SqlitePool) -> Result<(), StoreError> {

@@ -12,7 +12,12 @@ fn a_token_is_made_used_and_revoked_by_the_end_of_its_id() {
     let token = server.run(&["tokens", "create", "ci", "--role", "viewer", "--expires-in", "365d"]).ok();
     let token = token.trim();
     assert!(token.starts_with("weir-token-") && !token.contains(char::is_whitespace), "{token}");
-    server.run(&["tokens", "create", "other", "--role", "operator"]).ok();
+    let other = server.run(&["tokens", "create", "other", "--role", "operator", "--area", "metrics,agents"]).ok();
+    server
+        .run(&["traffic", "--token", other.trim()])
+        .fails(1, "this is of the area traffic; your token is for agents, metrics");
+    assert_eq!(server.run(&["agents", "--format", "json", "--token", other.trim()]).json(), json!([]));
+    server.run(&["tokens", "create", "no", "--role", "viewer", "--area", "all"]).fails(2, "possible values: traffic");
     assert_eq!(server.run(&["traffic", "--format", "json", "--token", token]).json(), json!([]));
     server.run(&["tokens", "--token", token]).fails(1, "this is for admin; your role is viewer");
     let listed = server.run(&["tokens", "--format", "json"]).json();
@@ -22,6 +27,8 @@ fn a_token_is_made_used_and_revoked_by_the_end_of_its_id() {
     let row = table.lines().find(|line| line.starts_with("ci ")).unwrap();
     // In more than a year: the year says so.
     assert!(row.contains(&ci["expires"].as_str().unwrap()[..10]) && row.ends_with(id), "{table}");
+    assert_eq!(row.split_whitespace().nth(2), Some("all"), "{table}");
+    assert!(table.lines().any(|line| line.starts_with("other ") && line.contains(" agents,metrics ")), "{table}");
     server.run(&["tokens", "revoke", "nothing"]).fails(1, "no token's id ends with `nothing`");
     let end = &id[id.len() - 8..];
     assert_eq!(server.run(&["tokens", "revoke", end]).ok().trim(), format!("revoked {id}"));

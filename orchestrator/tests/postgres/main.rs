@@ -6,6 +6,8 @@
 mod access;
 #[path = "../server/annotations.rs"]
 mod annotations;
+#[path = "../server/areas.rs"]
+mod areas;
 mod away;
 #[path = "../server/backup.rs"]
 mod backup;

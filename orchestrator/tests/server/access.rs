@@ -9,10 +9,10 @@ use weir_proto::v1::Field;
 
 use crate::harness::{Agent, Home, JoinTicket, Person, Running, eventually, exchange, id};
 
-const ROLES: [&str; 4] = ["viewer", "operator", "publisher", "admin"];
+pub(crate) const ROLES: [&str; 4] = ["viewer", "operator", "publisher", "admin"];
 
 /// What each operation of the description asks for: the roles that pass.
-const MATRIX: &[(&str, &[&str])] = &[
+pub(crate) const MATRIX: &[(&str, &[&str])] = &[
     ("listExchanges", &ROLES),
     ("getExchange", &ROLES),
     ("followExchanges", &ROLES),
@@ -77,30 +77,30 @@ const MATRIX: &[(&str, &[&str])] = &[
 ];
 
 impl Person {
-    fn with(&self, token: &str) -> Self {
+    pub(crate) fn with(&self, token: &str) -> Self {
         Self { token: token.to_owned(), ..self.clone() }
     }
 
-    async fn made(&self, name: &str, role: &str) -> Value {
+    pub(crate) async fn made(&self, name: &str, role: &str) -> Value {
         let (status, made) = self.post("/api/v1/tokens", &json!({"name": name, "role": role})).await;
         assert_eq!(status, StatusCode::CREATED, "{made}");
         made
     }
 
-    async fn status(&self, method: Method, path: &str) -> StatusCode {
+    pub(crate) async fn status(&self, method: Method, path: &str) -> StatusCode {
         self.request(method, path).send().await.unwrap().status()
     }
 }
 
 /// An operation of the description that wants a credential.
-struct Operation {
-    id: String,
-    method: Method,
-    path: String,
+pub(crate) struct Operation {
+    pub(crate) id: String,
+    pub(crate) method: Method,
+    pub(crate) path: String,
 }
 
 /// All of them; the others say that they want none.
-async fn operations(person: &Person) -> Vec<Operation> {
+pub(crate) async fn operations(person: &Person) -> Vec<Operation> {
     let description = person.get("/openapi.json").await;
     let nobody = uuid::Uuid::nil().to_string();
     let mut all = Vec::new();
@@ -382,7 +382,10 @@ async fn who_hangs_up_leaves_a_trail_all_the_same() {
         let users = admin.get("/api/v1/users").await["items"].as_array().unwrap().len();
         let trail = admin.get("/api/v1/audit?limit=500").await;
         let added = trail["items"].as_array().unwrap().iter().filter(|entry| entry["status"] == 201).count();
-        assert!(trail["items"].as_array().unwrap().iter().all(|entry| entry["object"] == "/api/v1/users"), "{trail}");
+        assert!(
+            trail["items"].as_array().unwrap().iter().all(|entry| entry["action"] == "POST /api/v1/users"),
+            "{trail}"
+        );
         (users, added)
     };
     eventually(ask, |(users, added)| *users > 0 && users == added).await;

@@ -26,7 +26,10 @@ async fn full() -> (Running, Agent) {
     assert_eq!(publisher.publish(publication(&filter(), 1), Some(&filter())).await.0, 201);
     let anna = json!({"name": "anna", "role": "operator", "password": "korrekt horse bättery"});
     assert_eq!(person.post("/api/v1/users", &anna).await.0, 201);
-    assert_eq!(person.post("/api/v1/tokens", &json!({"name": "ci", "role": "viewer"})).await.0, 201);
+    assert_eq!(
+        person.post("/api/v1/tokens", &json!({"name": "ci", "role": "viewer", "areas": ["traffic"]})).await.0,
+        201
+    );
     let agent = running.agent().await;
     agent.record((0..300).map(|n| exchange("a.example", &format!("/{n}\u{e9}"), 200)).collect()).await;
     let mut noise = exchange("b.example", "/noise", 500);

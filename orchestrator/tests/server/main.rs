@@ -3,6 +3,7 @@
 
 mod access;
 mod annotations;
+mod areas;
 mod backup;
 mod breakpoints;
 mod browsers;

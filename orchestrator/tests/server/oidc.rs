@@ -156,6 +156,40 @@ async fn a_token_of_the_issuer_gives_a_role_and_a_name_in_the_trail() {
 }
 
 #[tokio::test]
+async fn a_token_of_the_issuer_is_for_the_areas_of_its_scope() {
+    let issuer = Issuer::start().await;
+    let mut face = issuer.args();
+    face.oidc.oidc_areas =
+        Some(vec!["weir:agents=agents".to_owned(), "weir:metrics=metrics".to_owned(), "weir=all".to_owned()]);
+    let running = Running::start_in(Home::new().await, |args| ServeArgs { face, ..args }).await;
+    let with = |scope: Value| {
+        let mut claims = issuer.claims();
+        claims["scope"] = scope;
+        Person { token: issuer.signed(&claims), ..running.person.clone() }
+    };
+    for (scope, agents, metrics, traffic) in [
+        (json!("openid weir:agents"), 200, 403, 403),
+        (json!(["weir:agents", "weir:metrics"]), 200, 200, 403),
+        (json!("weir weir:metrics"), 200, 200, 200),
+        (json!("openid weir:traffic"), 403, 403, 403),
+        (json!(null), 403, 403, 403),
+    ] {
+        let person = with(scope.clone());
+        for (path, expect) in [("agents", agents), ("metrics", metrics), ("exchanges", traffic)] {
+            let (status, answer) = person.ask(&format!("/api/v1/{path}")).await;
+            assert_eq!(status.as_u16(), expect, "{scope} {path} {answer}");
+        }
+    }
+    let (_, problem) = with(json!("openid")).ask("/api/v1/agents").await;
+    assert_eq!(problem["type"], "urn:weir:problem:no-area");
+    assert!(problem["detail"].as_str().unwrap().contains("its claim `scope`"), "{problem}");
+    assert_eq!(with(json!("weir:agents")).post("/api/v1/join-tokens", &json!({})).await.0, StatusCode::CREATED);
+    let trail = running.person.get("/api/v1/audit").await;
+    let newest = &trail["items"][0];
+    assert_eq!((&newest["actor"], &newest["areas"]), (&json!("oidc:anna/17"), &json!(["agents"])));
+}
+
+#[tokio::test]
 async fn what_is_no_token_for_us_is_refused_and_told_why() {
     let issuer = Issuer::start().await;
     let running = with(&issuer).await;

@@ -3,12 +3,12 @@
 use serde_json::{Map, Value};
 
 use super::{OidcConfig, OidcError};
-use crate::access::Principal;
+use crate::access::{Areas, Principal};
 
 /// Characters of a name or subject in the audit trail.
 const LONGEST: usize = 128;
 
-/// The role, and the name for the audit trail: `oidc:NAME/SUB`, as people may choose the one but not the other.
+/// The role, the areas, and the name for the audit trail: `oidc:NAME/SUB`, as people may choose the one but not the other.
 pub(super) fn principal(claims: &Map<String, Value>, config: &OidcConfig) -> Result<Principal, OidcError> {
     let Some(subject) = claims.get("sub").and_then(Value::as_str).filter(|subject| !subject.is_empty()) else {
         return Err(OidcError::Token("has no subject (`sub`)"));
@@ -16,12 +16,23 @@ pub(super) fn principal(claims: &Map<String, Value>, config: &OidcConfig) -> Res
     let given = at(claims, &config.roles_claim).map(texts).unwrap_or_default();
     let role = config.roles.iter().find(|(value, _)| given.contains(&value.as_str())).map(|(_, role)| *role);
     let role = role.ok_or_else(|| OidcError::NoRole(config.roles_claim.clone()))?;
+    let areas = areas(claims, config)?;
     let name = at(claims, &config.name_claim).and_then(Value::as_str).filter(|name| *name != subject);
     let name = match name {
         Some(name) => format!("oidc:{}/{}", clean(name), clean(subject)),
         None => format!("oidc:{}", clean(subject)),
     };
-    Ok(Principal { name, role })
+    Ok(Principal { name, role, areas })
+}
+
+/// All that fit; where areas are given at all, a token without any is for nothing.
+fn areas(claims: &Map<String, Value>, config: &OidcConfig) -> Result<Areas, OidcError> {
+    if config.areas.is_empty() {
+        return Ok(Areas::UNBOUNDED);
+    }
+    let given = at(claims, &config.areas_claim).map(texts).unwrap_or_default();
+    let fit = config.areas.iter().filter(|(value, _)| given.contains(&value.as_str())).map(|(_, areas)| *areas);
+    fit.reduce(Areas::and).ok_or_else(|| OidcError::NoArea(config.areas_claim.clone()))
 }
 
 /// By its whole name, as some are addresses with dots in them, else by the way there.
@@ -54,7 +65,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::access::Role;
+    use crate::access::{Area, Role};
 
     fn config(roles_claim: &str) -> OidcConfig {
         OidcConfig {
@@ -63,7 +74,37 @@ mod tests {
             audiences: vec!["weir".to_owned()],
             roles_claim: roles_claim.to_owned(),
             roles: vec![("ops".to_owned(), Role::Operator), ("staff".to_owned(), Role::Viewer)],
+            areas_claim: "scope".to_owned(),
+            areas: Vec::new(),
             name_claim: "preferred_username".to_owned(),
+        }
+    }
+
+    #[test]
+    fn areas_are_those_that_fit_together_and_none_is_none() {
+        let areas = |areas: &[Area]| Areas::of(areas).unwrap();
+        let given = [
+            ("weir:traffic", areas(&[Area::Traffic])),
+            ("weir:metrics", areas(&[Area::Metrics])),
+            ("weir", Areas::UNBOUNDED),
+        ];
+        let given = given.map(|(value, areas)| (value.to_owned(), areas)).to_vec();
+        let check = |scope: Value, expect: Option<Areas>| {
+            let claims = json!({"sub": "1", "roles": ["ops"], "scope": scope});
+            let config = OidcConfig { areas: given.clone(), ..config("roles") };
+            let got = principal(claims.as_object().unwrap(), &config);
+            assert_eq!(got.as_ref().ok().map(|principal| principal.areas), expect, "{claims}: {got:?}");
+            assert!(got.is_ok() || matches!(&got, Err(OidcError::NoArea(claim)) if claim == "scope"), "{got:?}");
+            // Where none is given, each is for everything.
+            let all = principal(claims.as_object().unwrap(), &OidcConfig { areas: Vec::new(), ..config });
+            assert_eq!(all.unwrap().areas, Areas::UNBOUNDED);
+        };
+        check(json!("openid weir:metrics"), Some(areas(&[Area::Metrics])));
+        check(json!(["weir:traffic", "weir:metrics"]), Some(areas(&[Area::Traffic, Area::Metrics])));
+        check(json!("weir:traffic weir"), Some(Areas::UNBOUNDED));
+        for scope in [json!(null), json!(""), json!("openid"), json!("weir:traffic,weir"), json!({"weir": 1}), json!(1)]
+        {
+            check(scope, None);
         }
     }
 

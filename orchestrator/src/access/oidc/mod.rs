@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use reqwest::Url;
 
 use self::{keys::Keys, token::Unverified};
-use super::{Principal, Role};
+use super::{Areas, Principal, Role};
 use crate::clock::now_us;
 
 /// Whose tokens count, and as what.
@@ -26,6 +26,10 @@ pub struct OidcConfig {
     pub roles_claim: String,
     /// What of it gives which role; the first that fits counts.
     pub roles: Vec<(String, Role)>,
+    /// The claim that holds what a token is for; dots go into objects.
+    pub areas_claim: String,
+    /// What of it gives which areas, all that fit together; without any every token is for everything.
+    pub(crate) areas: Vec<(String, Areas)>,
     /// The claim that names people in the audit trail, beside `sub`.
     pub name_claim: String,
 }
@@ -39,6 +43,9 @@ pub(crate) enum OidcError {
     /// It counts, but is nobody's here.
     #[error("the token is good, but nothing in its claim `{0}` is given a role here")]
     NoRole(String),
+    /// It counts, but is for nothing here.
+    #[error("the token is good, but nothing in its claim `{0}` is given an area here")]
+    NoArea(String),
     /// Of the issuer.
     #[error("the issuer's keys are not known: {0}")]
     Issuer(String),

@@ -12,8 +12,9 @@ use super::{
     pen::{HEARTBEAT, Page},
 };
 use crate::{
+    access::Principal,
     clock::rfc3339,
-    events::{self, Event, Heard, KINDS},
+    events::{self, Event, Heard, KINDS, area_of},
     orchestrator::Orchestrator,
     rest::{
         input::{Params, Place},
@@ -42,7 +43,7 @@ pub(in super::super) struct EventItem<'a> {
 }
 
 /// Events as they happen: agents that come and go, revisions that are applied or not (`text/event-stream`). `event` is the kind,
-/// `id` the place to go on from. `missed` says that some are not there any more: read the list anew. `end` is the last one.
+/// `id` the place to go on from. A token that has areas hears of those. `missed` says that some are not there any more: read the list anew. `end` is the last one.
 #[utoipa::path(get, path = "/api/v1/events", operation_id = "followEvents", tag = "events",
     params(Which, ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that came")), responses(
     (status = 200, body = EventItem, content_type = "text/event-stream"),
@@ -55,7 +56,8 @@ pub(in super::super) async fn follow(
     let kinds = Kinds::of(which.kinds.as_deref())?;
     let given = reader.last.as_deref().or(which.after.as_deref());
     let after = given.map(Place::read).transpose()?.map(|place| events::Place::from_bytes(place.0));
-    let role = reader.principal.role;
+    let asker = reader.principal.clone();
+    kinds.heard_by(&asker)?;
     reader.stream(Arc::clone(&orchestrator), |pen| async move {
         let mut follower = orchestrator.events.follow(after);
         pen.begin(&Place(follower.place().to_bytes()).to_string()).await?;
@@ -65,7 +67,7 @@ pub(in super::super) async fn follow(
             let place = Place(follower.place().to_bytes()).to_string();
             let mut page = Page::default();
             match heard {
-                Ok(Heard::Item(told)) if kinds.has(told.item.kind()) && role.may(told.item.asks()) => {
+                Ok(Heard::Item(told)) if kinds.has(told.item.kind()) && may_hear(&asker, &told.item) => {
                     let item = EventItem { at: rfc3339(told.at_us), event: &told.item };
                     page.event(told.item.kind(), &place, &item);
                 }
@@ -78,6 +80,11 @@ pub(in super::super) async fn follow(
             due = Instant::now() + HEARTBEAT;
         }
     })
+}
+
+fn may_hear(asker: &Principal, event: &Event) -> bool {
+    let (permission, area) = event.asks();
+    asker.may(permission, area).is_ok()
 }
 
 /// Those that somebody wants.
@@ -100,6 +107,17 @@ impl Kinds {
             }
         }
         Ok(Self(Some(wanted)))
+    }
+
+    /// Whoever may hear of none of them is told so, in place of a stream that never says anything.
+    fn heard_by(&self, asker: &Principal) -> Result<(), Problem> {
+        let mut lacks = KINDS.into_iter().filter(|kind| self.has(kind)).map(area_of);
+        match lacks.clone().any(|area| asker.areas.has(area)) {
+            true => Ok(()),
+            false => Err(lacks
+                .next()
+                .map_or_else(Problem::unauthorized, |area| Problem::insufficient_scope(asker.areas, area))),
+        }
     }
 
     fn has(&self, kind: &str) -> bool {
