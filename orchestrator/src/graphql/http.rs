@@ -63,8 +63,11 @@ pub(super) async fn gate(
     let mut response = match too_many(budget) {
         Some(problem) => refused(&problem.into()),
         None => {
-            request.extensions_mut().insert(Found { asker: Asker::new(principal, client.ip()), standing });
-            next.run(request).await
+            let asker = Asker::new(principal, client.ip());
+            request.extensions_mut().insert(Found { asker, standing: standing.clone() });
+            let mut response = next.run(request).await;
+            standing.bind(&mut response);
+            response
         }
     };
     tell_budget(response.headers_mut(), budget);

@@ -6,6 +6,7 @@ use std::{convert::Infallible, future::Future, pin::Pin, sync::Arc, time::Durati
 
 use async_graphql::{Request, Response as Answer};
 use axum::{
+    Extension,
     body::Body,
     http::{HeaderMap, HeaderName, header},
     response::{IntoResponse as _, Response},
@@ -17,7 +18,7 @@ use tokio::{sync::OwnedSemaphorePermit, time::sleep};
 use super::{Door, answer::Kept, fault::Fault, http::Found};
 use crate::{
     orchestrator::Orchestrator,
-    rest::{Problem, Standing, seat},
+    rest::{Problem, SeesToIt, Standing, seat},
     seats::Seat,
 };
 
@@ -53,7 +54,7 @@ pub(super) fn answer(door: &Door, Found { asker, standing }: Found, request: Req
         _seat: seat,
     };
     let headers = [(header::CONTENT_TYPE, KIND), (BUFFERING, "no")];
-    Ok((headers, Body::from_stream(telling.pieces())).into_response())
+    Ok((Extension(SeesToIt), headers, Body::from_stream(telling.pieces())).into_response())
 }
 
 /// Until the credential counts no longer, or the server stops.

@@ -86,8 +86,9 @@ pub(super) async fn authenticate(
     if let Some(refusal) = limit::refusal(budget) {
         return refusal;
     }
-    request.extensions_mut().insert(standing);
+    request.extensions_mut().insert(standing.clone());
     let mut response = carry_out(orchestrator, principal, client, request, next).await;
+    standing.bind(&mut response);
     limit::tell(response.headers_mut(), budget);
     response
 }

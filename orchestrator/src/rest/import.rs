@@ -4,14 +4,14 @@
 use std::{fs::File, sync::Arc, time::Duration};
 
 use axum::{
-    Json,
+    Extension, Json,
     body::Body,
     extract::{Request, State},
     http::header,
 };
 use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
-use tokio::{io::AsyncWriteExt as _, time::timeout};
+use tokio::{io::AsyncWriteExt as _, sync::OwnedSemaphorePermit, time::timeout};
 use tokio_util::sync::CancellationToken;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -20,6 +20,7 @@ use weir_har::ImportError;
 use super::{
     input::Params,
     problem::Problem,
+    standing::Standing,
     steady::{TooSlow, is_too_slow},
 };
 use crate::{
@@ -84,6 +85,7 @@ pub(super) struct Answer {
     the detail says after how many. The same file again stores the others")))]
 pub(super) async fn import(
     State(orchestrator): State<Arc<Orchestrator>>,
+    Extension(standing): Extension<Standing>,
     Params(Sent { format: None | Some(ImportForm::Har) }): Params<Sent>,
     request: Request,
 ) -> Result<Json<Answer>, Problem> {
@@ -92,20 +94,13 @@ pub(super) async fn import(
     if !["application/json", "application/har+json", "application/octet-stream"].contains(&essence.as_str()) {
         return Err(Problem::unsupported_media_type());
     }
-    let upload = Arc::clone(&orchestrator.uploading).try_acquire_owned();
-    let upload = upload.map_err(|_| Problem::busy("other imports are on their way: try again when one has ended"))?;
-    let mut file = receive(&orchestrator, request.into_body()).await?;
-    drop(upload);
-    // What is here already waits its turn; whoever sends slowly keeps nobody from it.
-    let turn = timeout(TURN, Arc::clone(&orchestrator.importing).acquire_owned()).await;
-    let turn = turn.map_err(|_| Problem::busy("another import is being stored: try again when it has ended"))?;
-    let turn = turn.map_err(|_| Problem::unavailable())?;
-    // Whoever goes away now has it stop; once it is being stored, it goes on to its end.
-    let stop = CancellationToken::new();
-    let stopping = stop.clone().drop_guard();
-    let checked = tokio::task::spawn_blocking(move || import::check(&mut file, &stop).map(|()| file)).await;
-    let file = checked.map_err(|_| Problem::unavailable())?.map_err(refusal)?;
-    drop(stopping);
+    // Until it is being stored; then it goes on to its end.
+    let lapsed = standing.lapsed(Arc::clone(&orchestrator));
+    let ready = ready(&orchestrator, request.into_body());
+    let (file, turn) = tokio::select! {
+        ready = ready => ready?,
+        () = lapsed => return Err(Problem::unauthorized()),
+    };
     let storing = tokio::spawn(async move {
         let _turn = turn;
         import::store(&orchestrator, file).await
@@ -118,6 +113,25 @@ pub(super) async fn import(
         "a file was imported"
     );
     Ok(Json(answer(imported)))
+}
+
+/// The file, looked at, and the turn to store it.
+async fn ready(orchestrator: &Orchestrator, body: Body) -> Result<(File, OwnedSemaphorePermit), Problem> {
+    let upload = Arc::clone(&orchestrator.uploading).try_acquire_owned();
+    let upload = upload.map_err(|_| Problem::busy("other imports are on their way: try again when one has ended"))?;
+    let mut file = receive(orchestrator, body).await?;
+    drop(upload);
+    // What is here already waits its turn; whoever sends slowly keeps nobody from it.
+    let turn = timeout(TURN, Arc::clone(&orchestrator.importing).acquire_owned()).await;
+    let turn = turn.map_err(|_| Problem::busy("another import is being stored: try again when it has ended"))?;
+    let turn = turn.map_err(|_| Problem::unavailable())?;
+    // Whoever goes away now has it stop.
+    let stop = CancellationToken::new();
+    let stopping = stop.clone().drop_guard();
+    let checked = tokio::task::spawn_blocking(move || import::check(&mut file, &stop).map(|()| file)).await;
+    let file = checked.map_err(|_| Problem::unavailable())?.map_err(refusal)?;
+    drop(stopping);
+    Ok((file, turn))
 }
 
 /// The body as a file that goes when it is closed.

@@ -92,7 +92,7 @@ pub(crate) use live::seat;
 pub(crate) use once::KEPT;
 pub(crate) use problem::Problem;
 pub(crate) use secrets::{Asker, Secrets};
-pub(crate) use standing::Standing;
+pub(crate) use standing::{SeesToIt, Standing};
 
 use conditional::Tagged as _;
 use once::Once as _;
@@ -253,8 +253,9 @@ async fn finish(
     let client = via::client(peer, request.headers(), &orchestrator.proxies);
     request.extensions_mut().insert(ConnectInfo(client));
     let strict = headers::strict_transport(&request);
-    let response = next.run(steady::steady(request, orchestrator.limits.body_grace)).await;
-    let mut response = pump::pumped(response, orchestrator.limits.answer_time);
+    let mut response = next.run(steady::steady(request, orchestrator.limits.body_grace)).await;
+    let lapsed = Standing::lapse_of(&mut response, Arc::clone(&orchestrator));
+    let mut response = pump::pumped(response, orchestrator.limits.answer_time, lapsed);
     orchestrator.telemetry.request(response.status().as_u16());
     headers::put(response.headers_mut(), strict);
     response

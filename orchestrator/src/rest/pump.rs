@@ -1,6 +1,6 @@
 //! Long answers, handed over piece by piece to whoever takes them: an answer holds what it is made from, such as a turn of exports,
-//! and whoever takes nothing for a while loses it. Over HTTP/2 nothing else sees that: a stream may stand still on a connection
-//! that is alive.
+//! and whoever takes nothing for a while loses it, as does whose credential counts no longer. Over HTTP/2 nothing else sees that: a stream
+//! may stand still on a connection that is alive.
 
 use std::{
     pin::Pin,
@@ -34,13 +34,17 @@ struct Pumped {
     ended: bool,
 }
 
-/// The answer was not taken.
+/// The answer was not taken, or is no longer for whoever asked for it.
 #[derive(Debug, thiserror::Error)]
-#[error("nobody took the answer")]
-struct NotTaken;
+#[error("the answer was given up")]
+struct GivenUp;
 
-/// The same answer, whose end does not depend on its reader.
-pub(super) fn pumped(response: Response, stall: Duration) -> Response {
+/// The same answer, whose end does not depend on its reader. It is cut off when it `lapsed`.
+pub(super) fn pumped(
+    response: Response,
+    stall: Duration,
+    lapsed: impl Future<Output = ()> + Send + 'static,
+) -> Response {
     let hint = response.body().size_hint();
     if hint.upper().is_some_and(|most| most <= PIECE as u64) {
         return response;
@@ -48,8 +52,12 @@ pub(super) fn pumped(response: Response, stall: Duration) -> Response {
     let (parts, body) = response.into_parts();
     let (send, pieces) = mpsc::channel(1);
     tokio::spawn(async move {
-        if pump(body, &send, stall).await.is_none() {
-            tracing::info!("an answer was given up: nobody took it");
+        let given_up = tokio::select! {
+            pumped = pump(body, &send, stall) => pumped.is_none().then_some("nobody took it"),
+            () = lapsed => Some("its credential counts no longer"),
+        };
+        if let Some(reason) = given_up {
+            tracing::info!(reason, "an answer was given up");
         }
     });
     Response::from_parts(parts, Body::new(Pumped { pieces, hint, ended: false }))
@@ -99,7 +107,7 @@ impl HttpBody for Pumped {
             Some(Piece::End) => None,
             Some(Piece::Failed(error)) => Some(Err(error)),
             // Given up: an end would have a part taken for the whole.
-            None => Some(Err(axum::Error::new(NotTaken))),
+            None => Some(Err(axum::Error::new(GivenUp))),
         })
     }
 
@@ -115,6 +123,8 @@ impl HttpBody for Pumped {
 #[cfg(test)]
 mod tests {
     use axum::body::to_bytes;
+    use std::future::pending;
+
     use futures_util::stream;
 
     use super::*;
@@ -123,13 +133,13 @@ mod tests {
 
     fn answer(pieces: usize) -> Body {
         let pieces = stream::iter((0..pieces).map(|_| Ok::<_, std::io::Error>(Bytes::from(vec![1; 100_000]))));
-        pumped(Response::new(Body::from_stream(pieces)), SHORT).into_body()
+        pumped(Response::new(Body::from_stream(pieces)), SHORT, pending()).into_body()
     }
 
     #[tokio::test]
     async fn what_is_taken_comes_whole_and_keeps_its_length() {
         assert_eq!(to_bytes(answer(20), usize::MAX).await.unwrap().len(), 2_000_000);
-        let known = pumped(Response::new(Body::from(vec![1; 300_000])), SHORT).into_body();
+        let known = pumped(Response::new(Body::from(vec![1; 300_000])), SHORT, pending()).into_body();
         assert_eq!(known.size_hint().exact(), Some(300_000));
         assert_eq!(to_bytes(known, usize::MAX).await.unwrap().len(), 300_000);
     }
@@ -144,9 +154,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_lapsed_ends_as_a_failure_whether_or_not_it_is_taken() {
+        for is_taken in [true, false] {
+            let (lapse, lapsed) = tokio::sync::oneshot::channel::<()>();
+            let pieces = stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from(vec![1; 100_000])));
+            let hour = Duration::from_secs(3600);
+            let answer = Response::new(Body::from_stream(pieces));
+            let mut body = pumped(answer, hour, async { _ = lapsed.await }).into_body().into_data_stream();
+            body.next().await.unwrap().unwrap();
+            lapse.send(()).unwrap();
+            if !is_taken {
+                tokio::time::sleep(SHORT).await;
+            }
+            let rest: Vec<_> = body.collect().await;
+            assert!(rest.last().unwrap().is_err() && rest.iter().filter(|piece| piece.is_err()).count() == 1);
+        }
+    }
+
+    #[tokio::test]
     async fn a_failure_is_no_end() {
         let pieces = [Ok(Bytes::from_static(b"x")), Err(std::io::Error::other("broken"))];
-        let body = pumped(Response::new(Body::from_stream(stream::iter(pieces))), SHORT).into_body();
+        let body = pumped(Response::new(Body::from_stream(stream::iter(pieces))), SHORT, pending()).into_body();
         assert!(to_bytes(body, usize::MAX).await.is_err());
     }
 }

@@ -1,6 +1,9 @@
-//! What a request was let in by, looked at again while it goes on: a stream does not outlive the credential that opened it.
+//! What a request was let in by, looked at again while it goes on: neither a stream nor a long answer outlives the credential that asked
+//! for it.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::pending, sync::Arc, time::Duration};
+
+use axum::response::Response;
 
 use crate::{access::Role, clock::now_us, orchestrator::Orchestrator, store::StoreError, tokens, tokens::TokenHash};
 
@@ -25,7 +28,32 @@ pub(crate) enum Standing {
     Issued(String),
 }
 
+/// On an answer that ends with its credential by itself, and says why.
+#[derive(Clone, Copy)]
+pub(crate) struct SeesToIt;
+
 impl Standing {
+    /// This answer is to end when the credential counts no longer.
+    pub(crate) fn bind(self, response: &mut Response) {
+        if response.extensions_mut().remove::<SeesToIt>().is_none() {
+            response.extensions_mut().insert(self);
+        }
+    }
+
+    /// Until the credential counts no longer that this answer is bound to; for ever where it is bound to none.
+    pub(super) fn lapse_of(
+        response: &mut Response,
+        orchestrator: Arc<Orchestrator>,
+    ) -> impl Future<Output = ()> + use<> {
+        let standing = response.extensions_mut().remove::<Self>();
+        async move {
+            match standing {
+                Some(standing) => standing.lapsed(orchestrator).await,
+                None => pending().await,
+            }
+        }
+    }
+
     async fn counts(&self, orchestrator: &Orchestrator) -> Result<bool, StoreError> {
         match self {
             Self::First(hash) => Ok(tokens::same(hash, &orchestrator.admin.read())),

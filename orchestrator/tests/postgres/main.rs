@@ -39,6 +39,8 @@ mod harness;
 mod hostile;
 #[path = "../server/join.rs"]
 mod join;
+#[path = "../server/lapse.rs"]
+mod lapse;
 #[path = "../server/lines.rs"]
 mod lines;
 #[path = "../server/live.rs"]

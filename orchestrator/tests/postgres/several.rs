@@ -13,6 +13,7 @@ use crate::{
     component::{filter, filter_noted},
     graphql::{look, socket::Socket},
     harness::{Home, Person, Publisher, Running, eventually, exchange, id, join, publication},
+    lapse,
     metrics::report,
     sse::Stream,
 };
@@ -276,6 +277,31 @@ async fn what_happens_at_one_is_told_at_the_other() {
     // A place of one is none at the other: there the list has to be read anew.
     let mut elsewhere = Stream::go_on(&two.person, "/api/v1/events", &stream.last).await;
     assert_eq!(elsewhere.told().await.event, "missed");
+}
+
+/// A token that is revoked at one, and an admin token that another takes the place of, end what they asked for at the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_under_way_at_one_ends_with_a_credential_that_ends_at_the_other() {
+    let one = Running::start().await;
+    let two = beside(&one).await;
+    lapse::record_much(&one).await;
+    let (person, token) = lapse::somebody(&two.person, "viewer", 3600).await;
+    let mut stream = Stream::open(&person, "/api/v1/exchanges/stream").await;
+    let mut socket = Socket::ready(&person).await;
+    let export = lapse::Begun::of(&person, "/api/v1/exchanges/export").await;
+    lapse::revoke(&one.person, &token).await;
+    let told = stream.told().await;
+    assert_eq!((&*told.event, &told.data["reason"]), ("end", &json!("unauthorized")));
+    assert_eq!(socket.closed().await, 4403);
+    export.breaks_off().await;
+
+    let mut stream = Stream::open(&two.person, "/api/v1/exchanges/stream").await;
+    let export = lapse::Begun::of(&two.person, "/api/v1/exchanges/export").await;
+    let dir = one.stop().await;
+    let _one = Running::start_in(dir, |args| weir_orchestrator::ServeArgs { new_token: true, ..args }).await;
+    let told = stream.told().await;
+    assert_eq!((&*told.event, &told.data["reason"]), ("end", &json!("unauthorized")));
+    export.breaks_off().await;
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ mod graphql;
 mod harness;
 mod hostile;
 mod join;
+mod lapse;
 mod lines;
 mod live;
 mod messages;

@@ -10,6 +10,7 @@ mod pen;
 use std::{convert::Infallible, sync::Arc};
 
 use axum::{
+    Extension,
     body::Body,
     extract::FromRequestParts,
     http::{HeaderName, HeaderValue, header, request::Parts},
@@ -19,7 +20,10 @@ use futures_util::StreamExt as _;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{problem::Problem, standing::Standing};
+use super::{
+    problem::Problem,
+    standing::{SeesToIt, Standing},
+};
 use crate::{
     access::Principal,
     orchestrator::Orchestrator,
@@ -96,6 +100,6 @@ impl Reader {
             (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
             (BUFFERING, HeaderValue::from_static("no")),
         ];
-        Ok((headers, body).into_response())
+        Ok((Extension(SeesToIt), headers, body).into_response())
     }
 }
