@@ -60,7 +60,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     NewFilter(new_filter::NewFilter),
     PushFilter(push::PushFilter),
     Filters(filters::Filters),
