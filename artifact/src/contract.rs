@@ -41,8 +41,9 @@ impl Form {
         }
         match (self, interface) {
             (Self::Streaming, "pause") => return Some(Some(Capability::Timer)),
-            // these resume a hook, or need the exchange when it is sent
-            (Self::Streaming, "timer" | "callout" | "secrets") => return None,
+            (Self::Streaming, "fetch") => return Some(Some(Capability::Callout)),
+            // these resume a hook
+            (Self::Streaming, "timer" | "callout") => return None,
             _ => {}
         }
         Capability::ALL.into_iter().find(|capability| capability.interface() == interface).map(Some)
@@ -63,7 +64,10 @@ mod tests {
         assert_eq!(Form::Events.import("timer"), Some(Some(Capability::Timer)));
         assert_eq!(Form::Events.import("pause"), None);
         assert_eq!(Form::Streaming.import("pause"), Some(Some(Capability::Timer)));
-        for unknown in ["timer", "callout", "secrets"] {
+        assert_eq!(Form::Streaming.import("fetch"), Some(Some(Capability::Callout)));
+        assert_eq!(Form::Streaming.import("secrets"), Some(Some(Capability::Secrets)));
+        assert_eq!(Form::Events.import("fetch"), None);
+        for unknown in ["timer", "callout"] {
             assert_eq!(Form::Streaming.import(unknown), None, "{unknown}");
         }
     }

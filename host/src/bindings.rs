@@ -50,6 +50,7 @@ pub mod streaming {
             "weir:filter/random": super::weir::filter::random,
             "weir:filter/kv": super::weir::filter::kv,
             "weir:filter/tags": super::weir::filter::tags,
+            "weir:filter/secrets": super::weir::filter::secrets,
         },
     });
 }

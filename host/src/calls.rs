@@ -125,7 +125,8 @@ impl Calls {
     }
 }
 
-fn id(of: usize, number: u8) -> u32 {
+/// For the agent: which call of which filter.
+pub(crate) fn id(of: usize, number: u8) -> u32 {
     (of as u32) << 8 | u32::from(number)
 }
 

@@ -22,13 +22,13 @@ impl<'a> Guests<'a> {
         Self { runtime, tasks: Vec::new() }
     }
 
-    /// Lets them work until what waits can go on, or nobody is left to bring that about. A guest that stalls fails in time.
+    /// Lets them work until what waits can go on, one of them calls somebody, or nobody is left to bring that about. A guest that stalls fails in time.
     pub(crate) fn work(&mut self, run: &mut Run, direction: Direction) {
         self.runtime.block_on(poll_fn(|cx| {
             self.tasks.extend(run.take_tasks());
             run.listen(direction, cx.waker());
             self.tasks.retain_mut(|task| task.as_mut().poll(cx).is_pending());
-            if run.can_resume(direction) || self.tasks.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+            if run.can_resume(direction) || run.has_calls() || self.tasks.is_empty() { Poll::Ready(()) } else { Poll::Pending }
         }));
     }
 }

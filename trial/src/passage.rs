@@ -157,9 +157,15 @@ fn carry<S>(
 
 /// What waits goes on, when calls have ended and guests have done their part.
 fn resumed(drive: &mut Drive<'_>, direction: Direction) -> Result<Progress, CaseFault> {
-    answer_calls(drive.run, drive.case)?;
-    drive.guests.work(drive.run, direction);
-    drive.run.resume(direction).ok_or("it waits for what nobody does").map_err(fault("a hook"))
+    loop {
+        answer_calls(drive.run, drive.case)?;
+        drive.guests.work(drive.run, direction);
+        // a guest that works may have called somebody
+        if drive.run.has_calls() {
+            continue;
+        }
+        return drive.run.resume(direction).ok_or("it waits for what nobody does").map_err(fault("a hook"));
+    }
 }
 
 /// Timers have passed, and calls come to what the case says.

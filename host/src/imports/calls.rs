@@ -54,7 +54,7 @@ fn start(state: &mut State, of: u32, kind: CallKind) -> wasmtime::Result<Result<
 }
 
 /// The request as the agent can send it.
-fn prepare(
+pub(crate) fn prepare(
     state: &State,
     of: u32,
     upstream: &str,

@@ -16,7 +16,7 @@ use wasmtime::{Engine, component::Linker};
 
 pub(crate) use self::control::{parse_authority, parse_path};
 pub(crate) use self::fields::{HEAD_BYTES, HEAD_LINES, is_owned, lines, parse_value};
-pub(crate) use self::{ambient::TooMuch, metrics::WrongMetric};
+pub(crate) use self::{ambient::TooMuch, calls::prepare as prepare_call, metrics::WrongMetric};
 use crate::state::State;
 
 /// The linker that every filter is linked with. Whether a filter may import what has to be granted was decided before.

@@ -32,6 +32,7 @@ fn placeholder(state: &mut State, of: u32, secret: Name) -> Option<String> {
         return None;
     }
     let filter = publication.name.clone();
+    let wire = state.wire.clone();
     // the caller has looked whether it is the exchange's number
     let exchange = state.exchange_mut(of).ok()?;
     let mut known = exchange.placeholders.iter();
@@ -39,7 +40,12 @@ fn placeholder(state: &mut State, of: u32, secret: Name) -> Option<String> {
         return Some(known.text.clone());
     }
     let text = random();
-    exchange.placeholders.push(Placeholder { filter, secret, text: text.clone() });
+    let placeholder = Placeholder { filter, secret, text: text.clone() };
+    // a guest beside the exchange has a copy of it
+    if let Some(wire) = wire {
+        wire.hold(placeholder.clone());
+    }
+    exchange.placeholders.push(placeholder);
     Some(text)
 }
 

@@ -2,6 +2,7 @@
 //! driven, the guest when it is polled; what neither can take waits here, one chunk in each direction. Must not know
 //! wasmtime's stores or how the chain is driven.
 
+mod calls;
 mod chain;
 mod guest;
 
@@ -9,7 +10,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     task::Waker,
     time::{Duration, Instant},
@@ -20,7 +21,7 @@ use http::{HeaderMap, Request, Response};
 use wasmtime_wasi_http::WasiBody;
 
 use super::stretch::Stretch;
-use crate::{Direction, Failure, Tag, UpstreamError};
+use crate::{Direction, Failure, Placeholder, Tag, UpstreamError};
 
 /// What the guest gives in the end.
 pub(crate) type Given = Result<Response<WasiBody>, Ending>;
@@ -41,6 +42,9 @@ pub(crate) struct Wire {
     pub(super) cpu: Mutex<Stretch>,
     /// What the guest took so far, in ticks of the clock.
     busy: AtomicU64,
+    asked: Mutex<calls::Asked>,
+    /// Calls under way, with those that the agent has not come for.
+    calls: AtomicUsize,
 }
 
 struct Inner {
@@ -61,6 +65,8 @@ struct Inner {
     phase: &'static str,
     /// Tags that the guest has set and the exchange does not have yet.
     said: Vec<Tag>,
+    /// Placeholders that it was given and the exchange does not have yet.
+    held: Vec<Placeholder>,
     /// A body of the guest is to be broken off, as it wants.
     aborts: bool,
     chain: [Option<Waker>; 2],
@@ -115,6 +121,7 @@ impl Wire {
             responded: false,
             phase: "handle",
             said: Vec::new(),
+            held: Vec::new(),
             aborts: false,
             chain: Default::default(),
             news: [false; 2],
@@ -122,7 +129,13 @@ impl Wire {
             moved: Instant::now(),
             copied: [0; 2],
         };
-        Self { inner: Mutex::new(inner), cpu: Mutex::new(Stretch::new(cpu_limit)), busy: AtomicU64::new(0) }
+        Self {
+            inner: Mutex::new(inner),
+            cpu: Mutex::new(Stretch::new(cpu_limit)),
+            busy: AtomicU64::new(0),
+            asked: Mutex::default(),
+            calls: AtomicUsize::new(0),
+        }
     }
 
     /// The guest has worked for so many ticks of the clock.
@@ -137,6 +150,11 @@ impl Wire {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something was given or taken.
+    fn moves(&self) {
+        self.lock().moved = Instant::now();
     }
 
     /// Something of this direction is there for the chain.

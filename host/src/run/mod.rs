@@ -126,10 +126,18 @@ impl Run {
 
     /// What filters have started since this was last asked. To be asked after every step.
     pub fn take_calls(&mut self) -> Vec<Call> {
-        if !std::mem::take(&mut self.core.has_new_calls) {
-            return Vec::new();
+        let hooks_have = std::mem::take(&mut self.core.has_new_calls);
+        let mut calls = Vec::new();
+        for (at, slot) in self.slots.iter_mut().enumerate().filter(|(_, slot)| hooks_have || slot.part.is_some()) {
+            slot.take_calls(at, &mut calls);
         }
-        self.slots.iter_mut().enumerate().flat_map(|(at, slot)| slot.take_calls(at)).collect()
+        calls
+    }
+
+    /// Is there something that [`Self::take_calls`] gives?
+    pub fn has_calls(&self) -> bool {
+        let mut parts = self.slots.iter().filter_map(|slot| slot.part.as_ref());
+        self.core.has_new_calls || parts.any(|part| part.wire().has_new_calls())
     }
 
     /// Guests that have begun since this was last asked: each is to be polled on this thread until it is through, or the

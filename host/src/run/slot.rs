@@ -295,14 +295,17 @@ impl Slot {
     }
 
     /// For the agent.
-    pub(super) fn take_calls(&mut self, at: usize) -> impl Iterator<Item = Call> {
-        self.calls.iter_mut().flat_map(move |calls| calls.take_new(at))
+    pub(super) fn take_calls(&mut self, at: usize, into: &mut Vec<Call>) {
+        into.extend(self.calls.iter_mut().flat_map(|calls| calls.take_new(at)));
+        into.extend(self.part.iter().flat_map(|part| part.wire().take_calls(at)));
     }
 
     pub(super) fn call_ended(&mut self, number: u8, outcome: CallOutcome) {
         // none: the filter failed meanwhile
         if let Some(calls) = &mut self.calls {
             calls.ended(number, outcome);
+        } else if let Some(part) = &self.part {
+            part.wire().call_ended(number, outcome);
         }
     }
 

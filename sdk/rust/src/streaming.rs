@@ -5,10 +5,26 @@ use serde::de::DeserializeOwned;
 #[cfg(target_arch = "wasm32")]
 pub use crate::component::log_panics;
 use crate::{LocalResponse, Problem, Problems, Request, Response, config};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::{CallError, CallOutcome, CallRequest, imports};
 
 /// The request of a hook that runs.
 pub fn request(number: u32, end_of_stream: bool) -> Request {
     Request::new(number, end_of_stream)
+}
+
+/// The exchange of a hook that runs.
+pub fn number(request: &Request) -> u32 {
+    request.number()
+}
+
+/// What a call comes to in a native build.
+///
+/// # Errors
+/// It would not be sent.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn call(of: u32, upstream: &str, request: &CallRequest) -> Result<CallOutcome, CallError> {
+    imports::call(of, upstream, request)
 }
 
 /// The response of a hook that runs.

@@ -5,13 +5,14 @@ mod arrived;
 mod departing;
 mod duct;
 mod hooks;
+mod waits;
 
 use std::{sync::Arc, time::Duration};
 
 use http::Request;
 use wasmtime::{
     Engine, Store, UpdateDeadline,
-    component::{Accessor, Component, Linker},
+    component::{Component, Linker},
 };
 
 use self::hooks::Passage;
@@ -30,9 +31,6 @@ use crate::{
 /// The number of the one exchange.
 const NUMBER: u32 = 1;
 
-/// What `sleep` sleeps at most.
-const SLEEP: Duration = Duration::from_secs(60);
-
 /// Compiled and linked.
 pub(crate) struct Compiled(StreamFilterPre<State>);
 
@@ -42,17 +40,7 @@ pub(super) struct Workshop(Linker<State>);
 impl Workshop {
     pub(super) fn open(engine: &Engine) -> wasmtime::Result<Self> {
         let mut linker = imports::linker(engine)?;
-        let mut pause = linker.instance(&imports::interface("pause"))?;
-        pause.func_wrap_concurrent("sleep", |accessor: &Accessor<State>, (milliseconds,): (u32,)| {
-            let time = Duration::from_millis(milliseconds.into()).min(SLEEP);
-            Box::pin(async move {
-                // Whoever loads a filter waits for nothing, and has no timers: a command may be the one.
-                let serves = accessor.with(|mut store| store.data_mut().wire.is_some());
-                wasmtime::ensure!(serves, "`sleep` was called in no hook of an exchange: there is nothing to wait for");
-                tokio::time::sleep(time).await;
-                Ok(())
-            })
-        })?;
+        waits::add(&mut linker)?;
         Ok(Self(linker))
     }
 

@@ -11,7 +11,7 @@ use http::{HeaderMap, Request, StatusCode};
 use wasmtime_wasi_http::WasiBody;
 
 use super::{Answered, Given, Inner, Input, Wire};
-use crate::{Direction, Failure, Tag};
+use crate::{Direction, Failure, Placeholder, Tag};
 
 impl Wire {
     /// Whom to wake when there is something of this direction.
@@ -140,6 +140,11 @@ impl Wire {
     /// Tags that the guest has set since this was last asked.
     pub(crate) fn said(&self) -> Vec<Tag> {
         std::mem::take(&mut self.lock().said)
+    }
+
+    /// Placeholders that the guest was given since this was last asked.
+    pub(crate) fn held(&self) -> Vec<Placeholder> {
+        std::mem::take(&mut self.lock().held)
     }
 
     /// Does the guest want a body of its own broken off?

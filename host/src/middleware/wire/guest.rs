@@ -9,7 +9,7 @@ use http::Request;
 use wasmtime_wasi_http::WasiBody;
 
 use super::{Answered, Given, Piece, Wire};
-use crate::{Direction, Failure, Tag};
+use crate::{Direction, Failure, Placeholder, Tag};
 
 impl Wire {
     pub(in crate::middleware) fn poll_closed(&self, cx: &Context<'_>) -> Poll<()> {
@@ -86,6 +86,11 @@ impl Wire {
         }
     }
 
+    /// A placeholder that it was given.
+    pub(crate) fn hold(&self, placeholder: Placeholder) {
+        self.lock().held.push(placeholder);
+    }
+
     /// The body that it gives is to be broken off.
     pub(in crate::middleware) fn abort(&self) {
         self.lock().aborts = true;
@@ -145,6 +150,6 @@ impl Wire {
         // while its request is still being drawn from it, it is the guest that is waited for
         let waits_for_answer = inner.called && !inner.answered && !inner.asked[Direction::Request.index()];
         let is_asked = inner.asked.contains(&true);
-        is_asked && !waits_for_input && !waits_for_answer && inner.moved.elapsed() >= limit
+        is_asked && !waits_for_input && !waits_for_answer && !self.calls() && inner.moved.elapsed() >= limit
     }
 }

@@ -169,6 +169,7 @@ impl Slot {
                 None => tags.push(said),
             }
         }
+        core.exchange_mut().placeholders.extend(part.wire().held());
     }
 
     /// The exchange is over.

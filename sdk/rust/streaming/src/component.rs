@@ -30,6 +30,7 @@ pub mod bindings {
             "weir:filter/random@0.1.0": weir_sdk::__private::bindings::weir::filter::random,
             "weir:filter/kv@0.1.0": weir_sdk::__private::bindings::weir::filter::kv,
             "weir:filter/tags@0.1.0": weir_sdk::__private::bindings::weir::filter::tags,
+            "weir:filter/secrets@0.1.0": weir_sdk::__private::bindings::weir::filter::secrets,
         },
     });
 }

@@ -38,7 +38,7 @@
 //! * A body that a hook hands on unread is not copied: [`Action::Next`], or [`Action::NextWith`] and the very [`Body`].
 //! * The instance ends when both hooks have returned and the bodies that it writes have ended, or the exchange is over. What
 //!   else it has begun ends with it.
-//! * `async` functions wait for bodies, for [`sleep`], and for one another; there is no other runtime.
+//! * `async` functions wait for bodies, for [`sleep`], for answers of an [`Upstream`], and for one another; there is no other runtime.
 //!
 //! The contract beneath is `wit/stream.wit`.
 #![deny(missing_docs)]
@@ -47,6 +47,7 @@ mod action;
 mod body;
 mod filter;
 mod subscription;
+mod upstream;
 mod writer;
 
 #[cfg(target_arch = "wasm32")]
@@ -66,6 +67,7 @@ pub use action::{Action, Reply};
 pub use body::{Body, BrokenOff, Fields};
 pub use filter::StreamFilter;
 pub use subscription::Subscription;
+pub use upstream::{FetchError, Upstream};
 pub use writer::{Gone, Writer};
 
 #[cfg(target_arch = "wasm32")]

@@ -2,7 +2,9 @@
 
 use std::{cell::RefCell, collections::VecDeque, future::Future, pin::Pin, rc::Rc};
 
-use crate::{BrokenOff, Fields, Gone, Writer as Out};
+use weir_sdk::{CallOutcome, CallRequest, CallResponse, UpstreamError, streaming as sdk};
+
+use crate::{BrokenOff, FetchError, Fields, Gone, Writer as Out};
 
 type Written = Pin<Box<dyn Future<Output = Result<Option<Fields>, BrokenOff>>>>;
 
@@ -68,6 +70,16 @@ impl Writer {
     pub(crate) async fn write(&mut self, bytes: Vec<u8>) -> Result<(), Gone> {
         self.0.borrow_mut().push_back(bytes);
         Ok(())
+    }
+}
+
+/// What the test says.
+pub(crate) async fn send(of: u32, upstream: &str, request: &CallRequest) -> Result<CallResponse, FetchError> {
+    match sdk::call(of, upstream, request).map_err(FetchError::NotSent)? {
+        CallOutcome::Response(response) => Ok(response),
+        CallOutcome::Failed(error) => Err(FetchError::Failed(error)),
+        // of a timer, which this is not
+        CallOutcome::Elapsed => Err(FetchError::Failed(UpstreamError::Timeout)),
     }
 }
 

@@ -1,12 +1,13 @@
 //! Bodies in a component: streams and futures of the component model.
 
+use weir_sdk::{CallError, CallRequest, CallResponse, UpstreamError};
 use wit_bindgen::{FutureReader, StreamReader, StreamResult, StreamWriter, spawn_local};
 
 use crate::{
-    BrokenOff, Fields, Gone, Writer as Out,
+    BrokenOff, FetchError, Fields, Gone, Writer as Out,
     component::bindings::{
         exports::weir::filter::streaming::{Incoming, Outgoing},
-        weir::filter::pause,
+        weir::filter::{fetch, pause},
         wit_future, wit_stream,
     },
 };
@@ -99,6 +100,28 @@ impl Body {
 impl Writer {
     pub(crate) async fn write(&mut self, bytes: Vec<u8>) -> Result<(), Gone> {
         if self.0.write_all(bytes).await.is_empty() { Ok(()) } else { Err(Gone) }
+    }
+}
+
+pub(crate) async fn send(of: u32, upstream: &str, request: &CallRequest) -> Result<CallResponse, FetchError> {
+    let CallRequest { method, path, headers, body, timeout } = request.clone();
+    let asked = fetch::CallRequest { method, path, headers, body };
+    let answered = fetch::send(of, upstream.to_owned(), asked, timeout).await.map_err(fetch_error)?;
+    Ok(CallResponse { status: answered.status, headers: answered.headers, body: answered.body })
+}
+
+fn fetch_error(error: fetch::CallError) -> FetchError {
+    match error {
+        fetch::CallError::UnknownUpstream => FetchError::NotSent(CallError::UnknownUpstream),
+        fetch::CallError::InvalidRequest => FetchError::NotSent(CallError::Invalid),
+        fetch::CallError::TooMany => FetchError::NotSent(CallError::TooMany),
+        fetch::CallError::Refused => FetchError::Failed(UpstreamError::Refused),
+        fetch::CallError::Reset => FetchError::Failed(UpstreamError::Reset),
+        fetch::CallError::Timeout => FetchError::Failed(UpstreamError::Timeout),
+        fetch::CallError::Dns => FetchError::Failed(UpstreamError::Dns),
+        fetch::CallError::Tls(reason) => FetchError::Failed(UpstreamError::Tls(reason)),
+        fetch::CallError::Protocol => FetchError::Failed(UpstreamError::Protocol),
+        fetch::CallError::TooLarge => FetchError::Failed(UpstreamError::TooLarge),
     }
 }
 

@@ -10,8 +10,8 @@ use std::{
 };
 
 use serde::Deserialize;
-use weir_sdk::{LocalResponse, Problems, Request, Response, UpstreamError, kv};
-use weir_streaming::{Action, Body, BrokenOff, Reply, StreamFilter, Subscription, sleep};
+use weir_sdk::{CallRequest, LocalResponse, Problems, Request, Response, UpstreamError, kv};
+use weir_streaming::{Action, Body, BrokenOff, Reply, StreamFilter, Subscription, Upstream, sleep};
 
 #[derive(Deserialize)]
 struct Config {
@@ -104,6 +104,18 @@ impl StreamFilter for Streaming {
                 let _ = request.set_tag("seen", "a request");
                 body.map_or(Action::Next, Action::NextWith)
             }
+            ("ask", body) => {
+                let said = ask(request).await;
+                let _ = request.headers_mut().set("x-asked", &said);
+                body.map_or(Action::Next, Action::NextWith)
+            }
+            ("ask-each", Some(body)) => ask_each(request, body),
+            ("ask-many", _) => LocalResponse::text(200, ask_many(request).await).into(),
+            ("sign", body) => {
+                let Some(secret) = request.secret("key") else { return Action::Abort };
+                let _ = request.headers_mut().set("authorization", &format!("Bearer {secret}"));
+                body.map_or(Action::Next, Action::NextWith)
+            }
             ("keep", _) => {
                 let sum = kv::add("exchanges", 1.0, None).unwrap_or(-1.0);
                 LocalResponse::text(200, sum.to_string()).into()
@@ -130,6 +142,12 @@ impl StreamFilter for Streaming {
                 body.with_trailers(Some(vec![("x-long".to_owned(), "y".repeat(70_000))])).into()
             }
             ("response-count", Some(body)) => count(body).await,
+            ("ask", body) => {
+                let said = ask(response.request()).await;
+                let _ = response.headers_mut().set("x-answer", &said);
+                body.map_or(Action::Next, Action::NextWith)
+            }
+            ("ask-each", Some(body)) => ask_each(response.request(), body),
             ("other-way", _) => self.kept.take().map_or(Action::Abort, Action::NextWith),
             ("response-ignore", Some(_)) => written("something else"),
             ("response-answer", _) => LocalResponse::text(451, "not this\n").into(),
@@ -191,6 +209,54 @@ async fn fault(what: &str, hook: &str) -> Option<Action> {
         "bad-status" => Some(LocalResponse::new(99).into()),
         _ => None,
     }
+}
+
+/// What the oracle says to what the field `x-question` asks, signed if there is a secret.
+async fn ask(request: &Request) -> String {
+    let path = request.headers().get("x-question").unwrap_or_default();
+    let mut question = CallRequest::post(path, "question");
+    if let Some(secret) = request.secret("key") {
+        question = question.header("authorization", format!("Bearer {secret}"));
+    }
+    match Upstream::new(request, "oracle").send(&question).await {
+        Ok(answer) => format!("{}, {} bytes", answer.status, answer.body.len()),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// Each chunk by way of the oracle, which may take its time.
+fn ask_each(request: &Request, mut body: Body) -> Action {
+    let oracle = Upstream::new(request, "oracle");
+    Body::written(async move |out| {
+        while let Some(chunk) = body.chunk().await {
+            let heard = oracle.send(&CallRequest::post("/echo", chunk)).await;
+            out.write(heard.map_or_else(|error| error.to_string().into_bytes(), |answer| answer.body)).await?;
+        }
+        Ok(())
+    })
+    .into()
+}
+
+/// Seventeen at once.
+async fn ask_many(request: &Request) -> String {
+    let oracle = Upstream::new(request, "oracle");
+    let question = CallRequest::get("/text/x");
+    let mut calls: Vec<_> = (0..17).map(|_| Box::pin(oracle.send(&question))).collect();
+    let mut said = Vec::new();
+    poll_fn(|cx| {
+        calls.retain_mut(|call| match call.as_mut().poll(cx) {
+            Poll::Ready(answer) => {
+                said.push(answer.map_or_else(|error| error.to_string(), |answer| answer.status.to_string()));
+                false
+            }
+            Poll::Pending => true,
+        });
+        if calls.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    said.sort();
+    said.dedup();
+    said.join(", ")
 }
 
 fn written(text: &'static str) -> Action {
