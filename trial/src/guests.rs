@@ -28,7 +28,11 @@ impl<'a> Guests<'a> {
             self.tasks.extend(run.take_tasks());
             run.listen(direction, cx.waker());
             self.tasks.retain_mut(|task| task.as_mut().poll(cx).is_pending());
-            if run.can_resume(direction) || run.has_calls() || self.tasks.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+            if run.can_resume(direction) || run.has_calls() || self.tasks.is_empty() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
         }));
     }
 }

@@ -4,9 +4,9 @@ use serde::de::DeserializeOwned;
 
 #[cfg(target_arch = "wasm32")]
 pub use crate::component::log_panics;
-use crate::{LocalResponse, Problem, Problems, Request, Response, config};
 #[cfg(not(target_arch = "wasm32"))]
 use crate::{CallError, CallOutcome, CallRequest, imports};
+use crate::{LocalResponse, Problem, Problems, Request, Response, config};
 
 /// The request of a hook that runs.
 pub fn request(number: u32, end_of_stream: bool) -> Request {

@@ -138,3 +138,38 @@ fn what_cannot_be_run_is_misuse_or_a_filter_that_no_agent_would_load() -> anyhow
     }
     Ok(())
 }
+
+/// Calls of a filter with streams come to what the case says, wherever it makes them.
+#[test]
+fn filters_with_streams_call_as_others_do() -> anyhow::Result<()> {
+    let scratch = Scratch::new("test-stream-calls")?;
+    let (file, cases) = (binaries::filter("streaming")?, scratch.join("cases"));
+    std::fs::create_dir(&cases)?;
+    let oracle = "### call oracle\n200\n\n| 8 bytes.";
+    let field = |what: &str| format!("x-streaming: {what}\nx-question: /a\n");
+    std::fs::write(
+        cases.join("heads.http"),
+        format!(
+            "### config\n{{}}\n\n### request\nGET http://a/b\n{0}\n{oracle}\n\n### upstream\n204\n\n### expect\npass\n\n### forwarded\n\
+             GET http://a/b\n{0}x-asked: 200, 8 bytes\n\n### received\n204\nx-seen: 1\nx-answer: 200, 8 bytes\n",
+            field("ask")
+        ),
+    )?;
+    std::fs::write(
+        cases.join("body.http"),
+        format!(
+            "### config\n{{}}\n\n### request\nPOST http://a/b\n{0}\n| one\n\n{oracle}\n\n### upstream\n204\n\n### expect\npass\n\n### forwarded\n\
+             POST http://a/b\n{0}\n| 8 bytes.\n\n### received\n204\nx-seen: 1\n",
+            field("ask-each")
+        ),
+    )?;
+    let answer = filter(["test".as_ref(), file.as_os_str(), cases.as_os_str()])?;
+    assert_eq!(answer.code, 0, "{}{}", answer.stdout, answer.stderr);
+    std::fs::write(
+        cases.join("nobody.http"),
+        format!("### config\n{{}}\n\n### request\nGET http://a/b\n{}\n### expect\npass\n", field("ask")),
+    )?;
+    let answer = filter(["test".as_ref(), file.as_os_str(), cases.as_os_str()])?;
+    assert_eq!(answer.code, 1, "{}{}", answer.stdout, answer.stderr);
+    Ok(())
+}

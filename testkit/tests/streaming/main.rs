@@ -18,7 +18,10 @@ use weir_testkit::{
 /// The filter of this kit, which does as the field says.
 const FILTER: Told = Told { name: "streaming", field: "x-streaming", grants: &GRANTS };
 /// What it imports that has to be granted.
-const GRANTS: [&str; 12] = ["--grant", "log", "--grant", "timer", "--grant", "kv", "--grant", "tags", "--grant", "callout", "--grant", "secrets"];
+const GRANTS: [&str; 12] = [
+    "--grant", "log", "--grant", "timer", "--grant", "kv", "--grant", "tags", "--grant", "callout", "--grant",
+    "secrets",
+];
 
 pub(crate) async fn push(setup: &Setup, further: &[&str]) -> anyhow::Result<()> {
     FILTER.push(setup, further).await

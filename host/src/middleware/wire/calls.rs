@@ -53,7 +53,8 @@ impl Wire {
             return Vec::new();
         }
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        let request = |(number, request)| Call { id: calls::id(of, number), kind: CallKind::Request(Box::new(request)) };
+        let request =
+            |(number, request)| Call { id: calls::id(of, number), kind: CallKind::Request(Box::new(request)) };
         asked.new.drain(..).map(request).collect()
     }
 
