@@ -4,8 +4,8 @@
 //!
 //! To add a kind: a variant here with its name on the wire (`THING.HAPPENED`), who may hear of it in [`Event::asks`], and
 //! `orchestrator.events.publish(…)` where it happens; then a line in docs/live.md. It is then in `/api/v1/events`, here and at
-//! every orchestrator on the same database. What happens thousands of times a second, or is worth nothing to who did not
-//! ask for it, gets a [`Feed`] of its own, or it would drive the rest out of this one.
+//! every orchestrator on the same database. Kinds of one family (THING) are kept together, and drive out only one another. What is
+//! worth nothing to who did not ask for it gets a [`Feed`] of its own.
 
 mod feed;
 mod others;
@@ -26,10 +26,14 @@ use crate::{
     clock::now_us,
 };
 
-/// Events that are kept for who comes back: an agent may say more of each than it has to.
-const KEPT: Most = Most { items: 8192, bytes: 16 << 20 };
+/// Events of a family that are kept for who comes back: an agent may say more of each than it has to.
+const KEPT: Most = Most { items: 8192, bytes: 8 << 20 };
+/// What kinds begin with.
+const FAMILIES: [&str; 3] = ["agent.", "revision.", "exchange."];
 /// Events that wait to be told to other orchestrators.
 const WAITING: usize = 1024;
+/// So many places among them are not for pauses, of which an agent may tell any number.
+const NOT_FOR_PAUSES: usize = WAITING / 2;
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -156,6 +160,15 @@ impl Event {
         }
     }
 
+    /// Of its family.
+    fn shelf(&self) -> usize {
+        FAMILIES.iter().position(|family| self.kind().starts_with(family)).unwrap_or(0)
+    }
+
+    fn is_of_a_pause(&self) -> bool {
+        matches!(self, Self::ExchangePaused(_) | Self::ExchangeDecided(_))
+    }
+
     /// That it takes in memory, more or less.
     fn bytes(&self) -> usize {
         let pause = |pause: &Pause| pause.method.len() + pause.url.len() + pause.message.len();
@@ -205,30 +218,35 @@ impl Events {
     /// With what [`carry`] takes from.
     pub(crate) fn new() -> (Self, Outbox) {
         let (outbox, said) = mpsc::channel(WAITING);
-        (Self { feed: Feed::new(KEPT), looks: Feed::new(KEPT), outbox, lost: AtomicBool::new(false) }, said)
+        let feed = Feed::new(FAMILIES.len(), KEPT);
+        (Self { feed, looks: Feed::new(1, KEPT), outbox, lost: AtomicBool::new(false) }, said)
     }
 
     /// It happened here, now. Waits for nobody.
     pub(crate) fn publish(&self, event: Event) {
         let at_us = now_us();
-        self.say(others::Said::Event { at_us, event: Box::new(event.clone()) });
+        if event.is_of_a_pause() && self.outbox.capacity() < NOT_FOR_PAUSES {
+            self.lost.store(true, Relaxed);
+        } else {
+            self.say(others::Said::Event { at_us, event: Box::new(event.clone()) });
+        }
         self.tell(at_us, event);
     }
 
     fn tell(&self, at_us: u64, event: Event) {
         let bytes = event.bytes();
-        self.feed.tell(at_us, event, bytes);
+        self.feed.tell(event.shelf(), at_us, event, bytes);
     }
 
     /// An agent sent a look at its machine, which is stored.
     pub(crate) fn looked(&self, agent: Uuid) {
         self.say(others::Said::Looked { looked: agent });
-        self.looks.tell(now_us(), agent, size_of::<Uuid>());
+        self.looks.tell(0, now_us(), agent, size_of::<Uuid>());
     }
 
     /// Whose machines were looked at, from now on or from behind a place.
     pub(crate) fn looks(&self, after: Option<Place>) -> Follower<'_, Uuid> {
-        self.looks.follow(after)
+        self.looks.follow(after, vec![0])
     }
 
     fn say(&self, said: others::Said) {
@@ -238,9 +256,11 @@ impl Events {
         }
     }
 
-    /// All from now on, or from behind a place.
-    pub(crate) fn follow(&self, after: Option<Place>) -> Follower<'_, Event> {
-        self.feed.follow(after)
+    /// Those of some kinds, and maybe others of their families, from now on or from behind a place.
+    pub(crate) fn follow(&self, after: Option<Place>, wants: impl Fn(&str) -> bool) -> Follower<'_, Event> {
+        let is_wanted = |family: &str| KINDS.iter().any(|kind| kind.starts_with(family) && wants(kind));
+        let wanted = FAMILIES.iter().enumerate().filter(|(_, family)| is_wanted(family));
+        self.feed.follow(after, wanted.map(|(shelf, _)| shelf).collect())
     }
 
     /// Some may have happened elsewhere that were not heard of.
@@ -287,6 +307,7 @@ mod tests {
             let text = serde_json::to_value(&event).unwrap();
             assert_eq!(text["kind"], event.kind());
             assert_eq!(event.asks().1, area_of(event.kind()));
+            assert!(FAMILIES.iter().any(|family| event.kind().starts_with(family)), "{}", event.kind());
             assert_eq!(serde_json::from_value::<Event>(text).unwrap(), event);
         }
     }

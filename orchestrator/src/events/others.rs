@@ -52,7 +52,7 @@ impl Events {
         for said in letter.said {
             match serde_json::from_value(said) {
                 Ok(Said::Event { at_us, event }) => self.tell(at_us, *event),
-                Ok(Said::Looked { looked }) => self.looks.tell(0, looked, size_of::<Uuid>()),
+                Ok(Said::Looked { looked }) => self.looks.tell(0, 0, looked, size_of::<Uuid>()),
                 Err(_) => {}
             }
         }
@@ -140,7 +140,7 @@ mod tests {
         let letters = letters(own, all, &mut missed);
         assert!(!missed && letters.len() > 1 && letters.iter().all(|letter| letter.len() < 8_000));
         let (events, _outbox) = Events::new();
-        let mut follower = events.follow(None);
+        let mut follower = events.follow(None, |_| true);
         letters.iter().for_each(|letter| events.hear(own, letter));
         letters.iter().for_each(|letter| events.hear(Uuid::nil(), letter));
         let mut gaps = 0;
@@ -160,7 +160,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_not_understood_is_a_gap_and_a_new_kind_is_not() {
         let (events, _outbox) = Events::new();
-        let mut follower = events.follow(None);
+        let mut follower = events.follow(None, |_| true);
         events.hear(Uuid::nil(), "{");
         assert!(matches!(follower.next().await, Heard::Missed));
         let new = r#"{"at_us":1,"event":{"kind":"new.kind"}}"#;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use weir_proto::v1::{Applied, Exchange, Field, FilterOutcome, agent_message::Message};
+use weir_proto::v1::{Applied, Exchange, Field, FilterOutcome, Paused, agent_message::Message};
 
 use crate::{
     harness::{Person, Running, exchange},
@@ -266,4 +266,40 @@ async fn a_reader_that_reads_nothing_holds_nobody_up() {
     let text = String::from_utf8_lossy(&text[..length]).into_owned();
     assert!(text.starts_with("HTTP/1.1 200 OK"), "{text}");
     running.stop().await;
+}
+
+#[tokio::test]
+async fn pauses_without_end_drive_out_no_other_events() {
+    let running = Running::start().await;
+    let (person, agent) = (&running.person, running.agent().await);
+    let begin = Stream::open(person, "/api/v1/events").await.last;
+    let control = agent.sync().await.unwrap();
+    let applied = |revision| Message::Applied(Applied { revision, ..Applied::default() });
+    control.say(applied(7)).await;
+    let mut newest = Stream::open(person, "/api/v1/events?kinds=revision.*").await;
+    for number in 0..9000_u128 {
+        let id = || number.to_be_bytes().to_vec().into();
+        control.say(Message::Paused(Paused { id: id(), breakpoint: id(), exchange: id(), ..Paused::default() })).await;
+    }
+    control.say(applied(8)).await;
+    while newest.told_but("missed").await.data["revision"] != 8 {}
+    // Who comes back is told what happened meanwhile, in order; of the pauses some are gone.
+    let mut some = Stream::go_on(person, "/api/v1/events?kinds=agent.*,revision.*", &begin).await;
+    let connected = some.told_but("missed").await;
+    assert_eq!((&*connected.event, &connected.data["agent"]), ("agent.connected", &json!(agent.id.to_string())));
+    for revision in [7, 8] {
+        assert_eq!(some.told_but("missed").await.data["revision"], revision);
+    }
+    let mut all = Stream::go_on(person, "/api/v1/events", &begin).await;
+    assert_eq!(all.told().await.event, "missed");
+    let mut pauses = 0;
+    loop {
+        let told = all.told_but("missed").await;
+        match &*told.event {
+            "exchange.paused" => pauses += 1,
+            "revision.applied" if told.data["revision"] == 8 => break,
+            _ => {}
+        }
+    }
+    assert_eq!(pauses, 8192);
 }

@@ -59,7 +59,7 @@ pub(in super::super) async fn follow(
     let asker = reader.principal.clone();
     kinds.heard_by(&asker)?;
     reader.stream(Arc::clone(&orchestrator), |pen| async move {
-        let mut follower = orchestrator.events.follow(after);
+        let mut follower = orchestrator.events.follow(after, |kind| kinds.has(kind));
         pen.begin(&Place(follower.place().to_bytes()).to_string()).await?;
         let mut due = Instant::now() + HEARTBEAT;
         loop {
