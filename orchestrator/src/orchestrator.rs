@@ -9,7 +9,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::access::{Oidc, Passwords, Proxies, Rates};
 use crate::{
     Limits, MetricsRetention, Retention, commands::Relay, events::Events, fleet::Fleet, in_transit::InTransit,
-    interception::Interception, pki::Pki, root::Roots, seats::Seats, store::Store, telemetry::Telemetry,
+    interception::Interception, pki::Pki, rest::Watch, root::Roots, seats::Seats, store::Store, telemetry::Telemetry,
     tokens::TokenHash,
 };
 
@@ -22,6 +22,8 @@ pub(crate) struct Orchestrator {
     pub(crate) events: Events,
     /// Of those who follow.
     pub(crate) seats: Arc<Seats>,
+    /// Looks at connections for those who follow them.
+    pub(crate) watch: Watch,
     pub(crate) interception: Interception,
     pub(crate) pki: Pki,
     pub(crate) roots: Roots,

@@ -161,6 +161,7 @@ impl Server {
             relay: Relay::default(),
             events,
             seats: Arc::new(Seats::new(seats::ALL, seats::EACH)),
+            watch: rest::Watch::default(),
             interception: Interception::default(),
             pki,
             roots: Roots { dir: dir.clone(), lifetime: config.interception_certificate },

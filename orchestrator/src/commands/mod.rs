@@ -49,6 +49,6 @@ pub(crate) fn odd_answer() -> Problem {
     problem(ProblemKind::Other, "the agent's answer is one to something else")
 }
 
-fn not_connected() -> Problem {
+pub(crate) fn not_connected() -> Problem {
     problem(ProblemKind::NotConnected, "the agent is not connected")
 }

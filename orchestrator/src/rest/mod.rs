@@ -88,7 +88,7 @@ pub(crate) use gate::identify;
 pub(crate) use held::Held;
 pub(crate) use input::Place;
 pub(crate) use limit::{tell as tell_budget, too_many};
-pub(crate) use live::seat;
+pub(crate) use live::{Watch, seat};
 pub(crate) use once::KEPT;
 pub(crate) use problem::Problem;
 pub(crate) use secrets::{Asker, Secrets};

@@ -1,14 +1,17 @@
 //! Connections told as they come, change and go.
 
+use std::{pin::pin, time::Duration};
+
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 use uuid::Uuid;
-use weir_proto::v1::{Connections, LiveConnection, answer::Answer, command::Command};
+use weir_proto::v1::{Connections, LiveConnection, Problem, ProblemKind, answer::Answer, command::Command};
 
 use crate::{
     commands::{able, connected},
-    harness::{Control, Running},
-    sse::Stream,
+    harness::{Control, PATIENCE, Running},
+    sse::{Stream, Told},
 };
 
 fn live(number: u64, client: &str) -> LiveConnection {
@@ -87,4 +90,194 @@ async fn an_agent_that_cannot_tell_is_named_and_one_that_is_not_there_refused() 
     let answer = wrong.send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::NOT_FOUND);
     assert_eq!(answer.json::<Value>().await.unwrap()["status"], 404);
+}
+
+const STREAM: &str = "/api/v1/connections/stream";
+
+/// The agent's answer to the next question: that it cannot.
+async fn cannot(agent: &mut Control) {
+    let command = agent.command().await;
+    let problem = Problem { kind: ProblemKind::Busy.into(), text: "not now".into() };
+    agent.answer(&command, Answer::Problem(problem)).await;
+}
+
+/// The next event, while the agent answers whatever it is asked with these.
+async fn told_by(stream: &mut Stream, agent: &mut Control, connections: &[LiveConnection]) -> Told {
+    let mut told = pin!(stream.told());
+    loop {
+        tokio::select! {
+            told = &mut told => return told,
+            () = answers(agent, connections.to_vec()) => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_named_agent_that_goes_is_told_as_such_and_its_connections_stay_known() {
+    let running = Running::start().await;
+    let one = running.agent().await;
+    let mut agent = connected(&one, able(&["connections"])).await;
+    let (first, second) = (live(1, "192.0.2.1:1"), live(2, "192.0.2.2:2"));
+    let mut stream = Stream::open(&running.person, &format!("{STREAM}?agent={}", one.id)).await;
+    assert_eq!(told_by(&mut stream, &mut agent, std::slice::from_ref(&first)).await.event, "opened");
+
+    drop(agent);
+    let told = loop {
+        let told = stream.told().await;
+        assert_eq!((told.event.as_str(), &told.data[0]["agent"]), ("unanswered", &json!(one.id)));
+        // It may have gone in the midst of a question.
+        if told.data[0]["reason"] == "the agent is not connected" {
+            break told;
+        }
+    };
+    assert_eq!(told.data[0]["agent_name"], "edge-1");
+
+    // It is back without the first, and with another: only now is it known what became of it.
+    let mut agent = one.sync_as(able(&["connections"])).await.unwrap();
+    let mut kinds = Vec::new();
+    for _ in 0..3 {
+        kinds.push(told_by(&mut stream, &mut agent, std::slice::from_ref(&second)).await.event);
+    }
+    assert_eq!(kinds, ["opened", "closed", "unanswered"]);
+    // An agent without an identity does not come back.
+    let path = format!("/api/v1/agents/{}", one.id);
+    assert_eq!(running.person.request(Method::DELETE, &path).send().await.unwrap().status(), StatusCode::NO_CONTENT);
+    let told = stream.told_but("unanswered").await;
+    assert_eq!((told.event.as_str(), &told.data["reason"]), ("end", &json!("gone")));
+    assert!(stream.next().await.is_none());
+}
+
+#[tokio::test]
+async fn an_agent_that_is_away_has_not_closed_its_connections() {
+    let running = Running::start().await;
+    let (one, two) = (running.agent().await, running.agent().await);
+    let mut first = connected(&one, able(&["connections"])).await;
+    let mut second = connected(&two, able(&["connections"])).await;
+    let mut stream = Stream::open(&running.person, STREAM).await;
+    let (mine, theirs) = (live(1, "192.0.2.1:1"), live(2, "192.0.2.2:2"));
+    tokio::join!(answers(&mut first, vec![mine.clone()]), answers(&mut second, vec![theirs.clone()]));
+    for _ in 0..2 {
+        assert_eq!(stream.told().await.event, "opened");
+    }
+    drop(first);
+    loop {
+        let told = told_by(&mut stream, &mut second, std::slice::from_ref(&theirs)).await;
+        assert_eq!((told.event.as_str(), &told.data[0]["agent"]), ("unanswered", &json!(one.id)));
+        if told.data[0]["reason"] == "the agent is not connected" {
+            break;
+        }
+    }
+    // What the other tells goes on meanwhile.
+    let told = told_by(&mut stream, &mut second, &[]).await;
+    assert_eq!((told.event.as_str(), &told.data["agent"]), ("closed", &json!(two.id)));
+    // Whoever comes now knows nothing of it, and is not told of agents that have been gone for long.
+    let mut other = Stream::open(&running.person, STREAM).await;
+    let told = told_by(&mut other, &mut second, std::slice::from_ref(&theirs)).await;
+    assert_eq!((told.event.as_str(), &told.data["agent"]), ("opened", &json!(two.id)));
+    let path = format!("/api/v1/agents/{}", one.id);
+    assert_eq!(running.person.request(Method::DELETE, &path).send().await.unwrap().status(), StatusCode::NO_CONTENT);
+    let mut kinds = Vec::new();
+    for _ in 0..3 {
+        let told = told_by(&mut stream, &mut second, std::slice::from_ref(&theirs)).await;
+        kinds.push((told.event, told.data["agent"].clone()));
+    }
+    let expect = [("opened", json!(two.id)), ("closed", json!(one.id)), ("unanswered", json!(null))];
+    assert_eq!(kinds, expect.map(|(event, agent)| (event.to_owned(), agent)));
+}
+
+#[tokio::test]
+async fn agents_are_asked_once_for_all_who_follow() {
+    let running = Running::start().await;
+    let one = running.agent().await;
+    let mut agent = connected(&one, able(&["connections"])).await;
+    let (first, second) = (live(1, "192.0.2.1:1"), live(2, "192.0.2.2:2"));
+    let mut streams = Vec::new();
+    for _ in 0..5 {
+        streams.push(Stream::open(&running.person, STREAM).await);
+    }
+    answers(&mut agent, vec![first.clone()]).await;
+    for stream in &mut streams {
+        assert_eq!(stream.told().await.event, "opened");
+    }
+    // Each of the answers is for all, and those of one client are told from it.
+    let mut of_client = Stream::open(&running.person, &format!("{STREAM}?client=192.0.2.2")).await;
+    answers(&mut agent, vec![second.clone()]).await;
+    for stream in &mut streams {
+        let kinds = [stream.told().await.event, stream.told().await.event];
+        assert_eq!(kinds, ["opened", "closed"]);
+    }
+    let told = of_client.told().await;
+    assert_eq!((told.event.as_str(), &told.data["client"]), ("opened", &json!("192.0.2.2:2")));
+    // Nobody follows, and nobody is asked.
+    drop((streams, of_client));
+    let quiet = Duration::from_millis(2500);
+    let ends = async { while timeout(quiet, answers(&mut agent, Vec::new())).await.is_ok() {} };
+    timeout(PATIENCE, ends).await.expect("the agent is asked no more");
+}
+
+#[tokio::test]
+async fn nobody_is_asked_for_who_has_no_seat() {
+    let running = Running::start().await;
+    let one = running.agent().await;
+    let mut agent = connected(&one, able(&["connections"])).await;
+    let mut seats = Vec::new();
+    for _ in 0..64 {
+        seats.push(Stream::open(&running.person, "/api/v1/events").await);
+    }
+    let refused = running.person.request(Method::GET, STREAM).send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    // What the agent is asked first is the listing that comes after.
+    let listing = running.person.get("/api/v1/connections?limit=7");
+    let first = async {
+        let command = agent.command().await;
+        let Some(Command::ListConnections(list)) = &command.command else { panic!("{command:?}") };
+        assert_eq!(list.limit, 7);
+        agent.answer(&command, Answer::Connections(Connections::default())).await;
+    };
+    tokio::join!(listing, first);
+}
+
+/// Of two agents one has said what it has on the first page, and says nothing on the second.
+#[tokio::test]
+async fn silence_in_a_later_page_closes_nothing() {
+    let running = Running::start().await;
+    let (one, two) = (running.agent().await, running.agent().await);
+    let mut first = connected(&one, able(&["connections"])).await;
+    let mut second = connected(&two, able(&["connections"])).await;
+    // by turns, 400 of each
+    let all: Vec<_> = (0..800).map(|number| live(0x1_0000 * (number + 1), "192.0.2.1:1")).collect();
+    let of = |which: usize| all.iter().skip(which).step_by(2).cloned().collect::<Vec<_>>();
+    let mut stream = Stream::open(&running.person, STREAM).await;
+    let looks = async {
+        for is_silent in [false, true] {
+            tokio::join!(answers(&mut first, of(0)), answers(&mut second, of(1)));
+            let second_page = async {
+                match is_silent {
+                    true => cannot(&mut second).await,
+                    false => answers(&mut second, of(1)).await,
+                }
+            };
+            tokio::join!(answers(&mut first, of(0)), second_page);
+        }
+    };
+    let told = async {
+        for _ in 0..800 {
+            assert_eq!(stream.told().await.event, "opened");
+        }
+        let told = stream.told().await;
+        assert_eq!((told.event.as_str(), &told.data[0]["agent"]), ("unanswered", &json!(two.id)));
+        assert_eq!(told.data[0]["reason"], "not now");
+    };
+    tokio::join!(told, looks);
+    // It answers again: nothing was lost, and nothing is told anew.
+    let again = async {
+        for _ in 0..2 {
+            tokio::join!(answers(&mut first, of(0)), answers(&mut second, of(1)));
+        }
+    };
+    let told = async {
+        let told = stream.told().await;
+        assert_eq!((told.event.as_str(), &told.data), ("unanswered", &json!([])));
+    };
+    tokio::join!(told, again);
 }

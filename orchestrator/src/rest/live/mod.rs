@@ -29,6 +29,7 @@ use crate::{
     orchestrator::Orchestrator,
     seats::{self, Seat},
 };
+pub(crate) use connections::Watch;
 pub(super) use pen::{Gone, Pen};
 
 /// Writes that may wait for the reader, beside the one that is made.
@@ -58,6 +59,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Reader {
     }
 }
 
+/// Somebody who has a place.
+pub(super) struct Seated {
+    standing: Standing,
+    seat: Seat,
+}
+
 /// A place among those who follow.
 pub(crate) fn seat(orchestrator: &Orchestrator, name: &str) -> Result<Seat, Problem> {
     let full = || {
@@ -72,6 +79,12 @@ pub(crate) fn seat(orchestrator: &Orchestrator, name: &str) -> Result<Seat, Prob
 }
 
 impl Reader {
+    /// Takes a place, before anything is done for what it asks.
+    pub(super) fn sit(self, orchestrator: &Orchestrator) -> Result<Seated, Problem> {
+        let seat = seat(orchestrator, &self.principal.name)?;
+        Ok(Seated { standing: self.standing, seat })
+    }
+
     /// Answers with what `write` writes until one of them ends.
     pub(super) fn stream<F>(
         self,
@@ -81,7 +94,17 @@ impl Reader {
     where
         F: Future<Output = Result<Infallible, Gone>> + Send + 'static,
     {
-        let seat = seat(&orchestrator, &self.principal.name)?;
+        Ok(self.sit(&orchestrator)?.stream(orchestrator, write))
+    }
+}
+
+impl Seated {
+    /// The same, where the place is taken.
+    pub(super) fn stream<F>(self, orchestrator: Arc<Orchestrator>, write: impl FnOnce(Pen) -> F) -> Response
+    where
+        F: Future<Output = Result<Infallible, Gone>> + Send + 'static,
+    {
+        let Self { standing, seat } = self;
         let (out, written) = mpsc::channel(AHEAD);
         let pen = Pen::new(out);
         let writing = write(pen.clone());
@@ -90,7 +113,7 @@ impl Reader {
             let gone = tokio::select! {
                 Err(gone) = writing => gone,
                 () = orchestrator.stop.cancelled() => Gone::Stopping,
-                () = self.standing.lapsed(Arc::clone(&orchestrator)) => Gone::Lapsed,
+                () = standing.lapsed(Arc::clone(&orchestrator)) => Gone::Lapsed,
                 () = pen.left() => return,
             };
             pen.end(gone);
@@ -100,6 +123,6 @@ impl Reader {
             (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
             (BUFFERING, HeaderValue::from_static("no")),
         ];
-        Ok((Extension(SeesToIt), headers, body).into_response())
+        (Extension(SeesToIt), headers, body).into_response()
     }
 }

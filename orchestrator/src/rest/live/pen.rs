@@ -26,6 +26,8 @@ pub(in super::super) enum Gone {
     Stopping,
     /// What is followed cannot be read.
     Failed,
+    /// The agent that was named is none any more.
+    NoAgent,
 }
 
 /// Events that go together.
@@ -87,6 +89,7 @@ impl Pen {
             Gone::Slow => ("slow", "nothing was read for a minute; go on from the last id"),
             Gone::Lapsed => ("unauthorized", "the token or user counts no longer"),
             Gone::Stopping => ("stopping", "the orchestrator is shutting down; go on from the last id"),
+            Gone::NoAgent => ("gone", "the agent was revoked: there is none of this id or name any more"),
             Gone::Failed => ("unavailable", "the database does not answer; go on from the last id"),
         };
         let data = serde_json::json!({ "reason": reason, "detail": advice });
