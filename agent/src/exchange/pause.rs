@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, request, respons
 use tokio::time::{Duration, timeout};
 use weir_host::{Connection, has_no_content};
 
-use super::body::BodyStream;
+use super::body::{BodyStream, Broken};
 use super::live::{Live, Stop};
 use super::problem::Problem;
 use super::request::redirect;
@@ -43,7 +43,6 @@ pub(super) async fn at_request(
     let mut was_read = false;
     if let Some(slot) = interception.at_request(head, connection, rules.map(|rules| &**rules)) {
         let is_whole = hold(&slot, body).await?;
-        was_read = body.has_held();
         let has_content = head.method != Method::HEAD;
         let held = body.held();
         let message = Message {
@@ -56,7 +55,10 @@ pub(super) async fn at_request(
             has_content,
             rules,
         };
-        let verdict = decided(live, slot, message).await?;
+        let mut ahead = slot.ahead();
+        let left = body.reads_on(|bytes| ahead.has_room(bytes));
+        let verdict = decided(live, slot, message, left).await?;
+        was_read = body.has_held();
         body.goes_on();
         match verdict {
             Verdict::Modify(edit) => edit_request(live, *edit, target, head, body).map_err(Problem::from)?,
@@ -97,7 +99,7 @@ pub(super) async fn at_response(
         has_content,
         rules,
     };
-    let verdict = decided(live, slot, message).await?;
+    let verdict = decided(live, slot, message, std::future::pending()).await?;
     body.goes_on();
     let edit = match verdict {
         Verdict::GoOn | Verdict::Kill | Verdict::Block => return Ok(None),
@@ -122,8 +124,13 @@ async fn hold(slot: &Slot, body: &mut BodyStream) -> Result<bool, Stop> {
     }
 }
 
-/// What becomes of the message, but for what ends the exchange.
-async fn decided(live: &Live, slot: Slot, message: Message<'_>) -> Result<Verdict, Stop> {
+/// What becomes of the message, but for what ends the exchange; `broken` is that its client breaks off.
+async fn decided(
+    live: &Live,
+    slot: Slot,
+    message: Message<'_>,
+    broken: impl Future<Output = Broken>,
+) -> Result<Verdict, Stop> {
     let member = live.worker.drain.join();
     let left = live.worker.roster.left(message.connection.client_address);
     let end = tokio::select! {
@@ -133,6 +140,7 @@ async fn decided(live: &Live, slot: Slot, message: Message<'_>) -> Result<Verdic
             live.ends(Outcome::ClientGone, None);
             return Err(Stop::Abort);
         }
+        broken = broken => return Err(broken.into()),
     };
     let (verdict, how, fails) = match end {
         End::Decided(decided) => (decided.verdict, decided.how, false),

@@ -27,7 +27,7 @@ pub use self::breakpoint::Breakpoint;
 pub use self::edit::{Edit, Verdict, is_of_this_hop};
 pub use self::hidden::seen_request;
 use self::hidden::seen_response;
-pub use self::pausing::{End, Message, Pausing, Slot};
+pub use self::pausing::{Ahead, End, Message, Pausing, Slot};
 pub use self::table::Refused;
 use self::table::Table;
 use crate::redact::Rules;

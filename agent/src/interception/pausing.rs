@@ -21,6 +21,9 @@ use super::hidden::Hidden;
 use super::table::{Decided, Show, Table};
 use crate::redact::Rules;
 
+/// Of one body, read ahead while it pauses.
+const MOST_AHEAD: usize = 4 << 20;
+
 /// A place in which a message may pause.
 pub struct Slot {
     table: Arc<Table>,
@@ -49,6 +52,12 @@ pub struct Pausing {
     slot: Slot,
     id: Uuid,
     decided: oneshot::Receiver<Decided>,
+}
+
+/// Room for what is read of a body while it pauses, beyond what is shown.
+pub struct Ahead {
+    table: Arc<Table>,
+    taken: usize,
 }
 
 /// How a pause ended.
@@ -87,6 +96,11 @@ impl Slot {
         self.ends.saturating_duration_since(Instant::now())
     }
 
+    /// Room to read on.
+    pub fn ahead(&self) -> Ahead {
+        Ahead { table: Arc::clone(&self.table), taken: 0 }
+    }
+
     /// From here on people see it.
     pub fn pause(self, mut message: Message<'_>) -> Pausing {
         let id = Uuid::now_v7();
@@ -112,6 +126,23 @@ impl Drop for Slot {
     fn drop(&mut self) {
         self.breakpoint.leave();
         self.table.give_back(self.breakpoint.body_bytes);
+    }
+}
+
+impl Ahead {
+    /// Whether there is room for more behind these, which are read already.
+    pub fn has_room(&mut self, bytes: usize) -> bool {
+        let has_room = self.taken + bytes < MOST_AHEAD && self.table.reserve_ahead(bytes);
+        if has_room {
+            self.taken += bytes;
+        }
+        has_room
+    }
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        self.table.give_back_ahead(self.taken);
     }
 }
 

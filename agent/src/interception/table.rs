@@ -22,6 +22,8 @@ use super::hidden::Hidden;
 const MOST_PAUSED: usize = 256;
 /// Memory for them.
 const MOST_BYTES: usize = 64 << 20;
+/// Memory for what is read ahead of what is shown of them, over all of them.
+const MOST_AHEAD: usize = 32 << 20;
 /// Of a path, in a list, which has to fit into a message.
 const LONGEST_PATH: usize = 2 << 10;
 /// Of other texts there.
@@ -67,6 +69,8 @@ struct Inner {
     reserved: usize,
     /// places that were taken and not given back
     places: usize,
+    /// bytes that were read ahead
+    ahead: usize,
 }
 
 struct Entry {
@@ -112,6 +116,20 @@ impl Table {
         let mut inner = self.inner.lock();
         inner.places -= 1;
         inner.reserved -= body + HEADS;
+    }
+
+    /// For what is read ahead.
+    pub(super) fn reserve_ahead(&self, bytes: usize) -> bool {
+        let mut inner = self.inner.lock();
+        let has_room = inner.ahead + bytes <= MOST_AHEAD;
+        if has_room {
+            inner.ahead += bytes;
+        }
+        has_room
+    }
+
+    pub(super) fn give_back_ahead(&self, bytes: usize) {
+        self.inner.lock().ahead -= bytes;
     }
 
     pub(super) fn show(&self, id: Uuid, show: Show) -> oneshot::Receiver<Decided> {

@@ -3,6 +3,7 @@
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
+use http_body::Frame;
 
 use super::super::{linger, source::Source};
 use super::{BodyStream, Broken};
@@ -40,13 +41,42 @@ impl BodyStream {
                 self.ended_before_its_time();
                 break;
             };
-            let held = self.held.get_or_insert_default();
-            match frame.into_data() {
-                Ok(chunk) => held.take(chunk),
-                Err(frame) => held.trailers = frame.into_trailers().ok(),
-            }
+            self.keep(frame);
         }
         Ok(true)
+    }
+
+    /// Reads on as long as there is room, while somebody looks at what is held: the end of a client over HTTP/1 comes behind what
+    /// it has sent, so whoever reads nothing does not hear that it has left. Comes to an end only where the client breaks off.
+    pub(in crate::exchange) async fn reads_on(&mut self, mut has_room: impl FnMut(usize) -> bool) -> Broken {
+        let mut is_full = !self.lingers || self.gate.is_some() || self.done;
+        while !is_full && !self.is_sender_over() {
+            let next = |cx: &mut std::task::Context<'_>| {
+                // It may be silent for as long as somebody looks.
+                self.idle.moved();
+                self.poll_sender(cx)
+            };
+            match std::future::poll_fn(next).await {
+                Err(broken) => return broken,
+                Ok(None) => {
+                    self.ended_before_its_time();
+                    break;
+                }
+                Ok(Some(frame)) => {
+                    is_full = !has_room(frame.data_ref().map_or(0, Bytes::len));
+                    self.keep(frame);
+                }
+            }
+        }
+        std::future::pending().await
+    }
+
+    fn keep(&mut self, frame: Frame<Bytes>) {
+        let held = self.held.get_or_insert_default();
+        match frame.into_data() {
+            Ok(chunk) => held.take(chunk),
+            Err(frame) => held.trailers = frame.into_trailers().ok(),
+        }
     }
 
     /// Nothing more comes of what is read ahead: what there is of it goes on from memory.

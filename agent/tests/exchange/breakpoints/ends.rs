@@ -1,10 +1,10 @@
 //! What ends a pause that nobody decides, and what does not pause at all.
 
 use weir_proto::v1::{self, Outcome};
-use weir_testkit::body;
+use weir_testkit::body::{self, Pattern};
 use weir_testkit::client::Http;
 use weir_testkit::raw::Raw;
-use weir_testkit::wait::{PATIENCE, eventually};
+use weir_testkit::wait::{PATIENCE, eventually, within};
 
 use super::{breakpoint, connections, go_on, intervention, set};
 use crate::agent::Setup;
@@ -171,6 +171,46 @@ async fn pauses_are_counted_by_what_ended_them() -> anyhow::Result<()> {
         "weir_agent_pauses_passed_total 1",
     ] {
         metric(line);
+    }
+    Ok(())
+}
+
+/// More than the window of its connection has room for: its end comes behind all that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_leaves_is_missed_though_much_of_its_body_is_unread() -> anyhow::Result<()> {
+    let setup = Setup::start(|_| {}).await?;
+    for body_bytes in [0, 1000] {
+        let id = vec![u8::from(body_bytes == 0); 16].into();
+        set(setup.points(), v1::Breakpoint { id, body_bytes, ..breakpoint("path:/echo") });
+        let mut raw = Raw::dial(setup.agent.proxy).await?;
+        let origin = setup.origin.plain();
+        raw.say(format!("POST http://{origin}/echo HTTP/1.1\r\nHost: {origin}\r\nContent-Length: 90000000\r\n\r\n"))
+            .await?;
+        setup.paused().await?;
+        within(PATIENCE, "the body", raw.say(vec![b'x'; 3_000_000])).await??;
+        drop(raw);
+        let none = async || Ok(setup.points().list().paused.is_empty().then_some(()));
+        eventually(PATIENCE, "the end of the pause", none).await?;
+        assert_eq!(record(&setup).await?.outcome(), Outcome::ClientGone);
+    }
+    Ok(())
+}
+
+/// What is read ahead while it pauses goes on as what follows it does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_comes_while_it_pauses_goes_on_whole() -> anyhow::Result<()> {
+    let setup = Setup::start(|_| {}).await?;
+    set(setup.points(), v1::Breakpoint { body_bytes: 0, ..breakpoint("path:/check") });
+    for (mut http, base) in super::connections(&setup).await? {
+        for (pattern, size) in
+            [(Pattern::new(3, 6_000_000), 6_000_000), (Pattern::new(3, 600_000).by(999).chunked(), 600_000)]
+        {
+            let request = http.request("POST", &format!("{base}/check?seed=3"), pattern.boxed())?;
+            let (response, held) = tokio::join!(http.exchange(request), setup.decide_next(go_on()));
+            assert!(held?.body.is_empty());
+            let response = response?;
+            assert_eq!((response.status, &*response.text()), (200, &*format!("{size}")));
+        }
     }
     Ok(())
 }
