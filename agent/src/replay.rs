@@ -170,9 +170,18 @@ fn trailed(mut headers: HeaderMap, trailers: &HeaderMap, version: Version) -> He
         Version::HTTP_2 => drop(headers.remove(TRANSFER_ENCODING)),
         _ => drop(headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"))),
     }
-    if !headers.contains_key(TRAILER) {
-        let names: Vec<&str> = trailers.keys().map(HeaderName::as_str).collect();
-        headers.extend(HeaderValue::try_from(names.join(", ")).ok().map(|names| (TRAILER, names)));
+    let said: Vec<String> =
+        headers.get_all(TRAILER).iter().filter_map(|value| Some(value.to_str().ok()?.to_owned())).collect();
+    let is_said = |name: &&str| {
+        let mut names = said.iter().flat_map(|value| value.split(','));
+        names.any(|said| said.trim().eq_ignore_ascii_case(name))
+    };
+    let missing: Vec<&str> = trailers.keys().map(HeaderName::as_str).filter(|name| !is_said(name)).collect();
+    if !missing.is_empty() {
+        let names: Vec<&str> = said.iter().map(String::as_str).chain(missing).collect();
+        if let Ok(names) = HeaderValue::try_from(names.join(", ")) {
+            headers.insert(TRAILER, names);
+        }
     }
     headers
 }

@@ -1,6 +1,8 @@
 //! A request that an agent is to send: of a recorded exchange, as it was or edited, or made up. Pure: what is known of the
 //! exchange and what somebody wants enter, a command and the list of what was changed leave, or why not.
 
+mod trailers;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderName, HeaderValue, Method, Uri};
 use prost::bytes::Bytes;
@@ -17,6 +19,9 @@ pub(crate) struct RequestEdits {
     /// In place of all fields of these names.
     pub(crate) set_headers: Vec<(String, String)>,
     pub(crate) remove_headers: Vec<String>,
+    /// In place of all trailers of these names, of the body that goes.
+    pub(crate) set_trailers: Vec<(String, String)>,
+    pub(crate) remove_trailers: Vec<String>,
     pub(crate) body: Option<String>,
     pub(crate) body_base64: Option<String>,
 }
@@ -29,6 +34,7 @@ pub(crate) struct NewRequest {
     pub(crate) method: Option<String>,
     pub(crate) url: Option<String>,
     pub(crate) headers: Vec<(String, String)>,
+    pub(crate) trailers: Vec<(String, String)>,
     pub(crate) body: Option<String>,
     pub(crate) body_base64: Option<String>,
 }
@@ -62,8 +68,12 @@ pub(crate) enum Unfit {
     HiddenUrl,
     #[error("a value in its body is hidden in what is recorded: give a body")]
     HiddenBody,
-    #[error("the value of its trailer `{0}` is hidden in what is recorded: give a body, which goes without trailers")]
+    #[error(
+        "the value of its trailer `{0}` is hidden in what is recorded: set the trailer, remove it, or give a body, which goes without it"
+    )]
     HiddenTrailer(String),
+    #[error("`{0}` cannot be a trailer: it has to come before the body")]
+    Trailer(String),
     #[error("it has no request")]
     NoRequest,
 }
@@ -111,7 +121,9 @@ pub(crate) fn again(exchange: Exchange, edits: &RequestEdits) -> Result<Wanted, 
     changes.extend(set.iter().map(|field| format!("set {}", field.name)));
     let host = said_host(&mut set);
     request.headers.retain(|field| !set.iter().any(|new| new.name.eq_ignore_ascii_case(&field.name)));
-    if let Some(body) = body(edits.body.as_deref(), edits.body_base64.as_deref())? {
+    let other_body = body(edits.body.as_deref(), edits.body_base64.as_deref())?;
+    let is_other_body = other_body.is_some();
+    if let Some(body) = other_body {
         changes.push(format!("body of {} bytes", body.len()));
         request.body = Some(Body { size: body.len() as u64, data: body, ..Body::default() });
         // What came was packed, perhaps; what goes is as it is.
@@ -119,8 +131,11 @@ pub(crate) fn again(exchange: Exchange, edits: &RequestEdits) -> Result<Wanted, 
         request.headers.retain(|field| !packed(field));
         request.trailers.clear();
     }
-    if let Some(trailer) = request.trailers.iter().find(|field| is_hidden(&field.value)) {
-        return Err(Unfit::HiddenTrailer(trailer.name.clone()));
+    let recorded: Vec<String> = names(&request.trailers);
+    trailers::edit(&mut request, &edits.set_trailers, &edits.remove_trailers, &mut changes)?;
+    if is_other_body || names(&request.trailers) != recorded {
+        // The agent says which there are.
+        request.headers.retain(|field| !field.name.eq_ignore_ascii_case("trailer"));
     }
     request.headers.extend(set);
     let wanted = Replay {
@@ -150,7 +165,7 @@ pub(crate) fn made(made: &NewRequest) -> Result<Wanted, Unfit> {
         version: "HTTP/1.1".to_owned(),
         headers,
         body: Some(Body { size: body.len() as u64, data: body, ..Body::default() }),
-        trailers: Vec::new(),
+        trailers: trailers::given(&made.trailers)?,
     };
     let changes = vec![format!("{} {}://{}{}", request.method, request.scheme, request.authority, request.path)];
     let replay = Replay { request: Some(request), entry: "forward".to_owned(), ..Replay::default() };
@@ -170,6 +185,10 @@ fn ready(mut replay: Replay, host: Option<Field>) -> Result<Replay, Unfit> {
     if let Some(field) = request.headers.iter().find(|field| is_hidden(&field.value)) {
         return Err(Unfit::Hidden(field.name.clone()));
     }
+    if let Some(trailer) = request.trailers.iter().find(|field| is_hidden(&field.value)) {
+        return Err(Unfit::HiddenTrailer(trailer.name.clone()));
+    }
+    trailers::fit(request);
     if is_hidden(request.path.as_bytes()) {
         return Err(Unfit::HiddenUrl);
     }
@@ -209,6 +228,10 @@ fn said_host(fields: &mut Vec<Field>) -> Option<Field> {
     let host = fields.swap_remove(place);
     fields.retain(|field| field.name != "host");
     Some(host)
+}
+
+fn names(fields: &[Field]) -> Vec<String> {
+    fields.iter().map(|field| field.name.to_ascii_lowercase()).collect()
 }
 
 fn method(text: &str) -> Result<String, Unfit> {

@@ -253,6 +253,82 @@ async fn people_ask_for_it_on_the_command_line() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// In the order of their names.
+fn trailers(message: &Value) -> Vec<(&str, &str)> {
+    let all = message["trailers"].as_array().into_iter().flatten();
+    let mut all: Vec<_> = all.filter_map(|field| Some((field[0].as_str()?, field[1].as_str()?))).collect();
+    all.sort_unstable();
+    all
+}
+
+/// The edits are those of a recorded one, and a request that nobody recorded has some too.
+#[tokio::test(flavor = "multi_thread")]
+async fn trailers_of_a_request_that_nobody_recorded_are_sent() -> anyhow::Result<()> {
+    let setup = start("replay-new-trailers").await?;
+    for url in [setup.plain("/echo"), setup.tls("/echo")] {
+        for method in ["POST", "GET"] {
+            let made = json!({"url": url, "method": method, "body": "b", "trailers": [["X-Sum", "9"]],
+                "headers": [["TE", "trailers"], ["Trailer", "x-other"]]});
+            let (status, answer) = setup.orchestrator.request(Method::POST, "/replays", Some(&made)).await?;
+            ensure!(status == 201, "{status} {answer}");
+            let exchange = setup.orchestrator.get(&format!("/exchanges/{}", id(&answer["items"][0])?)).await?;
+            ensure!(trailers(&exchange["request"]) == [("x-sum", "9")], "{exchange}");
+            ensure!(trailers(&exchange["response"]) == [("x-sum", "9")], "{method} {url}: {exchange}");
+        }
+    }
+    let made = json!({"url": setup.plain("/echo"), "trailers": [["Content-Length", "9"]]});
+    let (status, refused) = setup.orchestrator.request(Method::POST, "/replays", Some(&made)).await?;
+    ensure!(status == 422 && refused["detail"].as_str().is_some_and(|it| it.contains("`content-length`")), "{refused}");
+
+    let url = setup.plain("/echo?cli");
+    let body = ["--body", "b", "-X", "POST", "--header", "TE: trailers"];
+    let all = [&["replay", "--url", &url, "--trailer", "X-Sum: 7"][..], &body].concat();
+    let shown = setup.orchestrator.command(all).await?.ok()?;
+    ensure!(shown.contains("x-sum: 7"), "{shown}");
+    let recorded = setup.recorded("/echo?cli").await?;
+    let edit = ["replay", id(&recorded)?, "--trailer", "x-new: 1", "--remove-trailer", "x-sum"];
+    let shown = setup.orchestrator.command(edit).await?.ok()?;
+    ensure!(shown.contains("x-new: 1") && !shown.contains("x-sum: 7"), "{shown}");
+    Ok(())
+}
+
+/// What is sent may hold credentials, and an agent says itself what it is called.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_several_agents_bear_is_no_agent() -> anyhow::Result<()> {
+    let setup = start("replay-same-name").await?;
+    let _twin = AgentOptions::new(&setup.scratch, "twin")
+        .with("--orchestrator", setup.orchestrator.grpc_url())
+        .with("--join-token", setup.orchestrator.join_token().await?)
+        .with("--allow", "connections,replay")
+        .start()
+        .await?;
+    let twins = eventually(PATIENCE, "two agents", || async {
+        let mut agents = setup.orchestrator.list("/agents").await?;
+        agents.retain(|agent| agent["state"] == "connected");
+        Ok((agents.len() == 2).then_some(agents))
+    })
+    .await?;
+    // Both are called as the machine is.
+    let name = twins[0]["name"].as_str().context("a name")?;
+    ensure!(twins[1]["name"] == name, "{twins:?}");
+    let ca = setup.agent.ca_file();
+    setup.agent.curl(&ca).get(&[&setup.plain("/text/twins")]).await?;
+    let recorded = setup.recorded("/text/twins").await?;
+    let heard = || setup.origin.heard().iter().filter(|heard| heard.uri.path() == "/text/twins").count();
+    let made = json!({"url": setup.plain("/text/twins"), "agent": name});
+    let (status, refused) = setup.orchestrator.request(Method::POST, "/replays", Some(&made)).await?;
+    ensure!(
+        status == 409 && refused["detail"] == "2 agents are called `twin`: give the id of one",
+        "{status} {refused}"
+    );
+    let (status, refused) = replay(&setup, id(&recorded)?, json!({"agent": name})).await?;
+    ensure!(status == 409, "{status} {refused}");
+    ensure!(heard() == 1, "nothing was sent");
+    let (status, answer) = replay(&setup, id(&recorded)?, json!({"agent": twins[1]["id"]})).await?;
+    ensure!(status == 201 && answer["items"][0]["agent"] == twins[1]["id"], "{status} {answer}");
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn trailers_are_sent_again() -> anyhow::Result<()> {
     let setup = start("replay-trailers").await?;
@@ -278,6 +354,17 @@ async fn trailers_are_sent_again() -> anyhow::Result<()> {
         for message in ["request", "response"] {
             ensure!(again[message]["trailers"] == json!([["x-sum", "9"]]), "{path}: {again}");
         }
+        let edits = json!({"set_trailers": [["X-Sum", "8"], ["x-new", "1"]]});
+        let edited = sent(&setup, id(&recorded)?, edits).await?;
+        for message in ["request", "response"] {
+            ensure!(trailers(&edited[message]) == [("x-new", "1"), ("x-sum", "8")], "{path}: {edited}");
+        }
+        let edits = json!({"body": "another", "set_trailers": [["x-new", "2"]]});
+        let edited = sent(&setup, id(&recorded)?, edits).await?;
+        ensure!(trailers(&edited["response"]) == [("x-new", "2")], "{path}: {edited}");
+        ensure!(response_body(&setup, &edited).await? == "another", "{path}: {edited}");
+        let edited = sent(&setup, id(&recorded)?, json!({"remove_trailers": ["x-sum"]})).await?;
+        ensure!(edited["request"]["trailers"] == json!([]) && edited["status"] == 200, "{path}: {edited}");
         let other = sent(&setup, id(&recorded)?, json!({"body": "another"})).await?;
         ensure!(other["request"]["trailers"] == json!([]) && other["status"] == 200, "{path}: {other}");
     }

@@ -39,7 +39,13 @@ pub(crate) struct Replay {
     /// A field to leave out; may be given again
     #[arg(long = "remove-header", value_name = "NAME", requires = "id")]
     remove_headers: Vec<String>,
-    /// Another body: text, or @FILE, or @- for standard input
+    /// A trailer in place of all of its name, behind the body that is sent, 'NAME: VALUE'; may be given again
+    #[arg(long = "trailer", value_name = "FIELD")]
+    trailers: Vec<String>,
+    /// A trailer to leave out; may be given again
+    #[arg(long = "remove-trailer", value_name = "NAME", requires = "id")]
+    remove_trailers: Vec<String>,
+    /// Another body, without the trailers of the recorded one: text, or @FILE, or @- for standard input
     #[arg(long, value_name = "TEXT|@FILE")]
     body: Option<String>,
     /// So many times, one after the other
@@ -84,11 +90,15 @@ impl Replay {
         set("method", self.method.as_deref().map(Into::into));
         set("url", self.url.as_deref().map(Into::into));
         set("body_base64", self.body.as_deref().map(body).transpose()?.map(Into::into));
-        let headers = self.headers.iter().map(|text| field(text)).collect::<Result<Vec<_>, _>>()?;
-        set(if self.id.is_some() { "set_headers" } else { "headers" }, Some(json!(headers)));
-        if !self.remove_headers.is_empty() {
-            set("remove_headers", Some(json!(self.remove_headers)));
-        }
+        let again = self.id.is_some();
+        let headers = fields("--header", &self.headers)?;
+        set(if again { "set_headers" } else { "headers" }, Some(json!(headers)));
+        // An orchestrator of an earlier version knows no trailers.
+        let trailers = fields("--trailer", &self.trailers)?;
+        set(if again { "set_trailers" } else { "trailers" }, (!trailers.is_empty()).then(|| json!(trailers)));
+        let some = |names: &[String]| (!names.is_empty()).then(|| json!(names));
+        set("remove_headers", some(&self.remove_headers));
+        set("remove_trailers", some(&self.remove_trailers));
         let client = self.connect.client()?;
         let id = match &self.id {
             Some(id) => Some(id::whole(&client, id).await?),
@@ -130,9 +140,12 @@ fn cells(sent: &Sent) -> [String; 4] {
     ]
 }
 
-fn field(text: &str) -> Result<[&str; 2], Failure> {
-    let split = text.split_once(':').map(|(name, value)| [name.trim(), value.trim()]);
-    split.ok_or_else(|| Failure::Usage(format!("--header `{}`: expected NAME: VALUE", person::line(text))))
+fn fields<'a>(option: &str, texts: &'a [String]) -> Result<Vec<[&'a str; 2]>, Failure> {
+    let field = |text: &'a String| {
+        let split = text.split_once(':').map(|(name, value)| [name.trim(), value.trim()]);
+        split.ok_or_else(|| Failure::Usage(format!("{option} `{}`: expected NAME: VALUE", person::line(text))))
+    };
+    texts.iter().map(field).collect()
 }
 
 /// As Base64, since a file may hold anything.

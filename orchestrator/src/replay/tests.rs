@@ -100,6 +100,59 @@ fn edits_are_done_and_told() {
 }
 
 #[test]
+fn trailers_are_edited() {
+    let trailed = || {
+        let field = |name: &str, value: &str| Field { name: name.into(), value: value.to_owned().into_bytes().into() };
+        let mut exchange = exchange();
+        let request = exchange.request.as_mut().unwrap();
+        request.headers.push(field("trailer", "x-sum, X-Late"));
+        request.trailers = vec![field("x-sum", "1"), field("X-Late", "2")];
+        exchange
+    };
+    let check = |json: serde_json::Value, expect: &str, announced: bool, changes: &[&str]| {
+        let wanted = again(trailed(), &edits(json.clone())).unwrap();
+        let request = wanted.replay.request.unwrap();
+        let shown: Vec<_> =
+            request.trailers.iter().map(|f| format!("{}={}", f.name, String::from_utf8_lossy(&f.value))).collect();
+        assert_eq!(shown.join(" "), expect, "{json}");
+        assert_eq!(request.headers.iter().any(|field| field.name == "trailer"), announced, "{json}");
+        assert_eq!(wanted.changes, changes, "{json}");
+    };
+    check(serde_json::json!({}), "x-sum=1 X-Late=2", true, &[]);
+    check(serde_json::json!({"body": ""}), "", false, &["body of 0 bytes"]);
+    let set = serde_json::json!({"set_trailers": [["X-Sum", "3"], ["x-new", "4"]], "remove_trailers": ["x-late"]});
+    check(set, "x-sum=3 x-new=4", false, &["removed trailer x-late", "set trailer x-sum", "set trailer x-new"]);
+    let both = serde_json::json!({"body": "b", "set_trailers": [["x-sum", "3"]]});
+    check(both, "x-sum=3", false, &["body of 1 bytes", "set trailer x-sum"]);
+    let announced = serde_json::json!({"remove_trailers": ["x-late"], "set_headers": [["Trailer", "x-sum"]]});
+    check(announced, "x-sum=1", true, &["set trailer", "removed trailer x-late"]);
+    for (name, value, fault) in [
+        ("Content-Length", "1", Unfit::Trailer("content-length".into())),
+        ("a b", "1", Unfit::Name("a b".into())),
+        ("x-a", "b\r\nc: d", Unfit::Value("x-a".into())),
+        ("x-a", "[redacted]", Unfit::HiddenTrailer("x-a".into())),
+    ] {
+        let set = serde_json::json!({"set_trailers": [[name, value]]});
+        assert_eq!(again(exchange(), &edits(set)).unwrap_err(), fault);
+        let new: NewRequest =
+            serde_json::from_value(serde_json::json!({"url": "http://a/", "trailers": [[name, value]]})).unwrap();
+        assert_eq!(made(&new).unwrap_err(), fault);
+    }
+    let mut hidden = trailed();
+    hidden.request.as_mut().unwrap().trailers[0].value = "[redacted]".into();
+    assert_eq!(again(hidden.clone(), &edits(serde_json::json!({}))).unwrap_err(), Unfit::HiddenTrailer("x-sum".into()));
+    for edit in
+        [serde_json::json!({"set_trailers": [["x-sum", "5"]]}), serde_json::json!({"remove_trailers": ["x-sum"]})]
+    {
+        again(hidden.clone(), &edits(edit)).unwrap();
+    }
+    let mut old = trailed();
+    old.request.as_mut().unwrap().version = "HTTP/1.0".into();
+    let wanted = again(old, &edits(serde_json::json!({}))).unwrap();
+    assert_eq!(wanted.replay.request.unwrap().version, "HTTP/1.1");
+}
+
+#[test]
 fn what_cannot_be_sent_is_refused_with_what_to_do() {
     let refused = |change: &dyn Fn(&mut Exchange), json: serde_json::Value| {
         let mut exchange = exchange();

@@ -50,6 +50,10 @@ pub(super) struct ReplayRequest {
     #[schema(value_type = Vec<Vec<String>>)]
     set_headers: Vec<(String, String)>,
     remove_headers: Vec<String>,
+    /// Name and value; takes the place of all trailers of that name, or is added to those of the body that is sent.
+    #[schema(value_type = Vec<Vec<String>>)]
+    set_trailers: Vec<(String, String)>,
+    remove_trailers: Vec<String>,
     /// In place of the body and its trailers; as text.
     body: Option<String>,
     /// In place of the body and its trailers; Base64.
@@ -74,6 +78,9 @@ pub(super) struct SendRequest {
     /// Name and value.
     #[schema(value_type = Vec<Vec<String>>)]
     headers: Vec<(String, String)>,
+    /// Name and value, of fields behind the body.
+    #[schema(value_type = Vec<Vec<String>>)]
+    trailers: Vec<(String, String)>,
     /// As text.
     body: Option<String>,
     /// Base64.
@@ -90,16 +97,18 @@ struct Sending {
 
 impl ReplayRequest {
     fn parts(self) -> (Sending, RequestEdits) {
-        let Self { agent, count, wait_seconds, method, url, set_headers, remove_headers, body, body_base64 } = self;
-        let edits = RequestEdits { method, url, set_headers, remove_headers, body, body_base64 };
+        let Self { agent, count, wait_seconds, method, url, body, body_base64, .. } = self;
+        let Self { set_headers, remove_headers, set_trailers, remove_trailers, .. } = self;
+        let headers = RequestEdits { set_headers, remove_headers, ..RequestEdits::default() };
+        let edits = RequestEdits { method, url, set_trailers, remove_trailers, body, body_base64, ..headers };
         (Sending { agent, count, wait_seconds }, edits)
     }
 }
 
 impl SendRequest {
     fn parts(self) -> (Sending, NewRequest) {
-        let Self { agent, count, wait_seconds, method, url, headers, body, body_base64 } = self;
-        (Sending { agent, count, wait_seconds }, NewRequest { method, url, headers, body, body_base64 })
+        let Self { agent, count, wait_seconds, method, url, headers, trailers, body, body_base64 } = self;
+        (Sending { agent, count, wait_seconds }, NewRequest { method, url, headers, trailers, body, body_base64 })
     }
 }
 
