@@ -6,10 +6,13 @@ use serde::Deserialize;
 use super::{
     client::{Client, Connect},
     failure::Failure,
+    listing::{self, Row as _},
     output::{self, Column, Format},
     person, units,
 };
 use crate::clock;
+
+const PATH: &[&str] = &["agents"];
 
 /// List agents, and take an identity away
 #[derive(Debug, Args)]
@@ -93,35 +96,16 @@ impl Agents {
 
 impl List {
     async fn run(self) -> Result<(), Failure> {
-        let items = self.connect.client()?.all(&["agents"]).await?;
+        let items = self.connect.client()?.all(PATH).await?;
         if self.format == Format::Json {
             return Ok(output::json(&items)?);
         }
-        let mut rows = Vec::with_capacity(items.len());
-        let mut notes = String::new();
-        for item in items {
-            let row: Row = serde_json::from_value(item).map_err(|error| Failure::Answer {
-                asked: "GET /api/v1/agents".to_owned(),
-                reason: error.to_string(),
-            })?;
-            // Where imports are shown is for programs: nothing runs there.
-            if row.kind != "import" {
-                notes.extend(row.note());
-                rows.push(row.cells());
-            }
-        }
-        let columns = [
-            Column::Long("NAME"),
-            Column::Text("GROUP"),
-            Column::Text("STATE"),
-            Column::Number("REVISION"),
-            Column::Text("CONFIG"),
-            Column::Text("LISTEN"),
-            Column::Text("VERSION"),
-            Column::Text("LAST SEEN"),
-            Column::Text("ID"),
-        ];
-        Ok(output::say(output::table(columns, rows) + &notes)?)
+        let mut rows: Vec<Row> = listing::read(PATH, items)?;
+        // Where imports are shown is for programs: nothing runs there.
+        rows.retain(|row| row.kind != "import");
+        let notes: String = rows.iter().filter_map(Row::note).collect();
+        let table = output::table(Row::COLUMNS, rows.into_iter().map(Row::cells).collect());
+        Ok(output::say(table + &notes)?)
     }
 }
 
@@ -153,6 +137,20 @@ impl Row {
             None => None,
         }
     }
+}
+
+impl listing::Row<9> for Row {
+    const COLUMNS: [Column; 9] = [
+        Column::Long("NAME"),
+        Column::Text("GROUP"),
+        Column::Text("STATE"),
+        Column::Number("REVISION"),
+        Column::Text("CONFIG"),
+        Column::Text("LISTEN"),
+        Column::Text("VERSION"),
+        Column::Text("LAST SEEN"),
+        Column::Text("ID"),
+    ];
 
     fn cells(self) -> [String; 9] {
         [
@@ -171,8 +169,8 @@ impl Row {
 
 /// Of the one that is meant: whoever guesses takes the wrong one's away.
 async fn revoke(which: &str, client: &Client) -> Result<(), Failure> {
-    let items = client.all(&["agents"]).await?;
-    let rows: Vec<Row> = items.into_iter().filter_map(|item| serde_json::from_value(item).ok()).collect();
+    let items = client.all(PATH).await?;
+    let rows: Vec<Row> = listing::read(PATH, items)?;
     let is_meant = |row: &&Row| {
         let is_tail = which.len() >= 8 && row.id.ends_with(which);
         row.id == which || is_tail || row.name == which && row.state != "revoked"

@@ -1,6 +1,7 @@
 //! Listings, as a table or as JSON: all of what there are few of, the newest of what there are many of.
 
 use clap::Args;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
@@ -8,6 +9,32 @@ use super::{
     failure::Failure,
     output::{self, Column, Format},
 };
+
+/// What a table says of an item, on a line.
+pub(crate) trait Row<const N: usize>: DeserializeOwned {
+    const COLUMNS: [Column; N];
+
+    fn cells(self) -> [String; N];
+}
+
+/// Items as they are shown.
+///
+/// # Errors
+/// The server tells something else there.
+pub(crate) fn read<R: DeserializeOwned>(path: &[&str], items: Vec<Value>) -> Result<Vec<R>, Failure> {
+    let rows: Result<Vec<R>, _> = items.into_iter().map(serde_json::from_value).collect();
+    let asked = || format!("GET /api/v1/{}", path.join("/"));
+    rows.map_err(|error| Failure::Answer { asked: asked(), reason: error.to_string() })
+}
+
+/// As a table or as JSON.
+pub(crate) fn show<R: Row<N>, const N: usize>(path: &[&str], items: Vec<Value>, format: Format) -> Result<(), Failure> {
+    if format == Format::Json {
+        return Ok(output::json(&items)?);
+    }
+    let rows: Vec<R> = read(path, items)?;
+    Ok(output::say(output::table(R::COLUMNS, rows.into_iter().map(R::cells).collect()))?)
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct Listing {
@@ -56,6 +83,30 @@ impl Newest {
         let query: Vec<_> = wanted.iter().filter_map(|(name, value)| Some((*name, (*value)?))).collect();
         let items = self.connect.client()?.list(path, &query, self.limit).await?;
         tell(items, self.format, columns, cells)
+    }
+}
+
+/// The newest of what agents have recorded.
+#[derive(Debug, Args)]
+pub(crate) struct Recorded {
+    /// Only of the agent with this id
+    #[arg(long, value_name = "ID")]
+    agent: Option<String>,
+    #[command(flatten)]
+    newest: Newest,
+}
+
+impl Recorded {
+    /// What is at this path, of one agent and of what else is given.
+    pub(crate) async fn run<R: Row<N>, const N: usize>(
+        self,
+        path: &[&str],
+        wanted: (&str, Option<&str>),
+    ) -> Result<(), Failure> {
+        let Newest { limit, format, connect } = self.newest;
+        let wanted = [wanted, ("agent", self.agent.as_deref())];
+        let query: Vec<_> = wanted.iter().filter_map(|(name, value)| Some((*name, (*value)?))).collect();
+        show::<R, N>(path, connect.client()?.list(path, &query, limit).await?, format)
     }
 }
 

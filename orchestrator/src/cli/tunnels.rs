@@ -3,7 +3,12 @@
 use clap::Args;
 use serde::Deserialize;
 
-use super::{failure::Failure, listing::Newest, output::Column, person, units};
+use super::{
+    failure::Failure,
+    listing::{self, Recorded},
+    output::Column,
+    person, units,
+};
 
 /// Show tunnels that nobody looked into, or that came to nothing; the last that ended first
 #[derive(Debug, Args)]
@@ -11,11 +16,8 @@ pub(crate) struct Tunnels {
     /// Only to this host
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
-    /// Only of the agent with this id
-    #[arg(long, value_name = "ID")]
-    agent: Option<String>,
     #[command(flatten)]
-    newest: Newest,
+    recorded: Recorded,
 }
 
 #[derive(Deserialize, Default)]
@@ -34,24 +36,23 @@ struct Row {
 
 impl Tunnels {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let columns = [
-            Column::Text("UTC"),
-            Column::Text("CLIENT"),
-            Column::Long("TARGET"),
-            Column::Text("UNSEEN"),
-            Column::Text("OUTCOME"),
-            Column::Number("UP"),
-            Column::Number("DOWN"),
-            Column::Number("TOOK"),
-            Column::Long("ERROR"),
-        ];
-        let wanted = [("host", self.host.as_deref()), ("agent", self.agent.as_deref())];
-        let cells = |item| serde_json::from_value::<Row>(item).unwrap_or_default().cells();
-        self.newest.run(&["tunnels"], &wanted, columns, cells).await
+        self.recorded.run::<Row, 9>(&["tunnels"], ("host", self.host.as_deref())).await
     }
 }
 
-impl Row {
+impl listing::Row<9> for Row {
+    const COLUMNS: [Column; 9] = [
+        Column::Text("UTC"),
+        Column::Text("CLIENT"),
+        Column::Long("TARGET"),
+        Column::Text("UNSEEN"),
+        Column::Text("OUTCOME"),
+        Column::Number("UP"),
+        Column::Number("DOWN"),
+        Column::Number("TOOK"),
+        Column::Long("ERROR"),
+    ];
+
     fn cells(self) -> [String; 9] {
         [
             units::short_time(&self.started),

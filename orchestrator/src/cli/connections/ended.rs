@@ -3,18 +3,23 @@
 use clap::Args;
 use serde::Deserialize;
 
-use super::super::{failure::Failure, listing::Newest, output::Column, person, units};
+use super::{
+    super::{
+        failure::Failure,
+        listing::{self, Recorded},
+        output::Column,
+        person, units,
+    },
+    Tls,
+};
 
 #[derive(Debug, Args)]
 pub(super) struct Ended {
     /// Only of the client with this address
     #[arg(long, value_name = "ADDRESS")]
     client: Option<String>,
-    /// Only of the agent with this id
-    #[arg(long, value_name = "ID")]
-    agent: Option<String>,
     #[command(flatten)]
-    newest: Newest,
+    recorded: Recorded,
 }
 
 #[derive(Deserialize, Default)]
@@ -29,32 +34,24 @@ struct Row {
     exchanges: u64,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Tls {
-    version: String,
-    alpn: Option<String>,
-}
-
 impl Ended {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let columns = [
-            Column::Text("UTC"),
-            Column::Text("CLIENT"),
-            Column::Text("ENTRY"),
-            Column::Long("TUNNEL TO"),
-            Column::Text("TLS"),
-            Column::Text("ALPN"),
-            Column::Number("EXCHANGES"),
-            Column::Number("TOOK"),
-        ];
-        let wanted = [("client", self.client.as_deref()), ("agent", self.agent.as_deref())];
-        let cells = |item| serde_json::from_value::<Row>(item).unwrap_or_default().cells();
-        self.newest.run(&["connections", "ended"], &wanted, columns, cells).await
+        self.recorded.run::<Row, 8>(&["connections", "ended"], ("client", self.client.as_deref())).await
     }
 }
 
-impl Row {
+impl listing::Row<8> for Row {
+    const COLUMNS: [Column; 8] = [
+        Column::Text("UTC"),
+        Column::Text("CLIENT"),
+        Column::Text("ENTRY"),
+        Column::Long("TUNNEL TO"),
+        Column::Text("TLS"),
+        Column::Text("ALPN"),
+        Column::Number("EXCHANGES"),
+        Column::Number("TOOK"),
+    ];
+
     fn cells(self) -> [String; 8] {
         [
             units::short_time(&self.started),

@@ -11,9 +11,12 @@ use serde_json::Value;
 use super::{
     client::Connect,
     failure::Failure,
-    output::{self, Column, Format},
+    listing,
+    output::{Column, Format},
     person, units,
 };
+
+const PATH: &[&str] = &["connections"];
 
 /// List the connections of clients to agents as they are now, and close them; list those that have ended
 #[derive(Debug, Args)]
@@ -99,8 +102,8 @@ impl List {
     async fn run(self) -> Result<(), Failure> {
         let client = self.connect.client()?;
         let asked = asked(self.agent.as_deref(), self.client.as_deref());
-        let items = client.list(&["connections"], &asked, self.limit).await?;
-        let page: Value = client.get(&["connections"], &[asked, vec![("limit", "1")]].concat()).await?;
+        let items = client.list(PATH, &asked, self.limit).await?;
+        let page: Value = client.get(PATH, &[asked, vec![("limit", "1")]].concat()).await?;
         for missing in page["unanswered"].as_array().into_iter().flatten() {
             let text = |name: &str| person::line(missing[name].as_str().unwrap_or_default());
             eprintln!("without those of {}: {}", text("agent_name"), text("reason"));
@@ -109,34 +112,26 @@ impl List {
         if items.len() == self.limit && total > items.len() as u64 {
             eprintln!("the oldest {} of {total}: --limit {total} shows all", items.len());
         }
-        if self.format == Format::Json {
-            return Ok(output::json(&items)?);
-        }
-        let row = |item| serde_json::from_value(item).map(Row::cells);
-        let rows = items.into_iter().map(row).collect::<Result<Vec<_>, _>>().map_err(|error| Failure::Answer {
-            asked: "GET /api/v1/connections".to_owned(),
-            reason: error.to_string(),
-        })?;
-        Ok(output::say(output::table(COLUMNS, rows))?)
+        listing::show::<Row, 12>(PATH, items, self.format)
     }
 }
 
-const COLUMNS: [Column; 12] = [
-    Column::Text("ID"),
-    Column::Text("SINCE (UTC)"),
-    Column::Text("CLIENT"),
-    Column::Text("ENTRY"),
-    Column::Text("STAGE"),
-    Column::Long("TARGET"),
-    Column::Text("TLS"),
-    Column::Text("TLS UP"),
-    Column::Number("EXCHANGES"),
-    Column::Number("IN"),
-    Column::Number("OUT"),
-    Column::Long("AGENT"),
-];
+impl listing::Row<12> for Row {
+    const COLUMNS: [Column; 12] = [
+        Column::Text("ID"),
+        Column::Text("SINCE (UTC)"),
+        Column::Text("CLIENT"),
+        Column::Text("ENTRY"),
+        Column::Text("STAGE"),
+        Column::Long("TARGET"),
+        Column::Text("TLS"),
+        Column::Text("TLS UP"),
+        Column::Number("EXCHANGES"),
+        Column::Number("IN"),
+        Column::Number("OUT"),
+        Column::Long("AGENT"),
+    ];
 
-impl Row {
     fn cells(self) -> [String; 12] {
         let text = |text: &Option<String>| person::or_dash(text.as_deref().unwrap_or_default());
         let tls = self.tls.unwrap_or_default();
