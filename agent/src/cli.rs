@@ -94,8 +94,8 @@ pub fn main() -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(options) => {
             let config = options.load(own)?;
-            let _log = logging::start(&config.log)?;
-            start::run(config)?;
+            let (_log, level) = logging::start(&config.log)?;
+            start::run(config, level)?;
         }
         Command::Check { file } => {
             config::check_file(&file)?;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use http::Request;
 use socket2::SockRef;
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
+
 use tokio::time::{Duration, Instant, sleep_until};
 use weir_host::{Connection, Entry};
 
@@ -19,6 +19,7 @@ use crate::entry::peek::peek;
 use crate::entry::{connect, http1, http2};
 use crate::io::{self, Io};
 use crate::record::TunnelRecord;
+use crate::room::Place;
 use crate::roster::{At, Busy, Card, Ends, Reached};
 use crate::target::Target;
 use crate::worker::Worker;
@@ -166,15 +167,15 @@ impl Cx {
     }
 }
 
-/// `permit` is the client's: it is given back when the socket is closed, whoever has it by then.
-pub async fn serve(mut cx: Cx, stream: TcpStream, permit: OwnedSemaphorePermit) {
+/// `place` is the client's: it is given back when the socket is closed, whoever has it by then.
+pub async fn serve(mut cx: Cx, stream: TcpStream, place: Place) {
     let worker = Rc::clone(&cx.worker);
     // Small writes are whole messages here; none gains from waiting for the next.
     let _ = stream.set_nodelay(true);
     let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(io::STALLED));
     let card = Arc::new(Card::new(cx.facts.client_address));
     let record = worker.recorder.connection(&card, &worker.tuning.now());
-    let stream = worker.roster.watch(stream, Arc::clone(&card), Ends::new(&worker.shared, record, permit));
+    let stream = worker.roster.watch(stream, Arc::clone(&card), Ends::new(&worker.shared, record, place));
     cx.card = Some(card);
     cx.tell();
     stages(&mut cx, Io::new(stream)).await;

@@ -32,6 +32,7 @@ pub mod policy;
 pub mod record;
 pub mod redact;
 pub mod replay;
+pub mod room;
 pub mod roster;
 pub mod secrets;
 pub mod start;

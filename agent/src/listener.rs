@@ -4,7 +4,6 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -83,7 +82,7 @@ pub fn accept_rest(worker: &Rc<Worker>, listener: TcpListener) {
 }
 
 fn admit(worker: &Rc<Worker>, stream: TcpStream, client: SocketAddr) {
-    let Ok(permit) = Arc::clone(&worker.shared.connections).try_acquire_owned() else {
+    let Some(place) = worker.shared.room.take(worker.tuning.now().client.connections) else {
         worker.shared.stats.connection_refused();
         // Into the empty buffer of a fresh socket this always fits.
         let _ = stream.try_write(FULL);
@@ -91,7 +90,7 @@ fn admit(worker: &Rc<Worker>, stream: TcpStream, client: SocketAddr) {
     };
     // Counted from here on, since the worker may be about to wait for the last.
     let cx = Cx::new(Rc::clone(worker), client);
-    tokio::task::spawn_local(connection::serve(cx, stream, permit));
+    tokio::task::spawn_local(connection::serve(cx, stream, place));
 }
 
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n\

@@ -11,9 +11,9 @@ use std::{
     time::Duration,
 };
 
-use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+use tracing_subscriber::{EnvFilter, fmt::MakeWriter, reload};
 
-use crate::config::{LogConfig, LogFormat};
+use crate::config::{LogConfig, LogFormat, Tuned};
 
 /// Lines on their way to standard error.
 const QUEUED_LINES: usize = 4096;
@@ -21,21 +21,58 @@ const QUEUED_LINES: usize = 4096;
 /// How long the end of the process waits for somebody to read.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// Sends every event of this process to standard error from now on. What comes back is to be dropped last.
+/// Sends every event of this process to standard error from now on. The log that comes back is to be dropped last.
 ///
 /// # Errors
 /// The directives are wrong, or there is a log already.
-pub(crate) fn start(config: &LogConfig) -> anyhow::Result<Log> {
+pub(crate) fn start(config: &LogConfig) -> anyhow::Result<(Log, Level)> {
     let filter = EnvFilter::builder().parse(&config.level)?;
     let queue = Queue::start()?;
-    let log = Log(queue.lines.clone());
+    let lines = queue.lines.clone();
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(queue);
-    match config.format {
-        LogFormat::Text => builder.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    let (set, started): (SetLevel, _) = match config.format {
+        LogFormat::Text => {
+            let builder = builder.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).with_filter_reloading();
+            let filter = builder.reload_handle();
+            (Box::new(move |new| filter.reload(new)), builder.try_init())
+        }
+        LogFormat::Json => {
+            let builder = builder.json().flatten_event(true).with_filter_reloading();
+            let filter = builder.reload_handle();
+            (Box::new(move |new| filter.reload(new)), builder.try_init())
+        }
+    };
+    started.map_err(|error| anyhow::anyhow!("the log: {error}"))?;
+    Ok((Log(lines), Level { set, in_force: config.level.clone() }))
+}
+
+type SetLevel = Box<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send>;
+
+/// What of all events is logged.
+pub(crate) struct Level {
+    set: SetLevel,
+    in_force: String,
+}
+
+impl Level {
+    /// As it is in force, from now on.
+    pub(crate) async fn follow(mut self, tuning: Arc<Tuned>) {
+        let mut changes = tuning.changes();
+        loop {
+            let wanted = tuning.now().log_level.clone();
+            if wanted != self.in_force {
+                // What was read when it was pushed is read again.
+                let set = EnvFilter::builder().parse(&wanted).ok().map(&self.set);
+                if !matches!(set, Some(Ok(()))) {
+                    tracing::warn!("log.level stays `{}`: `{wanted}` cannot be set", self.in_force);
+                }
+                self.in_force = wanted;
+            }
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
     }
-    .map_err(|error| anyhow::anyhow!("the log: {error}"))?;
-    Ok(log)
 }
 
 /// The log of this process; its end waits until the lines so far are written.

@@ -24,7 +24,9 @@ use crate::{
     control::{Applier, BackOff, Control, Identity, Intermediates, Introduction, Link, Renewal, Settings},
     disk,
     filters::{FilterLog, Folder},
-    listener, metrics,
+    listener,
+    logging::Level,
+    metrics,
     record::{Recorder, Sender},
     secrets::Secrets,
     tls::{Authority, FleetFolder},
@@ -60,7 +62,7 @@ pub fn certificate(config: &Config) -> anyhow::Result<PathBuf> {
 ///
 /// # Errors
 /// The agent cannot start.
-pub fn run(config: Config) -> anyhow::Result<()> {
+pub(crate) fn run(config: Config, level: Level) -> anyhow::Result<()> {
     // several libraries ask for the process-wide one
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let data_dir = &config.data_dir;
@@ -87,6 +89,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let shared = Arc::new(Shared::new(config, host, recorder, secrets, addresses.proxy, addresses.admin)?);
     log.follow(&shared.tuning);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.spawn(level.follow(Arc::clone(&shared.tuning)));
     let ended = runtime.block_on(serve(shared, listeners, admin, addresses));
     // a compilation that is under way is not waited for
     runtime.shutdown_background();
@@ -121,7 +124,7 @@ async fn serve(
     let _ = writeln!(std::io::stdout(), "agent ready: proxy {}, admin {}", addresses.proxy, addresses.admin);
 
     stop.asked().await;
-    tracing::info!("stopping: exchanges in flight have {:?}", shared.config.drain);
+    tracing::info!("stopping: exchanges in flight have {:?}", shared.tuning.now().drain);
     shared.shutdown.begin();
     let drained =
         tokio::task::spawn_blocking(move || workers.into_iter().map(JoinHandle::join).filter(Result::is_err).count());

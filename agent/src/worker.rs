@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use http::HeaderValue;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::Semaphore;
 use weir_host::{Host, Instances};
 
 use crate::asks::{self, Asks};
@@ -22,6 +21,7 @@ use crate::interception::Interception;
 use crate::listener;
 use crate::policy::TargetPolicy;
 use crate::record::{Recorder, WorkerRecorder};
+use crate::room::Room;
 use crate::roster::Roster;
 use crate::secrets::Secrets;
 use crate::stats::Stats;
@@ -51,8 +51,8 @@ pub struct Shared {
     pub targets: Arc<TargetPolicy>,
     pub upstream_tls: UpstreamTls,
     pub secrets: Arc<Secrets>,
-    /// as many as clients may be connected
-    pub connections: Arc<Semaphore>,
+    /// for clients to be connected
+    pub room: Arc<Room>,
     pub shutdown: Shutdown,
     pub interception: Interception,
     /// `1.1 weir-…`: a pseudonym of this run of this agent (RFC 9110 section 7.6.3); seen again, a request has come back.
@@ -86,7 +86,7 @@ impl Shared {
             },
             upstream_tls: UpstreamTls::new(config.upstream.ca_file.as_deref())?,
             targets: Arc::new(TargetPolicy::new(vec![proxy], vec![admin], config.targets.allow.clone())),
-            connections: Arc::new(Semaphore::new(config.client.connections.min(Semaphore::MAX_PERMITS))),
+            room: Arc::default(),
             stats: Arc::new(Stats::new(config.workers)),
             tuning: Arc::new(Tuned::new(Tuning::of(&config))),
             active: Active::default(),
@@ -159,7 +159,7 @@ async fn run(shared: Arc<Shared>, number: usize, listener: StdListener) -> io::R
     listener::accept_rest(&worker, listener);
     worker.drain.begin();
     // What is left after this is cut off with the runtime.
-    let _ = tokio::time::timeout(worker.shared.config.drain, worker.drain.empty()).await;
+    let _ = tokio::time::timeout(worker.tuning.now().drain, worker.drain.empty()).await;
     Ok(())
 }
 

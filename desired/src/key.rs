@@ -29,12 +29,14 @@ pub enum Kind {
     Targets,
     /// A list of texts.
     Texts,
+    /// What is logged: levels, and levels of parts of the program.
+    Level,
 }
 
 const DAY: u64 = 86_400;
 
 /// By section and name.
-const LIVE: [Key; 32] = [
+const LIVE: [Key; 35] = [
     key("capture.body_bytes", Kind::Size(0, 1 << 20)),
     key("capture.connections", Kind::Flag),
     key("capture.filter_lines", Kind::Flag),
@@ -42,6 +44,7 @@ const LIVE: [Key; 32] = [
     key("capture.messages", Kind::Flag),
     key("capture.whole_digest", Kind::Flag),
     key("client.body_idle", Kind::Time(1, DAY)),
+    key("client.connections", Kind::Count(1, 1_000_000)),
     key("client.handshake_timeout", Kind::Time(1, 300)),
     key("client.head_bytes", Kind::Size(4 << 10, 1 << 20)),
     key("client.head_timeout", Kind::Time(1, 3600)),
@@ -50,8 +53,10 @@ const LIVE: [Key; 32] = [
     key("client.streams", Kind::Count(1, 10_000)),
     key("client.tunnel_idle", Kind::Time(1, 30 * DAY)),
     key("client.write_timeout", Kind::Time(1, DAY)),
+    key("drain", Kind::Time(0, 3600)),
     key("intercept.enabled", Kind::Flag),
     key("intercept.pass_through", Kind::Targets),
+    key("log.level", Kind::Level),
     key("metrics.buffer", Kind::Count(1, 100_000)),
     key("metrics.disk_details", Kind::Flag),
     key("metrics.disks", Kind::Texts),
@@ -70,8 +75,7 @@ const LIVE: [Key; 32] = [
 ];
 
 /// Agents have these too, and read them when they start.
-const AT_START: [&str; 7] =
-    ["capture.queue_bytes", "capture.spool_bytes", "client.connections", "drain", "log.format", "log.level", "workers"];
+const AT_START: [&str; 4] = ["capture.queue_bytes", "capture.spool_bytes", "log.format", "workers"];
 
 /// What whoever runs an agent decides there, and nobody else: whom it trusts, where it listens, what it may reach. A name
 /// that ends with a dot is all of a section.

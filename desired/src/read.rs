@@ -124,7 +124,24 @@ fn canonical(value: &DeValue<'_>, kind: Kind) -> Result<String, String> {
             "" => Err("an empty text stands for nothing".to_owned()),
             text => Ok(text.to_owned()),
         }),
+        Kind::Level => match value {
+            DeValue::String(text) if text.len() <= TEXT && text.split(',').all(is_level) => Ok(quoted(text)),
+            DeValue::String(_) => {
+                Err("expected a level, or NAME=LEVEL, or several with commas between them; levels are off, \
+                error, warn, info, debug, trace"
+                    .to_owned())
+            }
+            other => Err(wrong(other, "a level such as \"info\" or \"info,weir_agent=debug\"")),
+        },
     }
+}
+
+/// Of one part of the program, or of all that no other says something of.
+fn is_level(text: &str) -> bool {
+    let (name, level) = text.rsplit_once('=').map_or((None, text), |(name, level)| (Some(name), level));
+    let is_name =
+        |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b':'));
+    name.is_none_or(is_name) && ["off", "error", "warn", "info", "debug", "trace"].contains(&level)
 }
 
 /// None below 0 and beyond 64 bits.

@@ -1,18 +1,23 @@
 //! `orchestrator config`: settings change while traffic runs, an agent that cannot take them keeps what it had, and what
 //! was good last is in force without an orchestrator too.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
+use tokio::net::TcpStream;
 use weir_testkit::{
     agent::{Agent, AgentOptions},
-    body::full,
+    body::{empty, full},
     client::{Alpn, Client},
     process::Finished,
+    raw::Raw,
     setup::Setup,
     wait::{PATIENCE, eventually},
     websocket::{TEXT, WebSocket},
@@ -208,4 +213,77 @@ async fn what_is_recorded_changes_while_the_agent_runs() -> anyhow::Result<()> {
     .await?;
     ensure!(count(&without).await? == 0, "nobody wanted them");
     Ok(())
+}
+
+/// A client's connection through the agent that has had an answer.
+async fn connected(setup: &Setup) -> anyhow::Result<Raw> {
+    let mut client = Raw::dial(setup.agent.proxy).await?;
+    ask(setup, &mut client).await?;
+    Ok(client)
+}
+
+async fn ask(setup: &Setup, client: &mut Raw) -> anyhow::Result<()> {
+    client.say(format!("GET {} HTTP/1.1\r\nHost: x\r\n\r\n", setup.plain("/hello"))).await?;
+    let status = client.response().await?.status;
+    ensure!(status == 200, "{status}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_many_clients_there_may_be_changes_and_nobody_has_to_leave() -> anyhow::Result<()> {
+    let setup = Setup::start("config-connections").await?;
+    let (mut first, mut second) = (connected(&setup).await?, connected(&setup).await?);
+    push(&setup, "client.connections = 1\n").await?.ok()?;
+    for client in [&mut first, &mut second] {
+        ask(&setup, client).await?;
+    }
+    let mut refused = Raw::dial(setup.agent.proxy).await?;
+    ensure!(refused.response().await?.status == 503, "there is no room");
+    push(&setup, "client.connections = 3\n").await?.ok()?;
+    let _third = connected(&setup).await?;
+    let mut refused = Raw::dial(setup.agent.proxy).await?;
+    ensure!(refused.response().await?.status == 503, "there is room for three");
+    push(&setup, "").await?.ok()?;
+    connected(&setup).await?;
+    ask(&setup, &mut first).await
+}
+
+/// Says what no HTTP is: the agent's log has a line about it at the level debug, with the client's address.
+async fn misspeaks(setup: &Setup) -> anyhow::Result<String> {
+    let stream = TcpStream::connect(setup.agent.proxy).await?;
+    let address = stream.local_addr()?.to_string();
+    let mut client = Raw::over(stream);
+    client.say("GET nothing HTTP/1.1\r\nHost: a b\r\n\r\n").await?;
+    client.hear_all().await?;
+    Ok(address)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_logged_changes_while_the_agent_runs() -> anyhow::Result<()> {
+    let setup = Setup::start("config-log").await?;
+    let tells = |client: &str| setup.agent.process.log().lines().any(|line| line.contains(client));
+    let before = misspeaks(&setup).await?;
+    push(&setup, "log.level = \"info,weir_agent=debug\"\n").await?.ok()?;
+    let client = misspeaks(&setup).await?;
+    eventually(PATIENCE, "a line of the level debug", || async { Ok(tells(&client).then_some(())) }).await?;
+    push(&setup, "log.level = \"off\"\n").await?.ok()?;
+    let without = misspeaks(&setup).await?;
+    push(&setup, "log.level = \"debug\"\n").await?.ok()?;
+    let client = misspeaks(&setup).await?;
+    eventually(PATIENCE, "a line of the level debug", || async { Ok(tells(&client).then_some(())) }).await?;
+    ensure!(!tells(&before) && !tells(&without), "lines come in order");
+    let wrong = push(&setup, "log.level = \"loud\"\n").await?;
+    ensure!(!wrong.success && wrong.stderr.contains("pushed.toml:1: log.level: expected a level"), "{}", wrong.stderr);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_long_exchanges_may_go_on_is_pushed() -> anyhow::Result<()> {
+    let setup = Setup::start("config-drain").await?;
+    push(&setup, "drain = \"1s\"\n").await?.ok()?;
+    let mut http = setup.client()?.forward().await?;
+    let request = http.request("GET", &setup.plain("/bytes/90000?by=1&pace=1000"), empty())?;
+    let _response = http.send(request).await?;
+    // of itself the agent waits for half a minute
+    setup.agent.stop(Duration::from_secs(15)).await
 }

@@ -115,6 +115,12 @@ fn ranges_are_those_of_the_agents_own_file() {
             }
             Kind::Texts if key.name == "redact.json" => check("[\"/lo\"]".to_owned(), true),
             Kind::Texts => check("[\"lo\"]".to_owned(), true),
+            Kind::Level => {
+                check("\"warn\"".to_owned(), true);
+                check("\"info,weir_agent::control=debug,h2=off\"".to_owned(), true);
+                check("\"weir=loud\"".to_owned(), false);
+                check("3".to_owned(), false);
+            }
         }
         check("{ x = 1 }".to_owned(), false);
     }

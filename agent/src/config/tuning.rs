@@ -1,6 +1,6 @@
 //! The part of the configuration that can change while the agent runs. Swapped whole: who began with one goes on with it.
 
-use std::{cell::RefCell, ops::Deref, rc::Rc, sync::Arc};
+use std::{cell::RefCell, ops::Deref, rc::Rc, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
@@ -18,6 +18,10 @@ pub struct Tuning {
     /// but for the room that there is
     pub capture: CaptureConfig,
     pub metrics: MetricsConfig,
+    /// directives of what is logged
+    pub log_level: String,
+    /// how long exchanges and tunnels in flight may go on after the agent was told to stop
+    pub drain: Duration,
     /// what is not recorded
     pub redaction: Option<Arc<Rules>>,
     /// Somebody has set the interval of the metrics: whoever runs the agent, or a publisher.
@@ -33,6 +37,8 @@ impl Tuning {
             intercept: config.intercept.clone(),
             capture: config.capture.clone(),
             metrics: config.metrics.clone(),
+            log_level: config.log.level.clone(),
+            drain: config.drain,
             redaction: Rules::new(&config.redact).map(Arc::new),
             sets_metrics_interval: config.local.sets("metrics.interval"),
         }
@@ -46,8 +52,9 @@ impl Tuning {
 
     /// Takes over what can be pushed (`weir_desired::live_keys`), and nothing else.
     pub(super) fn adopt(&mut self, from: &Config) {
-        let Self { client, upstream, intercept, capture, metrics, redaction, sets_metrics_interval } = self;
+        let Self { client, upstream, intercept, capture, metrics, .. } = self;
         client.body_idle = from.client.body_idle;
+        client.connections = from.client.connections;
         client.handshake_timeout = from.client.handshake_timeout;
         client.head_bytes = from.client.head_bytes;
         client.head_timeout = from.client.head_timeout;
@@ -74,8 +81,10 @@ impl Tuning {
         metrics.interval = from.metrics.interval;
         metrics.interfaces = from.metrics.interfaces.clone();
         metrics.disks = from.metrics.disks.clone();
-        *redaction = Rules::new(&from.redact).map(Arc::new);
-        *sets_metrics_interval = from.local.sets("metrics.interval");
+        self.log_level.clone_from(&from.log.level);
+        self.drain = from.drain;
+        self.redaction = Rules::new(&from.redact).map(Arc::new);
+        self.sets_metrics_interval = from.local.sets("metrics.interval");
     }
 }
 

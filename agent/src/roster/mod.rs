@@ -17,11 +17,11 @@ use slab::Slab;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 
 pub use self::card::{At, Busy, Card, Reached, Seen, Tls, cut};
 pub use self::told::{MOST, Page, page};
 use crate::record::ConnectionRecord;
+use crate::room::Place;
 use crate::worker::Shared;
 
 /// Between two looks whether a client has left.
@@ -43,14 +43,14 @@ pub struct Ends {
     #[expect(dead_code, reason = "its drop tells")]
     record: ConnectionRecord,
     #[expect(dead_code, reason = "its drop makes room for another client")]
-    permit: OwnedSemaphorePermit,
+    place: Place,
 }
 
 impl Ends {
     /// A client is connected.
-    pub fn new(shared: &Arc<Shared>, record: ConnectionRecord, permit: OwnedSemaphorePermit) -> Self {
+    pub fn new(shared: &Arc<Shared>, record: ConnectionRecord, place: Place) -> Self {
         shared.stats.connection_opened();
-        Ends { shared: Arc::clone(shared), record, permit }
+        Ends { shared: Arc::clone(shared), record, place }
     }
 }
 
@@ -87,7 +87,7 @@ impl Roster {
 
     /// When this client has closed its end, found within half a second, although bytes of it may be unread: whoever reads learns of
     /// the end only behind them. Where more is unread than the window of its connection has room for, its end comes behind that
-    /// too. Never, where it is no client of this worker.
+    /// too, so somebody has to read on. Never, where it is no client of this worker.
     pub fn left(&self, client: SocketAddr) -> impl Future<Output = ()> + use<> {
         let entries = self.0.lock();
         let found = entries.iter().find(|(_, entry)| entry.card.client == client);
