@@ -19,7 +19,7 @@ use crate::entry::peek::peek;
 use crate::entry::{connect, http1, http2};
 use crate::io::{self, Io};
 use crate::record::TunnelRecord;
-use crate::room::Place;
+use crate::room::Seat;
 use crate::roster::{At, Busy, Card, Ends, Reached};
 use crate::target::Target;
 use crate::worker::Worker;
@@ -167,15 +167,15 @@ impl Cx {
     }
 }
 
-/// `place` is the client's: it is given back when the socket is closed, whoever has it by then.
-pub async fn serve(mut cx: Cx, stream: TcpStream, place: Place) {
+/// `seat` is the client's: it is given back when the socket is closed, whoever has it by then.
+pub async fn serve(mut cx: Cx, stream: TcpStream, seat: Seat) {
     let worker = Rc::clone(&cx.worker);
     // Small writes are whole messages here; none gains from waiting for the next.
     let _ = stream.set_nodelay(true);
     let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(io::STALLED));
     let card = Arc::new(Card::new(cx.facts.client_address));
     let record = worker.recorder.connection(&card, &worker.tuning.now());
-    let stream = worker.roster.watch(stream, Arc::clone(&card), Ends::new(&worker.shared, record, place));
+    let stream = worker.roster.watch(stream, Arc::clone(&card), Ends::new(&worker.shared, record, seat));
     cx.card = Some(card);
     cx.tell();
     stages(&mut cx, Io::new(stream)).await;

@@ -82,7 +82,7 @@ pub fn accept_rest(worker: &Rc<Worker>, listener: TcpListener) {
 }
 
 fn admit(worker: &Rc<Worker>, stream: TcpStream, client: SocketAddr) {
-    let Some(place) = worker.shared.room.take(worker.tuning.now().client.connections) else {
+    let Some(seat) = worker.shared.room.take(worker.tuning.now().client.connections) else {
         worker.shared.stats.connection_refused();
         // Into the empty buffer of a fresh socket this always fits.
         let _ = stream.try_write(FULL);
@@ -90,7 +90,7 @@ fn admit(worker: &Rc<Worker>, stream: TcpStream, client: SocketAddr) {
     };
     // Counted from here on, since the worker may be about to wait for the last.
     let cx = Cx::new(Rc::clone(worker), client);
-    tokio::task::spawn_local(connection::serve(cx, stream, place));
+    tokio::task::spawn_local(connection::serve(cx, stream, seat));
 }
 
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n\

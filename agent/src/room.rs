@@ -12,18 +12,18 @@ pub struct Room(AtomicUsize);
 
 /// A client's; free when it is dropped.
 #[derive(Debug)]
-pub struct Place(Arc<Room>);
+pub struct Seat(Arc<Room>);
 
 impl Room {
     /// None when as many are connected as may be, or more.
-    pub fn take(self: &Arc<Self>, most: usize) -> Option<Place> {
+    pub fn take(self: &Arc<Self>, most: usize) -> Option<Seat> {
         let one_more = |taken| (taken < most).then_some(taken + 1);
         self.0.fetch_update(Relaxed, Relaxed, one_more).ok()?;
-        Some(Place(Arc::clone(self)))
+        Some(Seat(Arc::clone(self)))
     }
 }
 
-impl Drop for Place {
+impl Drop for Seat {
     fn drop(&mut self) {
         self.0.0.fetch_sub(1, Relaxed);
     }

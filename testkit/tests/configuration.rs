@@ -253,7 +253,7 @@ async fn misspeaks(setup: &Setup) -> anyhow::Result<String> {
     let stream = TcpStream::connect(setup.agent.proxy).await?;
     let address = stream.local_addr()?.to_string();
     let mut client = Raw::over(stream);
-    client.say("GET nothing HTTP/1.1\r\nHost: a b\r\n\r\n").await?;
+    client.say("GET http://x/ HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n").await?;
     client.hear_all().await?;
     Ok(address)
 }

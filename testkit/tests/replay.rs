@@ -254,7 +254,7 @@ async fn people_ask_for_it_on_the_command_line() -> anyhow::Result<()> {
 }
 
 /// In the order of their names.
-fn trailers(message: &Value) -> Vec<(&str, &str)> {
+fn trailers_of(message: &Value) -> Vec<(&str, &str)> {
     let all = message["trailers"].as_array().into_iter().flatten();
     let mut all: Vec<_> = all.filter_map(|field| Some((field[0].as_str()?, field[1].as_str()?))).collect();
     all.sort_unstable();
@@ -272,8 +272,8 @@ async fn trailers_of_a_request_that_nobody_recorded_are_sent() -> anyhow::Result
             let (status, answer) = setup.orchestrator.request(Method::POST, "/replays", Some(&made)).await?;
             ensure!(status == 201, "{status} {answer}");
             let exchange = setup.orchestrator.get(&format!("/exchanges/{}", id(&answer["items"][0])?)).await?;
-            ensure!(trailers(&exchange["request"]) == [("x-sum", "9")], "{exchange}");
-            ensure!(trailers(&exchange["response"]) == [("x-sum", "9")], "{method} {url}: {exchange}");
+            ensure!(trailers_of(&exchange["request"]) == [("x-sum", "9")], "{exchange}");
+            ensure!(trailers_of(&exchange["response"]) == [("x-sum", "9")], "{method} {url}: {exchange}");
         }
     }
     let made = json!({"url": setup.plain("/echo"), "trailers": [["Content-Length", "9"]]});
@@ -318,7 +318,7 @@ async fn a_name_that_several_agents_bear_is_no_agent() -> anyhow::Result<()> {
     let made = json!({"url": setup.plain("/text/twins"), "agent": name});
     let (status, refused) = setup.orchestrator.request(Method::POST, "/replays", Some(&made)).await?;
     ensure!(
-        status == 409 && refused["detail"] == "2 agents are called `twin`: give the id of one",
+        status == 409 && refused["detail"] == format!("2 agents are called `{name}`: give the id of one"),
         "{status} {refused}"
     );
     let (status, refused) = replay(&setup, id(&recorded)?, json!({"agent": name})).await?;
@@ -357,11 +357,11 @@ async fn trailers_are_sent_again() -> anyhow::Result<()> {
         let edits = json!({"set_trailers": [["X-Sum", "8"], ["x-new", "1"]]});
         let edited = sent(&setup, id(&recorded)?, edits).await?;
         for message in ["request", "response"] {
-            ensure!(trailers(&edited[message]) == [("x-new", "1"), ("x-sum", "8")], "{path}: {edited}");
+            ensure!(trailers_of(&edited[message]) == [("x-new", "1"), ("x-sum", "8")], "{path}: {edited}");
         }
         let edits = json!({"body": "another", "set_trailers": [["x-new", "2"]]});
         let edited = sent(&setup, id(&recorded)?, edits).await?;
-        ensure!(trailers(&edited["response"]) == [("x-new", "2")], "{path}: {edited}");
+        ensure!(trailers_of(&edited["response"]) == [("x-new", "2")], "{path}: {edited}");
         ensure!(response_body(&setup, &edited).await? == "another", "{path}: {edited}");
         let edited = sent(&setup, id(&recorded)?, json!({"remove_trailers": ["x-sum"]})).await?;
         ensure!(edited["request"]["trailers"] == json!([]) && edited["status"] == 200, "{path}: {edited}");

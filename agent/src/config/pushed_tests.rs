@@ -149,3 +149,15 @@ fn what_is_recorded_can_be_pushed() {
     assert_eq!((capture.message_bytes, capture.queue_bytes), (5, Config::default().capture.queue_bytes));
     assert_eq!((tuning.metrics.buffer, tuning.metrics.disk_details), (7, false));
 }
+
+#[test]
+fn how_the_agent_runs_can_be_pushed() {
+    let pushed = "drain = \"1s\"\nclient.connections = 7\nlog.level = \"debug\"\n";
+    let tuning = merge("", pushed).unwrap().tuning;
+    assert_eq!((tuning.drain, tuning.client.connections), (Duration::from_secs(1), 7));
+    assert_eq!(tuning.log_level, "debug");
+    let own = "drain = \"9s\"\n[client]\nconnections = 8\n[log]\nlevel = \"warn\"\n";
+    let merged = merge(own, pushed).unwrap();
+    assert_eq!((merged.tuning.drain, merged.tuning.client.connections), (Duration::from_secs(9), 8));
+    assert_eq!((&*merged.tuning.log_level, merged.pinned.len()), ("warn", 3));
+}

@@ -358,12 +358,14 @@ impl Settings {
     /// Those of the sections that can be pushed, as far as they are wanted by their names.
     pub(super) fn only(&self, wanted: impl Fn(&str) -> bool) -> Self {
         Self {
+            top: self.top.only("", &wanted),
             client: self.client.only("client.", &wanted),
             upstream: self.upstream.only("upstream.", &wanted),
             intercept: self.intercept.only("intercept.", &wanted),
             capture: self.capture.only("capture.", &wanted),
             metrics: self.metrics.only("metrics.", &wanted),
             redact: self.redact.only("redact.", &wanted),
+            log: self.log.only("log.", &wanted),
             ..Self::default()
         }
     }
@@ -372,12 +374,14 @@ impl Settings {
     pub(super) fn keys(&self) -> Vec<String> {
         let mut keys = Vec::new();
         let mut tell = |key| keys.push(key);
+        self.top.tell_keys("", &mut tell);
         self.client.tell_keys("client.", &mut tell);
         self.upstream.tell_keys("upstream.", &mut tell);
         self.intercept.tell_keys("intercept.", &mut tell);
         self.capture.tell_keys("capture.", &mut tell);
         self.metrics.tell_keys("metrics.", &mut tell);
         self.redact.tell_keys("redact.", &mut tell);
+        self.log.tell_keys("log.", &mut tell);
         keys
     }
 }

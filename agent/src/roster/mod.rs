@@ -21,7 +21,7 @@ use tokio::net::TcpStream;
 pub use self::card::{At, Busy, Card, Reached, Seen, Tls, cut};
 pub use self::told::{MOST, Page, page};
 use crate::record::ConnectionRecord;
-use crate::room::Place;
+use crate::room::Seat;
 use crate::worker::Shared;
 
 /// Between two looks whether a client has left.
@@ -43,14 +43,14 @@ pub struct Ends {
     #[expect(dead_code, reason = "its drop tells")]
     record: ConnectionRecord,
     #[expect(dead_code, reason = "its drop makes room for another client")]
-    place: Place,
+    seat: Seat,
 }
 
 impl Ends {
     /// A client is connected.
-    pub fn new(shared: &Arc<Shared>, record: ConnectionRecord, place: Place) -> Self {
+    pub fn new(shared: &Arc<Shared>, record: ConnectionRecord, seat: Seat) -> Self {
         shared.stats.connection_opened();
-        Ends { shared: Arc::clone(shared), record, place }
+        Ends { shared: Arc::clone(shared), record, seat }
     }
 }
 

@@ -22,14 +22,14 @@ impl ServeConfig {
         // One after the other they are looked at below: the first fault is told.
         let metrics = MetricsRetention::of(&args, &file);
         let (retention, limits) = (Retention::of(&args, &file), Limits::of(&args, &file));
-        let data_dir = args.data_dir.or(file.data_dir).unwrap_or_else(default_data_dir);
+        let data_dir = args.data_dir.or(file.data_dir.take()).unwrap_or_else(default_data_dir);
         let rest = args.rest.or(file.rest).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 7080)));
         let face = args.face.over(file.face()).face(rest)?;
         let grpc = args.grpc.or(file.grpc).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 7443)));
         if rest == grpc && rest.port() != 0 {
             return Err(value("grpc", format!("{grpc} is the address of rest too")));
         }
-        let database = match args.database_url.or(file.database_url) {
+        let database = match args.database_url.or(file.database_url.take()) {
             None => Database::Sqlite(data_dir.join("weir.db")),
             Some(url) => url.parse().map_err(|reason| value("database_url", reason))?,
         };
