@@ -21,6 +21,11 @@ impl Room {
         self.0.fetch_update(Relaxed, Relaxed, one_more).ok()?;
         Some(Seat(Arc::clone(self)))
     }
+
+    /// How many are connected.
+    pub fn taken(&self) -> usize {
+        self.0.load(Relaxed)
+    }
 }
 
 impl Drop for Seat {

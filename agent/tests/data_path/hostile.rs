@@ -31,11 +31,7 @@ async fn an_upstream_cannot_change_the_protocol_unasked() -> anyhow::Result<()> 
 
 /// The agent serves nobody any more.
 async fn is_alone(setup: &Setup, why: &str) -> anyhow::Result<()> {
-    let all = setup.agent.shared.config.client.connections;
-    eventually(PATIENCE, why, || async {
-        Ok((setup.agent.shared.connections.available_permits() == all).then_some(()))
-    })
-    .await
+    eventually(PATIENCE, why, || async { Ok((setup.agent.shared.room.taken() == 0).then_some(())) }).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
