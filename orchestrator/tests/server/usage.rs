@@ -90,3 +90,30 @@ async fn what_is_asked_for_wrongly_is_told() {
         assert_eq!(status, StatusCode::BAD_REQUEST, "{wrong}: {problem}");
     }
 }
+
+/// An agent that invents users has room for so many of them in an hour; no sum is less for it.
+#[tokio::test]
+async fn users_beyond_ten_thousand_of_an_agent_and_hour_have_one_name() {
+    let running = Running::start().await;
+    let (one, two) = (running.agent().await, running.agent().await);
+    // All in one hour, however long this takes.
+    let started = by("", "/", 200, 0).started_us;
+    for some in 0..11 {
+        let users = some * 1000..(some * 1000 + 1000).min(10_003);
+        let batch: Vec<Exchange> =
+            users.map(|n| Exchange { started_us: started, ..by(&format!("user-{n}"), "/", 200, 2) }).collect();
+        one.record(batch).await;
+    }
+    let late = Exchange { started_us: started, ..by("late", "/", 200, 2) };
+    let known = Exchange { started_us: started, ..by("user-0", "/", 200, 2) };
+    one.record(vec![late.clone(), known]).await;
+    two.record(vec![Exchange { id: by("", "", 200, 0).id, ..late }]).await;
+    let others = running.person.get("/api/v1/usage?user=(others)").await;
+    assert_eq!(rows(&others, "user"), [(json!("(others)"), 4, 0, 8)]);
+    let users = running.person.get("/api/v1/usage?limit=2").await;
+    assert_eq!(rows(&users, "user"), [(json!("(others)"), 4, 0, 8), (json!("user-0"), 2, 0, 4)]);
+    let late = running.person.get("/api/v1/usage?user=late").await;
+    assert_eq!(rows(&late, "user"), [(json!("late"), 1, 0, 2)], "another agent has room of its own");
+    let agents = running.person.get("/api/v1/usage?by=agent").await;
+    assert_eq!(rows(&agents, "agent").iter().map(|agent| agent.1).sum::<u64>(), 10_003 + 3, "{agents}");
+}
