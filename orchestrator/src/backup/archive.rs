@@ -18,6 +18,8 @@ const FORM: u32 = 1;
 const LEVEL: i32 = 1;
 /// Of one line: the longest component in base64, and more.
 const LONGEST_LINE: u64 = 256 << 20;
+/// Of the SHA-256 of a head, bytes.
+const ID: usize = 16;
 
 /// What a column of a row holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -197,6 +199,7 @@ impl Writer {
 pub(crate) struct Reader<R: Read> {
     lines: BufReader<zstd::Decoder<'static, BufReader<R>>>,
     head: Head,
+    id: String,
     digest: Sha256,
     rows: u64,
     width: Option<usize>,
@@ -218,11 +221,18 @@ impl<R: Read> Reader<R> {
             None => return Err(ArchiveError::NotOne),
         }
         let head = serde_json::from_value(form).map_err(|error| damaged("its head", &error))?;
-        Ok(Self { lines, head, digest: Sha256::new_with_prefix(&line), rows: 0, width: None })
+        let digest = Sha256::new_with_prefix(&line);
+        let id = digest.clone().finalize().iter().take(ID).map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { lines, head, id, digest, rows: 0, width: None })
     }
 
     pub(crate) fn head(&self) -> &Head {
         &self.head
+    }
+
+    /// Which backup it is, of all that were ever taken: its head has the microsecond.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
     }
 
     /// The next line; nothing follows the end.

@@ -170,12 +170,12 @@ async fn what_lies_in_the_body_store_is_in_the_backup_and_comes_back() {
         let url = bodies.body_store.clone().unwrap();
         let more = ["--new-authority", "--body-store", &url, "--body-store-from-bytes", "16384"];
         if !place.is_empty() {
-            // What an earlier try left is no hindrance, and a folder of another database is not touched.
+            // A folder of another database is not touched.
             std::fs::create_dir(&large).unwrap();
             std::fs::write(large.join("weir-body-store"), "another").unwrap();
             let said = restore(&into, &file, &more).unwrap_err();
             assert!(said.contains("belongs to another database") && said.contains("nothing was restored"), "{said}");
-            std::fs::write(large.join("weir-body-store"), "another restoring").unwrap();
+            std::fs::remove_file(large.join("weir-body-store")).unwrap();
         }
         let said = restore(&into, &file, &more).unwrap();
         assert!(said.contains("damaged: 1 bodies") && said.contains("4 bodies"), "{said}");
@@ -198,6 +198,52 @@ async fn what_lies_in_the_body_store_is_in_the_backup_and_comes_back() {
         }
         server.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_store_that_one_backup_is_being_restored_into_is_not_taken_by_another() {
+    let dir = Home::new().await;
+    let bodies = stored_in(&dir.path().join("large"));
+    let running = Running::start_in(dir, |args| ServeArgs { bodies, ..args }).await;
+    let agent = running.agent().await;
+    agent.record(vec![with(300_000), with(20_000)]).await;
+    let keep = |file: &Path, name: &str| {
+        let kept = running.dir.path().join(name);
+        std::fs::copy(file, &kept).unwrap();
+        kept
+    };
+    let first = keep(&backup(&running.person, running.dir.path()).await, "first");
+    agent.record(vec![with(40_000)]).await;
+    let second = keep(&backup(&running.person, running.dir.path()).await, "second");
+    // It breaks off when its bodies are there.
+    let whole = std::fs::read(&first).unwrap();
+    let cut = running.dir.path().join("cut");
+    std::fs::write(&cut, &whole[..whole.len() - 1]).unwrap();
+
+    let large = running.dir.path().join("restored");
+    let url = stored_in(&large).body_store.unwrap();
+    let more = ["--new-authority", "--body-store", &url, "--body-store-from-bytes", "16384"];
+    let into = Home::new().await;
+    let said = restore(&into, &cut, &more).unwrap_err();
+    assert!(said.contains("ends before its end"), "{said}");
+    let mark = std::fs::read_to_string(large.join("weir-body-store")).unwrap();
+    assert!(mark.contains(" restoring ") && files(&large).len() == 2, "{mark}");
+
+    let another = Home::new().await;
+    let said = restore(&another, &second, &more).unwrap_err();
+    for part in ["another backup is being restored into it", "restore that one to its end", "delete `weir-body-store`"]
+    {
+        assert!(said.contains(part), "{said}");
+    }
+    assert_eq!(std::fs::read_to_string(large.join("weir-body-store")).unwrap(), mark);
+    // The one that broke off goes on, into the same database.
+    let said = restore(&into, &first, &more).unwrap();
+    assert!(said.contains("2 bodies"), "{said}");
+    let said = restore(&another, &second, &more).unwrap_err();
+    assert!(said.contains("belongs to another database"), "{said}");
+    let bodies = stored_in(&large);
+    let server = Server::start(ServeConfig::load(ServeArgs { bodies, ..into.args() }).unwrap()).await.unwrap();
+    server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

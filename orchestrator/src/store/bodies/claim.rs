@@ -38,7 +38,7 @@ impl Store {
         match objects.mark().await? {
             Some(mark) if mark == id => Ok(()),
             // Its restoration ended before it could say so.
-            Some(mark) if mark.strip_suffix(RESTORING) == Some(&*id) => objects.set_mark(&id).await,
+            Some(mark) if mark.split_once(RESTORING).is_some_and(|(of, _)| of == id) => objects.set_mark(&id).await,
             None if !is_needed => objects.set_mark(&id).await,
             None => Err(objects.fault(format!(
                 "it is not the one that this database's bodies are in: name that one, or restore it. To go on without \

@@ -9,6 +9,7 @@ use weir_artifact::Digest;
 use super::{
     super::bodies::{Lack, unpack},
     out::{cells, writing},
+    places::Places,
 };
 use crate::{
     backup::archive::{Cell, Writer},
@@ -29,30 +30,6 @@ const PAGE: i64 = 200;
 const USES_PAGE: i64 = 2000;
 /// Bytes of one look, unless one body has more.
 const ENOUGH: u64 = 1 << 20;
-
-/// Where the columns are that are not copied as they are.
-struct Places {
-    number: usize,
-    digest: usize,
-    size: usize,
-    coding: usize,
-    object: usize,
-    bytes: usize,
-}
-
-impl Places {
-    fn of(columns: &[&str]) -> Option<Self> {
-        let place = |name: &str| columns.iter().position(|column| *column == name);
-        Some(Self {
-            number: place("number")?,
-            digest: place("digest")?,
-            size: place("size")?,
-            coding: place("coding")?,
-            object: place("object")?,
-            bytes: place("bytes")?,
-        })
-    }
-}
 
 impl Store {
     /// Writes the bodies behind `after` up to `newest` that fit together; where to go on, or none at the end.
@@ -77,6 +54,10 @@ impl Store {
                 Elsewhere::Lost => (cells[places.object], cells[places.bytes]) = (Cell::Null, Cell::Null),
                 Elsewhere::Found(bytes) => {
                     (cells[places.object], cells[places.bytes]) = (Cell::Null, Cell::Bytes(bytes.to_vec().into()));
+                    if let Some(lost) = places.lost {
+                        // It was missing once, and came back.
+                        cells[lost] = Cell::Int(0);
+                    }
                 }
             }
             archive.row(&cells).map_err(writing)?;
@@ -111,10 +92,12 @@ impl Store {
             },
             Err(Lack::Away(error)) => return Err(StoreError::BodyAway(error)),
             Err(Lack::Missing) => {
-                let there = Sql::new("SELECT 1 FROM bodies WHERE number = $1").bind(row.get::<i64>(places.number)?);
+                let number = row.get::<i64>(places.number)?;
+                let there = Sql::new("SELECT 1 FROM bodies WHERE number = $1").bind(number);
                 if there.fetch_optional(&self.reads).await?.is_none() {
                     return Ok(Elsewhere::Gone);
                 }
+                self.shelves.is_lost(number, &key).await;
                 format!("{key} is missing in the body store")
             }
         };

@@ -14,8 +14,9 @@ use uuid::Uuid;
 use super::{
     Kind, Table,
     bodies::{BODIES, USES},
+    places::Places,
     quoted,
-    shelve::{Places, Shelving},
+    shelve::Shelving,
     tables,
 };
 use crate::{
@@ -73,7 +74,7 @@ pub(crate) async fn restore<R: Read>(
     if theirs.iter().any(|number| !ours.contains(number)) {
         return Err(RestoreError::Newer(archive.head().orchestrator.clone()));
     }
-    let mut shelving = Shelving::new(bodies)?;
+    let mut shelving = Shelving::new(bodies, archive.id())?;
     let counts = match database {
         Database::Sqlite(file) => into_file(file, &theirs, archive, &mut shelving).await?,
         Database::Postgres(url) => {
@@ -195,6 +196,7 @@ async fn load<R: Read>(pool: Pool, archive: &mut Reader<R>, shelving: &mut Shelv
         forget_bodies(&mut transaction).await?;
     }
     whole(&mut transaction).await?;
+    shelving.holds().await?;
     transaction.commit().await?;
     Ok(counts)
 }

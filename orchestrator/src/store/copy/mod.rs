@@ -4,6 +4,7 @@
 mod bodies;
 mod into;
 mod out;
+mod places;
 mod shelve;
 
 use super::{
@@ -159,7 +160,7 @@ mod tests {
     use crate::{
         BodyConfig, BodyPlace,
         backup::archive::{Cell, Head, Reader, Writer},
-        store::{Dialect, tests::Place},
+        store::{Dialect, testing::Place},
     };
 
     const NO_STORE: BodyConfig = BodyConfig { place: BodyPlace::Database, from_bytes: 1 };

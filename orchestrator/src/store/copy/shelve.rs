@@ -13,6 +13,7 @@ use super::{
         sql::Transaction,
     },
     into::RestoreError,
+    places::Places,
 };
 use crate::{
     BodyConfig,
@@ -22,13 +23,15 @@ use crate::{
 
 /// On their way at a time.
 const AT_ONCE: usize = 8;
-/// Behind the id in the mark of a body store whose database is not whole yet.
+/// Behind the id in the mark of a body store whose database is not whole yet; then comes which backup it is restored from.
 pub(in super::super) const RESTORING: &str = " restoring";
 
 /// Where bodies go.
 pub(super) struct Shelving {
     objects: Option<Objects>,
     from_bytes: usize,
+    /// Which backup they come from.
+    backup: String,
     /// Whose bodies these are, once there is one.
     id: Option<String>,
     /// Of bodies that are not what their name says.
@@ -37,34 +40,11 @@ pub(super) struct Shelving {
     lost: HashSet<i64>,
 }
 
-/// Where the columns are of what comes.
-pub(super) struct Places {
-    number: usize,
-    digest: usize,
-    size: usize,
-    coding: usize,
-    object: usize,
-    bytes: usize,
-}
-
-impl Places {
-    pub(super) fn of(columns: &[String]) -> Option<Self> {
-        let place = |name: &str| columns.iter().position(|column| *column == name);
-        Some(Self {
-            number: place("number")?,
-            digest: place("digest")?,
-            size: place("size")?,
-            coding: place("coding")?,
-            object: place("object")?,
-            bytes: place("bytes")?,
-        })
-    }
-}
-
 impl Shelving {
-    pub(super) fn new(bodies: &BodyConfig) -> Result<Self, StoreError> {
+    pub(super) fn new(bodies: &BodyConfig, backup: &str) -> Result<Self, StoreError> {
         let objects = Objects::open(&bodies.place)?;
-        Ok(Self { objects, from_bytes: bodies.from_bytes, id: None, damaged: 0, lost: HashSet::new() })
+        let (from_bytes, backup) = (bodies.from_bytes, backup.to_owned());
+        Ok(Self { objects, from_bytes, backup, id: None, damaged: 0, lost: HashSet::new() })
     }
 
     /// Looks at the bodies of these rows, and takes the large ones out.
@@ -139,21 +119,42 @@ impl Shelving {
         Ok(Some((digest, bytes.len())))
     }
 
-    /// The body store is the restored database's from here on, unless it is another's.
+    /// The body store is the restored database's from here on, unless it is another's. Where this backup was being restored into it before,
+    /// this one goes on.
     async fn claim(&mut self, transaction: &mut Transaction) -> Result<(), RestoreError> {
         let (Some(objects), None) = (&self.objects, &self.id) else { return Ok(()) };
-        let id = own_id(transaction).await?;
-        match objects.mark().await? {
-            Some(mark) if mark == id => {}
-            Some(mark) if !mark.ends_with(RESTORING) => {
+        let mark = objects.mark().await?;
+        match mark.as_deref().map(|mark| mark.split_once(RESTORING)) {
+            Some(None) => {
                 return Err(objects.fault(
                     "it belongs to another database: move it away first, or name another place with --body-store",
                 ))?;
             }
-            _ => objects.set_mark(&format!("{id}{RESTORING}")).await?,
+            Some(Some((_, backup))) if backup.trim() != self.backup => {
+                return Err(objects.fault(
+                    "another backup is being restored into it, or that broke off: restore that one to its end, or name another \
+                     place with --body-store. Where nobody will, delete `weir-body-store` there and try again",
+                ))?;
+            }
+            _ => {}
         }
+        let id = own_id(transaction).await?;
+        objects.set_mark(&self.mark(&id)).await?;
         self.id = Some(id);
         Ok(())
+    }
+
+    fn mark(&self, id: &str) -> String {
+        format!("{id}{RESTORING} {}", self.backup)
+    }
+
+    /// Before all of it counts: is the body store still the one that it was put into?
+    pub(super) async fn holds(&self) -> Result<(), StoreError> {
+        let (Some(objects), Some(id)) = (&self.objects, &self.id) else { return Ok(()) };
+        if objects.mark().await? == Some(self.mark(id)) {
+            return Ok(());
+        }
+        Err(objects.fault("somebody else took it over meanwhile: let one restore at a time"))
     }
 
     /// The database is there, whole.
