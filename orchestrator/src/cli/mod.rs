@@ -11,6 +11,7 @@ mod ca;
 mod client;
 mod completion;
 mod config;
+mod confirm;
 mod connections;
 mod ending;
 mod export;

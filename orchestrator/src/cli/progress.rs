@@ -9,8 +9,9 @@ use super::units;
 
 const EVERY: Duration = Duration::from_millis(200);
 
-/// Bytes of something.
+/// Bytes of something, or things.
 pub(crate) struct Progress {
+    amount: fn(u64) -> String,
     doing: &'static str,
     /// Of how many, where that is known.
     of: Option<u64>,
@@ -21,7 +22,12 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn new(doing: &'static str, of: Option<u64>) -> Self {
-        Self { doing, of, done: 0, told: None, shows: io::stderr().is_terminal() }
+        Self { amount: units::size, doing, of, done: 0, told: None, shows: io::stderr().is_terminal() }
+    }
+
+    /// Of exchanges.
+    pub(crate) fn of_exchanges(doing: &'static str, of: Option<u64>) -> Self {
+        Self { amount: |count| units::counted(count, "exchange"), ..Self::new(doing, of) }
     }
 
     /// Where stdout is the terminal, the work itself is to be seen.
@@ -30,8 +36,8 @@ impl Progress {
         self
     }
 
-    pub(crate) fn add(&mut self, bytes: usize) {
-        self.done += bytes as u64;
+    pub(crate) fn add(&mut self, more: usize) {
+        self.done += more as u64;
         if !self.shows || self.told.is_some_and(|told| told.elapsed() < EVERY) {
             return;
         }
@@ -39,7 +45,7 @@ impl Progress {
         let of = self.of.filter(|of| *of > 0);
         let share = of.map(|of| format!(" ({} %)", self.done.saturating_mul(100) / of)).unwrap_or_default();
         // Whoever closed stderr does not want to know.
-        let _ = write!(io::stderr(), "\r\x1b[K{} {}{share}", self.doing, units::size(self.done));
+        let _ = write!(io::stderr(), "\r\x1b[K{} {}{share}", self.doing, (self.amount)(self.done));
     }
 
     pub(crate) fn done(&self) -> u64 {

@@ -13,9 +13,9 @@ use utoipa::{
 };
 
 use super::{
-    agents, annotations, audit, bodies, breakpoints, ca, configurations, connections, deletion, describe::Common, diff,
-    ended, exchanges, export, filters, history, import, join_tokens, lines, live, messages, metrics, paused,
-    problem::Problem, push, replay, tokens, tunnels, usage, users,
+    agents, annotations, audit, bodies, breakpoints, ca, configurations, connections, count, deletion,
+    describe::Common, diff, ended, exchanges, export, filters, history, import, join_tokens, lines, live, messages,
+    metrics, paused, problem::Problem, push, replay, tokens, tunnels, usage, users,
 };
 use crate::{graphql::describe as describe_graphql, orchestrator::Orchestrator};
 
@@ -58,7 +58,7 @@ pub(crate) fn document() -> String {
     paths(
         super::backup::backup, super::retention::show, super::retention::set,
         exchanges::list, exchanges::one, live::exchanges::follow, export::many, export::one, import::import, diff::diff, annotations::annotate, deletion::one,
-        deletion::many, bodies::request, bodies::response, messages::of_exchange, messages::list, tunnels::list, usage::usage, ended::list, filters::list, filters::one, lines::list, push::push,
+        deletion::many, count::count, bodies::request, bodies::response, messages::of_exchange, messages::list, tunnels::list, usage::usage, ended::list, filters::list, filters::one, lines::list, push::push,
         ca::get, configurations::list, configurations::one, configurations::push,
         live::events::follow, agents::list, agents::one, agents::revoke, connections::list, live::connections::follow, connections::close, connections::close_many, breakpoints::make, breakpoints::list, breakpoints::renew, breakpoints::remove,
         paused::list, paused::one, paused::decide, metrics::list, metrics::of_agent, history::history, join_tokens::make, join_tokens::list, join_tokens::revoke, tokens::list, tokens::make, tokens::revoke,

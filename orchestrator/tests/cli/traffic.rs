@@ -1,7 +1,7 @@
 //! traffic: search, one in full, as HAR, as it comes; two beside each other; the end of some.
 
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
     process::Stdio,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -202,8 +202,32 @@ fn some_are_deleted() {
     let id = list()[0]["id"].as_str().unwrap().to_owned();
     assert_eq!(server.run(&["traffic", "delete", &id]).ok(), "1 exchange deleted\n");
     server.run(&["traffic", "delete", &id]).fails(1, "there is no exchange");
-    assert_eq!(server.run(&["traffic", "delete", "--query", "host:a.example.com"]).ok(), "1 exchange deleted\n");
+    let all = ["traffic", "delete", "--query", "host:a.example.com"];
+    server.run(&all).fails(2, "there is nobody to ask: --yes deletes without asking");
+    assert_eq!(list().len(), 2);
+    // At a terminal it says how many, and a no is one.
+    let asked = |answer: &str| {
+        let words = all.map(|word| format!("'{word}'")).join(" ");
+        let binary = env!("CARGO_BIN_EXE_orchestrator");
+        let mut script = server.command(&[]);
+        let environment: Vec<_> =
+            script.get_envs().map(|(k, v)| (k.to_owned(), v.unwrap_or_default().to_owned())).collect();
+        script = std::process::Command::new("script");
+        script.env_clear().envs(environment).args(["-qec", &format!("{binary} {words}"), "/dev/null"]);
+        let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(answer.as_bytes()).unwrap();
+        String::from_utf8_lossy(&child.wait_with_output().unwrap().stdout).into_owned()
+    };
+    let said = asked("n\n");
+    assert!(said.contains("delete 1 exchange? [y/N]") && said.contains("nothing was deleted"), "{said}");
+    assert_eq!(list().len(), 2);
+    let said = asked("y\n");
+    assert!(said.contains("1 exchange deleted"), "{said}");
     assert_eq!(list().len(), 1);
+    assert_eq!(
+        server.run(&["traffic", "delete", "--yes", "--query", "host:a.example.com"]).ok(),
+        "0 exchanges deleted\n"
+    );
     server.run(&["traffic", "delete", "--query", ""]).fails(1, "an empty query fits everything");
     server.run(&["traffic", "delete"]).fails(2, "required");
 }

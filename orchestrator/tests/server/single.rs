@@ -193,9 +193,24 @@ async fn what_is_deleted_is_gone() {
     for (query, status) in [("", 400), ("?query=", 400), ("?query=status:x", 400), ("?query=host:a.example&x=y", 400)] {
         assert_eq!(delete(format!("/api/v1/exchanges{query}")).await.unwrap().status(), status, "{query}");
     }
+    for limit in ["limit=0", "limit=10001", "limit=x", "cursor=x"] {
+        let path = format!("/api/v1/exchanges?query=host:a.example&{limit}");
+        assert_eq!(delete(path).await.unwrap().status(), 400, "{limit}");
+    }
+    let count = running.person.get("/api/v1/exchanges/count?query=host:a.example").await;
+    assert_eq!(count, json!({"count": 1050, "unread": 0, "next": null}));
+    assert_eq!(running.person.get("/api/v1/exchanges/count").await["count"], 1099);
+    // Some at a time, and what comes meanwhile stays.
+    let path = "/api/v1/exchanges?query=host:a.example&limit=600";
+    let some: Value = delete(path.to_owned()).await.unwrap().json().await.unwrap();
+    assert_eq!((&some["deleted"], &some["unread"]), (&json!(600), &json!(0)));
+    running.agent().await.record(vec![exchange("a.example", "/late", 200)]).await;
+    let path = format!("{path}&cursor={}", some["next"].as_str().unwrap());
+    let rest: Value = delete(path).await.unwrap().json().await.unwrap();
+    assert_eq!(rest, json!({"deleted": 450, "unread": 0, "next": null}));
     let answer: Value =
         delete("/api/v1/exchanges?query=host:a.example".to_owned()).await.unwrap().json().await.unwrap();
-    assert_eq!(answer, json!({"deleted": 1050, "unread": 0}));
+    assert_eq!(answer, json!({"deleted": 1, "unread": 0, "next": null}));
     let left = running.person.ids("", 500).await;
     assert_eq!(left.len(), 49);
 }

@@ -113,8 +113,8 @@ impl Client {
     }
 
     /// Deletes what fits, however much; what the server says of it.
-    pub(crate) async fn delete_all(&self, path: &[&str], query: &str) -> Result<Value, Failure> {
-        let url = self.url(path, &[("query", query)])?;
+    pub(crate) async fn delete_all(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Value, Failure> {
+        let url = self.url(path, query)?;
         let response = self.ask(self.http.delete(url.clone()).timeout(LONG)).await?;
         read(&format!("DELETE {}", url.path()), response).await
     }

@@ -5,7 +5,6 @@ mod past;
 
 use std::{
     fs,
-    io::{IsTerminal as _, Write as _},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -17,6 +16,7 @@ use weir_desired::Document;
 
 use super::{
     client::Connect,
+    confirm,
     failure::Failure,
     keys::KeyDir,
     output::{self, Column, Format},
@@ -307,17 +307,7 @@ impl Signing {
         if self.yes {
             return Ok(());
         }
-        if !std::io::stdin().is_terminal() {
-            return Err(Failure::Usage("there is nobody to ask: --yes pushes without asking".to_owned()));
-        }
-        eprint!("push this to group {group}? [y/N] ");
-        std::io::stderr().flush()?;
-        let mut answer = String::new();
-        std::io::stdin().read_line(&mut answer)?;
-        if matches!(answer.trim(), "y" | "Y" | "yes") {
-            Ok(())
-        } else {
-            Err(Failure::Refused("nothing was pushed".to_owned()))
-        }
+        confirm::somebody("--yes pushes without asking")?;
+        confirm::ask(&format!("push this to group {group}?"), "nothing was pushed")
     }
 }

@@ -110,6 +110,9 @@ enum Command {
         /// All that fit
         #[arg(long, value_name = "QUERY", allow_hyphen_values = true)]
         query: Option<String>,
+        /// Do not count and ask first
+        #[arg(long, requires = "query")]
+        yes: bool,
         #[command(flatten)]
         connect: Connect,
     },
@@ -187,8 +190,9 @@ impl Traffic {
             Some(Command::Note { id, text, remove: _, connect }) => {
                 annotate::note(&connect.client()?, &id, text.as_deref()).await
             }
-            Some(Command::Delete { ids, query, connect }) => {
-                delete::delete(&connect.client()?, &ids, query.as_deref()).await
+            Some(Command::Delete { ids, query: None, connect, .. }) => delete::these(&connect.client()?, &ids).await,
+            Some(Command::Delete { query: Some(query), yes, connect, .. }) => {
+                delete::all_that_fit(&connect.client()?, &query, yes).await
             }
         }
     }
