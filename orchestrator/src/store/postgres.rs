@@ -156,6 +156,10 @@ const BODIES: &str = "INSERT INTO bodies (digest, size, stored, coding, object, 
     SELECT n.digest, n.size, n.stored, n.coding, n.object, n.bytes FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], \
     $4::bigint[], $5::text[], $6::bytea[]) AS n(digest, size, stored, coding, object, bytes) \
     ON CONFLICT (digest) DO NOTHING";
+/// In place of what the body store lost.
+const AGAIN: &str =
+    "UPDATE bodies SET size = $2, coding = $3, object = $4, bytes = $5, lost = 0 WHERE digest = $1 AND lost = 1";
+const LOST: &str = "SELECT digest FROM bodies WHERE lost = 1 AND digest = ANY($1::bytea[])";
 const USES: &str = "INSERT INTO body_uses (exchange, body) SELECT n.exchange, b.number \
     FROM unnest($1::bigint[], $2::bytea[]) AS n(exchange, digest) JOIN bodies b ON b.digest = n.digest \
     ON CONFLICT DO NOTHING";
@@ -238,10 +242,26 @@ async fn insert_bodies(
         .bind(all(&uses, |piece| piece.object.as_deref()))
         .bind(all(&uses, |piece| piece.object.is_none().then_some(&piece.bytes[..])));
     query.execute(&mut *connection).await?;
+    put_again(connection, &uses).await?;
     let query = sqlx::query(USES)
         .bind(uses.iter().map(|(number, _)| *number).collect::<Vec<_>>())
         .bind(all(&uses, |piece| &piece.digest.as_bytes()[..]));
     query.execute(connection).await?;
+    Ok(())
+}
+
+/// Those that the body store lost: none, nearly always.
+async fn put_again(connection: &mut PgConnection, uses: &[(i64, &Piece)]) -> Result<(), StoreError> {
+    let digests: Vec<_> = uses.iter().map(|(_, piece)| &piece.digest.as_bytes()[..]).collect();
+    for lost in sqlx::query(LOST).bind(digests).fetch_all(&mut *connection).await? {
+        let digest: &[u8] = lost.try_get(0)?;
+        let all = uses.iter().map(|(_, piece)| piece).filter(|piece| piece.digest.as_bytes() == digest);
+        // Of several that are the same, the one that lies in the body store.
+        let Some(piece) = all.max_by_key(|piece| piece.object.is_some()) else { continue };
+        let query = sqlx::query(AGAIN).bind(digest).bind(super::signed(piece.size as u64)).bind(piece.coding);
+        let query = query.bind(piece.object.as_deref()).bind(piece.object.is_none().then_some(&piece.bytes[..]));
+        query.execute(&mut *connection).await?;
+    }
     Ok(())
 }
 

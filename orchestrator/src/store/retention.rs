@@ -10,7 +10,9 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::{
-    Store, StoreError, signed,
+    Store, StoreError,
+    rules::IN_FORCE,
+    signed,
     sql::{Lock, Row, Sql},
 };
 use crate::Retention;
@@ -32,6 +34,11 @@ const REFUSED_SHARE: u64 = 4;
 const AUDIT_BYTES: u64 = 256 << 20;
 /// How long its entries are kept.
 const AUDIT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
+const HELD_AUDIT: &str = "SELECT bytes FROM held WHERE what = 'audit'";
+const FIRST_REFUSED: &str = "SELECT min(number) FROM audit WHERE status >= 400";
+const SUM_REFUSED: &str = "SELECT CAST(coalesce(sum(bytes), 0) AS BIGINT) FROM audit WHERE status >= 400";
+const OLDEST_REFUSED: &str = "SELECT number, bytes FROM audit WHERE status >= 400 ORDER BY number LIMIT 1000";
 
 /// An exchange and the bodies that it needs, whoever else does.
 const WITH_BODIES: &str = "bytes + coalesce((SELECT sum(b.stored) FROM body_uses u JOIN bodies b ON b.number = u.body \
@@ -98,17 +105,17 @@ impl Store {
     /// Where the trail is full, the oldest entries of what was refused go first: whoever has the least of roles can make as many of
     /// them as they like, and they are not to push out what was done.
     async fn drop_refused(&self, bytes: u64) -> Result<(), StoreError> {
-        let held = Sql::new("SELECT bytes FROM held WHERE what = 'audit'").fetch_one(&self.reads).await?.number(0)?;
-        if held <= bytes {
-            return Ok(());
-        }
-        let sum = "SELECT CAST(coalesce(sum(bytes), 0) AS BIGINT) FROM audit WHERE status >= 400";
-        let refused = Sql::new(sum).fetch_one(&self.reads).await?.number(0)?;
-        let mut surplus = (held - bytes).min(refused.saturating_sub(bytes / REFUSED_SHARE));
-        while surplus > 0 {
-            let oldest = Sql::new("SELECT number, bytes FROM audit WHERE status >= 400 ORDER BY number LIMIT 1000");
+        loop {
+            let first = Sql::new(FIRST_REFUSED).fetch_one(&self.reads).await?.get::<Option<i64>>(0)?;
+            let held = Sql::new(HELD_AUDIT).fetch_one(&self.reads).await?.number(0)?;
+            if held <= bytes {
+                return Ok(());
+            }
+            // Summed up outside the transaction: whoever records does not wait for it.
+            let refused = Sql::new(SUM_REFUSED).fetch_one(&self.reads).await?.number(0)?;
+            let mut surplus = (held - bytes).min(refused.saturating_sub(bytes / REFUSED_SHARE));
             let mut last = None;
-            for row in oldest.fetch_all(&self.reads).await? {
+            for row in Sql::new(OLDEST_REFUSED).fetch_all(&self.reads).await? {
                 if surplus == 0 {
                     break;
                 }
@@ -116,11 +123,18 @@ impl Store {
                 last = Some(row.get::<i64>(0)?);
             }
             let Some(last) = last else { return Ok(()) };
-            let gone = Sql::new("DELETE FROM audit WHERE status >= 400 AND number <= $1").bind(last);
-            gone.execute(&self.writes).await?;
+            let mut transaction = self.begin().await?;
+            transaction.alone(Lock::Retention).await?;
+            // They go oldest first: where the oldest is another, or less is there, another orchestrator deleted some, and all is summed up anew.
+            let now_first = Sql::new(FIRST_REFUSED).fetch_one(&mut transaction).await?.get::<Option<i64>>(0)?;
+            let now_held = Sql::new(HELD_AUDIT).fetch_one(&mut transaction).await?.number(0)?;
+            if now_first == first && now_held >= held {
+                let gone = Sql::new("DELETE FROM audit WHERE status >= 400 AND number <= $1").bind(last);
+                gone.execute(&mut transaction).await?;
+            }
+            transaction.commit().await?;
             sleep(PAUSE).await;
         }
-        Ok(())
     }
 
     /// `rules`: what they keep stays.
@@ -211,7 +225,8 @@ impl Shelf {
     /// Of those that go next, none above the number that is bound last but one, and all above the last.
     fn oldest(&self, what: &str, beyond: &Beyond, by_rules: bool) -> Sql {
         let (Self { table, time, .. }, bytes) = (self, self.bytes_each());
-        let stay = if by_rules { " AND NOT EXISTS (SELECT 1 FROM kept k WHERE k.number = t.number)" } else { "" };
+        let stay = format!(" AND NOT EXISTS (SELECT 1 FROM kept k WHERE k.number = t.number AND k.rules = {IN_FORCE})");
+        let stay = if by_rules { stay.as_str() } else { "" };
         let text = format!(
             "SELECT {what} FROM (SELECT number, came, row_number() OVER w AS place, sum(bytes) OVER w - bytes AS gone FROM \
              (SELECT number, {time} AS came, {bytes} AS bytes FROM {table} t WHERE number <= $4 AND number > $5{stay} \

@@ -6,55 +6,32 @@ use uuid::Uuid;
 use weir_proto::v1::{Exchange, Request, Response};
 use weir_query::Query;
 
-use super::{rules::Action::*, tests::Place, *};
+use super::{
+    rules::Action::*,
+    testing::{NOW_US, Place, on_both},
+    *,
+};
 use crate::{
     Retention,
     access::{Areas, Role},
-    tokens,
 };
 
-const NOW_US: u64 = 1_700_000_000_000_000;
 const HOUR: Duration = Duration::from_secs(3600);
 const ALL: Retention = Retention { age: Duration::from_secs(u32::MAX as u64), exchanges: u64::MAX, bytes: u64::MAX };
-
-macro_rules! on_both {
-    ($($name:ident),+ $(,)?) => {
-        mod on_sqlite {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $name() {
-                super::with_store(super::Dialect::Sqlite, async |store: &super::Store| super::$name(store).await).await;
-            })+
-        }
-        mod on_postgres {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $name() {
-                super::with_store(super::Dialect::Postgres, async |store: &super::Store| super::$name(store).await).await;
-            })+
-        }
-    };
-}
 
 on_both! {
     rules_drop_what_is_old_enough_and_not_what_others_keep,
     what_is_kept_outlives_its_age_but_not_the_bounds,
     what_is_kept_is_summed_up_and_not_looked_at_again,
+    notes_of_rules_before_count_no_longer_and_go_in_time,
     rules_that_ask_of_bodies_are_asked_of_each_once,
     deleting_and_retaining_do_not_get_in_each_others_way,
     the_audit_trail_is_bounded_by_its_bytes,
 }
 
-async fn with_store(dialect: Dialect, test: impl AsyncFnOnce(&Store)) {
-    let place = Place::new(dialect).await;
-    let store = place.open().await;
-    store.add_join_token(tokens::hash("t"), "default", NOW_US, NOW_US + 10).await.unwrap();
-    let joining = Joining { id: Uuid::now_v7(), key: [0; 32], name: "edge", version: "0.1.0" };
-    store.join(tokens::hash("t"), joining, |_| Audited::nobody(NOW_US), NOW_US).await.unwrap();
-    test(&store).await;
-    store.close().await;
-}
-
 /// Exchanges that came so many minutes ago, with these hosts and paths.
 async fn came(store: &Store, all: impl IntoIterator<Item = (u64, String, String)>) -> Vec<Uuid> {
+    let agent = store.import_agent(NOW_US).await.unwrap();
     let row = |(minutes, authority, path): (u64, String, String)| {
         let request = Request { authority, path, method: "GET".into(), ..Request::default() };
         let id = Uuid::now_v7();
@@ -65,7 +42,7 @@ async fn came(store: &Store, all: impl IntoIterator<Item = (u64, String, String)
             response: Some(response),
             ..Exchange::default()
         };
-        (id, prepare(1, NOW_US - minutes * 60_000_000, &exchange, None).unwrap())
+        (id, prepare(agent, NOW_US - minutes * 60_000_000, &exchange, None).unwrap())
     };
     let (ids, rows): (Vec<Uuid>, Vec<Row>) = all.into_iter().map(row).unzip();
     let (done, written) = tokio::sync::oneshot::channel();
@@ -95,7 +72,7 @@ fn mixed(count: u64) -> impl Iterator<Item = (u64, String, String)> {
 async fn rules_drop_what_is_old_enough_and_not_what_others_keep(store: &Store) {
     came(store, mixed(2100)).await;
     let rules = [rule(Drop { after: HOUR }, "host:static.example"), rule(Keep, "path:/keep/*")];
-    store.set_retention_rules(&rules, |_| true).await.unwrap();
+    store.set_retention_rules(&rules, |_| true, &Deed::default()).await.unwrap();
     assert_eq!(store.retention_rules().await.unwrap(), rules);
     // 700 are of `static`; of those every seventh is kept; the last hour's stay.
     let recent = (0..2100u64).filter(|n| 2099 - n <= 60);
@@ -110,14 +87,17 @@ async fn rules_drop_what_is_old_enough_and_not_what_others_keep(store: &Store) {
     let later = NOW_US + 3_600_000_001;
     assert_eq!(store.retain(ALL, later).await.unwrap(), more as u64);
     // Other rules are asked of all again.
-    store.set_retention_rules(&[rule(Drop { after: Duration::ZERO }, "host:static.example")], |_| true).await.unwrap();
+    store
+        .set_retention_rules(&[rule(Drop { after: Duration::ZERO }, "host:static.example")], |_| true, &Deed::default())
+        .await
+        .unwrap();
     assert_eq!(store.retain(ALL, later).await.unwrap(), 100);
     assert_eq!(count(store, "").await, 1400);
 }
 
 async fn what_is_kept_outlives_its_age_but_not_the_bounds(store: &Store) {
     came(store, mixed(2100)).await;
-    store.set_retention_rules(&[rule(Keep, "path:/keep/*")], |_| true).await.unwrap();
+    store.set_retention_rules(&[rule(Keep, "path:/keep/*")], |_| true, &Deed::default()).await.unwrap();
     let mut keep = Retention { age: HOUR, ..ALL };
     let stays = (0..2100u64).filter(|n| n % 7 == 0 || 2099 - n <= 60).count();
     assert_eq!(store.retain(keep, NOW_US).await.unwrap(), 2100 - stays as u64);
@@ -131,14 +111,14 @@ async fn what_is_kept_outlives_its_age_but_not_the_bounds(store: &Store) {
     assert_eq!(count(store, "-path:/keep/*").await, others, "there is room for them");
     assert_eq!(count(store, "path:/keep/0").await + count(store, "path:/keep/2093").await, 1, "the newest are kept");
     // Without the rule all have their age.
-    store.set_retention_rules(&[], |_| true).await.unwrap();
+    store.set_retention_rules(&[], |_| true, &Deed::default()).await.unwrap();
     store.retain(keep, NOW_US).await.unwrap();
     assert_eq!(count(store, "").await, 61);
 }
 
 async fn what_is_kept_is_summed_up_and_not_looked_at_again(store: &Store) {
     let ids = came(store, mixed(2100)).await;
-    store.set_retention_rules(&[rule(Keep, "path:/keep/*")], |_| true).await.unwrap();
+    store.set_retention_rules(&[rule(Keep, "path:/keep/*")], |_| true, &Deed::default()).await.unwrap();
     let keep = Retention { age: HOUR, ..ALL };
     store.retain(keep, NOW_US).await.unwrap();
     let sums = async || {
@@ -154,18 +134,66 @@ async fn what_is_kept_is_summed_up_and_not_looked_at_again(store: &Store) {
     // All up to there is kept; the next step begins behind it.
     assert_eq!(store.all_kept_to().await.unwrap(), 2100 - 61);
     // What is deleted is kept no longer.
-    store.delete_exchanges(&[ids[0], ids[7], ids[8]]).await.unwrap();
+    store.delete_exchanges(&[ids[0], ids[7], ids[8]], &Deed::default()).await.unwrap();
     assert_eq!(sums().await, (14..2100 - 61).filter(|n| n % 7 == 0).count() as u64);
     assert_eq!(store.retain(keep, NOW_US).await.unwrap(), 0);
-    store.set_retention_rules(&[rule(Keep, "path:/keep/1*")], |_| true).await.unwrap();
-    assert_eq!((sums().await, store.all_kept_to().await.unwrap()), (0, 0), "other rules are asked of all again");
+    store.set_retention_rules(&[rule(Keep, "path:/keep/1*")], |_| true, &Deed::default()).await.unwrap();
+    assert_eq!(store.all_kept_to().await.unwrap(), 0, "other rules are asked of all again");
+    store.retain(keep, NOW_US).await.unwrap();
+    let kept = (14..2100 - 61u64).filter(|n| n % 7 == 0 && n.to_string().starts_with('1')).count();
+    assert_eq!(sums().await, kept as u64);
+}
+
+/// However many are noted, a change of rules takes none of them away in its transaction; an end in the midst of what follows is no harm.
+async fn notes_of_rules_before_count_no_longer_and_go_in_time(store: &Store) {
+    came(
+        store,
+        (0..14_000)
+            .map(|n| (14_000 - n, "a.example".to_owned(), format!("/{}/{n}", ["keep", "other"][n as usize % 2]))),
+    )
+    .await;
+    let keep = Retention { age: HOUR, ..ALL };
+    let rules = async |rules: &[Rule]| store.set_retention_rules(rules, |_| true, &Deed::default()).await.unwrap();
+    let notes = async |of: &str| {
+        let text = format!("SELECT count(*) FROM kept {of}");
+        Sql::new(text).fetch_one(&store.reads).await.unwrap().number(0).unwrap()
+    };
+    rules(&[rule(Keep, "path:/keep/*")]).await;
+    store.retain(keep, NOW_US).await.unwrap();
+    let kept = notes("").await;
+    assert!(kept > 6900, "{kept}");
+    // Others: all notes are there, and none counts.
+    rules(&[rule(Keep, "path:/keep/1*")]).await;
+    assert_eq!(notes("").await, kept);
+    // Some went, and what follows is begun anew, as after a crash; it meets new notes among old ones.
+    assert_eq!(store.forget_notes().await.unwrap(), 5000);
+    store.keep_by_rules((0, 14_000)).await.unwrap();
+    let in_force = format!("WHERE rules = {}", rules::IN_FORCE);
+    let stay = (0..14_000u64).filter(|n| n % 2 == 0 && n.to_string().starts_with('1')).count() as u64;
+    assert_eq!(notes(&in_force).await, stay);
+    assert!(notes("").await > stay);
+    store.retain(keep, NOW_US).await.unwrap();
+    let old = (0..14_000u64).filter(|n| 14_000 - n > 60);
+    let stay = old.filter(|n| n % 2 == 0 && n.to_string().starts_with('1')).count() as u64;
+    assert_eq!(count(store, "").await as u64, stay + 60);
+    assert_eq!(count(store, "path:/keep/2000").await, 0);
+    let held = Sql::new("SELECT count FROM held WHERE what = 'kept'").fetch_one(&store.reads).await.unwrap();
+    assert_eq!((notes("").await, held.number(0).unwrap()), (notes(&in_force).await, notes("").await));
+    // Without rules nothing is kept.
+    rules(&[]).await;
+    store.retain(keep, NOW_US).await.unwrap();
+    assert_eq!((count(store, "").await, notes("").await), (60, 0));
 }
 
 async fn rules_that_ask_of_bodies_are_asked_of_each_once(store: &Store) {
     came(store, mixed(1500)).await;
     // Only the whole message says it.
     store
-        .set_retention_rules(&[rule(Drop { after: HOUR }, "-response.header.x:y host:static.example")], |_| true)
+        .set_retention_rules(
+            &[rule(Drop { after: HOUR }, "-response.header.x:y host:static.example")],
+            |_| true,
+            &Deed::default(),
+        )
         .await
         .unwrap();
     let old = (0..1500u64).filter(|n| n % 3 == 0 && 1499 - n > 60).count();
@@ -181,7 +209,7 @@ async fn deleting_and_retaining_do_not_get_in_each_others_way(store: &Store) {
         let keep = Retention { exchanges: 1, ..ALL };
         let delete = async |ids: &[Uuid]| {
             for some in ids.chunks(300) {
-                store.delete_exchanges(some).await.unwrap();
+                store.delete_exchanges(some, &Deed::default()).await.unwrap();
             }
         };
         let (one, two) = ids.split_at(750);
@@ -220,14 +248,31 @@ async fn the_audit_trail_is_bounded_by_its_bytes(store: &Store) {
     assert_eq!((left.len(), done, left[0].at_us), (40, 10, NOW_US + 139));
 }
 
+/// Where two orchestrators clear one trail, no more goes than has to.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_orchestrators_neither_drops_what_the_other_did() {
+    let place = Place::new(Dialect::Postgres).await;
+    let stores = [place.open().await, place.open().await];
+    let entry = Audited { object: "x".repeat(1000), actor: "admin".to_owned(), status: 403, ..Audited::nobody(NOW_US) };
+    for round in 0..5 {
+        let full = "INSERT INTO audit (at_us, actor, role, action, object, status, source, bytes) \
+                    SELECT $1, 'admin', '', 'GET', 'x', 403, '', 1000 FROM generate_series(1, 5000)";
+        Sql::new(full).bind(signed(NOW_US)).execute(&stores[0].writes).await.unwrap();
+        stores[0].audit(Audited { status: 200, ..entry.clone() }).await.unwrap();
+        let bytes = 2_000_000;
+        let (one, two) = tokio::join!(stores[0].retain_audit(bytes, 0), stores[1].retain_audit(bytes, 0));
+        one.and(two).unwrap();
+        let held = Sql::new("SELECT bytes FROM held WHERE what = 'audit'").fetch_one(&stores[0].reads).await.unwrap();
+        let held = held.number(0).unwrap();
+        assert!((bytes - 1000..=bytes).contains(&held), "{held} in round {round}");
+    }
+}
+
 #[tokio::test]
 async fn a_file_gives_back_what_deleted_rows_leave() {
     let place = Place::new(Dialect::Sqlite).await;
     let Database::Sqlite(file) = place.database() else { panic!("a file") };
     let store = place.open().await;
-    store.add_join_token(tokens::hash("t"), "default", NOW_US, NOW_US + 10).await.unwrap();
-    let joining = Joining { id: Uuid::now_v7(), key: [0; 32], name: "edge", version: "0.1.0" };
-    store.join(tokens::hash("t"), joining, |_| Audited::nobody(NOW_US), NOW_US).await.unwrap();
     for _ in 0..4 {
         came(&store, (0..400).map(|n| (n, "a.example".to_owned(), format!("/{}", "x".repeat(30_000))))).await;
     }

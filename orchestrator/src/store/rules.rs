@@ -2,7 +2,8 @@
 //!
 //! A rule that drops is walked through exchanges in the order in which they came, a block at a time, as far as they are old enough; where
 //! it came to is kept beside it, so that each is asked once. What a rule keeps is asked only of what would go, and is noted
-//! then, so that it is not asked again.
+//! then, so that it is not asked again. Notes are of the rules that were in force: when these change, the notes of before count no longer at
+//! once, and are deleted in time, some by some.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -11,7 +12,7 @@ use uuid::Uuid;
 use weir_query::Query;
 
 use super::{
-    Store, StoreError,
+    Deed, Store, StoreError,
     arrivals::Looked,
     search::Search,
     signed,
@@ -27,6 +28,8 @@ const PAUSE: Duration = Duration::from_millis(5);
 const TOGETHER: usize = 500;
 /// More rules than there can be.
 const MOST: u64 = 100;
+/// Notes of one step, in each direction.
+const NOTES: i64 = 5000;
 /// Kept ones may be one part of so many of what the bounds allow.
 const KEPT_SHARE: u64 = 2;
 
@@ -47,6 +50,9 @@ pub(crate) struct Rule {
     pub(crate) query: String,
 }
 
+/// Of which rules notes are that count: the place of the first of those in force, which is never that of others. Others are of rules of before.
+pub(super) const IN_FORCE: &str = "(SELECT coalesce(min(place), -1) FROM retention_rules)";
+
 /// What is kept.
 const KEPT: &str = "SELECT count, bytes FROM held WHERE what = 'kept'";
 
@@ -66,6 +72,8 @@ enum Unread {
 
 /// The rules as they are walked.
 struct Rules {
+    /// The place of the first, by which they are known; none if there are no rules.
+    first: Option<i64>,
     drops: Vec<Dropping>,
     keeps: Vec<Query>,
 }
@@ -91,15 +99,15 @@ impl Store {
         &self,
         rules: &[Rule],
         still: impl FnOnce(Vec<Rule>) -> bool,
+        deed: &Deed,
     ) -> Result<bool, StoreError> {
         let mut transaction = self.begin().await?;
         transaction.alone(Lock::Retention).await?;
         if !still(rules_of(&mut transaction).await?) {
             return Ok(false);
         }
-        for text in ["DELETE FROM retention_rules", "DELETE FROM kept"] {
-            Sql::new(text).execute(&mut transaction).await?;
-        }
+        // What is noted of those before counts no longer, and goes bit by bit.
+        Sql::new("DELETE FROM retention_rules").execute(&mut transaction).await?;
         // No place of before comes again, so places tell whether rules are still the same.
         let first = signed(crate::clock::now_us().saturating_mul(MOST));
         for (place, rule) in (first..).zip(rules) {
@@ -111,7 +119,7 @@ impl Store {
             let sql = Sql::new(sql).bind(place).bind(&rule.query).bind(after);
             sql.execute(&mut transaction).await?;
         }
-        transaction.commit().await?;
+        deed.commit(transaction).await?;
         Ok(true)
     }
 
@@ -130,7 +138,7 @@ impl Store {
             let mut at = rule.walked;
             while let Some(to) = self.old_enough(at, cutoff_us).await? {
                 let fits = self.fits(std::slice::from_ref(&rule.query), (at, to), Unread::DoesNotFit).await?;
-                gone += self.drop_unless_kept(&fits, &rules.keeps, (at, to)).await?;
+                gone += self.drop_unless_kept(&fits, &rules, (at, to)).await?;
                 let note = "UPDATE retention_rules SET walked = $1 WHERE place = $2 AND query = $3 AND walked = $4";
                 let note = Sql::new(note).bind(to).bind(rule.place).bind(&rule.text).bind(at);
                 let noted = note.execute(&self.writes).await?;
@@ -152,22 +160,29 @@ impl Store {
             return Ok(false);
         }
         let kept = self.fits(&rules.keeps, (after, to), Unread::Fits).await?;
-        self.note_kept(&kept.into_iter().collect::<Vec<_>>()).await?;
+        self.note_kept(&kept.into_iter().collect::<Vec<_>>(), &rules).await?;
         Ok(true)
     }
 
     /// However many are kept, most of the bounds is for what is new: the oldest of them go that are more than their share. How
     /// many went.
     pub(super) async fn bound_kept(&self, keep: Retention) -> Result<u64, StoreError> {
+        // They would be counted with those that count.
+        while self.forget_notes().await? > 0 {
+            sleep(PAUSE).await;
+        }
         let mut count = 0;
         loop {
             let (rows, bytes) = beyond(Sql::new(KEPT).fetch_one(&self.reads).await?, keep)?;
             if rows <= 0 && bytes <= 0 {
                 return Ok(count);
             }
-            // Again, and alone: another orchestrator may have deleted them meanwhile.
+            // Again, and alone: another orchestrator may have deleted them meanwhile, or the rules are others.
             let mut transaction = self.begin().await?;
             transaction.alone(Lock::Retention).await?;
+            if self.has_old_notes(&mut transaction).await? {
+                return Ok(count);
+            }
             let (rows, bytes) = beyond(Sql::new(KEPT).fetch_one(&mut transaction).await?, keep)?;
             let oldest = "DELETE FROM exchanges WHERE number IN (SELECT number FROM (SELECT number, \
                           row_number() OVER w AS place, sum(bytes) OVER w - bytes AS gone FROM \
@@ -185,6 +200,31 @@ impl Store {
             }
             sleep(PAUSE).await;
         }
+    }
+
+    /// Forgets some of what was noted of rules of before; how many notes.
+    pub(super) async fn forget_notes(&self) -> Result<u64, StoreError> {
+        if !self.has_old_notes(&self.reads).await? {
+            return Ok(0);
+        }
+        let mut transaction = self.begin().await?;
+        transaction.alone(Lock::Retention).await?;
+        let mut gone = 0;
+        // Each way along the index.
+        for (than, order) in [("<", "rules, number"), (">", "rules DESC, number DESC")] {
+            let some = format!(
+                "DELETE FROM kept WHERE number IN (SELECT number FROM kept WHERE rules {than} {IN_FORCE} ORDER BY {order} LIMIT {NOTES})"
+            );
+            gone += Sql::new(some).execute(&mut transaction).await?;
+        }
+        transaction.commit().await?;
+        Ok(gone)
+    }
+
+    async fn has_old_notes<'a>(&self, on: impl Into<On<'a>>) -> Result<bool, StoreError> {
+        let either = ["<", ">"].map(|than| format!("EXISTS (SELECT 1 FROM kept WHERE rules {than} {IN_FORCE})"));
+        let any = Sql::new(format!("SELECT 1 WHERE {}", either.join(" OR ")));
+        Ok(any.fetch_optional(on).await?.is_some())
     }
 
     /// By which rules are known to be the same.
@@ -206,8 +246,12 @@ impl Store {
         (from, to): (i64, i64),
     ) -> Result<(), StoreError> {
         let left = "SELECT t.number FROM exchanges t WHERE t.number > $1 AND t.number <= $2 \
-                    AND NOT EXISTS (SELECT 1 FROM kept k WHERE k.number = t.number) ORDER BY t.number LIMIT 1";
-        let left = Sql::new(left).bind(from).bind(to).fetch_optional(&mut *transaction).await?;
+                    AND NOT EXISTS (SELECT 1 FROM kept k WHERE k.number = t.number AND k.rules = ";
+        let left = Sql::new(format!("{left}{IN_FORCE}) ORDER BY t.number LIMIT 1"))
+            .bind(from)
+            .bind(to)
+            .fetch_optional(&mut *transaction)
+            .await?;
         let to = left.map_or(Ok(to), |left| left.get::<i64>(0).map(|number| number - 1))?;
         let note = Sql::new("UPDATE retention_rules SET walked = $1 WHERE after_us IS NULL").bind(to);
         note.execute(transaction).await.map(drop)
@@ -215,9 +259,10 @@ impl Store {
 
     async fn rules(&self) -> Result<Rules, StoreError> {
         let sql = "SELECT place, query, after_us, walked FROM retention_rules ORDER BY place";
-        let mut rules = Rules { drops: Vec::new(), keeps: Vec::new() };
+        let mut rules = Rules { first: None, drops: Vec::new(), keeps: Vec::new() };
         for row in Sql::new(sql).fetch_all(&self.reads).await? {
-            let text: String = row.get(1)?;
+            let (place, text): (i64, String) = (row.get(0)?, row.get(1)?);
+            rules.first.get_or_insert(place);
             // It was one when it was stored; a later version may have made it.
             let Ok(query) = Query::parse(&text) else {
                 tracing::error!(query = text, "a rule of retention is not understood and does nothing");
@@ -227,7 +272,7 @@ impl Store {
                 None => rules.keeps.push(query),
                 Some(us) => {
                     let after = Duration::from_micros(super::unsigned(us));
-                    rules.drops.push(Dropping { place: row.get(0)?, text, query, after, walked: row.get(3)? });
+                    rules.drops.push(Dropping { place, text, query, after, walked: row.get(3)? });
                 }
             }
         }
@@ -276,34 +321,40 @@ impl Store {
     async fn drop_unless_kept(
         &self,
         fits: &HashSet<Uuid>,
-        keeps: &[Query],
+        rules: &Rules,
         (after, to): (i64, i64),
     ) -> Result<u64, StoreError> {
         if fits.is_empty() {
             return Ok(0);
         }
-        let keeps = self.fits(keeps, (after, to), Unread::Fits).await?;
+        let keeps = self.fits(&rules.keeps, (after, to), Unread::Fits).await?;
         let (kept, drop): (Vec<Uuid>, Vec<Uuid>) = fits.iter().partition(|id| keeps.contains(*id));
-        self.note_kept(&kept).await?;
+        self.note_kept(&kept, rules).await?;
         let mut gone = 0;
         for some in drop.chunks(TOGETHER) {
-            gone += self.delete_exchanges(some).await?;
+            gone += self.delete_exchanges(some, &Deed::default()).await?;
             sleep(PAUSE).await;
         }
         Ok(gone)
     }
 
-    async fn note_kept(&self, ids: &[Uuid]) -> Result<(), StoreError> {
+    /// Unless the rules that keep them are others by now.
+    async fn note_kept(&self, ids: &[Uuid], rules: &Rules) -> Result<(), StoreError> {
         for some in ids.chunks(TOGETHER) {
-            let mut note =
-                Sql::new("INSERT INTO kept (number, bytes) SELECT number, bytes FROM exchanges WHERE id IN (");
+            let mut note = Sql::new(format!(
+                "INSERT INTO kept (number, bytes, rules) SELECT number, bytes, {IN_FORCE} FROM exchanges WHERE id IN ("
+            ));
             for (place, id) in some.iter().enumerate() {
                 note.push(if place == 0 { "" } else { ", " }).push_bind(*id);
             }
-            note.push(") ON CONFLICT DO NOTHING");
+            note.push(") ON CONFLICT (number) DO UPDATE SET rules = excluded.rules");
             // Whoever deletes one of them deletes it before, or finds the note of it.
             let mut transaction = self.begin().await?;
             transaction.alone(Lock::Retention).await?;
+            let in_force: i64 = Sql::new(format!("SELECT {IN_FORCE}")).fetch_one(&mut transaction).await?.get(0)?;
+            if rules.first != Some(in_force) {
+                return Ok(());
+            }
             note.execute(&mut transaction).await?;
             transaction.commit().await?;
         }

@@ -30,6 +30,8 @@ pub(super) const SQLITE: &Migrations = &[
     (16, "usage", include_str!("../../migrations/sqlite/0016_usage.sql")),
     (17, "join_tokens", include_str!("../../migrations/sqlite/0017_join_tokens.sql")),
     (18, "areas", include_str!("../../migrations/sqlite/0018_areas.sql")),
+    (19, "lost", include_str!("../../migrations/sqlite/0019_lost.sql")),
+    (20, "notes", include_str!("../../migrations/sqlite/0020_notes.sql")),
 ];
 
 pub(super) const POSTGRES: &Migrations = &[
@@ -49,6 +51,8 @@ pub(super) const POSTGRES: &Migrations = &[
     (15, "usage", include_str!("../../migrations/postgres/0015_usage.sql")),
     (16, "join_tokens", include_str!("../../migrations/postgres/0016_join_tokens.sql")),
     (17, "areas", include_str!("../../migrations/postgres/0017_areas.sql")),
+    (18, "lost", include_str!("../../migrations/postgres/0018_lost.sql")),
+    (19, "notes", include_str!("../../migrations/postgres/0019_notes.sql")),
 ];
 
 pub(super) async fn migrate_sqlite(writes: &SqlitePool) -> Result<(), StoreError> {

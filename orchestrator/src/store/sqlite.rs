@@ -142,7 +142,7 @@ async fn several(transaction: &mut Transaction<'static, Sqlite>, rows: &mut Vec<
     Ok(new)
 }
 
-/// A row, its bodies as far as they are not there already, and that it needs them. What was put for nothing is to go.
+/// A row, its bodies as far as they are not there already, or were lost, and that it needs them. What was put for nothing is to go.
 async fn with_bodies(
     transaction: &mut Transaction<'static, Sqlite>,
     row: Row,
@@ -153,7 +153,8 @@ async fn with_bodies(
     for Piece { digest, size, coding, bytes, object, stored } in pieces {
         if is_new {
             let insert = "INSERT INTO bodies (digest, size, stored, coding, object, bytes) VALUES (?, ?, ?, ?, ?, ?) \
-                          ON CONFLICT (digest) DO NOTHING";
+                          ON CONFLICT (digest) DO UPDATE SET size = excluded.size, coding = excluded.coding, \
+                          object = excluded.object, bytes = excluded.bytes, lost = 0 WHERE bodies.lost = 1";
             let query = sqlx::query(insert)
                 .bind(&digest.as_bytes()[..])
                 .bind(super::signed(size as u64))

@@ -21,6 +21,7 @@ const TRIES: usize = 3;
 #[derive(Clone)]
 pub(in super::super) struct Shelves {
     pub(in super::super) reads: Pool,
+    pub(in super::super) writes: Pool,
     pub(in super::super) objects: Option<Arc<Objects>>,
     /// Packed bytes from which on a body goes to the body store.
     pub(in super::super) from_bytes: usize,
@@ -91,8 +92,9 @@ impl Shelves {
         let damaged = |reason: String| StoreError::Body { digest, reason };
         // As of one that was damaged when the backup was taken that this database was restored from.
         let mut reason = "the database does not have it".to_owned();
+        let mut missing = None;
         for _ in 0..TRIES {
-            let look = Sql::new("SELECT size, coding, object, bytes FROM bodies WHERE digest = $1");
+            let look = Sql::new("SELECT size, coding, object, bytes, number, lost FROM bodies WHERE digest = $1");
             let row = look.bind(&digest.as_bytes()[..]).fetch_optional(&self.reads).await?;
             let Some(row) = row else { return Err(damaged(reason)) };
             let (size, coding) = (usize::try_from(row.number(0)?).unwrap_or(usize::MAX), row.get::<i64>(1)?);
@@ -105,6 +107,7 @@ impl Shelves {
                     Ok(bytes) => bytes,
                     Err(Lack::Missing) => {
                         reason = format!("{key} is missing in the body store");
+                        missing = (row.get::<i64>(5)? == 0).then_some((row.get(4)?, key));
                         continue;
                     }
                     Err(Lack::Away(error)) => return Err(StoreError::BodyAway(error)),
@@ -116,7 +119,19 @@ impl Shelves {
             let unpacked = tokio::task::spawn_blocking(move || kept::unpack(digest, size, coding, bytes)).await;
             return unpacked.unwrap_or(Err(StoreError::Closed));
         }
+        if let Some((number, key)) = missing {
+            self.is_lost(number, &key).await;
+        }
         Err(damaged(reason))
+    }
+
+    /// Notes that the body store does not have what the row names: the next body with the same bytes is put there again.
+    pub(in super::super) async fn is_lost(&self, number: i64, key: &str) {
+        let note = Sql::new("UPDATE bodies SET lost = 1 WHERE number = $1 AND object = $2 AND lost = 0");
+        if let Err(error) = note.bind(number).bind(key).execute(&self.writes).await {
+            // Whoever reads it next tries again.
+            tracing::warn!(%error, key, "that a body is missing in the body store cannot be noted");
+        }
     }
 
     /// The packed bytes that lie in the body store under this key.

@@ -55,7 +55,7 @@ impl Store {
     async fn known(&self, digests: &[Digest]) -> Result<HashSet<Digest>, StoreError> {
         let mut known = HashSet::new();
         for some in digests.chunks(ASKED) {
-            let mut query = Sql::new("SELECT digest FROM bodies WHERE digest IN (");
+            let mut query = Sql::new("SELECT digest FROM bodies WHERE lost = 0 AND digest IN (");
             for (place, digest) in some.iter().enumerate() {
                 query.push(if place == 0 { "" } else { ", " }).push_bind(&digest.as_bytes()[..]);
             }

@@ -13,31 +13,14 @@ use weir_proto::v1::{Body, Exchange, Field, Request, Response};
 use weir_query::Query;
 
 use super::super::{
-    Database, Dialect, Limits, Sql, Store, StoreError, Telemetry, prepare,
+    Database, Deed, Dialect, Limits, Sql, Store, StoreError, Telemetry, prepare,
     sql::Pool,
-    tests::{Place, with_store},
+    testing::{Place, on_both},
 };
 use crate::{BodyConfig, BodyPlace, Retention};
 
 /// Above it the tests' bodies go to the body store.
 pub(in super::super) const FROM: usize = 16 << 10;
-
-macro_rules! on_both {
-    ($($name:ident),+ $(,)?) => {
-        mod on_sqlite {
-            $(#[tokio::test]
-            async fn $name() {
-                super::with_store(super::Dialect::Sqlite, super::$name).await;
-            })+
-        }
-        mod on_postgres {
-            $(#[tokio::test]
-            async fn $name() {
-                super::with_store(super::Dialect::Postgres, super::$name).await;
-            })+
-        }
-    };
-}
 
 on_both! {
     each_is_kept_once_and_comes_back,
@@ -47,6 +30,7 @@ on_both! {
     retention_counts_what_is_stored,
     a_search_reads_bodies_wherever_they_are,
     exchanges_that_come_twice_leave_nothing_behind,
+    what_vanished_is_put_again_when_it_comes_again,
 }
 
 fn noise(length: usize) -> Vec<u8> {
@@ -141,10 +125,10 @@ async fn what_the_last_exchange_needed_goes_with_it(store: &Store) {
     let (middle, large) = (noise(9000), noise(50_000));
     let all = [exchange(&middle, &large), exchange(&middle, &large)];
     keep(store, &all).await;
-    assert_eq!(store.delete_exchanges(&[id(&all[0])]).await.unwrap(), 1);
+    assert_eq!(store.delete_exchanges(&[id(&all[0])], &Deed::default()).await.unwrap(), 1);
     assert!(whole(store, &all[1]).await.unwrap().as_ref() == Some(&all[1]));
     is_consistent(store).await;
-    assert_eq!(store.delete_exchanges(&[id(&all[1])]).await.unwrap(), 1);
+    assert_eq!(store.delete_exchanges(&[id(&all[1])], &Deed::default()).await.unwrap(), 1);
     assert_eq!(count(store, "bodies").await, 0);
     assert_eq!(store.clear_bodies().await.unwrap(), 1);
     assert!(files(store).is_empty());
@@ -163,7 +147,7 @@ async fn damage_is_told_and_names_the_exchange(store: &Store) {
         assert!(searched.items.is_empty(), "a search that cannot look says so");
         let [(left_out, why)] = &searched.unread.first[..] else { panic!("{:?}", searched.unread) };
         assert!(*left_out == id(exchange) && why.contains(says), "{why}");
-        store.delete_exchanges(&[id(exchange)]).await.unwrap();
+        store.delete_exchanges(&[id(exchange)], &Deed::default()).await.unwrap();
     };
     let one = exchange(b"", &noise(50_000));
     keep(store, std::slice::from_ref(&one)).await;
@@ -266,6 +250,26 @@ async fn exchanges_that_come_twice_leave_nothing_behind(store: &Store) {
     is_consistent(store).await;
 }
 
+async fn what_vanished_is_put_again_when_it_comes_again(store: &Store) {
+    let large = noise(50_000);
+    let all: Vec<_> = (0..4).map(|_| exchange(b"", &large)).collect();
+    keep(store, &all[..1]).await;
+    let file = files(store).into_iter().next().unwrap();
+    let good = fs::read(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    assert!(whole(store, &all[0]).await.is_err());
+    // What comes back by itself, such as with a disk that was away, is as good.
+    fs::write(&file, &good).unwrap();
+    assert!(whole(store, &all[0]).await.unwrap().as_ref() == Some(&all[0]));
+    fs::remove_file(&file).unwrap();
+    keep(store, &all[1..]).await;
+    for exchange in &all {
+        assert!(whole(store, exchange).await.unwrap().as_ref() == Some(exchange));
+    }
+    assert_eq!((count(store, "bodies").await, files(store).len(), files(store).contains(&file)), (1, 1, false));
+    is_consistent(store).await;
+}
+
 /// Another store on the same database and folder, as another orchestrator has it.
 async fn beside(place: &Place) -> Store {
     place.open().await
@@ -284,7 +288,7 @@ async fn of_two_orchestrators_neither_takes_what_the_other_needs() {
             keep(store, &some).await;
             let ids: Vec<Uuid> = some.iter().map(id).collect();
             let (gone, stays) = if round < 59 { (&ids[..], None) } else { (&ids[1..], Some(some[0].clone())) };
-            store.delete_exchanges(gone).await.unwrap();
+            store.delete_exchanges(gone, &Deed::default()).await.unwrap();
             store.clear_bodies().await.unwrap();
             left.extend(stays);
         }
@@ -317,7 +321,7 @@ async fn what_the_schema_before_kept_in_messages_is_read_as_ever() {
     assert_eq!(store.exchanges(&query, None, 5).await.unwrap().items.len(), 1);
     // It goes as it came, and what comes from now on is kept beside.
     keep(store, &[exchange(b"", &noise(50_000))]).await;
-    assert_eq!(store.delete_exchanges(&[id(&before)]).await.unwrap(), 1);
+    assert_eq!(store.delete_exchanges(&[id(&before)], &Deed::default()).await.unwrap(), 1);
     is_consistent(store).await;
 }
 
