@@ -6,79 +6,11 @@ use uuid::{NoContext, Timestamp, Uuid};
 use weir_proto::v1::{Exchange, Request, SystemMetrics};
 use weir_query::Query;
 
-use super::*;
+use super::{
+    testing::{NOW_US, Place, on_both},
+    *,
+};
 use crate::{Retention, tokens};
-
-const NOW_US: u64 = 1_700_000_000_000_000;
-
-/// Where a store of one test keeps things.
-pub(super) struct Place {
-    database: Database,
-    dir: tempfile::TempDir,
-    _postgres: Option<weir_testkit::postgres::Database>,
-}
-
-impl Place {
-    pub(super) async fn new(dialect: Dialect) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let file = Database::Sqlite(dir.path().join("weir.db"));
-        let postgres = match dialect {
-            Dialect::Sqlite => None,
-            Dialect::Postgres => Some(weir_testkit::postgres::Database::create().await.unwrap()),
-        };
-        let url = postgres.as_ref().map(|database| database.url().parse::<crate::DatabaseUrl>().unwrap());
-        let database = url.map_or(file, |url| url.parse().unwrap());
-        Self { database, dir, _postgres: postgres }
-    }
-
-    pub(super) fn database(&self) -> &Database {
-        &self.database
-    }
-
-    pub(super) async fn open(&self) -> Store {
-        let limits = Limits {
-            component_bytes: 1 << 20,
-            queued_bytes: 1 << 20,
-            push_time: Duration::from_secs(1),
-            answer_time: Duration::from_secs(1),
-            idle_time: Duration::from_secs(1),
-            head_time: Duration::from_secs(1),
-            body_grace: Duration::from_secs(1),
-            connections: 1,
-            agent_calls: std::num::NonZeroU32::MIN,
-        };
-        // One folder, whoever opens it.
-        let place = crate::BodyPlace::Folder(self.dir.path().join("bodies"));
-        let bodies = crate::BodyConfig { place, from_bytes: bodies::tests::FROM };
-        Store::open(&self.database, &bodies, limits, Arc::new(Telemetry::new())).await.unwrap()
-    }
-}
-
-/// A test for each database of a function that takes a store with a join token.
-macro_rules! on_both {
-    ($($name:ident),+ $(,)?) => {
-        mod on_sqlite {
-            $(#[tokio::test]
-            async fn $name() {
-                super::with_store(super::Dialect::Sqlite, async |store: &super::Store| super::$name(store).await).await;
-            })+
-        }
-        mod on_postgres {
-            $(#[tokio::test]
-            async fn $name() {
-                super::with_store(super::Dialect::Postgres, async |store: &super::Store| super::$name(store).await).await;
-            })+
-        }
-    };
-}
-
-pub(super) async fn with_store(dialect: Dialect, test: impl AsyncFnOnce(&Store)) {
-    let place = Place::new(dialect).await;
-    let store = place.open().await;
-    store.add_join_token(tokens::hash("t"), "default", NOW_US, NOW_US + 10).await.unwrap();
-    test(&store).await;
-    store.close().await;
-}
 
 on_both! {
     a_join_token_expires,
@@ -194,7 +126,7 @@ async fn a_state_has_no_more_filters_than_agents_answer_for(store: &Store) {
         let signed = TrustedKeys::new([by.public()]).open(&envelope).unwrap();
         let publishing =
             Publishing { signed: &signed, envelope: &envelope, key: &by.public(), component: None, now_us: NOW_US };
-        store.publish(publishing).await.unwrap()
+        store.publish(publishing, &Deed::default()).await.unwrap()
     };
     let removal = |sequence| {
         let (name, group) = ("f7".parse().unwrap(), "default".parse().unwrap());
@@ -213,7 +145,7 @@ async fn a_state_has_no_more_filters_than_agents_answer_for(store: &Store) {
 async fn what_an_earlier_version_kept_is_kept() {
     use sqlx::Connection as _;
     let place = Place::new(Dialect::Sqlite).await;
-    let Database::Sqlite(file) = &place.database else { panic!("{:?}", place.database) };
+    let Database::Sqlite(file) = place.database() else { panic!("{:?}", place.database()) };
     let mut old = sqlx::SqliteConnection::connect(&format!("sqlite://{}?mode=rwc", file.display())).await.unwrap();
     schema::migrator(schema::SQLITE, |number| number == 1).run(&mut old).await.unwrap();
     let rows = "INSERT INTO agents (id, name, grp, joined_us, last_seen_us, version) VALUES (x'00000000000000000000000000000000', 'a', 'g', 0, 0, '');

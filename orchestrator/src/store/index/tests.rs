@@ -6,30 +6,13 @@ use weir_query::Query;
 
 use super::{Ahead, BLOCK, FORMAT, Hunt};
 use crate::store::{
-    Joining, Row, Spend, Store,
+    Row, Store,
     dialect::Dialect,
     prepare,
     search::Search,
     sql::Sql,
-    tests::{Place, with_store},
+    testing::{Place, joined, on_both},
 };
-
-macro_rules! on_both {
-    ($($name:ident),+ $(,)?) => {
-        mod on_sqlite {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $name() {
-                super::with_store(super::Dialect::Sqlite, async |store: &super::Store| super::$name(store).await).await;
-            })+
-        }
-        mod on_postgres {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $name() {
-                super::with_store(super::Dialect::Postgres, async |store: &super::Store| super::$name(store).await).await;
-            })+
-        }
-    };
-}
 
 on_both! {
     one_among_many_is_led_to_whatever_field_tells_it,
@@ -42,18 +25,6 @@ on_both! {
 }
 
 const BLOCKS: i64 = 8;
-
-async fn join(store: &Store, name: &str) -> i64 {
-    let token = crate::tokens::hash(name);
-    store.add_join_token(token, "default", 1, u64::MAX >> 1).await.unwrap();
-    let joining = Joining { id: Uuid::now_v7(), key: rand::random(), name, version: "0.1.0" };
-    assert!(matches!(
-        store.join(token, joining, |_| crate::store::Audited::nobody(1), 1).await.unwrap(),
-        Spend::Joined { .. }
-    ));
-    let number = Sql::new("SELECT number FROM agents WHERE name = $1").bind(name);
-    number.fetch_one(&store.reads).await.unwrap().get(0).unwrap()
-}
 
 /// One that is like others.
 fn plain(n: i64) -> Exchange {
@@ -108,7 +79,7 @@ async fn accept(store: &Store, rows: Vec<Row>) {
 
 /// So many blocks, all in the index, with the odd one in the second; its id.
 async fn filled(store: &Store) -> Uuid {
-    let (agent, other) = (join(store, "edge-1").await, join(store, "core-1").await);
+    let (agent, other) = (joined(store, "edge-1").await, joined(store, "core-1").await);
     let mut id = Uuid::nil();
     let mut rows = Vec::new();
     for n in 1..BLOCKS * BLOCK {
@@ -227,7 +198,7 @@ async fn what_most_of_them_have_is_walked_through(store: &Store) {
 }
 
 async fn what_came_out_of_order_is_listed_in_order(store: &Store) {
-    let agent = join(store, "edge-1").await;
+    let agent = joined(store, "edge-1").await;
     // Every block holds ids of all times.
     let ids: Vec<Uuid> = (0..BLOCKS * BLOCK).map(|_| Uuid::now_v7()).collect();
     let order = (0..BLOCK).flat_map(|at| (0..BLOCKS).map(move |block| block * BLOCK + at));
@@ -320,7 +291,7 @@ async fn an_index_of_another_form_is_made_anew_and_a_later_one_is_left_alone(sto
 }
 
 async fn a_block_is_noted_when_it_is_full_or_when_nothing_more_comes(store: &Store) {
-    let agent = join(store, "edge-1").await;
+    let agent = joined(store, "edge-1").await;
     let mut last = 0;
     let rows = |count: i64| (0..count).map(|n| prepare(agent, 1, &plain(n), None).unwrap()).collect::<Vec<_>>();
     accept(store, rows(BLOCK / 2)).await;
@@ -344,7 +315,7 @@ async fn a_block_is_noted_when_it_is_full_or_when_nothing_more_comes(store: &Sto
 async fn what_was_there_before_is_noted_step_by_step() {
     let place = Place::new(Dialect::Sqlite).await;
     let store = place.open().await;
-    let agent = join(&store, "edge-1").await;
+    let agent = joined(&store, "edge-1").await;
     accept(&store, (0..12 * BLOCK).map(|n| prepare(agent, 1, &plain(n), None).unwrap()).collect()).await;
     // Until few are left that are not noted, searches go without.
     for step in 0..12 {

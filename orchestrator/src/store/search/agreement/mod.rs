@@ -15,7 +15,9 @@ use weir_proto::v1::{Exchange, Tag, tag::Value};
 use weir_query::Query;
 
 use self::{exchanges::exchange, queries::query};
-use super::super::{Audited, Joining, Spend, Store, dialect::Dialect, prepare, search::Seen, sql::Sql, tests::Place};
+use super::super::{
+    Audited, Deed, Joining, Spend, Store, dialect::Dialect, prepare, search::Seen, sql::Sql, testing::Place,
+};
 use crate::tokens;
 
 const EXCHANGES: usize = 300;
@@ -33,7 +35,7 @@ impl Bench {
     async fn with(dialect: Dialect, exchanges: Vec<Exchange>) -> Self {
         let place = Place::new(dialect).await;
         let store = place.open().await;
-        store.add_join_token(tokens::hash("t"), "default", 0, u64::MAX >> 1).await.unwrap();
+        store.add_join_token(tokens::hash("t"), "default", 0, u64::MAX >> 1, &Deed::default()).await.unwrap();
         let agent = Uuid::now_v7();
         let joining = Joining { id: agent, key: rand::random(), name: "edge-1", version: "0.1.0" };
         assert!(matches!(
@@ -57,7 +59,7 @@ impl Bench {
         for (number, again) in [(3, true), (4, false)] {
             let gone = self.exchanges.extract_if(.., |it| it.id[15] % 16 == number);
             let gone: Vec<Uuid> = gone.map(|it| Uuid::from_slice(&it.id).unwrap()).collect();
-            self.store.delete_exchanges(&gone).await.unwrap();
+            self.store.delete_exchanges(&gone, &Deed::default()).await.unwrap();
             for exchange in self.exchanges.iter_mut().filter(|it| it.id[14] % 16 == number) {
                 exchange.tags.push(Tag { name: "geo.x".to_owned(), value: Some(Value::Flag(true)) });
                 let change = Sql::new("UPDATE exchanges SET coding = 0, detail = $1 WHERE id = $2");
