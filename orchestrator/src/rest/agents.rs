@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Extension, Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -18,7 +18,7 @@ use crate::{
     events::Event,
     fleet::Fleet,
     orchestrator::Orchestrator,
-    store::{AgentRow, IMPORT_AGENT},
+    store::{AgentRow, Deed, IMPORT_AGENT},
 };
 
 /// An agent that joined.
@@ -128,8 +128,12 @@ async fn items(orchestrator: &Orchestrator, wanted: impl Fn(&AgentRow) -> bool) 
 /// stays; its filters run on where it runs. To have it back, let it join again.
 #[utoipa::path(delete, path = "/api/v1/agents/{id}", operation_id = "revokeAgent", tag = "agents", params(("id" = String, Path,)),
     responses((status = 204), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn revoke(State(orchestrator): State<Arc<Orchestrator>>, Id(id): Id) -> Result<StatusCode, Problem> {
-    if id == IMPORT_AGENT || !orchestrator.store.revoke_agent(id, now_us()).await? {
+pub(super) async fn revoke(
+    State(orchestrator): State<Arc<Orchestrator>>,
+    Extension(deed): Extension<Deed>,
+    Id(id): Id,
+) -> Result<StatusCode, Problem> {
+    if id == IMPORT_AGENT || !orchestrator.store.revoke_agent(id, now_us(), &deed.answered(204)).await? {
         return Err(Problem::not_found(format!("there is no agent {id}")));
     }
     orchestrator.fleet.announce_revocation();

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     http::{HeaderName, header},
 };
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     orchestrator::Orchestrator,
-    store::{Changed, Outline, is_of_people},
+    store::{Changed, Deed, Outline, is_of_people},
 };
 
 /// Bytes of a note, of a tag's name and of its text.
@@ -72,6 +72,7 @@ pub(super) async fn annotate(
     State(orchestrator): State<Arc<Orchestrator>>,
     asker: Asker,
     known: IfMatch,
+    Extension(deed): Extension<Deed>,
     Id(id): Id,
     Patch(patch): Patch<AnnotationPatch>,
 ) -> Result<([(HeaderName, String); 1], Json<Annotations>), Problem> {
@@ -83,7 +84,7 @@ pub(super) async fn annotate(
         }
         Ok::<_, Problem>(still)
     };
-    let outline = match orchestrator.store.annotate(id, change).await? {
+    let outline = match orchestrator.store.annotate(id, change, &deed.answered(200)).await? {
         Changed::Done(outline) => outline,
         Changed::Otherwise => return Err(failed()),
         Changed::Absent => return Err(known.absent(Problem::not_found(format!("there is no exchange {id}")))),

@@ -22,7 +22,7 @@ use crate::{
     commands::SOON,
     interception::{Breakpoint, BreakpointTerms, OnTimeout, PausesAt},
     orchestrator::Orchestrator,
-    store::{AgentRow, IMPORT_AGENT},
+    store::{AgentRow, Deed, IMPORT_AGENT},
 };
 
 /// Agents that are asked at a time.
@@ -103,6 +103,7 @@ pub(super) struct RenewedBreakpoint {
 pub(super) async fn make(
     State(orchestrator): State<Arc<Orchestrator>>,
     Extension(principal): Extension<Principal>,
+    Extension(deed): Extension<Deed>,
     Body(new): Body<NewBreakpoint>,
 ) -> Result<(StatusCode, Json<BreakpointItem>), Problem> {
     let rows = orchestrator.store.agents().await?;
@@ -110,7 +111,7 @@ pub(super) async fn make(
     let now = now_us();
     let until_us = now + u64::from(wanted.lease_s) * 1_000_000;
     let breakpoint = Breakpoint { id: Uuid::now_v7(), wanted, owner: principal.name, made_us: now, until_us };
-    if !orchestrator.store.add_breakpoint(&breakpoint, now).await? {
+    if !orchestrator.store.add_breakpoint(&breakpoint, now, &deed.answered(201)).await? {
         return Err(Problem::conflict("there are as many breakpoints as there may be: remove one"));
     }
     let set = |agent: AgentRow| async {
@@ -121,7 +122,8 @@ pub(super) async fn make(
     let states = asked(&orchestrator, rows, &breakpoint, set).await;
     orchestrator.breakpoints_changed();
     if !states.is_empty() && states.iter().all(|(_, state)| state.is_err()) {
-        orchestrator.store.remove_breakpoint(breakpoint.id).await?;
+        // Its answer tells the trail what came of it.
+        orchestrator.store.remove_breakpoint(breakpoint.id, &Deed::default()).await?;
         if let Some((agent, Err(problem))) = states.into_iter().next() {
             let text = format!("{}: {}", agent.name, problem.text);
             return Err(Problem::by_agent(&v1::Problem { text, ..problem }));
@@ -171,13 +173,14 @@ pub(super) async fn list(
     (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn renew(
     State(orchestrator): State<Arc<Orchestrator>>,
+    Extension(deed): Extension<Deed>,
     Id(id): Id,
 ) -> Result<Json<RenewedBreakpoint>, Problem> {
     let now = now_us();
     let found = orchestrator.store.breakpoints(now).await?.into_iter().find(|breakpoint| breakpoint.id == id);
     let found = found.ok_or_else(|| gone(id))?;
     let until_us = now + u64::from(found.wanted.lease_s) * 1_000_000;
-    if !orchestrator.store.renew_breakpoint(id, until_us, now).await? {
+    if !orchestrator.store.renew_breakpoint(id, until_us, now, &deed.answered(200)).await? {
         return Err(gone(id));
     }
     Ok(Json(RenewedBreakpoint { ends: rfc3339(until_us) }))
@@ -186,9 +189,13 @@ pub(super) async fn renew(
 /// Ends a breakpoint. What it paused goes on or fails, as its `on_timeout` says.
 #[utoipa::path(delete, path = "/api/v1/breakpoints/{id}", operation_id = "removeBreakpoint", tag = "interception",
     params(("id" = String, Path,)), responses((status = 204), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn remove(State(orchestrator): State<Arc<Orchestrator>>, Id(id): Id) -> Result<StatusCode, Problem> {
+pub(super) async fn remove(
+    State(orchestrator): State<Arc<Orchestrator>>,
+    Extension(deed): Extension<Deed>,
+    Id(id): Id,
+) -> Result<StatusCode, Problem> {
     let breakpoints = orchestrator.store.breakpoints(now_us()).await?;
-    if !orchestrator.store.remove_breakpoint(id).await? {
+    if !orchestrator.store.remove_breakpoint(id, &deed.answered(204)).await? {
         return Err(gone(id));
     }
     if let Some(breakpoint) = breakpoints.into_iter().find(|breakpoint| breakpoint.id == id) {

@@ -17,7 +17,7 @@ use crate::{
     access::{Area, Areas, Budget, Denied, Oidc, OidcError, PasswordError, Permission, Principal},
     clock::now_us,
     orchestrator::Orchestrator,
-    store::AccessToken,
+    store::{AccessToken, Deed},
     tokens,
 };
 
@@ -40,10 +40,6 @@ pub(super) trait Asks {
     /// For whoever may do that, in whatever area: what is answered has an area each, which the handler asks for.
     fn asks_of_each(self, permission: Permission) -> Self;
 }
-
-/// Of a new thing, for the audit trail: what was given.
-#[derive(Debug, Clone)]
-pub(super) struct Given(pub(super) String);
 
 impl Asks for MethodRouter<Arc<Orchestrator>, Infallible> {
     fn asks(self, permission: Permission, area: Area) -> Self {
@@ -110,6 +106,9 @@ async fn carry_out(
     let action = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let action = format!("{} {action}", request.method());
     let object = object(request.extensions().get::<OriginalUri>().map_or(request.uri(), |uri| &uri.0));
+    let deed = Deed::new(principal.did(&action, &object, 0, client.ip(), now_us()));
+    // What the store changes is told with the change, the rest when it has come to its end.
+    request.extensions_mut().insert(deed.clone());
     // Whoever hangs up stops neither the change, once it has begun, nor the entry.
     let changing = orchestrator.changing.clone();
     let done = changing.spawn(async move {
@@ -121,11 +120,7 @@ async fn carry_out(
             // Told when it was done.
             return response;
         }
-        let object = match response.extensions().get::<Given>() {
-            Some(Given(given)) => format!("{object} {given}"),
-            None => object,
-        };
-        let entry = principal.did(&action, &object, response.status().as_u16(), client.ip(), now_us());
+        let Some(entry) = deed.untold(response.status().as_u16()) else { return response };
         if let Err(error) = orchestrator.store.audit(entry).await {
             tracing::error!(%error, actor = principal.name, action, object, "a change is not in the audit trail");
         }

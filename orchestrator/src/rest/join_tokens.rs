@@ -18,7 +18,7 @@ use crate::{
     access::Principal,
     clock::{now_us, rfc3339},
     orchestrator::Orchestrator,
-    store::{JoinTokenRow, Revoked},
+    store::{Deed, JoinTokenRow, Revoked},
     tokens,
 };
 
@@ -90,6 +90,7 @@ pub(super) struct JoinTokenItem {
 pub(super) async fn make(
     State(orchestrator): State<Arc<Orchestrator>>,
     Extension(principal): Extension<Principal>,
+    Extension(deed): Extension<Deed>,
     Body(wanted): Body<Wanted>,
 ) -> Result<(StatusCode, Json<JoinToken>), Problem> {
     let group = wanted.group.map_or_else(|| Ok(GroupName::default()), |group| group.parse());
@@ -100,7 +101,7 @@ pub(super) async fn make(
     }
     let (token, now) = (tokens::join(), now_us());
     let kept = JoinTokenRow::new(group.as_str(), Some(principal.name), now, now + seconds * 1_000_000);
-    orchestrator.store.keep_join_token(tokens::hash(&token), &kept).await?;
+    orchestrator.store.keep_join_token(tokens::hash(&token), &kept, &deed.answered(201)).await?;
     let ca = STANDARD.encode(orchestrator.pki.certificate());
     Ok((StatusCode::CREATED, Json(JoinToken { id: kept.id, token, ca, group, expires: rfc3339(kept.expires_us) })))
 }
@@ -129,9 +130,10 @@ pub(super) async fn list(
 pub(super) async fn revoke(
     State(orchestrator): State<Arc<Orchestrator>>,
     Extension(principal): Extension<Principal>,
+    Extension(deed): Extension<Deed>,
     Id(id): Id,
 ) -> Result<StatusCode, Problem> {
-    match orchestrator.store.revoke_join_token(id, &principal.name, now_us()).await? {
+    match orchestrator.store.revoke_join_token(id, &principal.name, now_us(), &deed.answered(204)).await? {
         Revoked::Done => Ok(StatusCode::NO_CONTENT),
         Revoked::Used(agent) => {
             let agent = agent.map_or_else(|| "an agent".to_owned(), |agent| format!("agent {agent}"));

@@ -13,6 +13,7 @@ mod conditional;
 mod configurations;
 mod connections;
 mod cors;
+mod count;
 mod deletion;
 mod describe;
 mod diff;
@@ -132,6 +133,7 @@ fn router(orchestrator: Arc<Orchestrator>) -> Router {
             "/exchanges",
             get(exchanges::list).asks(Read, Traffic).merge(delete(deletion::many).asks(Operate, Traffic)),
         )
+        .route("/exchanges/count", get(count::count).asks(Read, Traffic))
         .route("/exchanges/stream", get(live::exchanges::follow).asks(Read, Traffic))
         .route("/exchanges/export", get(export::many).asks(Read, Traffic))
         .route("/exchanges/import", post(import::import).layer(DefaultBodyLimit::disable()).asks(Operate, Traffic))

@@ -23,7 +23,7 @@ use crate::{
     clock::now_us,
     components::{self, ComponentRefusal},
     orchestrator::Orchestrator,
-    store::{Accepted, Publishing},
+    store::{Accepted, Deed, Publishing},
 };
 
 /// A signed statement: publication, rollback, removal, endorsement or, to `/api/v1/configurations`, configuration.
@@ -81,6 +81,7 @@ pub(super) async fn accept(
     request: Request,
     what: What,
 ) -> Result<Response, Problem> {
+    let deed = request.extensions().get::<Deed>().cloned().unwrap_or_default();
     // Bodies are large: a few at a time are in memory.
     let _turn = orchestrator.pushing.acquire().await.map_err(|_| Problem::unavailable())?;
     let read = timeout(orchestrator.limits.push_time, Body::<Push>::from_request(request, &())).await;
@@ -116,7 +117,7 @@ pub(super) async fn accept(
         component: component.as_deref(),
         now_us: now_us(),
     };
-    let (status, revision) = match orchestrator.store.publish(publishing).await? {
+    let (status, revision) = match orchestrator.store.publish(publishing, &deed.answered(201)).await? {
         Accepted::New(revision) => (StatusCode::CREATED, revision),
         Accepted::Known(revision) => (StatusCode::OK, revision),
         Accepted::Refused(refusal @ (Refusal::Expired(_) | Refusal::Future { .. })) => {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     http::{HeaderName, header},
 };
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     orchestrator::Orchestrator,
-    store::{Action, Rule},
+    store::{Action, Deed, Rule},
 };
 
 /// Each is asked of every exchange.
@@ -98,11 +98,12 @@ pub(super) async fn show(State(orchestrator): State<Arc<Orchestrator>>) -> Resul
 pub(super) async fn set(
     State(orchestrator): State<Arc<Orchestrator>>,
     known: IfMatch,
+    Extension(deed): Extension<Deed>,
     Body(wanted): Body<Wanted>,
 ) -> Result<Shown, Problem> {
     let rules = rules(wanted.rules)?;
     let still = |before: Vec<Rule>| known.holds(|| tag_of(&items(before)));
-    if !orchestrator.store.set_retention_rules(&rules, still).await? {
+    if !orchestrator.store.set_retention_rules(&rules, still, &deed.answered(200)).await? {
         return Err(failed());
     }
     orchestrator.retaining.notify_one();

@@ -2,12 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Extension, Json,
-    extract::State,
-    http::StatusCode,
-    response::{IntoResponse as _, Response},
-};
+use axum::{Extension, Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -15,7 +10,6 @@ use uuid::Uuid;
 use super::{
     List,
     agents::Nothing,
-    gate::Given,
     input::{Body, Id, Params},
     problem::Problem,
 };
@@ -23,7 +17,7 @@ use crate::{
     access::{Area, Areas, Principal, Role},
     clock::{now_us, rfc3339},
     orchestrator::Orchestrator,
-    store::AccessToken,
+    store::{AccessToken, Deed},
     tokens,
 };
 
@@ -83,8 +77,9 @@ pub(super) struct TokenItem {
 pub(super) async fn make(
     State(orchestrator): State<Arc<Orchestrator>>,
     Extension(principal): Extension<Principal>,
+    Extension(deed): Extension<Deed>,
     Body(wanted): Body<Wanted>,
-) -> Result<Response, Problem> {
+) -> Result<(StatusCode, Json<Made>), Problem> {
     let name = named(wanted.name)?;
     let areas = areas(wanted.areas.as_deref(), &principal)?;
     let seconds = wanted.expires_in_s.unwrap_or(DEFAULT_S);
@@ -102,11 +97,11 @@ pub(super) async fn make(
         expires_us: now + seconds * 1_000_000,
         used_us: None,
     };
-    orchestrator.store.add_access_token(tokens::hash(&token), &kept).await?;
+    let deed = deed.answered(201).giving(format!("{}: {}, areas: {areas}", kept.name, kept.role));
+    orchestrator.store.add_access_token(tokens::hash(&token), &kept, &deed).await?;
     let AccessToken { name, role, .. } = kept;
-    let given = Given(format!("{name}: {role}, areas: {areas}"));
     let made = Made { id, token, name, role, areas, expires: rfc3339(kept.expires_us) };
-    Ok((StatusCode::CREATED, Extension(given), Json(made)).into_response())
+    Ok((StatusCode::CREATED, Json(made)))
 }
 
 /// What it is to be for: nothing that its maker is not for.
@@ -143,8 +138,12 @@ pub(super) async fn list(
 /// Makes a token worth nothing, from the next request on.
 #[utoipa::path(delete, path = "/api/v1/tokens/{id}", operation_id = "revokeToken", tag = "access", params(("id" = String, Path,)),
     responses((status = 204), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn revoke(State(orchestrator): State<Arc<Orchestrator>>, Id(id): Id) -> Result<StatusCode, Problem> {
-    match orchestrator.store.remove_access_token(id).await? {
+pub(super) async fn revoke(
+    State(orchestrator): State<Arc<Orchestrator>>,
+    Extension(deed): Extension<Deed>,
+    Id(id): Id,
+) -> Result<StatusCode, Problem> {
+    match orchestrator.store.remove_access_token(id, &deed.answered(204)).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(Problem::not_found(format!("there is no token {id}"))),
     }

@@ -2,19 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Extension, Json,
-    extract::State,
-    http::StatusCode,
-    response::{IntoResponse as _, Response},
-};
+use axum::{Extension, Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
     List,
     agents::Nothing,
-    gate::Given,
     input::{Body, Params, Segment},
     problem::Problem,
     tokens::named,
@@ -23,7 +17,7 @@ use crate::{
     access::{PasswordError, Principal, Role},
     clock::{now_us, rfc3339},
     orchestrator::Orchestrator,
-    store::User,
+    store::{Deed, User},
 };
 
 /// Somebody new.
@@ -53,8 +47,9 @@ pub(super) struct UserItem {
 pub(super) async fn add(
     State(orchestrator): State<Arc<Orchestrator>>,
     Extension(principal): Extension<Principal>,
+    Extension(deed): Extension<Deed>,
     Body(wanted): Body<Wanted>,
-) -> Result<Response, Problem> {
+) -> Result<(StatusCode, Json<UserItem>), Problem> {
     let name = named(wanted.name)?;
     if principal.areas.is_bounded() {
         return Err(Problem::wider(principal.areas, "users are for everything that their role allows"));
@@ -64,11 +59,11 @@ pub(super) async fn add(
         PasswordError::Busy | PasswordError::Hash => Problem::busy("passwords are being tried: try again"),
     })?;
     let user = User { name, role: wanted.role, password, created_us: now_us(), created_by: principal.name };
-    if !orchestrator.store.add_user(&user).await? {
+    let deed = deed.answered(201).giving(format!("{}: {}", user.name, user.role));
+    if !orchestrator.store.add_user(&user, &deed).await? {
         return Err(Problem::conflict(format!("there is a user {} already", user.name)));
     }
-    let given = Given(format!("{}: {}", user.name, user.role));
-    Ok((StatusCode::CREATED, Extension(given), Json(item(user))).into_response())
+    Ok((StatusCode::CREATED, Json(item(user))))
 }
 
 /// Every user, by name.
@@ -87,10 +82,11 @@ pub(super) async fn list(
     responses((status = 204), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn remove(
     State(orchestrator): State<Arc<Orchestrator>>,
+    Extension(deed): Extension<Deed>,
     Segment(name): Segment,
 ) -> Result<StatusCode, Problem> {
     let name = name.unwrap_or_default();
-    match orchestrator.store.remove_user(&name).await? {
+    match orchestrator.store.remove_user(&name, &deed.answered(204)).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(Problem::not_found("there is no such user")),
     }

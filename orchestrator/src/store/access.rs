@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::{
-    Store, StoreError, signed,
+    Deed, Store, StoreError, signed,
     sql::{Row, Sql},
 };
 use crate::{
@@ -81,7 +81,12 @@ impl Audited {
 const TOKEN: &str = "SELECT id, name, role, created_us, created_by, expires_us, used_us, areas FROM access_tokens";
 
 impl Store {
-    pub(crate) async fn add_access_token(&self, hash: TokenHash, token: &AccessToken) -> Result<(), StoreError> {
+    pub(crate) async fn add_access_token(
+        &self,
+        hash: TokenHash,
+        token: &AccessToken,
+        deed: &Deed,
+    ) -> Result<(), StoreError> {
         let sql = "INSERT INTO access_tokens (id, hash, name, role, areas, created_us, created_by, expires_us) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
         let sql = Sql::new(sql).bind(token.id).bind(&hash[..]).bind(&token.name).bind(token.role.as_str());
@@ -90,7 +95,9 @@ impl Store {
             .bind(signed(token.created_us))
             .bind(&token.created_by)
             .bind(signed(token.expires_us));
-        sql.execute(&self.writes).await.map(drop)
+        let mut transaction = self.begin().await?;
+        sql.execute(&mut transaction).await?;
+        deed.commit(transaction).await
     }
 
     /// The token with this hash, if it still counts. That it was used is noted to the minute.
@@ -112,18 +119,16 @@ impl Store {
     }
 
     /// Whether there was such a token.
-    pub(crate) async fn remove_access_token(&self, id: Uuid) -> Result<bool, StoreError> {
-        let gone = Sql::new("DELETE FROM access_tokens WHERE id = $1").bind(id).execute(&self.writes).await?;
-        Ok(gone == 1)
+    pub(crate) async fn remove_access_token(&self, id: Uuid, deed: &Deed) -> Result<bool, StoreError> {
+        self.one_changes(Sql::new("DELETE FROM access_tokens WHERE id = $1").bind(id), deed).await
     }
 
     /// Whether the name was free.
-    pub(crate) async fn add_user(&self, user: &User) -> Result<bool, StoreError> {
+    pub(crate) async fn add_user(&self, user: &User, deed: &Deed) -> Result<bool, StoreError> {
         let sql = "INSERT INTO users (name, role, password, created_us, created_by) VALUES ($1, $2, $3, $4, $5) \
                    ON CONFLICT (name) DO NOTHING";
         let sql = Sql::new(sql).bind(&user.name).bind(user.role.as_str()).bind(&user.password);
-        let added = sql.bind(signed(user.created_us)).bind(&user.created_by).execute(&self.writes).await?;
-        Ok(added == 1)
+        self.one_changes(sql.bind(signed(user.created_us)).bind(&user.created_by), deed).await
     }
 
     pub(crate) async fn user(&self, name: &str) -> Result<Option<User>, StoreError> {
@@ -138,8 +143,18 @@ impl Store {
     }
 
     /// Whether there was such a user.
-    pub(crate) async fn remove_user(&self, name: &str) -> Result<bool, StoreError> {
-        Ok(Sql::new("DELETE FROM users WHERE name = $1").bind(name).execute(&self.writes).await? == 1)
+    pub(crate) async fn remove_user(&self, name: &str, deed: &Deed) -> Result<bool, StoreError> {
+        self.one_changes(Sql::new("DELETE FROM users WHERE name = $1").bind(name), deed).await
+    }
+
+    /// Whether the statement changed a row; then it is told.
+    pub(super) async fn one_changes(&self, sql: Sql, deed: &Deed) -> Result<bool, StoreError> {
+        let mut transaction = self.begin().await?;
+        if sql.execute(&mut transaction).await? != 1 {
+            return Ok(false);
+        }
+        deed.commit(transaction).await?;
+        Ok(true)
     }
 
     /// Adds an entry.

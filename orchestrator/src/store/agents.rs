@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::{
-    Store, StoreError, signed,
+    Deed, Store, StoreError, signed,
     sql::{Row, Sql},
     unsigned,
 };
@@ -112,13 +112,15 @@ impl Store {
     }
 
     /// Takes the agent's identity away, for good; whether there is such an agent. Once more changes nothing.
-    pub(crate) async fn revoke_agent(&self, id: Uuid, now_us: u64) -> Result<bool, StoreError> {
+    pub(crate) async fn revoke_agent(&self, id: Uuid, now_us: u64, deed: &Deed) -> Result<bool, StoreError> {
         let sql = Sql::new("UPDATE agents SET revoked_us = coalesce(revoked_us, $1) WHERE id = $2");
         let mut transaction = self.begin().await?;
-        let revoked = sql.bind(signed(now_us)).bind(id).execute(&mut transaction).await?;
+        if sql.bind(signed(now_us)).bind(id).execute(&mut transaction).await? != 1 {
+            return Ok(false);
+        }
         transaction.tell_others().await?;
-        transaction.commit().await?;
-        Ok(revoked == 1)
+        deed.commit(transaction).await?;
+        Ok(true)
     }
 
     /// Ack or nack of a revision: takes the place of what the agent said before.

@@ -4,7 +4,7 @@
 use uuid::Uuid;
 use weir_proto::v1::Exchange;
 
-use super::{Changed, Outline, Sql, Store, StoreError, record};
+use super::{Changed, Deed, Outline, Sql, Store, StoreError, record};
 
 /// Is it a person's? Those of filters have the filter's name before a dot.
 pub(crate) fn is_of_people(tag: &str) -> bool {
@@ -24,6 +24,7 @@ impl Store {
         &self,
         id: Uuid,
         change: impl FnOnce(&mut Outline) -> Result<bool, E>,
+        deed: &Deed,
     ) -> Result<Changed<Outline>, E> {
         let mut transaction = self.begin().await?;
         let Some(mut outline) = self.outline_to_change(id, &mut transaction).await? else { return Ok(Changed::Absent) };
@@ -33,7 +34,7 @@ impl Store {
         let (coding, detail) = record::repack(&outline.exchange, outline.kept.clone());
         let sql = Sql::new("UPDATE exchanges SET coding = $1, detail = $2 WHERE id = $3");
         sql.bind(coding).bind(detail).bind(id).execute(&mut transaction).await?;
-        transaction.commit().await?;
+        deed.commit(transaction).await?;
         Ok(Changed::Done(outline))
     }
 }

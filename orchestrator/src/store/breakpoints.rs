@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 use super::{
-    Store, StoreError, signed,
+    Deed, Store, StoreError, signed,
     sql::{Row, Sql},
 };
 use crate::interception::{Breakpoint, BreakpointTerms};
@@ -14,7 +14,12 @@ pub(crate) const MOST: u64 = 64;
 
 impl Store {
     /// Whether there was room for one more.
-    pub(crate) async fn add_breakpoint(&self, breakpoint: &Breakpoint, now_us: u64) -> Result<bool, StoreError> {
+    pub(crate) async fn add_breakpoint(
+        &self,
+        breakpoint: &Breakpoint,
+        now_us: u64,
+        deed: &Deed,
+    ) -> Result<bool, StoreError> {
         let wanted = serde_json::to_string(&breakpoint.wanted).map_err(|_| StoreError::Damaged("a breakpoint"))?;
         let mut transaction = self.begin().await?;
         Sql::new("DELETE FROM breakpoints WHERE until_us < $1").bind(signed(now_us)).execute(&mut transaction).await?;
@@ -30,7 +35,7 @@ impl Store {
             .bind(signed(breakpoint.until_us))
             .execute(&mut transaction)
             .await?;
-        transaction.commit().await?;
+        deed.commit(transaction).await?;
         Ok(true)
     }
 
@@ -41,16 +46,20 @@ impl Store {
     }
 
     /// It lasts until then; whether it still did.
-    pub(crate) async fn renew_breakpoint(&self, id: Uuid, until_us: u64, now_us: u64) -> Result<bool, StoreError> {
+    pub(crate) async fn renew_breakpoint(
+        &self,
+        id: Uuid,
+        until_us: u64,
+        now_us: u64,
+        deed: &Deed,
+    ) -> Result<bool, StoreError> {
         let sql = Sql::new("UPDATE breakpoints SET until_us = $1 WHERE id = $2 AND until_us >= $3");
-        let renewed = sql.bind(signed(until_us)).bind(id).bind(signed(now_us)).execute(&self.writes).await?;
-        Ok(renewed == 1)
+        self.one_changes(sql.bind(signed(until_us)).bind(id).bind(signed(now_us)), deed).await
     }
 
     /// Whether it was there.
-    pub(crate) async fn remove_breakpoint(&self, id: Uuid) -> Result<bool, StoreError> {
-        let removed = Sql::new("DELETE FROM breakpoints WHERE id = $1").bind(id).execute(&self.writes).await?;
-        Ok(removed == 1)
+    pub(crate) async fn remove_breakpoint(&self, id: Uuid, deed: &Deed) -> Result<bool, StoreError> {
+        self.one_changes(Sql::new("DELETE FROM breakpoints WHERE id = $1").bind(id), deed).await
     }
 }
 

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::{
-    Outline, Sql, Store, StoreError,
+    Deed, Outline, Sql, Store, StoreError,
     sql::{Lock, Transaction},
 };
 
@@ -23,6 +23,7 @@ impl Store {
         &self,
         id: Uuid,
         still: impl FnOnce(Outline) -> bool,
+        deed: &Deed,
     ) -> Result<Changed, StoreError> {
         let mut transaction = self.begin().await?;
         transaction.alone(Lock::Retention).await?;
@@ -40,12 +41,12 @@ impl Store {
             "DELETE FROM messages WHERE exchange = $1 AND agent = (SELECT agent FROM exchanges WHERE id = $1)";
         Sql::new(messages).bind(id).execute(&mut transaction).await?;
         Sql::new("DELETE FROM exchanges WHERE id = $1").bind(id).execute(&mut transaction).await?;
-        transaction.commit().await?;
+        deed.commit(transaction).await?;
         Ok(Changed::Done(()))
     }
 
     /// Deletes these and their messages, at most some hundreds at a time; how many there were.
-    pub(crate) async fn delete_exchanges(&self, ids: &[Uuid]) -> Result<u64, StoreError> {
+    pub(crate) async fn delete_exchanges(&self, ids: &[Uuid], deed: &Deed) -> Result<u64, StoreError> {
         let Some((first, rest)) = ids.split_first() else { return Ok(0) };
         self.delete_messages(ids).await?;
         let mut query = Sql::new("DELETE FROM exchanges WHERE id IN (");
@@ -58,7 +59,7 @@ impl Store {
         let mut transaction = self.begin().await?;
         transaction.alone(Lock::Retention).await?;
         let gone = query.execute(&mut transaction).await?;
-        transaction.commit().await?;
+        deed.commit(transaction).await?;
         Ok(gone)
     }
 }

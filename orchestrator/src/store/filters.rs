@@ -9,7 +9,7 @@ use weir_artifact::{
 use weir_proto::v1::DesiredState;
 
 use super::{
-    Store, StoreError, signed,
+    Deed, Store, StoreError, signed,
     sql::{Lock, Row, Sql, Transaction},
 };
 
@@ -72,7 +72,7 @@ pub(super) const COLUMNS: &str = "SELECT statement, key_id, received_us, signatu
 
 impl Store {
     /// Checks the order and stores, in one transaction.
-    pub(crate) async fn publish(&self, publishing: Publishing<'_>) -> Result<Accepted, StoreError> {
+    pub(crate) async fn publish(&self, publishing: Publishing<'_>, deed: &Deed) -> Result<Accepted, StoreError> {
         let Publishing { signed: statement, envelope, key, component, now_us } = publishing;
         let mut transaction = self.begin().await?;
         transaction.alone(Lock::Statements).await?;
@@ -152,7 +152,7 @@ impl Store {
             return Ok(Accepted::TooMany);
         }
         transaction.tell_others().await?;
-        transaction.commit().await?;
+        deed.commit(transaction).await?;
         Ok(Accepted::New(number))
     }
 

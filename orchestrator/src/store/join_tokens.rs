@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::{
-    Store, StoreError, signed,
+    Deed, Store, StoreError, signed,
     sql::{Lock, Row, Sql},
     unsigned,
 };
@@ -59,7 +59,13 @@ impl JoinTokenRow {
 
 impl Store {
     /// One agent may join with this token.
-    pub(crate) async fn keep_join_token(&self, hash: TokenHash, token: &JoinTokenRow) -> Result<(), StoreError> {
+    pub(crate) async fn keep_join_token(
+        &self,
+        hash: TokenHash,
+        token: &JoinTokenRow,
+        deed: &Deed,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
         Sql::new(
             "INSERT INTO tokens (hash, kind, id, grp, created_us, created_by, expires_us) \
              VALUES ($1, 'join', $2, $3, $4, $5, $6)",
@@ -70,9 +76,9 @@ impl Store {
         .bind(signed(token.created_us))
         .bind(token.created_by.as_deref())
         .bind(signed(token.expires_us))
-        .execute(&self.writes)
-        .await
-        .map(drop)
+        .execute(&mut transaction)
+        .await?;
+        deed.commit(transaction).await
     }
 
     /// The same, whoever made it.
@@ -98,7 +104,13 @@ impl Store {
     }
 
     /// Nobody joins with it from now on. Of one that is joined with in this very moment either comes first.
-    pub(crate) async fn revoke_join_token(&self, id: Uuid, by: &str, now_us: u64) -> Result<Revoked, StoreError> {
+    pub(crate) async fn revoke_join_token(
+        &self,
+        id: Uuid,
+        by: &str,
+        now_us: u64,
+        deed: &Deed,
+    ) -> Result<Revoked, StoreError> {
         let mut transaction = self.begin().await?;
         transaction.alone(Lock::Tokens).await?;
         let sql = Sql::new("SELECT spent_us, agent FROM tokens WHERE id = $1 AND kind = 'join'").bind(id);
@@ -109,7 +121,7 @@ impl Store {
         let sql = "UPDATE tokens SET revoked_us = $1, revoked_by = $2 \
                    WHERE id = $3 AND kind = 'join' AND revoked_us IS NULL";
         Sql::new(sql).bind(signed(now_us)).bind(by).bind(id).execute(&mut transaction).await?;
-        transaction.commit().await?;
+        deed.commit(transaction).await?;
         Ok(Revoked::Done)
     }
 }

@@ -10,6 +10,7 @@ mod bodies;
 mod breakpoints;
 mod configurations;
 mod copy;
+mod deed;
 mod deletion;
 mod dialect;
 mod exchanges;
@@ -33,6 +34,8 @@ mod search;
 mod seen;
 mod sql;
 mod sqlite;
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;
 mod tiers;
@@ -58,6 +61,7 @@ pub(crate) use arrivals::{Arrival, Arrivals};
 pub(crate) use bodies::{Damage, Kept, Slot};
 pub(crate) use configurations::Configured;
 pub(crate) use copy::{restore, schema as newest_schema};
+pub(crate) use deed::Deed;
 pub(crate) use deletion::Changed;
 pub(crate) use exchanges::{Outline, Summary};
 pub(crate) use filters::{Accepted, FilterRow, Publishing, StatementRow};
@@ -216,7 +220,7 @@ impl Store {
         let arrived = watch::Sender::new(0);
         let writer = writer::Writer::start(writes.clone(), limits.queued_bytes, telemetry, arrived.clone());
         let objects = Objects::open(&bodies.place)?.map(Arc::new);
-        let shelves = Shelves { reads: reads.clone(), objects, from_bytes: bodies.from_bytes };
+        let shelves = Shelves { reads: reads.clone(), writes: writes.clone(), objects, from_bytes: bodies.from_bytes };
         let unpacking = Arc::new(Semaphore::new(UNPACKING));
         let store = Self { reads, writes, shelves, writer, unpacking, arrived };
         store.claim_bodies().await?;

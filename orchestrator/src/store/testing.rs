@@ -77,7 +77,7 @@ pub(super) use on_both;
 pub(super) async fn with_store(dialect: Dialect, test: impl AsyncFnOnce(&Store)) {
     let place = Place::new(dialect).await;
     let store = place.open().await;
-    store.add_join_token(tokens::hash("t"), "default", NOW_US, NOW_US + 10, &Deed::default()).await.unwrap();
+    store.add_join_token(tokens::hash("t"), "default", NOW_US, NOW_US + 10).await.unwrap();
     test(&store).await;
     store.close().await;
 }
@@ -85,7 +85,7 @@ pub(super) async fn with_store(dialect: Dialect, test: impl AsyncFnOnce(&Store))
 /// The number of an agent of this name, which joins.
 pub(super) async fn joined(store: &Store, name: &str) -> i64 {
     let token = tokens::hash(name);
-    store.add_join_token(token, "default", 1, u64::MAX >> 1, &Deed::default()).await.unwrap();
+    store.add_join_token(token, "default", 1, u64::MAX >> 1).await.unwrap();
     let joining = Joining { id: Uuid::now_v7(), key: rand::random(), name, version: "0.1.0" };
     let spent = store.join(token, joining, |_| Audited::nobody(1), 1).await.unwrap();
     assert!(matches!(spent, Spend::Joined { .. }));

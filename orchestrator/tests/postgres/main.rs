@@ -77,8 +77,12 @@ mod sse;
 mod stored;
 #[path = "../server/sync.rs"]
 mod sync;
+#[path = "../server/told.rs"]
+mod told;
 #[path = "../server/tunnels.rs"]
 mod tunnels;
+#[path = "../server/usage.rs"]
+mod usage;
 
 fn on_postgres() -> bool {
     true

@@ -16,6 +16,7 @@ pub(crate) const MATRIX: &[(&str, &[&str])] = &[
     ("listExchanges", &ROLES),
     ("getExchange", &ROLES),
     ("followExchanges", &ROLES),
+    ("countExchanges", &ROLES),
     ("exportExchanges", &ROLES),
     ("exportExchange", &ROLES),
     ("diffExchanges", &ROLES),

@@ -46,6 +46,7 @@ mod sse;
 mod stored;
 mod sync;
 mod tls;
+mod told;
 mod tunnels;
 mod usage;
 

@@ -28,7 +28,7 @@ async fn on_each(test: impl AsyncFn(&Store, &Place)) {
 
 async fn join(store: &Store) -> Uuid {
     let (id, hash) = (Uuid::now_v7(), tokens::hash(&Uuid::now_v7().to_string()));
-    store.add_join_token(hash, "default", 0, 10, &Deed::default()).await.unwrap();
+    store.add_join_token(hash, "default", 0, 10).await.unwrap();
     let joining = Joining { id, key: rand::random(), name: "edge", version: "0.1.0" };
     let joined = store.join(hash, joining, |_| crate::store::Audited::nobody(1), 1).await.unwrap();
     assert!(matches!(joined, Spend::Joined { .. }));

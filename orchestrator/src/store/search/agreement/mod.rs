@@ -35,7 +35,7 @@ impl Bench {
     async fn with(dialect: Dialect, exchanges: Vec<Exchange>) -> Self {
         let place = Place::new(dialect).await;
         let store = place.open().await;
-        store.add_join_token(tokens::hash("t"), "default", 0, u64::MAX >> 1, &Deed::default()).await.unwrap();
+        store.add_join_token(tokens::hash("t"), "default", 0, u64::MAX >> 1).await.unwrap();
         let agent = Uuid::now_v7();
         let joining = Joining { id: agent, key: rand::random(), name: "edge-1", version: "0.1.0" };
         assert!(matches!(
