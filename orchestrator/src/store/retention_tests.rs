@@ -163,20 +163,20 @@ async fn notes_of_rules_before_count_no_longer_and_go_in_time(store: &Store) {
     let kept = notes("").await;
     assert!(kept > 6900, "{kept}");
     // Others: all notes are there, and none counts.
-    rules(&[rule(Keep, "path:/keep/1*")]).await;
+    rules(&[rule(Keep, "path:/keep/2*")]).await;
     assert_eq!(notes("").await, kept);
     // Some went, and what follows is begun anew, as after a crash; it meets new notes among old ones.
     assert_eq!(store.forget_notes().await.unwrap(), 5000);
     store.keep_by_rules((0, 14_000)).await.unwrap();
     let in_force = format!("WHERE rules = {}", rules::IN_FORCE);
-    let stay = (0..14_000u64).filter(|n| n % 2 == 0 && n.to_string().starts_with('1')).count() as u64;
+    let stay = (0..14_000u64).filter(|n| n % 2 == 0 && n.to_string().starts_with('2')).count() as u64;
     assert_eq!(notes(&in_force).await, stay);
     assert!(notes("").await > stay);
     store.retain(keep, NOW_US).await.unwrap();
     let old = (0..14_000u64).filter(|n| 14_000 - n > 60);
-    let stay = old.filter(|n| n % 2 == 0 && n.to_string().starts_with('1')).count() as u64;
+    let stay = old.filter(|n| n % 2 == 0 && n.to_string().starts_with('2')).count() as u64;
     assert_eq!(count(store, "").await as u64, stay + 60);
-    assert_eq!(count(store, "path:/keep/2000").await, 0);
+    assert_eq!(count(store, "path:/keep/3000").await, 0);
     let held = Sql::new("SELECT count FROM held WHERE what = 'kept'").fetch_one(&store.reads).await.unwrap();
     assert_eq!((notes("").await, held.number(0).unwrap()), (notes(&in_force).await, notes("").await));
     // Without rules nothing is kept.

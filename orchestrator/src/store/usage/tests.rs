@@ -74,7 +74,7 @@ async fn whoever_takes_the_most_room_tells_fewer_apart(store: &Store) {
         counts(store, of(hour, other, (0..50).map(|_| Uuid::new_v4().to_string())), 1000).await;
     }
     // Sums of which the databases hold none that is larger.
-    let mut full = of(0, other, named(21));
+    let mut full = of(0, other, (0..21).map(|n| format!("full-{n}")));
     full.iter_mut().for_each(|counted| counted.sums = [FULL; 5]);
     counts(store, full, 1000).await;
     store.bound_usage(100).await.unwrap();
