@@ -90,7 +90,8 @@ impl Store {
         now_us: u64,
         expires_us: u64,
     ) -> Result<(), StoreError> {
-        self.keep_join_token(hash, &JoinTokenRow::new(group, None, now_us, expires_us)).await
+        let token = JoinTokenRow::new(group, None, now_us, expires_us);
+        self.keep_join_token(hash, &token, &Deed::default()).await
     }
 
     /// The newest first, from before an id on.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use uuid::Uuid;
 
-use super::{Audited, Deed, Joining, Spend, Store, bodies, dialect::Dialect, sql::Sql};
+use super::{Audited, Joining, Spend, Store, bodies, dialect::Dialect, sql::Sql};
 use crate::{Database, Limits, telemetry::Telemetry, tokens};
 
 /// When tests are that have a time of their own.

@@ -27,7 +27,7 @@ async fn open_trail(home: &Home) {
 /// What there is, but for what is of the moment.
 async fn state(person: &Person) -> Vec<Value> {
     let mut all = Vec::new();
-    for path in ["tokens", "users", "agents", "filters", "retention", "exchanges", "audit"] {
+    for path in ["tokens", "join-tokens", "users", "agents", "filters", "retention", "exchanges", "audit"] {
         let mut answer = person.get(&format!("/api/v1/{path}")).await;
         if let Some(object) = answer.as_object_mut() {
             object.remove("held");
@@ -48,6 +48,8 @@ async fn changes(running: &Running) -> Vec<Change> {
     agent.record(exchanges).await;
     let (_, made) = person.post("/api/v1/tokens", &json!({"name": "old", "role": "viewer"})).await;
     let token = format!("tokens/{}", made["id"].as_str().unwrap());
+    let (_, made) = person.post("/api/v1/join-tokens", &json!({})).await;
+    let join_token = format!("join-tokens/{}", made["id"].as_str().unwrap());
     let user = |name: &str| json!({"name": name, "role": "viewer", "password": "korrekt horse bättery"});
     person.post("/api/v1/users", &user("bert")).await;
     let publisher = Publisher::new(person);
@@ -60,6 +62,7 @@ async fn changes(running: &Running) -> Vec<Change> {
         change(Method::POST, "users", user("anna"), 201),
         change(Method::DELETE, "users/bert", json!({}), 204),
         change(Method::POST, "join-tokens", json!({}), 201),
+        change(Method::DELETE, &join_token, json!({}), 204),
         change(Method::POST, "filters", pushed, 201),
         change(Method::PUT, "retention", json!({"rules": [{"action": "keep", "query": "host:b"}]}), 200),
         change(Method::PATCH, &one, json!({"note": "seen"}), 200),

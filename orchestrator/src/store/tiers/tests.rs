@@ -8,7 +8,7 @@ use weir_proto::v1::{NetworkMetrics, SystemMetrics};
 use super::*;
 use crate::{
     MetricsRetention,
-    store::{Deed, Joining, Spend, Store, dialect::Dialect, testing::Place},
+    store::{Joining, Spend, Store, dialect::Dialect, testing::Place},
     tokens,
 };
 
