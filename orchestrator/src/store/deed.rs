@@ -14,6 +14,7 @@ use crate::clock::now_us;
 pub(crate) struct Deed {
     /// None where nobody asked, such as retention.
     entry: Option<Arc<Audited>>,
+    /// What the address does not say.
     given: Option<String>,
     /// HTTP status of the answer when it is done.
     status: u16,

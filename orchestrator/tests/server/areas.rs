@@ -24,6 +24,7 @@ const OF_OPERATIONS: &[(&str, &[&str])] = &[
             "listExchanges",
             "getExchange",
             "followExchanges",
+            "countExchanges",
             "exportExchanges",
             "exportExchange",
             "diffExchanges",

@@ -93,7 +93,8 @@ async fn what_cannot_be_told_is_not_done() {
         let before = entries().await.len();
         assert_eq!(ask(change).await, StatusCode::from_u16(change.3).unwrap(), "{} {}", change.0, change.1);
         let entries = entries().await;
-        assert_eq!((entries.len(), &entries[0]["object"]), (before + 1, &json!(change.1)));
+        let object = entries[0]["object"].as_str().unwrap();
+        assert!(entries.len() == before + 1 && object.starts_with(&change.1), "{object}");
         assert_eq!((&entries[0]["status"], &entries[0]["actor"]), (&json!(change.3), &json!("admin")));
     }
 }
