@@ -25,6 +25,8 @@ mod component;
 mod config;
 #[path = "../server/configurations.rs"]
 mod configurations;
+#[path = "../server/credentials.rs"]
+mod credentials;
 #[path = "../server/durability.rs"]
 mod durability;
 #[path = "../server/edges.rs"]
@@ -79,6 +81,8 @@ mod stored;
 mod sync;
 #[path = "../server/told.rs"]
 mod told;
+#[path = "../server/trail.rs"]
+mod trail;
 #[path = "../server/tunnels.rs"]
 mod tunnels;
 #[path = "../server/usage.rs"]

@@ -13,6 +13,7 @@ mod compat;
 mod component;
 mod config;
 mod configurations;
+mod credentials;
 mod documents;
 mod doors;
 mod durability;
@@ -47,6 +48,7 @@ mod stored;
 mod sync;
 mod tls;
 mod told;
+mod trail;
 mod tunnels;
 mod usage;
 
