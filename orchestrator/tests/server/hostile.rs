@@ -165,9 +165,12 @@ async fn an_agent_has_so_many_connections_and_strangers_have_few_for_all() {
     }
     let metrics = running.person.http.get(format!("{}/metrics", running.person.base)).send().await.unwrap();
     let metrics = metrics.text().await.unwrap();
-    let line = "weir_orchestrator_connections_turned_away_total{door=\"grpc\",reason=\"crowded\"} ";
-    let made_way: usize = metrics.lines().find_map(|told| told.strip_prefix(line)).unwrap().parse().unwrap();
-    assert!(made_way >= strangers.len() - 64, "{made_way}");
+    let turned_away = |reason: &str| {
+        let line = format!("weir_orchestrator_connections_turned_away_total{{door=\"grpc\",reason=\"{reason}\"}} ");
+        metrics.lines().find_map(|told| told.strip_prefix(&line)).unwrap().parse::<usize>().unwrap()
+    };
+    assert!(turned_away("crowded") >= strangers.len() - 64, "{metrics}");
+    assert!(turned_away("agent") > 0, "{metrics}");
     // Who wants to join does, and agents that are known get in.
     let ticket = running.person.join_token("default").await;
     let joined = Agent::join(running.grpc, &ticket).await.unwrap();
