@@ -213,6 +213,8 @@ fn slope(site: &Site, options: &Options) -> anyhow::Result<()> {
     table.print();
     let points: Vec<(f64, f64)> =
         copies.iter().enumerate().map(|(at, x)| (f64::from(*x), table.median_cpu(at))).collect();
-    println!("slope: {:.2} µs per filter and exchange (goal <= 3)\n", report::slope(&points));
+    let slope = report::slope(&points);
+    println!("slope: {slope:.2} µs per filter and exchange (goal <= 3)\n");
+    ensure!(slope <= 3.0, "a filter costs {slope:.2} µs per exchange");
     Ok(())
 }

@@ -36,7 +36,9 @@ pub(super) fn run(site: &Site) -> anyhow::Result<()> {
         println!("| {} | {:.1} | {:.1} | {kb:.2} |", contender.name, mib(idle), mib(busy));
         each.push(kb);
     }
-    println!("\none filter: {:.2} KB per exchange (goal <= 8)\n", each[1] - each[0]);
+    let one = each[1] - each[0];
+    println!("\none filter: {one:.2} KB per exchange (goal <= 8)\n");
+    ensure!(one <= 8.0, "a filter costs {one:.2} KB per slow exchange");
     Ok(())
 }
 
