@@ -104,6 +104,9 @@ async fn users_beyond_ten_thousand_of_an_agent_and_hour_have_one_name() {
             users.map(|n| Exchange { started_us: started, ..by(&format!("user-{n}"), "/", 200, 2) }).collect();
         one.record(batch).await;
     }
+    let first = running.person.get("/api/v1/usage?user=(others)").await;
+    assert_eq!(rows(&first, "user"), [(json!("(others)"), 3, 0, 6)]);
+    // All that came so far is counted: there is no room for one more, and whoever has some keeps it.
     let late = Exchange { started_us: started, ..by("late", "/", 200, 2) };
     let known = Exchange { started_us: started, ..by("user-0", "/", 200, 2) };
     one.record(vec![late.clone(), known]).await;
