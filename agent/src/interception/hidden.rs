@@ -128,7 +128,7 @@ impl Hidden {
             Redacted::Withheld => (Bytes::new(), true),
         };
         places.resize(kept.len(), Place::Body);
-        let body_is_known = !body_is_withheld && (is_whole || !rules.looks_into_bodies());
+        let body_is_known = !body_is_withheld && (is_whole || !rules.looks_into(&kind));
         let hidden =
             Self { rules: Arc::clone(rules), kept, path: original, places, kind, body_is_withheld, body_is_known };
         (hidden, Masked { path, fields, body: shown })

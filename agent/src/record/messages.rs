@@ -14,7 +14,7 @@ use weir_host::Direction;
 pub use weir_proto::v1::{MessageFate as Fate, MessageKind as Kind};
 
 use super::{recorder::WorkerInner, wire};
-use crate::redact::{self, Redacted, Rules};
+use crate::redact::{self, Decodable, Redacted, Rules};
 
 /// Where the messages of one exchange go.
 pub struct Messages {
@@ -23,6 +23,8 @@ pub struct Messages {
     last: Cell<u64>,
     limit: usize,
     rules: Option<Arc<Rules>>,
+    /// by those rules
+    decodable: Decodable,
 }
 
 /// A message that has passed, or that nothing more is read.
@@ -37,6 +39,10 @@ pub struct Passed<'a> {
     pub code: u16,
     pub note: &'a str,
     pub is_compressed: bool,
+    /// there was more of it than was read
+    pub is_cut: bool,
+    /// of gRPC-Web: lines of fields
+    pub is_trailers: bool,
     pub fate: Fate,
     /// what went on in its place
     pub sent: Option<&'a [u8]>,
@@ -45,7 +51,14 @@ pub struct Passed<'a> {
 impl Messages {
     /// With so many bytes of each.
     pub(super) fn of(worker: &Rc<WorkerInner>, exchange: Uuid, limit: usize, rules: Option<Arc<Rules>>) -> Rc<Self> {
-        Rc::new(Self { worker: Rc::clone(worker), exchange, last: Cell::new(0), limit, rules })
+        Rc::new(Self {
+            worker: Rc::clone(worker),
+            exchange,
+            last: Cell::new(0),
+            limit,
+            rules,
+            decodable: Decodable::default(),
+        })
     }
 
     /// Bytes of a message that are kept.
@@ -82,10 +95,11 @@ impl Messages {
     /// What of it is recorded; nothing where nobody can say where in it the secrets are.
     fn redacted<'d>(&self, passed: &Passed<'_>, data: &'d [u8], size: u64) -> Cow<'d, [u8]> {
         let Some(rules) = &self.rules else { return Cow::Borrowed(data) };
-        let is_cut = (data.len() as u64) < size;
+        let is_cut = passed.is_cut || (data.len() as u64) < size;
+        let kind = || redact::Kind::message(passed.is_compressed, passed.is_trailers);
         let redacted = match passed.kind {
             Kind::Event => rules.event(data, is_cut),
-            _ => rules.body(&redact::Kind::compressed(passed.is_compressed), data, is_cut),
+            _ => rules.message(&self.decodable, &kind(), data, is_cut),
         };
         match redacted {
             Redacted::Same => Cow::Borrowed(data),

@@ -1,7 +1,7 @@
 //! Bodies by the rules: their codings are undone, and done again where something was found. What a body says of its codings may
 //! be wrong, or may have been taken from its head on the way: its own first bytes count, and what the other head said.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cell::Cell};
 
 use bytes::Bytes;
 use weir_host::Codings;
@@ -10,11 +10,16 @@ use super::{
     Kind, RedactConfig, Redacted, Rules, calls, form, json,
     kind::{Coding, Multipart},
     mask::{Kept, Masking},
-    multipart, pattern,
+    multipart, pattern, trailers,
 };
 
-/// Of a body whose content codings are undone, as much is looked into as an agent may be told to capture of one.
+/// Of a body whose content codings are undone, and of all messages in it together, as much is looked into as an agent may be told
+/// to capture of one.
 pub(super) const MOST_DECODED: usize = 1 << 20;
+/// What it costs to begin with codings, as much as so many bytes of that.
+const SETUP: usize = 1 << 8;
+/// What messages that pass may grow to, beside that: so many times as much as they have bytes.
+const MESSAGE_GROWTH: usize = 128;
 /// What is left of it, coded anew, takes no more than so many times what was captured, and some.
 const GROWTH: usize = 2;
 const SOME: usize = 1 << 10;
@@ -28,6 +33,17 @@ struct Captured<'c> {
     is_cut: bool,
     /// codings that it may have within
     within: usize,
+    /// bytes that may still be decoded
+    left: &'c Cell<usize>,
+}
+
+/// What may still be decoded of messages that follow each other.
+pub struct Decodable(Cell<usize>);
+
+impl Default for Decodable {
+    fn default() -> Self {
+        Self(Cell::new(MOST_DECODED))
+    }
 }
 
 impl Rules {
@@ -37,14 +53,28 @@ impl Rules {
         !(json.is_empty() && form.is_empty() && patterns.is_empty())
     }
 
+    /// The same of a body of this kind: one of gRPC-Web has trailers in it.
+    pub fn looks_into(&self, kind: &Kind) -> bool {
+        self.looks_into_bodies() || kind.trailers && !self.config.headers.is_empty()
+    }
+
     /// What was captured of a body; `is_cut` where there was more of it.
     pub fn body(&self, kind: &Kind, captured: &[u8], is_cut: bool) -> Redacted {
-        self.layer(&mut Masking::Alike, kind, Captured { bytes: captured, is_cut, within: MOST_WITHIN })
+        let left = &Cell::new(MOST_DECODED);
+        self.layer(&mut Masking::Alike, kind, Captured { bytes: captured, is_cut, within: MOST_WITHIN, left })
+    }
+
+    /// The same of a message, one of many.
+    pub fn message(&self, decodable: &Decodable, kind: &Kind, captured: &[u8], is_cut: bool) -> Redacted {
+        let left = &decodable.0;
+        left.set(MOST_DECODED.min(left.get() + captured.len() * MESSAGE_GROWTH));
+        self.layer(&mut Masking::Alike, kind, Captured { bytes: captured, is_cut, within: MOST_WITHIN, left })
     }
 
     /// The same, with what it takes out kept. Where that is more than is kept, it is withheld.
     pub fn body_kept(&self, kept: &mut Kept, kind: &Kind, captured: &[u8], is_cut: bool) -> Redacted {
-        let captured = Captured { bytes: captured, is_cut, within: MOST_WITHIN };
+        let left = &Cell::new(MOST_DECODED);
+        let captured = Captured { bytes: captured, is_cut, within: MOST_WITHIN, left };
         let redacted = self.layer(&mut Masking::Numbered(kept), kind, captured);
         if kept.is_full() { Redacted::Withheld } else { redacted }
     }
@@ -62,7 +92,7 @@ impl Rules {
     }
 
     fn layer(&self, masking: &mut Masking<'_>, kind: &Kind, captured: Captured<'_>) -> Redacted {
-        if captured.bytes.is_empty() || !self.looks_into_bodies() {
+        if captured.bytes.is_empty() || !self.looks_into(kind) {
             return Redacted::Same;
         }
         let marked = Codings::marked(captured.bytes);
@@ -96,15 +126,17 @@ impl Rules {
     /// What is in the codings is looked into, and coded again where it was changed, or was not seen to its end: what is left in the
     /// coded bytes then, nobody has looked at.
     fn coded(&self, masking: &mut Masking<'_>, (codings, kind): (&Codings, &Kind), captured: Captured<'_>) -> Redacted {
-        let Captured { bytes, is_cut, within } = captured;
-        let Ok(undone) = codings.undo(Bytes::copy_from_slice(bytes), MOST_DECODED) else {
+        let Captured { bytes, is_cut, within, left } = captured;
+        let (Some(within), most @ 1..) = (within.checked_sub(1), left.get()) else { return Redacted::Withheld };
+        left.set(most.saturating_sub(SETUP));
+        let Ok(undone) = codings.undo(Bytes::copy_from_slice(bytes), most) else {
             return Redacted::Withheld;
         };
-        let Some(within) = within.checked_sub(1) else { return Redacted::Withheld };
+        left.set(most.saturating_sub(undone.bytes.len().max(SETUP)));
         let is_cut = is_cut || !undone.complete;
         let inner = Kind { coding: Coding::Plain, perhaps: Coding::Plain, ..kind.clone() };
         let (mut text, mut is_cut) =
-            match self.layer(masking, &inner, Captured { bytes: &undone.bytes, is_cut, within }) {
+            match self.layer(masking, &inner, Captured { bytes: &undone.bytes, is_cut, within, left }) {
                 Redacted::Withheld => return Redacted::Withheld,
                 // the frame of a coding has room for texts of its own, such as the name of a file
                 Redacted::Same if !is_cut && !self.patterns.fit(bytes) => return Redacted::Same,
@@ -129,6 +161,7 @@ impl Rules {
         }
         match &kind.calls {
             Some(coding) if calls::are_in(captured.bytes) => self.calls(masking, (coding, kind), captured),
+            None if kind.trailers => self.trailers(masking, captured),
             _ if has_parts && !json.is_empty() => self.parts(masking, kind, captured),
             _ => self.document(masking, kind, captured.bytes, captured.is_cut),
         }
@@ -139,7 +172,7 @@ impl Rules {
         // what somebody edits has the values in it again, and is as long as it was
         let is_edited = matches!(masking, Masking::Numbered(_));
         let coding = if is_edited || *coding == Coding::Plain { &Coding::Unknown } else { coding };
-        let Captured { bytes: mut rest, mut is_cut, within } = captured;
+        let Captured { bytes: mut rest, mut is_cut, within, left } = captured;
         let (mut out, mut found) = (Vec::with_capacity(rest.len()), false);
         while let Some(next) = calls::next(&mut rest) {
             let frame = match next {
@@ -151,8 +184,9 @@ impl Rules {
                 calls::Next::Other => return Redacted::Withheld,
             };
             let coding = if frame.is_compressed() { coding.clone() } else { Coding::Plain };
-            let inner = Kind { json: kind.json && !frame.is_trailers(), coding, ..Kind::default() };
-            let payload = Captured { bytes: frame.payload, is_cut: frame.missing > 0, within };
+            let trailers = frame.is_trailers();
+            let inner = Kind { json: kind.json && !trailers, trailers, coding, ..Kind::default() };
+            let payload = Captured { bytes: frame.payload, is_cut: frame.missing > 0, within, left };
             match self.layer(masking, &inner, payload) {
                 Redacted::Same => frame.write(frame.payload, &mut out),
                 Redacted::Other(payload, was_cut) => {
@@ -160,10 +194,26 @@ impl Rules {
                     frame.write_as(length, &payload, &mut out);
                     (found, is_cut) = (true, is_cut || was_cut);
                 }
+                // nothing more can be looked into: of it and what is behind it nothing is left
+                Redacted::Withheld if left.get() == 0 => {
+                    (found, is_cut) = (true, true);
+                    break;
+                }
                 Redacted::Withheld => return Redacted::Withheld,
             }
         }
         if found { Redacted::Other(out, is_cut) } else { Redacted::Same }
+    }
+
+    /// Trailers, and whatever else calls itself that.
+    fn trailers(&self, masking: &mut Masking<'_>, Captured { bytes, is_cut, .. }: Captured<'_>) -> Redacted {
+        let Some(text) = trailers::redact(bytes, &self.config.headers, masking) else {
+            return self.document(masking, &Kind::default(), bytes, is_cut);
+        };
+        match self.document(masking, &Kind::default(), &text, is_cut) {
+            Redacted::Same => Redacted::Other(text, is_cut),
+            other => other,
+        }
     }
 
     /// Parts that are JSON, and patterns in all of it.

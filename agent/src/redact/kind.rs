@@ -15,6 +15,8 @@ pub struct Kind {
     pub(super) framed: bool,
     /// there are messages of gRPC in it, and so are those coded that say that they are
     pub(super) calls: Option<Coding>,
+    /// some of those messages are trailers; of one of them: it is
+    pub(super) trailers: bool,
     pub(super) coding: Coding,
     /// the other head of the same body tells of a coding that its own does not
     pub(super) perhaps: Coding,
@@ -93,20 +95,22 @@ impl Kind {
         let has_parts = lines.iter().zip(&contents).filter(|(_, content)| content.starts_with("multipart/"));
         // the same in base64 has no messages that could be told apart
         let has_calls = is("application/grpc") && !is("application/grpc-web-text");
+        let has_trailers = has_calls && is("application/grpc-web");
         Kind {
             form: is("application/x-www-form-urlencoded"),
             multipart: Multipart::of(has_parts.map(|(line, _)| line.as_str())),
             json: contents.iter().any(|content| content.contains("json")),
             framed: is("text/event-stream"),
             calls: has_calls.then(|| Coding::of(headers, &GRPC_ENCODING)),
+            trailers: has_trailers,
             coding: Coding::of(headers, &header::CONTENT_ENCODING),
             perhaps: Coding::Plain,
         }
     }
 
-    /// Of a message: one that is compressed, and whose sender alone knows how.
-    pub fn compressed(is_compressed: bool) -> Self {
-        Kind { coding: if is_compressed { Coding::Unknown } else { Coding::Plain }, ..Kind::default() }
+    /// Of a message: one that is compressed, and whose sender alone knows how; one that is trailers.
+    pub fn message(is_compressed: bool, trailers: bool) -> Self {
+        Kind { coding: if is_compressed { Coding::Unknown } else { Coding::Plain }, trailers, ..Kind::default() }
     }
 
     /// The same without codings.
@@ -130,6 +134,7 @@ impl Kind {
                 (Some(own), Some(other)) => Some(own.or(other)),
                 (own, other) => own.or_else(|| other.clone()),
             },
+            trailers: self.trailers || other.trailers,
             perhaps: match self.coding {
                 Coding::Plain => self.perhaps.or(&other.coding).or(&other.perhaps),
                 _ => Coding::Plain,

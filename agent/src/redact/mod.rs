@@ -12,11 +12,13 @@ mod multipart;
 mod pattern;
 mod places;
 mod pointer;
+mod trailers;
 
 use std::borrow::Cow;
 
 use http::{HeaderName, HeaderValue, header};
 
+pub use body::Decodable;
 pub use kind::Kind;
 pub use mask::{Kept, Restored, markers, unnumbered};
 pub use pattern::Pattern;
@@ -133,7 +135,8 @@ impl Rules {
     /// An event of a stream, its lines.
     pub fn event(&self, lines: &[u8], is_cut: bool) -> Redacted {
         let alike = &mut Masking::Alike;
-        let data = |line: &&[u8]| line.starts_with(b"data");
+        // a stream may begin with a mark that means nothing
+        let data = |line: &&[u8]| line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line).starts_with(b"data");
         let mut all = lines.split(|byte| matches!(byte, b'\n' | b'\r'));
         let (one, another) = (all.clone().find(data), all.by_ref().filter(data).nth(1));
         let (Some(one), None, false) = (one, another, self.config.json.is_empty()) else {

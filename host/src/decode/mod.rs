@@ -18,6 +18,9 @@ use crate::{Direction, Exchange};
 const CHUNK_BYTES: usize = 32 << 10;
 /// Between two codings of one body.
 const BETWEEN_BYTES: usize = 16 << 10;
+/// What passes there is coded, and does not grow much: beyond so many times what came in, and some, it says nothing and goes on doing so.
+const BETWEEN_GROWTH: u64 = 256;
+const BETWEEN_SOME: u64 = 64 << 10;
 /// More codings than anyone has a use for are left as they are.
 const MAX_CODINGS: usize = 4;
 
@@ -106,6 +109,9 @@ pub(crate) struct Decoder {
     input: VecDeque<Bytes>,
     ended: bool,
     empty: bool,
+    /// bytes that came in, and that passed between codings
+    coded: u64,
+    between: u64,
     stages: Vec<Stage>,
     out: Vec<u8>,
 }
@@ -128,6 +134,8 @@ impl Decoder {
             input: VecDeque::new(),
             ended: false,
             empty: true,
+            coded: 0,
+            between: 0,
             stages: codings.iter().rev().map(stage).collect(),
             out: vec![0; CHUNK_BYTES],
         }
@@ -137,6 +145,7 @@ impl Decoder {
     pub(crate) fn push(&mut self, chunk: Bytes) {
         if !chunk.is_empty() {
             self.empty = false;
+            self.coded += chunk.len() as u64;
             self.input.push_back(chunk);
         }
     }
@@ -201,6 +210,11 @@ impl Decoder {
         let mut between = vec![0; BETWEEN_BYTES];
         let filled = self.fill(at - 1, &mut between)?;
         if let Filled::Bytes(count) = filled {
+            self.between += count as u64;
+            if self.between > self.coded.saturating_mul(BETWEEN_GROWTH).saturating_add(BETWEEN_SOME) {
+                let grown = "what it was coded with before grows beyond measure".to_owned();
+                return Err(Broken::Invalid(self.stages[at].coding, grown));
+            }
             between.truncate(count);
             self.stages[at].input = Bytes::from(between);
         }

@@ -137,6 +137,13 @@ fn a_bomb_comes_out_in_small_steps() {
     }
 }
 
+#[test]
+fn what_grows_between_two_codings_and_says_nothing_is_given_up() {
+    let nothing = [&[0x78, 1][..], &[0, 0, 0, 0xff, 0xff].repeat(1 << 20)].concat();
+    let result = decode(&[Coding::Deflate, Coding::Gzip], [encode(Coding::Gzip, &nothing)]);
+    assert!(matches!(result, Err(Broken::Invalid(Coding::Deflate, _))), "{:?}", result.map(|body| body.len()));
+}
+
 proptest! {
     #[test]
     fn any_body_in_any_chunks_and_any_bytes_never_panic(

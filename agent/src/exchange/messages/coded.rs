@@ -1,6 +1,8 @@
 //! Content codings of a body that has messages in it, undone as it passes. Enters: chunks as they pass; leaves: what they say. A
 //! head that tells of no coding may have lost it on the way: then the first bytes decide, and what the other head told. What
-//! grows beyond measure is given up. Pure.
+//! grows beyond measure is given up: all that is undone of one body, and of messages in it, is measured together. Pure.
+
+use std::cell::Cell;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -10,9 +12,37 @@ use super::Stop;
 
 /// Bytes that a mark of a coding has.
 const MARK: usize = 4;
-/// A chunk may say so many times as much as it has bytes, and some.
+/// A body may say so many times as much as it has bytes, and some: more than one message may grow to.
 const GROWTH: usize = 128;
-const SOME: usize = 1 << 20;
+const SOME: usize = 5 << 20;
+
+/// Why it is given up then.
+pub(super) const GROWN: Stop = "it grows beyond what is decompressed";
+
+/// What the bytes of one body that have come may still grow to; none once it was not enough.
+pub(super) struct Credit(Cell<Option<usize>>);
+
+impl Credit {
+    pub(super) fn new() -> Self {
+        Self(Cell::new(Some(SOME)))
+    }
+
+    /// So many bytes of the body. Of what those before them left there is some at most: what one chunk grows to is bounded too.
+    pub(super) fn came(&self, bytes: usize) {
+        let more = bytes.saturating_mul(GROWTH);
+        self.0.set(self.0.get().map(|left| left.min(SOME).saturating_add(more)));
+    }
+
+    /// Was there so much of it?
+    pub(super) fn spend(&self, bytes: usize) -> bool {
+        self.0.set(self.0.get().and_then(|left| left.checked_sub(bytes)));
+        !self.is_spent()
+    }
+
+    pub(super) fn is_spent(&self) -> bool {
+        self.0.get().is_none()
+    }
+}
 
 /// One body.
 pub(super) struct Coded {
@@ -44,16 +74,16 @@ impl Coded {
     }
 
     /// More of the body.
-    pub(super) fn passed(&mut self, chunk: &[u8], tell: &mut impl FnMut(&[u8])) -> Result<(), Stop> {
+    pub(super) fn passed(&mut self, chunk: &[u8], credit: &Credit, tell: &mut impl FnMut(&[u8])) -> Result<(), Stop> {
         match &mut self.at {
             At::Plain => tell(chunk),
-            At::Within(undoing) => return undo(undoing, chunk, tell),
+            At::Within(undoing) => return undo(undoing, chunk, credit, tell),
             At::Begins(held) => {
                 held.extend_from_slice(chunk);
                 if held.len() >= MARK {
                     let held = std::mem::take(held);
                     self.at = self.begun(&held);
-                    return self.passed(&held, tell);
+                    return self.passed(&held, credit, tell);
                 }
             }
         }
@@ -75,15 +105,14 @@ impl Coded {
     }
 }
 
-fn undo(undoing: &mut Undoing, chunk: &[u8], tell: &mut impl FnMut(&[u8])) -> Result<(), Stop> {
-    let mut room = SOME + chunk.len() * GROWTH;
-    let mut is_too_much = false;
+fn undo(undoing: &mut Undoing, chunk: &[u8], credit: &Credit, tell: &mut impl FnMut(&[u8])) -> Result<(), Stop> {
     let take = |text: &[u8]| {
-        is_too_much = text.len() > room;
-        room = room.saturating_sub(text.len());
-        tell(text);
-        !is_too_much
+        let is_enough = credit.spend(text.len());
+        if is_enough {
+            tell(text);
+        }
+        is_enough
     };
     undoing.push(Bytes::copy_from_slice(chunk), take).map_err(|_| "it is not what its Content-Encoding says")?;
-    if is_too_much { Err("it grows beyond what is decompressed") } else { Ok(()) }
+    if credit.is_spent() { Err(GROWN) } else { Ok(()) }
 }

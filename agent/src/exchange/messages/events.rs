@@ -2,6 +2,9 @@
 
 use crate::record::{Kind, Passed};
 
+/// What a stream may begin with, and means nothing: U+FEFF.
+const MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// A stream that has no coding begins like this: it is text.
 pub(super) fn may_begin(bytes: &[u8]) -> bool {
     let is_text = |byte: &u8| !byte.is_ascii_control() || matches!(byte, b'\t' | b'\n' | b'\r');
@@ -13,6 +16,8 @@ pub(super) fn may_begin(bytes: &[u8]) -> bool {
 /// Between two events, or in one.
 pub(super) struct Events {
     limit: usize,
+    /// bytes that have come of the mark at the beginning; none: it is behind
+    marked: Option<usize>,
     /// the lines of the event so far, their ends as they came
     lines: Vec<u8>,
     size: u64,
@@ -26,25 +31,44 @@ pub(super) struct Events {
 
 impl Events {
     pub(super) fn new(limit: usize) -> Self {
-        Events { limit, lines: Vec::new(), size: 0, in_line: false, says_something: false, after_cr: false }
+        Events {
+            limit,
+            marked: Some(0),
+            lines: Vec::new(),
+            size: 0,
+            in_line: false,
+            says_something: false,
+            after_cr: false,
+        }
     }
 
     /// An event is told when the empty line behind it has passed; what is only comments is none.
     pub(super) fn passed(&mut self, chunk: &[u8], mut tell: impl FnMut(Passed<'_>)) {
         for byte in chunk.iter().copied() {
-            let after_cr = std::mem::replace(&mut self.after_cr, byte == b'\r');
-            match byte {
-                b'\n' if after_cr => {}
-                b'\r' | b'\n' if self.in_line => {
-                    self.in_line = false;
-                    self.keep(b'\n');
+            match self.marked {
+                Some(bytes) if MARK[bytes] == byte => self.marked = Some(bytes + 1).filter(|bytes| *bytes < MARK.len()),
+                Some(bytes) => {
+                    self.marked = None;
+                    MARK[..bytes].iter().chain([&byte]).for_each(|byte| self.came(*byte, &mut tell));
                 }
-                b'\r' | b'\n' => self.event_ends(&mut tell),
-                _ => {
-                    self.says_something |= !self.in_line && byte != b':';
-                    self.in_line = true;
-                    self.keep(byte);
-                }
+                None => self.came(byte, &mut tell),
+            }
+        }
+    }
+
+    fn came(&mut self, byte: u8, tell: &mut impl FnMut(Passed<'_>)) {
+        let after_cr = std::mem::replace(&mut self.after_cr, byte == b'\r');
+        match byte {
+            b'\n' if after_cr => {}
+            b'\r' | b'\n' if self.in_line => {
+                self.in_line = false;
+                self.keep(b'\n');
+            }
+            b'\r' | b'\n' => self.event_ends(tell),
+            _ => {
+                self.says_something |= !self.in_line && byte != b':';
+                self.in_line = true;
+                self.keep(byte);
             }
         }
     }
@@ -63,6 +87,6 @@ impl Events {
             let data = self.lines.get(..usize::try_from(size).unwrap_or(usize::MAX)).unwrap_or(&self.lines);
             tell(Passed { kind: Kind::Event, data, size, ..Passed::default() });
         }
-        *self = Self::new(self.limit);
+        *self = Events { marked: None, ..Self::new(self.limit) };
     }
 }

@@ -7,6 +7,7 @@ use http::header::CONTENT_ENCODING;
 use weir_host::{Codings, Undoing};
 
 use super::Stop;
+use super::coded::{Credit, GROWN};
 use crate::record::{Kind, Passed};
 
 const HEAD: usize = 5;
@@ -15,6 +16,8 @@ const COMPRESSED: u8 = 1;
 const TRAILERS: u8 = 0x80;
 /// What one message may grow to.
 const MOST: u64 = 4 << 20;
+/// What it costs to begin with one, as much as so many bytes that are decompressed.
+const SETUP: usize = 1 << 10;
 
 pub(super) struct Calls {
     limit: usize,
@@ -61,8 +64,16 @@ impl Calls {
         Calls { limit, coding, message: Message::default() }
     }
 
-    pub(super) fn passed(&mut self, mut chunk: &[u8], mut tell: impl FnMut(Passed<'_>)) -> Result<(), Stop> {
+    pub(super) fn passed(
+        &mut self,
+        mut chunk: &[u8],
+        credit: &Credit,
+        mut tell: impl FnMut(Passed<'_>),
+    ) -> Result<(), Stop> {
         while !chunk.is_empty() {
+            if credit.is_spent() {
+                return Err(GROWN);
+            }
             let message = &mut self.message;
             if message.head_bytes < HEAD {
                 message.head[message.head_bytes] = chunk[0];
@@ -72,12 +83,12 @@ impl Calls {
                     return Err("what should be a flag of gRPC is none");
                 }
                 if let (HEAD, true, Some(coding)) = (message.head_bytes, message.is_compressed(), &self.coding) {
-                    message.said = Some(Said::new(coding));
+                    message.said = Some(Said::new(coding, message.length(), credit));
                 }
             } else {
                 let left = message.length() - message.taken;
                 let count = usize::try_from(left).map_or(chunk.len(), |left| left.min(chunk.len()));
-                message.take(&chunk[..count], self.limit);
+                message.take(&chunk[..count], self.limit, credit);
                 chunk = &chunk[count..];
             }
             if message.head_bytes == HEAD && message.taken == message.length() {
@@ -87,10 +98,10 @@ impl Calls {
         Ok(())
     }
 
-    /// Nothing more comes.
-    pub(super) fn end(&mut self, mut tell: impl FnMut(Passed<'_>)) {
+    /// Nothing more of it: what came of a message that has not ended.
+    pub(super) fn end(&mut self, note: &'static str, mut tell: impl FnMut(Passed<'_>)) {
         if self.message.head_bytes > 0 {
-            std::mem::take(&mut self.message).tell("it broke off", &mut tell);
+            std::mem::take(&mut self.message).tell(note, &mut tell);
         }
     }
 }
@@ -105,10 +116,10 @@ impl Message {
         self.head[0] & COMPRESSED != 0
     }
 
-    fn take(&mut self, bytes: &[u8], limit: usize) {
+    fn take(&mut self, bytes: &[u8], limit: usize, credit: &Credit) {
         self.taken += bytes.len() as u64;
         match &mut self.said {
-            Some(said) => said.more(bytes, &mut self.data, limit),
+            Some(said) => said.more(bytes, &mut self.data, limit, credit),
             None => keep(bytes, &mut self.data, limit),
         }
     }
@@ -117,32 +128,35 @@ impl Message {
         let said = self.said.take().map(|said| said.end(note.is_empty()));
         let note = match &said {
             Some((_, fault)) if note.is_empty() && !fault.is_empty() => fault,
-            _ if note.is_empty() && self.head[0] & TRAILERS != 0 => "trailers",
             _ => note,
         };
+        let (is_cut, is_trailers) = (!note.is_empty(), self.head[0] & TRAILERS != 0);
+        let note = if is_trailers && !is_cut { "trailers" } else { note };
         let is_compressed = self.is_compressed() && said.is_none();
         let (data, size) = (&self.data, said.map_or(self.taken, |(size, _)| size));
-        tell(Passed { kind: Kind::Grpc, data, size, note, is_compressed, ..Passed::default() });
+        tell(Passed { kind: Kind::Grpc, data, size, note, is_compressed, is_cut, is_trailers, ..Passed::default() });
     }
 }
 
 impl Said {
-    fn new(coding: &Codings) -> Self {
-        Said { undoing: Some(Box::new(coding.undoing())), size: 0, fault: "" }
+    /// Of so many bytes, of which none says nothing.
+    fn new(coding: &Codings, length: u64, credit: &Credit) -> Self {
+        let is_read = length > 0 && credit.spend(SETUP);
+        Said { undoing: is_read.then(|| Box::new(coding.undoing())), size: 0, fault: "" }
     }
 
-    fn more(&mut self, bytes: &[u8], kept: &mut Vec<u8>, limit: usize) {
+    fn more(&mut self, bytes: &[u8], kept: &mut Vec<u8>, limit: usize, credit: &Credit) {
         let Some(undoing) = &mut self.undoing else { return };
         let size = &mut self.size;
         let take = |text: &[u8]| {
             keep(text, kept, limit);
             *size += text.len() as u64;
-            *size <= MOST
+            credit.spend(text.len()) && *size <= MOST
         };
         let pushed = undoing.push(Bytes::copy_from_slice(bytes), take);
         self.fault = match pushed {
             Err(_) => "it does not decompress",
-            Ok(()) if self.size > MOST => "it grows beyond what is decompressed",
+            Ok(()) if self.size > MOST || credit.is_spent() => GROWN,
             Ok(()) => return,
         };
         self.undoing = None;

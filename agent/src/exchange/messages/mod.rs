@@ -11,10 +11,10 @@ use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use weir_host::Direction;
 
-use self::coded::Coded;
+use self::coded::{Coded, Credit, GROWN};
 use self::events::Events;
 use self::grpc::Calls;
-use crate::record::{Messages, Recording};
+use crate::record::{Messages, Passed, Recording};
 
 /// One body that has messages in it.
 pub(super) struct Watch {
@@ -22,6 +22,7 @@ pub(super) struct Watch {
     direction: Direction,
     coded: Coded,
     format: Format,
+    credit: Credit,
     /// nothing more is read
     has_ended: bool,
 }
@@ -30,6 +31,9 @@ enum Format {
     Events(Events),
     Calls(Calls),
 }
+
+/// What a message costs that is told, however short: as much as so many bytes that are decompressed.
+const TELLING: usize = 128;
 
 /// Why nothing more is read.
 type Stop = &'static str;
@@ -57,21 +61,30 @@ impl Watch {
             true => Format::Events(Events::new(limit)),
             false => Format::Calls(Calls::new(limit, grpc::coding(head, other))),
         };
-        Some(Box::new(Watch { messages, direction, coded, format, has_ended: false }))
+        Some(Box::new(Watch { messages, direction, coded, format, credit: Credit::new(), has_ended: false }))
     }
 
     pub(super) fn passed(&mut self, chunk: &[u8]) {
         if self.has_ended {
             return;
         }
-        let Watch { messages, direction, coded, format, .. } = self;
+        let Watch { messages, direction, coded, format, credit, .. } = self;
+        credit.came(chunk.len());
+        let tell = |passed: Passed<'_>| {
+            messages.tell(*direction, &passed);
+            credit.spend(TELLING);
+        };
         let mut stopped = Ok(());
-        let said = coded.passed(chunk, &mut |text| {
+        let said = coded.passed(chunk, credit, &mut |text| {
             if stopped.is_ok() {
-                stopped = format.passed(text, messages, *direction);
+                stopped = format.passed(text, credit, tell);
             }
         });
-        if let Err(why) = said.and(stopped) {
+        let grown = if credit.is_spent() { Err(GROWN) } else { Ok(()) };
+        if let Err(why) = said.and(stopped).and(grown) {
+            if credit.is_spent() {
+                format.end("it was not read to its end", tell);
+            }
             messages.stop(*direction, why);
             self.has_ended = true;
         }
@@ -79,13 +92,21 @@ impl Watch {
 }
 
 impl Format {
-    fn passed(&mut self, text: &[u8], messages: &Messages, direction: Direction) -> Result<(), Stop> {
+    fn passed(&mut self, text: &[u8], credit: &Credit, tell: impl FnMut(Passed<'_>)) -> Result<(), Stop> {
         match self {
             Format::Events(events) => {
-                events.passed(text, |passed| messages.tell(direction, &passed));
+                events.passed(text, tell);
                 Ok(())
             }
-            Format::Calls(calls) => calls.passed(text, |passed| messages.tell(direction, &passed)),
+            Format::Calls(calls) => calls.passed(text, credit, tell),
+        }
+    }
+
+    /// Nothing more comes, or is read: what a message that has no end is told with.
+    fn end(&mut self, note: &'static str, tell: impl FnMut(Passed<'_>)) {
+        // an event without an end is none
+        if let Format::Calls(calls) = self {
+            calls.end(note, tell);
         }
     }
 }
@@ -96,11 +117,11 @@ impl Drop for Watch {
         if self.has_ended {
             return;
         }
-        let (messages, direction) = (&self.messages, self.direction);
-        if let Err(why) = self.format.passed(&held, messages, direction) {
-            messages.stop(direction, why);
-        } else if let Format::Calls(calls) = &mut self.format {
-            calls.end(|passed| messages.tell(direction, &passed));
+        let Watch { messages, direction, format, credit, .. } = self;
+        let tell = |passed: Passed<'_>| messages.tell(*direction, &passed);
+        match format.passed(&held, credit, tell) {
+            Err(why) => messages.stop(*direction, why),
+            Ok(()) => format.end("it broke off", tell),
         }
     }
 }

@@ -55,6 +55,10 @@ fn events_are_told_when_they_have_ended() {
     check_events("data: a\r\n\r\ndata: b\r\rdata: c\n\r\n", &["data: a", "data: b", "data: c"]);
     check_events(": a comment\n\n\n\n: another\ndata: a\n\n", &[": another\ndata: a"]);
     check_events("data: without an end\n", &[]);
+    check_events("\u{feff}data: a\n\n\u{feff}data: b\n\n", &["data: a", "\u{feff}data: b"]);
+    check_events("\u{feff}\u{feff}data: a\n\n", &["\u{feff}data: a"]);
+    // begins with a part of the mark
+    check_events("\u{fefe}data: a\n\n", &["\u{fefe}data: a"]);
 }
 
 #[test]
@@ -151,6 +155,42 @@ fn compressed_messages_of_grpc_are_told_as_what_they_say() {
     // the body as a whole, too
     let whole = coded("gzip", &frame(0, b"plain"));
     assert_eq!(said(&[kind, ("content-encoding", "gzip")], None, 9, &whole), [one(b"plain", 5, false, "")]);
+}
+
+/// How much is told of it, when what was decompressed is told too; and why no more.
+fn grown(told: &[Message]) -> (u64, &str) {
+    let last = told.last().expect("that it is given up");
+    assert_eq!(last.kind(), MessageKind::Unread);
+    (told.iter().map(|one| one.size).sum(), &last.note)
+}
+
+#[test]
+fn many_small_bombs_are_one_large_one() {
+    // and one step of decompression
+    let most = |body: &[u8]| (5 << 20) + (128 * body.len() as u64) + (32 << 10);
+    let given_up = "it grows beyond what is decompressed";
+    let fields = [("content-type", "application/grpc"), ("grpc-encoding", "zstd")];
+    let calls = frame(1, &coded("zstd", &vec![0; 3 << 20])).repeat(64);
+    for by in [100, 1000, calls.len()] {
+        let told = told_by(&fields, None, 9, &calls.chunks(by).collect::<Vec<_>>());
+        let (size, why) = grown(&told);
+        assert!(size <= most(&calls) && why == given_up, "{by}: {size} {why}");
+    }
+    // within the coding of the body it is no other
+    let both = [fields[0], fields[1], ("content-encoding", "gzip")];
+    let whole = coded("gzip", &calls);
+    assert!(grown(&told_by(&both, None, 9, &[&whole])).0 <= most(&whole));
+    let stream = coded("zstd", &[&b"data: "[..], &vec![b'a'; 32 << 20], b"\n\n"].concat());
+    for by in [16, 100, stream.len()] {
+        let told = told_of("text/event-stream", "zstd", 99, &stream.chunks(by).collect::<Vec<_>>());
+        assert_eq!((told.len(), grown(&told)), (1, (0, given_up)), "{by}");
+    }
+    // what is as long and grows as others do is read
+    let next = |last: &u32| Some(last.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
+    let text = std::iter::successors(Some(1), next).map(|one| one.to_be_bytes()[0] >> 5);
+    let calls = frame(1, &coded("zstd", &text.take(1 << 20).collect::<Vec<_>>())).repeat(8);
+    let told = told_by(&fields, None, 9, &calls.chunks(1 << 14).collect::<Vec<_>>());
+    assert!(told.len() == 8 && told.iter().all(|one| one.note.is_empty()));
 }
 
 proptest! {

@@ -218,7 +218,8 @@ impl Tap {
     fn message_ends(&mut self, note: &str) {
         let Some(Begun { is_text, is_compressed, data, size, .. }) = self.begun.take() else { return };
         let kind = if is_text { Kind::Text } else { Kind::Binary };
-        let passed = Passed { kind, data: &data, size, note, is_compressed, ..Passed::default() };
+        let is_cut = !note.is_empty();
+        let passed = Passed { kind, data: &data, size, note, is_compressed, is_cut, ..Passed::default() };
         self.messages.tell(self.direction, &passed);
     }
 
