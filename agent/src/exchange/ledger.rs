@@ -33,6 +33,9 @@ struct Passed {
     received_trailers: Option<HeaderMap>,
     /// the head of the side that filters made, or found, is written
     both_heads: bool,
+    /// all that came is received, and all that went on is sent
+    received_ended: bool,
+    sent_ended: bool,
 }
 
 impl Ledger {
@@ -94,6 +97,16 @@ impl Ledger {
         }
     }
 
+    /// Its sender has nothing more.
+    pub(super) fn received_ended(&mut self, direction: Direction) {
+        self.bodies[direction as usize].received_ended = true;
+    }
+
+    /// Nothing more goes on.
+    pub(super) fn sent_ended(&mut self, direction: Direction) {
+        self.bodies[direction as usize].sent_ended = true;
+    }
+
     fn watch(&mut self, direction: Direction, chunk: &Bytes) {
         if let Some(watch) = &mut self.watches[direction as usize] {
             watch.passed(chunk);
@@ -152,7 +165,8 @@ impl Ledger {
     fn request_body(&mut self, run: Option<&Run>) {
         let passed = &self.bodies[Direction::Request as usize];
         let (received, trailers) = (&passed.received, passed.received_trailers.as_ref());
-        write_request(&mut self.recording, Side::Original, received, trailers);
+        let received_ended = passed.received_ended;
+        write_request(&mut self.recording, Side::Original, (received, received_ended), trailers);
         let sent = passed.sent.as_ref();
         // where nothing but the sender's own goes on, so do its trailers; what takes the place of it has those of filters
         let sent_trailers = match run {
@@ -167,7 +181,8 @@ impl Ledger {
             self.recording.request_head(Side::Filtered, &run.exchange().request);
         }
         if changed || passed.both_heads {
-            write_request(&mut self.recording, Side::Filtered, sent.unwrap_or(received), sent_trailers.or(trailers));
+            let body = sent.map_or((received, received_ended), |sent| (sent, passed.sent_ended));
+            write_request(&mut self.recording, Side::Filtered, body, sent_trailers.or(trailers));
         }
     }
 
@@ -177,7 +192,9 @@ impl Ledger {
         let sent = passed.sent.as_ref();
         let of_filters = run.and_then(|run| run.exchange().response_trailers.as_ref());
         let sent_trailers = if sent.is_some() { of_filters } else { trailers };
-        write_response(&mut self.recording, Side::Filtered, sent.unwrap_or(received), sent_trailers);
+        let received_ended = passed.received_ended;
+        let body = sent.map_or((received, received_ended), |sent| (sent, passed.sent_ended));
+        write_response(&mut self.recording, Side::Filtered, body, sent_trailers);
         let changed = sent.is_some_and(|sent| !sent.is_like(received)) || sent_trailers != trailers;
         if changed
             && !passed.both_heads
@@ -186,23 +203,26 @@ impl Ledger {
             self.recording.response_head(Side::Original, head);
         }
         if changed || passed.both_heads {
-            write_response(&mut self.recording, Side::Original, received, trailers);
+            write_response(&mut self.recording, Side::Original, (received, received_ended), trailers);
         }
     }
 }
 
-fn write_request(recording: &mut Recording, side: Side, body: &Capture, trailers: Option<&HeaderMap>) {
+/// What there is of a body, and whether that is all of it.
+type Body<'a> = (&'a Capture, bool);
+
+fn write_request(recording: &mut Recording, side: Side, (body, ended): Body<'_>, trailers: Option<&HeaderMap>) {
     if body.size() != 0 {
-        recording.request_body(side, body.chunks(), body.size(), body.whole_digest());
+        recording.request_body(side, (body.chunks(), ended), body.size(), body.whole_digest());
     }
     if let Some(trailers) = trailers {
         recording.request_trailers(side, trailers);
     }
 }
 
-fn write_response(recording: &mut Recording, side: Side, body: &Capture, trailers: Option<&HeaderMap>) {
+fn write_response(recording: &mut Recording, side: Side, (body, ended): Body<'_>, trailers: Option<&HeaderMap>) {
     if body.size() != 0 {
-        recording.response_body(side, body.chunks(), body.size(), body.whole_digest());
+        recording.response_body(side, (body.chunks(), ended), body.size(), body.whole_digest());
     }
     if let Some(trailers) = trailers {
         recording.response_trailers(side, trailers);

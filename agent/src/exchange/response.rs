@@ -112,6 +112,7 @@ fn unfiltered(live: &Live, mut response: LocalResponse) -> Response<ReplyBody> {
         ledger.response(&head, None);
         if let ReplyBody::Full(Some(bytes)) = &body {
             ledger.received(Direction::Response, bytes);
+            ledger.received_ended(Direction::Response);
         }
         ledger.recording().first_byte();
     });

@@ -173,16 +173,29 @@ impl Recording {
         });
     }
 
-    /// A request's body: what was captured of it, how long it truly was, and the digest of the whole where that is more.
-    pub fn request_body(&mut self, side: Side, captured: &[Bytes], size: u64, whole: Option<[u8; 32]>) {
+    /// A request's body: what was captured of it and whether it passed to its end, how long it truly was, and the digest of the whole
+    /// where that is more.
+    pub fn request_body(
+        &mut self,
+        side: Side,
+        (captured, ended): (&[Bytes], bool),
+        size: u64,
+        whole: Option<[u8; 32]>,
+    ) {
         let kind = self.kind(Direction::Request, side);
-        self.write_body((request_field(side), 7), &kind, &Copied { captured, size, whole });
+        self.write_body((request_field(side), 7), &kind, &Copied { captured, ended, size, whole });
     }
 
     /// A response's body, as a request's.
-    pub fn response_body(&mut self, side: Side, captured: &[Bytes], size: u64, whole: Option<[u8; 32]>) {
+    pub fn response_body(
+        &mut self,
+        side: Side,
+        (captured, ended): (&[Bytes], bool),
+        size: u64,
+        whole: Option<[u8; 32]>,
+    ) {
         let kind = self.kind(Direction::Response, side);
-        self.write_body((response_field(side), 4), &kind, &Copied { captured, size, whole });
+        self.write_body((response_field(side), 4), &kind, &Copied { captured, ended, size, whole });
     }
 
     /// A request's trailers.
@@ -320,17 +333,19 @@ fn fields(out: &mut Vec<u8>, field: u32, rules: Option<&Rules>, headers: &Header
 /// What there is of a body.
 struct Copied<'a> {
     captured: &'a [Bytes],
+    /// nothing of it is behind what passed
+    ended: bool,
     size: u64,
     whole: Option<[u8; 32]>,
 }
 
 fn write_copy(out: &mut Vec<u8>, field: u32, (rules, kind): (Option<&Rules>, &Kind), body: &Copied<'_>) {
-    let Copied { captured, size, whole } = *body;
-    let rules = rules.filter(|rules| rules.looks_into_bodies());
+    let Copied { captured, ended, size, whole } = *body;
+    let rules = rules.filter(|rules| rules.looks_into(kind));
     wire::message(out, field, |out| {
         let redacted = rules.map(|rules| {
             let held: Vec<u8> = captured.concat();
-            rules.body(kind, &held, (held.len() as u64) < size)
+            rules.body(kind, &held, !ended || (held.len() as u64) < size)
         });
         match &redacted {
             None | Some(Redacted::Same) => wire::chunks(out, 1, captured),

@@ -1,6 +1,7 @@
 //! What is kept of an exchange: both sides of it, each once, however it ended.
 
 use prost::Message as _;
+use weir_agent::config::Config;
 use weir_agent::filters::{Source, swap};
 use weir_proto::v1::{Exchange, Field, Outcome, TrafficBatch};
 use weir_testkit::body::{self, Pattern};
@@ -159,6 +160,30 @@ async fn a_client_that_left() -> anyhow::Result<()> {
     drop(client);
     let record = record(&setup).await?;
     assert_eq!((record.outcome(), record.response), (Outcome::ClientGone, None));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_broke_off_without_half_of_a_secret() -> anyhow::Result<()> {
+    let rules = |config: &mut Config| config.redact.patterns = vec!["sk-[a-z]{8}".parse().expect("a pattern")];
+    let half = "Content-Length: 99\r\n\r\na sk-abcd";
+    let setup = Setup::start(rules).await?;
+    let silent = RawOrigin::start(Script::Silence).await?;
+    let mut client = Raw::dial(setup.agent.proxy).await?;
+    client.say(format!("POST http://{0}/ HTTP/1.1\r\nHost: {0}\r\n{half}", silent.address())).await?;
+    let heard = async || Ok(silent.heard().concat().contains("sk-abcd").then_some(()));
+    eventually(PATIENCE, "the upstream's hearing it", heard).await?;
+    drop(client);
+    let body = record(&setup).await?.request.and_then(|request| request.body).expect("a body");
+    assert_eq!((&body.data[..], body.size, body.cut), (&b""[..], 9, true));
+
+    let setup = Setup::start(rules).await?;
+    let origin = RawOrigin::start(Script::Answer(format!("HTTP/1.1 200 OK\r\n{half}").into_bytes())).await?;
+    let mut client = Raw::dial(setup.agent.proxy).await?;
+    client.say(format!("GET http://{0}/ HTTP/1.1\r\nHost: {0}\r\n\r\n", origin.address())).await?;
+    let record = record(&setup).await?;
+    let body = record.response.and_then(|response| response.body).expect("a body");
+    assert_eq!((&body.data[..], body.size, body.cut), (&b""[..], 9, true));
     Ok(())
 }
 

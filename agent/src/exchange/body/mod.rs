@@ -154,6 +154,7 @@ impl BodyStream {
 
     fn finished(&mut self) {
         self.done = true;
+        self.live.record(|ledger| ledger.sent_ended(self.direction));
         if self.direction == Direction::Response {
             if self.filtered && self.with_run(|run, _| run.has_closed_events()) {
                 let error = "a filter ended the stream of events".to_owned();

@@ -48,14 +48,24 @@ impl BodyStream {
         };
         self.idle.moved();
         match frame {
-            None => Poll::Ready(Ok(None)),
+            None => {
+                self.live.record(|ledger| ledger.received_ended(self.direction));
+                Poll::Ready(Ok(None))
+            }
             Some(Err(broken)) => Poll::Ready(Err(self.breaks(broken))),
             Some(Ok(frame)) if self.replaced => Poll::Ready(Ok(Some(frame))),
             Some(Ok(frame)) => {
-                self.live.record(|ledger| match (frame.data_ref(), frame.trailers_ref()) {
-                    (Some(chunk), _) => ledger.received(self.direction, chunk),
-                    (None, Some(trailers)) => ledger.received_trailers(self.direction, trailers),
-                    (None, None) => {}
+                // nobody may ask for the end of what has come as long as it was said to be
+                let is_last = frame.is_trailers() || self.source.is_end_stream() || self.source.len() == Some(0);
+                self.live.record(|ledger| {
+                    match (frame.data_ref(), frame.trailers_ref()) {
+                        (Some(chunk), _) => ledger.received(self.direction, chunk),
+                        (None, Some(trailers)) => ledger.received_trailers(self.direction, trailers),
+                        (None, None) => {}
+                    }
+                    if is_last {
+                        ledger.received_ended(self.direction);
+                    }
                 });
                 Poll::Ready(Ok(Some(frame)))
             }

@@ -125,12 +125,12 @@ proptest! {
             recording.connection(&connection);
             recording.request_head(Side::Original, &request(Method::POST, &heads[0]));
             recording.upstream("192.0.2.1:443".parse().unwrap());
-            recording.request_body(Side::Original, &bodies[0], sizes[0], None);
+            recording.request_body(Side::Original, (&bodies[0], true), sizes[0], None);
             recording.response_head(Side::Original, &response(&heads[2]));
             recording.request_head(Side::Filtered, &request(Method::PUT, &heads[1]));
             recording.first_byte();
             recording.response_head(Side::Filtered, &response(&heads[3]));
-            recording.response_body(Side::Filtered, &bodies[1], sizes[1], Some([7; 32]));
+            recording.response_body(Side::Filtered, (&bodies[1], true), sizes[1], Some([7; 32]));
             recording.request_trailers(Side::Original, &trailers[0]);
             recording.response_trailers(Side::Filtered, &trailers[1]);
             recording.receipt(&receipt);
@@ -308,14 +308,14 @@ fn what_a_rule_names_is_not_in_the_record() {
     };
     let body = [Bytes::from_static(br#"{"password":"sk-"#), Bytes::from_static(br#"secret","n":1}"#)];
     recording.request_head(Side::Original, &head());
-    recording.request_body(Side::Original, &body, 30, None);
+    recording.request_body(Side::Original, (&body, true), 30, None);
     recording.request_head(Side::Filtered, &head());
-    recording.request_body(Side::Filtered, &body[..1], 30, Some([7; 32]));
+    recording.request_body(Side::Filtered, (&body[..1], true), 30, Some([7; 32]));
     recording.request_trailers(Side::Original, &head().headers);
     let response =
         Response::builder().status(302).header("location", "/?token=sk-secret").header("content-encoding", "gzip");
     recording.response_head(Side::Filtered, &response.body(()).unwrap().into_parts().0);
-    recording.response_body(Side::Filtered, &[Bytes::from_static(b"sk-secret")], 9, None);
+    recording.response_body(Side::Filtered, (&[Bytes::from_static(b"sk-secret")], true), 9, None);
     recording.messages().unwrap().tell(
         weir_host::Direction::Request,
         &crate::record::Passed { data: br#"{"password":"sk-secret"}"#, size: 24, ..Default::default() },
@@ -336,6 +336,38 @@ fn what_a_rule_names_is_not_in_the_record() {
     assert_eq!(&batch.messages[0].data[..], br#"{"password":"[redacted]"}"#);
 }
 
+/// Nobody knows how it would have gone on.
+#[test]
+fn what_broke_off_leaves_no_half_of_a_secret() {
+    let config = RedactConfig {
+        headers: vec![HeaderName::from_static("x-token")],
+        patterns: vec!["sk-[a-z]{8}".parse().unwrap()],
+        ..RedactConfig::default()
+    };
+    let tuning = Tuning { redaction: Rules::new(&config).map(Arc::new), ..tuning() };
+    let recorder = Recorder::new(1, &tuning.capture);
+    let mut recording = recorder.worker(0).begin(Uuid::from_u128(7), &tuning);
+    let half = [Bytes::from_static(b"a sk-abcd")];
+    recording.request_body(Side::Original, (&half, false), 9, None);
+    recording.response_body(Side::Filtered, (&half, true), 9, None);
+    let messages = recording.messages().unwrap();
+    for (data, is_cut, is_trailers) in
+        [(&half[0][..], true, false), (&half[0][..], false, false), (&b"x-token: abcd"[..], false, true)]
+    {
+        let passed = crate::record::Passed { data, size: data.len() as u64, is_cut, is_trailers, ..Default::default() };
+        messages.tell(weir_host::Direction::Request, &passed);
+    }
+    recording.finish(Outcome::ClientGone, None);
+    let mut batch = TrafficBatch::decode(&recorder.take()[..]).unwrap();
+    let exchange = batch.exchanges.remove(0);
+    let body = exchange.request.unwrap().body.unwrap();
+    assert_eq!((&body.data[..], body.size, body.redacted, body.cut), (&b""[..], 9, true, true));
+    let body = exchange.response.unwrap().body.unwrap();
+    assert_eq!((&body.data[..], body.redacted), (&half[0][..], false));
+    let said: Vec<_> = batch.messages.iter().map(|message| &message.data[..]).collect();
+    assert_eq!(said, [&b""[..], b"a sk-abcd", b"x-token: [redacted]"]);
+}
+
 /// A filter that wants bodies decoded takes the coding away: each side is looked into as its own head says.
 #[test]
 fn each_side_of_a_body_is_coded_as_its_own_head_says() {
@@ -353,8 +385,8 @@ fn each_side_of_a_body_is_coded_as_its_own_head_says() {
     let coded = Bytes::from(codings.redo(plain).unwrap());
     recording.response_head(Side::Filtered, &head(None));
     recording.response_head(Side::Original, &head(Some("gzip")));
-    recording.response_body(Side::Filtered, &[Bytes::from_static(plain)], plain.len() as u64, None);
-    recording.response_body(Side::Original, std::slice::from_ref(&coded), coded.len() as u64, None);
+    recording.response_body(Side::Filtered, (&[Bytes::from_static(plain)], true), plain.len() as u64, None);
+    recording.response_body(Side::Original, (std::slice::from_ref(&coded), true), coded.len() as u64, None);
     recording.finish(Outcome::Complete, None);
     let exchange = TrafficBatch::decode(&recorder.take()[..]).unwrap().exchanges.remove(0);
     let hidden = br#"{"password":"[redacted]","n":1}"#;
