@@ -106,7 +106,7 @@ pub(super) async fn make(
     Ok((StatusCode::CREATED, Json(JoinToken { id: kept.id, token, ca, group, expires: rfc3339(kept.expires_us) })))
 }
 
-/// Every join token, whatever became of it, the newest first.
+/// Every join token, whatever became of it, the newest first. Those that expired more than 400 days ago are deleted.
 #[utoipa::path(get, path = "/api/v1/join-tokens", operation_id = "listJoinTokens", tag = "agents", params(Which), responses(
     (status = 200, body = List<JoinTokenItem>), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(

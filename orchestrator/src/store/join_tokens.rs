@@ -119,7 +119,9 @@ impl Store {
         if row.get::<Option<i64>>(0)?.is_some() {
             return Ok(Revoked::Used(row.get(1)?));
         }
-        let sql = "UPDATE tokens SET revoked_us = $1, revoked_by = $2 \
+        // Versions that know nothing of revoking, at work on the same database, take it for one that has expired.
+        let sql = "UPDATE tokens SET revoked_us = $1, revoked_by = $2, \
+                   expires_us = CASE WHEN expires_us > $1 THEN $1 ELSE expires_us END \
                    WHERE id = $3 AND kind = 'join' AND revoked_us IS NULL";
         Sql::new(sql).bind(signed(now_us)).bind(by).bind(id).execute(&mut transaction).await?;
         deed.commit(transaction).await?;

@@ -65,12 +65,11 @@ impl Store {
     pub(crate) async fn retain(&self, keep: Retention, now_us: u64) -> Result<u64, StoreError> {
         let since = |age: Duration| now_us.saturating_sub(u64::try_from(age.as_micros()).unwrap_or(u64::MAX));
         let cutoff_us = since(keep.age);
-        Sql::new("DELETE FROM tokens WHERE kind = 'join' AND expires_us < $1")
-            .bind(signed(cutoff_us))
-            .execute(&self.writes)
-            .await?;
-        let ended = Sql::new("DELETE FROM access_tokens WHERE expires_us < $1").bind(signed(since(AUDIT)));
-        ended.execute(&self.writes).await?;
+        // As long as the trail, which names them.
+        for ended in ["tokens WHERE kind = 'join' AND", "access_tokens WHERE"] {
+            let ended = Sql::new(format!("DELETE FROM {ended} expires_us < $1")).bind(signed(since(AUDIT)));
+            ended.execute(&self.writes).await?;
+        }
         self.retain_audit(AUDIT_BYTES, since(AUDIT)).await?;
         let (time, count) = ("received_us", u64::MAX);
         let metrics_bytes = keep.bytes / METRICS_SHARE;

@@ -32,6 +32,7 @@ pub(super) const SQLITE: &Migrations = &[
     (18, "areas", include_str!("../../migrations/sqlite/0018_areas.sql")),
     (19, "lost", include_str!("../../migrations/sqlite/0019_lost.sql")),
     (20, "notes", include_str!("../../migrations/sqlite/0020_notes.sql")),
+    (21, "join_ids", include_str!("../../migrations/sqlite/0021_join_ids.sql")),
 ];
 
 pub(super) const POSTGRES: &Migrations = &[
@@ -53,6 +54,7 @@ pub(super) const POSTGRES: &Migrations = &[
     (17, "areas", include_str!("../../migrations/postgres/0017_areas.sql")),
     (18, "lost", include_str!("../../migrations/postgres/0018_lost.sql")),
     (19, "notes", include_str!("../../migrations/postgres/0019_notes.sql")),
+    (20, "join_ids", include_str!("../../migrations/postgres/0020_join_ids.sql")),
 ];
 
 pub(super) async fn migrate_sqlite(writes: &SqlitePool) -> Result<(), StoreError> {

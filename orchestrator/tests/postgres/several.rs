@@ -134,6 +134,33 @@ async fn a_join_token_is_good_for_one_agent_wherever_it_is_spent() {
     assert_eq!(two.person.get("/api/v1/agents").await["items"].as_array().unwrap().len(), 10);
 }
 
+/// One that was started before the tables had ids of join tokens goes on beside those that were started after.
+#[tokio::test]
+async fn join_tokens_that_an_earlier_version_makes_beside_are_listed_and_revoked() {
+    let running = Running::start().await;
+    let person = &running.person;
+    person.join_token("default").await;
+    // As it writes them.
+    let insert = "INSERT INTO tokens (hash, kind, grp, created_us, expires_us) \
+                  VALUES ('\\x01', 'join', 'edge', 1000000, 4000000000000000)";
+    running.dir.sql(insert).await;
+    let theirs = async || {
+        let listed = person.get("/api/v1/join-tokens").await;
+        let items = listed["items"].as_array().unwrap();
+        assert_eq!(items.len(), 2, "{listed}");
+        items.iter().find(|item| item["group"] == "edge").unwrap().clone()
+    };
+    let made = theirs().await;
+    assert_eq!((&made["state"], &made["created_by"]), (&json!("open"), &json!(null)));
+    let id: uuid::Uuid = made["id"].as_str().unwrap().parse().unwrap();
+    assert_eq!((id.get_version_num(), id.get_variant()), (7, uuid::Variant::RFC4122), "of its time");
+    let revoked = person.request(reqwest::Method::DELETE, &format!("/api/v1/join-tokens/{id}")).send().await.unwrap();
+    assert_eq!(revoked.status().as_u16(), 204);
+    // An earlier version asks when it expires, and nothing else.
+    let revoked = theirs().await;
+    assert_eq!((&revoked["state"], &revoked["expires"]), (&json!("revoked"), &revoked["revoked"]));
+}
+
 #[tokio::test]
 async fn statements_that_race_have_one_order() {
     let one = Running::start().await;
