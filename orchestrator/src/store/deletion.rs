@@ -48,7 +48,7 @@ impl Store {
     /// Deletes these and their messages, at most some hundreds at a time; how many there were.
     pub(crate) async fn delete_exchanges(&self, ids: &[Uuid], deed: &Deed) -> Result<u64, StoreError> {
         let Some((first, rest)) = ids.split_first() else { return Ok(0) };
-        self.delete_messages(ids).await?;
+        self.delete_messages(ids, deed).await?;
         let mut query = Sql::new("DELETE FROM exchanges WHERE id IN (");
         query.push_bind(*first);
         for id in rest {

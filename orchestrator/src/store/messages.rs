@@ -7,8 +7,8 @@ use uuid::Uuid;
 use weir_proto::v1;
 
 use super::{
-    Store, StoreError, signed,
-    sql::{Row, Sql},
+    Deed, Store, StoreError, signed,
+    sql::{Lock, Row, Sql},
 };
 
 /// Of one answer, about: messages may be a thousand times longer than most are.
@@ -72,8 +72,8 @@ impl Store {
         Ok(Messages { items, more: false })
     }
 
-    /// Deletes those of these exchanges.
-    pub(super) async fn delete_messages(&self, exchanges: &[Uuid]) -> Result<(), StoreError> {
+    /// Deletes those of these exchanges, as what `deed` begins with.
+    pub(super) async fn delete_messages(&self, exchanges: &[Uuid], deed: &Deed) -> Result<(), StoreError> {
         let Some((first, rest)) = exchanges.split_first() else { return Ok(()) };
         loop {
             let mut query = Sql::new("DELETE FROM messages WHERE number IN (SELECT m.number FROM exchanges e ");
@@ -82,7 +82,14 @@ impl Store {
                 query.push(", ").push_bind(*id);
             }
             query.push(") LIMIT ").push_bind(STEP).push(")");
-            if query.execute(&self.writes).await? < STEP.unsigned_abs() {
+            let mut transaction = self.begin().await?;
+            // As with exchanges: retention deletes too, in another order.
+            transaction.alone(Lock::Retention).await?;
+            let gone = query.execute(&mut transaction).await?;
+            if gone > 0 {
+                deed.commit(transaction).await?;
+            }
+            if gone < STEP.unsigned_abs() {
                 return Ok(());
             }
         }

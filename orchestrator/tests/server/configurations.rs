@@ -13,7 +13,7 @@ use crate::{
     harness::{Control, Publisher, Running, binary, eventually, now_ms, publication},
 };
 
-fn configuration(version: u64, text: &str) -> Configuration {
+pub(crate) fn configuration(version: u64, text: &str) -> Configuration {
     Configuration {
         version,
         group: "default".parse().unwrap(),

@@ -3,9 +3,11 @@
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use weir_proto::v1::{Message, TrafficBatch};
 
 use crate::{
     component::filter,
+    configurations::configuration,
     harness::{Home, Person, Publisher, Running, exchange, id, publication},
 };
 
@@ -27,7 +29,8 @@ async fn open_trail(home: &Home) {
 /// What there is, but for what is of the moment.
 async fn state(person: &Person) -> Vec<Value> {
     let mut all = Vec::new();
-    for path in ["tokens", "join-tokens", "users", "agents", "filters", "retention", "exchanges", "audit"] {
+    let paths = ["tokens", "join-tokens", "users", "agents", "filters", "configurations", "breakpoints", "retention"];
+    for path in paths.into_iter().chain(["exchanges", "messages", "audit"]) {
         let mut answer = person.get(&format!("/api/v1/{path}")).await;
         if let Some(object) = answer.as_object_mut() {
             object.remove("held");
@@ -45,7 +48,18 @@ async fn changes(running: &Running) -> Vec<Change> {
     let agent = running.agent().await;
     let exchanges: Vec<_> = (0..3).map(|n| exchange("a.example", &format!("/{n}"), 200)).collect();
     let [one, two, _] = [0, 1, 2].map(|n| format!("exchanges/{}", id(&exchanges[n])));
-    agent.record(exchanges).await;
+    let message = |of: usize| Message {
+        exchange: exchanges[of].id.clone(),
+        number: 1,
+        data: b"said"[..].into(),
+        size: 4,
+        ..Message::default()
+    };
+    let messages = vec![message(1), message(2)];
+    let mut traffic = agent.traffic().await.unwrap();
+    let batch = TrafficBatch { batch: 1, exchanges: exchanges.clone(), messages, ..TrafficBatch::default() };
+    traffic.send.send(batch).await.unwrap();
+    assert_eq!(traffic.acks.message().await.unwrap().unwrap().batch, 1);
     let (_, made) = person.post("/api/v1/tokens", &json!({"name": "old", "role": "viewer"})).await;
     let token = format!("tokens/{}", made["id"].as_str().unwrap());
     let (_, made) = person.post("/api/v1/join-tokens", &json!({})).await;
@@ -55,6 +69,10 @@ async fn changes(running: &Running) -> Vec<Change> {
     let publisher = Publisher::new(person);
     let statement = weir_artifact::Statement::Publish(Box::new(publication(&filter(), 1)));
     let pushed = publisher.body(&publisher.key.sign(&statement), Some(&filter()));
+    let settings = weir_artifact::Statement::Configure(configuration(1, "[client]\nheaders = 77\n"));
+    let settings = publisher.body(&publisher.key.sign(&settings), None);
+    let (_, made) = person.post("/api/v1/breakpoints", &json!({"query": "host:b", "lease_s": 600})).await;
+    let breakpoint = format!("breakpoints/{}", made["id"].as_str().unwrap());
     let change = |method, path: &str, body, status| Change(method, format!("/api/v1/{path}"), body, status);
     vec![
         change(Method::POST, "tokens", json!({"name": "ci", "role": "admin"}), 201),
@@ -64,6 +82,10 @@ async fn changes(running: &Running) -> Vec<Change> {
         change(Method::POST, "join-tokens", json!({}), 201),
         change(Method::DELETE, &join_token, json!({}), 204),
         change(Method::POST, "filters", pushed, 201),
+        change(Method::POST, "configurations", settings, 201),
+        change(Method::POST, "breakpoints", json!({"query": "host:c", "lease_s": 600}), 201),
+        change(Method::POST, &format!("{breakpoint}/renew"), json!({}), 200),
+        change(Method::DELETE, &breakpoint, json!({}), 204),
         change(Method::PUT, "retention", json!({"rules": [{"action": "keep", "query": "host:b"}]}), 200),
         change(Method::PATCH, &one, json!({"note": "seen"}), 200),
         change(Method::DELETE, &two, json!({}), 204),
