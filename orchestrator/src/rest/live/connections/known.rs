@@ -72,7 +72,8 @@ impl Known {
                     away.insert(agent, name);
                 }
                 continue;
-            } else if is_away.is_some() || silent.contains(&agent) || is_beyond {
+            } else if !look.asked.contains(&agent) || silent.contains(&agent) || is_beyond {
+                // Of an agent that was revoked nobody says what becomes of its connections.
                 "unfollowed"
             } else {
                 "closed"

@@ -1,7 +1,7 @@
 //! One look at the agents: the connections that there are at a moment, as far as they are followed. Must not know who follows.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     hash::{DefaultHasher, Hash as _, Hasher as _},
     net::{IpAddr, SocketAddr},
     sync::Arc,
@@ -38,6 +38,8 @@ pub(super) struct Look {
     pub(super) total: u64,
     /// In the order of ids.
     pub(super) unanswered: Vec<Unanswered>,
+    /// Agents that were asked.
+    pub(super) asked: HashSet<Uuid>,
     /// Agents that are not connected, by their id, and what they are called.
     pub(super) away: HashMap<Uuid, String>,
 }
@@ -52,7 +54,8 @@ impl Look {
             return Ok(None);
         };
         let away = away.into_iter().map(|agent| (agent.agent.id, agent.name)).collect();
-        let mut look = Self { away, ..Self::default() };
+        let asked = agents.iter().map(|agent| agent.agent.id).collect();
+        let mut look = Self { away, asked, ..Self::default() };
         let mut last: Option<Uuid> = None;
         for page in 0..MOST / PAGE {
             let after = last.map(|id| Bytes::copy_from_slice(id.as_bytes())).unwrap_or_default();
@@ -89,7 +92,8 @@ impl Look {
         };
         let items: Vec<_> = self.items.iter().filter(is_of).cloned().collect();
         let total = items.len() as u64;
-        Some(Self { items, total, more: false, unanswered: self.unanswered.clone(), away: self.away.clone() })
+        let (unanswered, asked, away) = (self.unanswered.clone(), self.asked.clone(), self.away.clone());
+        Some(Self { items, total, more: false, unanswered, asked, away })
     }
 }
 

@@ -50,7 +50,7 @@ pub(in super::super) struct Which {
 /// Connections of clients to agents as they come, change and go (`text/event-stream`). The stream begins with those that are there.
 /// `opened` and `changed` have one as listings have it, `closed` its `id` and `agent`; `unanswered` has the agents that cannot
 /// tell, when that changes, and why: what is known of theirs stays until they can. `cut` says that there are more than 2,000 and only
-/// the oldest of them are followed, `unfollowed` that one is not among them any more. `end` is the last event.
+/// the oldest of them are followed, `unfollowed` that one is not among them any more, or that its agent was revoked. `end` is the last event.
 #[utoipa::path(get, path = "/api/v1/connections/stream", operation_id = "followConnections", tag = "connections",
     params(Which), responses(
     (status = 200, body = ConnectionItem, content_type = "text/event-stream"),
