@@ -89,11 +89,12 @@ impl<T> Feed<T> {
         self.newest.send_replace(number);
     }
 
-    /// Some of any kind may be missing here. Several in a row are one.
-    pub(crate) fn miss(&self) {
+    /// Some may be missing here, on one shelf or on any. Several in a row are one.
+    pub(crate) fn miss(&self, on: Option<usize>) {
         let mut shelves = self.shelves.lock();
         let number = self.next();
-        for shelf in &mut *shelves {
+        let (from, to) = on.map_or((0, usize::MAX), |shelf| (shelf, shelf + 1));
+        for shelf in shelves.iter_mut().take(to).skip(from) {
             match shelf.items.back_mut() {
                 Some((last, None)) => *last = number,
                 _ => shelf.push(number, None, self.most),
@@ -245,7 +246,7 @@ mod tests {
         assert_eq!((now(&mut stranger), now(&mut stranger)), (Some(None), None));
         let beyond = Place { number: 2, ..place };
         assert_eq!(now(&mut feed.follow(Some(beyond), vec![0])), Some(None));
-        feed.miss();
+        feed.miss(None);
         let mut back = feed.follow(Some(place), vec![0]);
         assert_eq!((now(&mut back), now(&mut back), now(&mut back)), (Some(Some(1)), Some(None), None));
     }
@@ -267,7 +268,9 @@ mod tests {
         );
         // What it is not to hear it passes, and gaps in a row are one.
         (0..10).for_each(|item| feed.tell(1, 0, item, 1));
-        (0..10).for_each(|_| feed.miss());
+        (0..10).for_each(|_| feed.miss(Some(1)));
+        assert_eq!(now(&mut rare), None, "nothing of its own is missing");
+        (0..10).for_each(|_| feed.miss(None));
         assert_eq!([now(&mut rare), now(&mut rare)], [Some(None), None]);
         assert_eq!(rare.place(), feed.follow(None, vec![0]).place());
         let mut back = feed.follow(Some(begin), vec![0]);

@@ -29,7 +29,8 @@ use crate::{
 /// Events of a family that are kept for who comes back: an agent may say more of each than it has to.
 const KEPT: Most = Most { items: 8192, bytes: 8 << 20 };
 /// What kinds begin with.
-const FAMILIES: [&str; 3] = ["agent.", "revision.", "exchange."];
+const FAMILIES: [&str; 3] = ["agent.", "revision.", PAUSES];
+const PAUSES: &str = "exchange.";
 /// Events that wait to be told to other orchestrators.
 const WAITING: usize = 1024;
 /// So many places among them are not for pauses, of which an agent may tell any number.
@@ -209,6 +210,8 @@ pub(crate) struct Events {
     outbox: mpsc::Sender<others::Said>,
     /// Something did not go into the outbox.
     lost: AtomicBool,
+    /// Something of a pause did not.
+    lost_pauses: AtomicBool,
 }
 
 /// What is told to other orchestrators, until it is.
@@ -219,14 +222,15 @@ impl Events {
     pub(crate) fn new() -> (Self, Outbox) {
         let (outbox, said) = mpsc::channel(WAITING);
         let feed = Feed::new(FAMILIES.len(), KEPT);
-        (Self { feed, looks: Feed::new(1, KEPT), outbox, lost: AtomicBool::new(false) }, said)
+        let (lost, lost_pauses) = (AtomicBool::new(false), AtomicBool::new(false));
+        (Self { feed, looks: Feed::new(1, KEPT), outbox, lost, lost_pauses }, said)
     }
 
     /// It happened here, now. Waits for nobody.
     pub(crate) fn publish(&self, event: Event) {
         let at_us = now_us();
         if event.is_of_a_pause() && self.outbox.capacity() < NOT_FOR_PAUSES {
-            self.lost.store(true, Relaxed);
+            self.lost_pauses.store(true, Relaxed);
         } else {
             self.say(others::Said::Event { at_us, event: Box::new(event.clone()) });
         }
@@ -265,7 +269,12 @@ impl Events {
 
     /// Some may have happened elsewhere that were not heard of.
     pub(crate) fn missed(&self) {
-        self.feed.miss();
+        self.feed.miss(None);
+    }
+
+    /// The same, of pauses alone.
+    fn missed_pauses(&self) {
+        self.feed.miss(FAMILIES.iter().position(|family| *family == PAUSES));
     }
 }
 

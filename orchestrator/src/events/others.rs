@@ -35,8 +35,24 @@ struct Letter<T> {
     from: Uuid,
     /// Something was said that is not in here.
     missed: bool,
+    /// All of that was of pauses. Earlier versions take it for anything.
+    #[serde(default)]
+    only_pauses: bool,
     /// A kind of a later version is none that this one knows.
     said: Vec<T>,
+}
+
+/// What is not in the letters so far.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Missed {
+    some: bool,
+    pauses: bool,
+}
+
+impl Said {
+    fn is_of_a_pause(&self) -> bool {
+        matches!(self, Self::Event { event, .. } if event.is_of_a_pause())
+    }
 }
 
 impl Events {
@@ -46,8 +62,10 @@ impl Events {
         if letter.from == own {
             return;
         }
-        if letter.missed {
-            self.missed();
+        match (letter.missed, letter.only_pauses) {
+            (true, true) => self.missed_pauses(),
+            (true, false) => self.missed(),
+            (false, _) => {}
         }
         for said in letter.said {
             match serde_json::from_value(said) {
@@ -65,7 +83,7 @@ pub(crate) async fn carry(orchestrator: Arc<Orchestrator>, mut outbox: Outbox, s
         drop(outbox);
         return stop.cancelled().await;
     }
-    let mut missed = false;
+    let mut missed = Missed::default();
     loop {
         let mut some = Vec::new();
         tokio::select! {
@@ -78,29 +96,34 @@ pub(crate) async fn carry(orchestrator: Arc<Orchestrator>, mut outbox: Outbox, s
         {
             some.push(more);
         }
-        missed |= orchestrator.events.lost.swap(false, Relaxed);
+        missed.some |= orchestrator.events.lost.swap(false, Relaxed);
+        missed.pauses |= orchestrator.events.lost_pauses.swap(false, Relaxed);
         for text in letters(orchestrator.relay.own, some, &mut missed) {
             if let Err(error) = orchestrator.store.say_to_others(&text).await {
                 tracing::debug!(%error, "events are not told to other orchestrators");
-                missed = true;
+                missed.some = true;
             }
         }
     }
 }
 
 /// As few as they fit in.
-fn letters(own: Uuid, said: Vec<Said>, missed: &mut bool) -> Vec<String> {
+fn letters(own: Uuid, said: Vec<Said>, missed: &mut Missed) -> Vec<String> {
     let mut letters = Vec::new();
     let mut part = Vec::new();
     let mut length = 0;
-    let mut seal = |part: &mut Vec<_>, missed: &mut bool| {
-        let letter = Letter { from: own, missed: std::mem::take(missed), said: std::mem::take(part) };
+    let mut seal = |part: &mut Vec<_>, missed: &mut Missed| {
+        let Missed { some, pauses } = std::mem::take(missed);
+        let letter =
+            Letter { from: own, missed: some || pauses, only_pauses: pauses && !some, said: std::mem::take(part) };
         letters.extend(serde_json::to_string(&letter));
     };
     for said in said {
         let Ok(text) = serde_json::to_string(&said) else { continue };
         if text.len() > LONGEST - 100 {
-            *missed = true;
+            let is_of_a_pause = said.is_of_a_pause();
+            missed.some |= !is_of_a_pause;
+            missed.pauses |= is_of_a_pause;
             continue;
         }
         if length + text.len() > LONGEST - 100 {
@@ -110,7 +133,7 @@ fn letters(own: Uuid, said: Vec<Said>, missed: &mut bool) -> Vec<String> {
         length += text.len() + 1;
         part.push(said);
     }
-    if !part.is_empty() || *missed {
+    if !part.is_empty() || *missed != Missed::default() {
         seal(&mut part, missed);
     }
     letters
@@ -135,10 +158,10 @@ mod tests {
     async fn letters_are_short_and_lose_nothing_unsaid() {
         let long = "x".repeat(LONGEST);
         let all = (0..300).map(|n| said(&n.to_string())).chain([said(&long)]).collect();
-        let mut missed = false;
+        let mut missed = Missed::default();
         let own = Uuid::new_v4();
         let letters = letters(own, all, &mut missed);
-        assert!(!missed && letters.len() > 1 && letters.iter().all(|letter| letter.len() < 8_000));
+        assert!(missed == Missed::default() && letters.len() > 1 && letters.iter().all(|letter| letter.len() < 8_000));
         let (events, _outbox) = Events::new();
         let mut follower = events.follow(None, |_| true);
         letters.iter().for_each(|letter| events.hear(own, letter));
@@ -155,6 +178,46 @@ mod tests {
             }
         }
         assert_eq!(gaps, 1, "the long one");
+    }
+
+    fn pause() -> Event {
+        let nil = Uuid::nil();
+        Event::ExchangePaused(super::super::Pause {
+            paused: nil,
+            breakpoint: nil,
+            exchange: nil,
+            agent: nil,
+            message: "request".to_owned(),
+            method: "GET".to_owned(),
+            url: String::new(),
+            status: None,
+        })
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_pauses_is_a_gap_to_whoever_follows_pauses_and_nobody_else() {
+        let (here, mut outbox) = Events::new();
+        (0..super::super::WAITING).for_each(|_| here.publish(pause()));
+        here.publish(event("a"));
+        assert!(here.lost_pauses.load(Relaxed) && !here.lost.load(Relaxed));
+        let mut some = Vec::new();
+        while let Ok(said) = outbox.try_recv() {
+            some.push(said);
+        }
+        let mut missed = Missed { some: false, pauses: true };
+        let letters = letters(Uuid::new_v4(), some, &mut missed);
+        assert!(letters[0].contains(r#""missed":true"#), "earlier versions hear it");
+
+        let (there, _outbox) = Events::new();
+        let follow = |family: &'static str| there.follow(None, move |kind| kind.starts_with(family));
+        let (mut pauses, mut agents) = (follow("exchange."), follow("agent."));
+        letters.iter().for_each(|letter| there.hear(Uuid::nil(), letter));
+        assert!(matches!(pauses.next().await, Heard::Missed));
+        assert!(matches!(pauses.next().await, Heard::Item(told) if told.item == pause()));
+        assert!(matches!(agents.next().await, Heard::Item(told) if told.item == event("a")));
+        // From an earlier version a gap is one of anything.
+        there.hear(Uuid::nil(), &format!(r#"{{"from":"{}","missed":true,"said":[]}}"#, Uuid::new_v4()));
+        assert!(matches!(agents.next().await, Heard::Missed));
     }
 
     #[tokio::test]
