@@ -14,8 +14,14 @@ use axum::{
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use super::{Door, fault::Fault, purse::Purse, socket, sse};
-use crate::rest::{Asker, Held, Problem, Standing, identify, tell_budget, too_many};
+use super::{
+    Door,
+    fault::Fault,
+    purse::Purse,
+    socket::{self, Peer},
+    sse,
+};
+use crate::rest::{Asker, Asking, Held, Problem, Standing, identify, tell_budget, too_many, unfinished, vouched};
 
 /// Of a request.
 const BODY: usize = 64 << 10;
@@ -60,12 +66,15 @@ pub(super) async fn gate(
         Ok(found) => found,
         Err(problem) => return refused(&problem.into()),
     };
+    if let Some(asking) = request.extensions().get::<Asking>() {
+        asking.is_signed_in();
+    }
     let mut response = match too_many(budget) {
         Some(problem) => refused(&problem.into()),
         None => {
             let asker = Asker::new(principal, client.ip());
             request.extensions_mut().insert(Found { asker, standing: standing.clone() });
-            let mut response = next.run(request).await;
+            let mut response = next.run(vouched(request, &standing, &door.orchestrator)).await;
             standing.bind(&mut response);
             response
         }
@@ -103,9 +112,10 @@ pub(super) async fn get(
 ) -> Response {
     let (mut parts, _) = request.into_parts();
     let found = parts.extensions.remove::<Found>();
+    let asking = parts.extensions.remove::<Asking>();
     if parts.headers.contains_key(header::UPGRADE) {
         return match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-            Ok(upgrade) => socket::open(door, upgrade, &parts.headers, client, found),
+            Ok(upgrade) => socket::open(door, upgrade, &parts.headers, Peer { address: client, asking }, found),
             Err(error) => refused(&Problem::bad_request(error.body_text()).into()),
         };
     }
@@ -134,7 +144,8 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<BatchRequest, Fault> {
     }
     let bytes = timeout(ARRIVAL, to_bytes(body, BODY)).await;
     let bytes = bytes.map_err(|_| Problem::too_slow("the request did not arrive in time"))?;
-    let bytes = bytes.map_err(|_| Problem::too_large(format!("a request has {BODY} bytes at most")))?;
+    let too_large = || Problem::too_large(format!("a request has {BODY} bytes at most"));
+    let bytes = bytes.map_err(|error| unfinished(&error).unwrap_or_else(too_large))?;
     let request: BatchRequest =
         serde_json::from_slice(&bytes).map_err(|error| Problem::bad_request(format!("JSON: {error}")))?;
     match request.iter().count() {

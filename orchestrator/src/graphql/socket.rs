@@ -22,7 +22,7 @@ use super::{
     http::{Found, let_in, refused},
 };
 use crate::{
-    rest::{Asker, Problem, Standing, seat},
+    rest::{Asker, Asking, Problem, Standing, seat},
     seats::Seat,
 };
 
@@ -68,10 +68,17 @@ struct Close(u16, &'static str);
 const GONE: Close = Close(1000, "");
 const UNAUTHORIZED: Close = Close(4403, "Forbidden: the token or user does not count");
 
+/// Whose socket it is.
+pub(super) struct Peer {
+    pub(super) address: SocketAddr,
+    /// What became a socket.
+    pub(super) asking: Option<Asking>,
+}
+
 /// Somebody's socket.
 struct Conversation {
     door: Door,
-    client: SocketAddr,
+    peer: Peer,
     socket: WebSocket,
     asker: Option<(Asker, Seat)>,
     /// What goes on, by the client's ids; each with its place among those who follow.
@@ -83,7 +90,7 @@ pub(super) fn open(
     door: Door,
     upgrade: WebSocketUpgrade,
     headers: &HeaderMap,
-    client: SocketAddr,
+    peer: Peer,
     found: Option<Found>,
 ) -> Response {
     let upgrade = upgrade.protocols([PROTOCOL]).max_message_size(MESSAGE).max_frame_size(MESSAGE);
@@ -96,7 +103,7 @@ pub(super) fn open(
         return refused(&Problem::bad_request("a page of another origin sends its token in connection_init").into());
     }
     upgrade.on_upgrade(move |socket| async move {
-        let conversation = Conversation { door, client, socket, asker: None, operations: StreamMap::new() };
+        let conversation = Conversation { door, peer, socket, asker: None, operations: StreamMap::new() };
         conversation.hold(found).await;
     })
 }
@@ -116,8 +123,11 @@ fn is_own(headers: &HeaderMap) -> bool {
 impl Conversation {
     async fn hold(mut self, given: Option<Found>) {
         let stop = self.door.orchestrator.stop.clone();
+        let left = self.peer.asking.as_ref().map(Asking::left).unwrap_or_default();
         let Close(code, reason) = tokio::select! {
             close = self.converse(given) => close,
+            // Nobody is signed in, and somebody else wants its place: it ends at once.
+            () = left.cancelled() => return,
             () = stop.cancelled() => Close(1001, "the orchestrator is shutting down"),
         };
         let frame = CloseFrame { code, reason: reason.into() };
@@ -164,9 +174,12 @@ impl Conversation {
             Some(given) => given,
             None => {
                 let headers = payload.as_ref().and_then(credential).ok_or(UNAUTHORIZED)?;
-                let_in(&self.door, &headers, self.client).await.map_err(|_| UNAUTHORIZED)?
+                let_in(&self.door, &headers, self.peer.address).await.map_err(|_| UNAUTHORIZED)?
             }
         };
+        if let Some(asking) = &self.peer.asking {
+            asking.is_signed_in();
+        }
         let seat = seat(&self.door.orchestrator, asker.name()).map_err(|_| Close(1013, "too many streams are open"))?;
         self.asker = Some((asker, seat));
         self.tell(&Told::ConnectionAck).await?;

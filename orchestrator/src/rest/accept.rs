@@ -1,6 +1,6 @@
 //! Connections of people and programs: taken, shaken hands with, served, and ended where nothing comes of them. What peers can
 //! do to hold one is bounded here: a handshake that never ends, a request that never begins, an answer that nobody reads; and so is
-//! how many they are, in all and of one address. Where there is no place, one on which nothing is asked makes way.
+//! how many they are, in all and of one address. Where there is no place, one makes way on which nobody asks who is signed in.
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -160,19 +160,19 @@ async fn requests(
 ) {
     let (idle, head) = (orchestrator.limits.idle_time, orchestrator.limits.head_time);
     let occupied = Occupied::new(Arc::clone(&place));
-    let asking = occupied.clone();
+    let (asked, stall) = (occupied.clone(), orchestrator.limits.answer_time);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        let question = asking.question();
+        let question = asked.question();
+        request.extensions_mut().insert(question.asking());
         request.extensions_mut().insert(ConnectInfo(peer));
         request.extensions_mut().insert(OverTls(tls));
         let answered = router.clone().call(request.map(Body::new));
-        let asking = asking.clone();
         async move {
             let answer: Result<Response, Infallible> = answered.await;
             if answer.as_ref().is_ok_and(|answer| answer.status() == StatusCode::SWITCHING_PROTOCOLS) {
-                asking.for_good();
+                question.for_good();
             }
-            answer.map(|answer| answer.map(|body| question.until_the_end_of(body)))
+            answer.map(|answer| answer.map(|body| question.until_the_end_of(body, stall)))
         }
     });
     let mut builder = Builder::new(TokioExecutor::new());
@@ -207,7 +207,7 @@ async fn requests(
                 leaving.as_mut().reset(Instant::now() + if silent { MOMENT } else { LEAVE });
                 serving.as_mut().graceful_shutdown();
             }
-            // Nothing is asked, and somebody else wants to.
+            // Nothing is asked by anybody who is signed in, and somebody else wants to.
             () = place.left().cancelled() => return,
             // Who asked in that very moment is answered all the same.
             () = async { leaving.as_mut().await; occupied.idle(Duration::ZERO).await }, if is_leaving => return,

@@ -12,7 +12,7 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::{conditional, limit, once, problem::Problem, standing::Standing};
+use super::{conditional, limit, occupied::Asking, once, problem::Problem, standing::Standing, vouched::vouched};
 use crate::{
     access::{Area, Areas, Budget, Denied, Oidc, OidcError, PasswordError, Permission, Principal},
     clock::now_us,
@@ -78,11 +78,15 @@ pub(super) async fn authenticate(
         Ok(found) => found,
         Err(problem) => return problem.into_response(),
     };
+    if let Some(asking) = request.extensions().get::<Asking>() {
+        asking.is_signed_in();
+    }
     let budget = orchestrator.rates.request(&principal.name);
     if let Some(refusal) = limit::refusal(budget) {
         return refusal;
     }
     request.extensions_mut().insert(standing.clone());
+    let request = vouched(request, &standing, &orchestrator);
     let mut response = carry_out(orchestrator, principal, client, request, next).await;
     standing.bind(&mut response);
     limit::tell(response.headers_mut(), budget);

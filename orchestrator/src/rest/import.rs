@@ -17,12 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use weir_har::ImportError;
 
-use super::{
-    input::Params,
-    problem::Problem,
-    standing::Standing,
-    steady::{TooSlow, is_too_slow},
-};
+use super::{input::Params, problem::Problem, standing::Standing, vouched::unfinished};
 use crate::{
     import::{self, ImportFailure, Imported},
     orchestrator::Orchestrator,
@@ -148,9 +143,8 @@ async fn receive(orchestrator: &Orchestrator, body: Body) -> Result<File, Proble
     let mut length = 0;
     loop {
         let Some(chunk) = chunks.next().await else { break };
-        let chunk = chunk.map_err(|error| match is_too_slow(&error) {
-            true => Problem::too_slow(TooSlow.to_string()),
-            false => Problem::bad_request(format!("the body broke off: {error}")),
+        let chunk = chunk.map_err(|error| {
+            unfinished(&error).unwrap_or_else(|| Problem::bad_request(format!("the body broke off: {error}")))
         })?;
         length += chunk.len() as u64;
         if length > MOST_BYTES {

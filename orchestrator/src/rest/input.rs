@@ -11,11 +11,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-use super::{
-    misread::misread,
-    problem::Problem,
-    steady::{TooSlow, is_too_slow},
-};
+use super::{misread::misread, problem::Problem, vouched::unfinished};
 
 const MOST: usize = 500;
 
@@ -91,8 +87,7 @@ async fn json<T: DeserializeOwned>(request: Request, state: &(impl Send + Sync),
         Err(error) if error.status() == http::StatusCode::PAYLOAD_TOO_LARGE => {
             return Err(Problem::too_large("the body is larger than any that is taken here"));
         }
-        Err(error) if is_too_slow(&error) => return Err(Problem::too_slow(TooSlow.to_string())),
-        Err(error) => return Err(Problem::bad_request(error.body_text())),
+        Err(error) => return Err(unfinished(&error).unwrap_or_else(|| Problem::bad_request(error.body_text()))),
     };
     // An array would be taken for an object's members in the order in which they happen to be written here.
     if bytes.trim_ascii_start().starts_with(b"[") {

@@ -56,6 +56,7 @@ mod tunnels;
 mod usage;
 mod users;
 mod via;
+mod vouched;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -90,10 +91,12 @@ pub(crate) use held::Held;
 pub(crate) use input::Place;
 pub(crate) use limit::{tell as tell_budget, too_many};
 pub(crate) use live::{Watch, seat};
+pub(crate) use occupied::Asking;
 pub(crate) use once::KEPT;
 pub(crate) use problem::Problem;
 pub(crate) use secrets::{Asker, Secrets};
 pub(crate) use standing::{SeesToIt, Standing};
+pub(crate) use vouched::{unfinished, vouched};
 
 use conditional::Tagged as _;
 use once::Once as _;

@@ -19,11 +19,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::timeout;
 use tracing::Instrument as _;
 
-use super::{
-    SMALL_BODY,
-    problem::Problem,
-    steady::{TooSlow, is_too_slow},
-};
+use super::{SMALL_BODY, problem::Problem, vouched::unfinished};
 use crate::{access::Principal, clock::now_us, orchestrator::Orchestrator, store::Begun};
 
 pub(super) const KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -116,9 +112,8 @@ async fn carried_out(
     let id = hash(&[b"id", &secret]);
     let uri = request.extensions().get::<OriginalUri>().map_or(request.uri(), |uri| &uri.0).to_string();
     let (parts, body) = request.into_parts();
-    let body = to_bytes(body, terms.largest).await.map_err(|error| match is_too_slow(&error) {
-        true => Problem::too_slow(TooSlow.to_string()),
-        false => Problem::too_large("the body is too large, or broke off"),
+    let body = to_bytes(body, terms.largest).await.map_err(|error| {
+        unfinished(&error).unwrap_or_else(|| Problem::too_large("the body is too large, or broke off"))
     })?;
     let fingerprint = hash(&[b"request", &secret, parts.method.as_str().as_bytes(), uri.as_bytes(), &body]);
 

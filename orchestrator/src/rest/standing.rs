@@ -1,5 +1,5 @@
 //! What a request was let in by, looked at again while it goes on: neither a stream nor a long answer outlives the credential that asked
-//! for it.
+//! for it, and no request does that is not there to its end (`vouched.rs`).
 
 use std::{future::pending, sync::Arc, time::Duration};
 
@@ -54,7 +54,8 @@ impl Standing {
         }
     }
 
-    async fn counts(&self, orchestrator: &Orchestrator) -> Result<bool, StoreError> {
+    /// Whether it does now.
+    pub(super) async fn counts(&self, orchestrator: &Orchestrator) -> Result<bool, StoreError> {
         match self {
             Self::First(hash) => Ok(tokens::same(hash, &orchestrator.admin.read())),
             Self::Token(hash) => Ok(orchestrator.store.access_token(*hash, now_us()).await?.is_some()),

@@ -42,11 +42,6 @@ pub(super) fn steady(request: Request, grace: Duration) -> Request {
     })
 }
 
-/// Is it this that a body failed of?
-pub(super) fn is_too_slow(error: &(dyn std::error::Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<TooSlow>())
-}
-
 impl Steady {
     fn left(&self) -> Duration {
         let earned = Duration::from_micros(self.received.saturating_mul(1_000_000) / RATE);
@@ -92,7 +87,7 @@ impl HttpBody for Steady {
 mod tests {
     use futures_util::{StreamExt as _, stream};
 
-    use super::*;
+    use super::{super::vouched::unfinished, *};
 
     fn every(pause: Duration, bytes: usize, times: usize) -> Steady {
         let pieces = stream::iter(0..times).then(move |_| async move {
@@ -107,7 +102,7 @@ mod tests {
     async fn what_comes_byte_by_byte_fails_and_what_comes_at_the_rate_comes() {
         let slow = Body::new(every(Duration::from_millis(10), 1, 100));
         let error = axum::body::to_bytes(slow, usize::MAX).await.unwrap_err();
-        assert!(is_too_slow(&error), "{error:?}");
+        assert_eq!(unfinished(&error).map(|problem| problem.status()), Some(408), "{error:?}");
         // 20 pieces of half a second's bytes in 1 s
         let steady = Body::new(every(Duration::from_millis(50), RATE as usize / 2, 20));
         assert_eq!(axum::body::to_bytes(steady, usize::MAX).await.unwrap().len(), RATE as usize * 10);
