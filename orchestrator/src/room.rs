@@ -1,6 +1,6 @@
 //! Places of connections. Each counts for the network that it comes from, and where there is no place left somebody makes way: of
 //! the network that has the most, who has been at nothing for longest. So one peer, or a few, keep nobody else out. Pure but for the
-//! token by which a connection is told.
+//! token by which a connection is told, and for chance.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -18,7 +18,8 @@ use crate::access::holder;
 pub(crate) enum MakesWay {
     /// Who is at nothing, and only they.
     Idle,
-    /// Where nobody is, whoever has been there for longest.
+    /// The same where they are at least half of the network's. Else one of the others, by chance: strangers at somebody's own
+    /// address, who are always at something, could count out any order.
     Anyone,
 }
 
@@ -102,9 +103,15 @@ impl Inside {
     /// Who of the network would make way.
     fn goes(&self, network: IpAddr, makes_way: MakesWay) -> Option<(IpAddr, u64)> {
         let members = &self.networks.get(&network)?.members;
-        let idle = members.iter().filter_map(|(number, member)| Some((member.idle?, *number))).min();
-        let anyone = || members.keys().next().copied().filter(|_| makes_way == MakesWay::Anyone);
-        idle.map(|(_, number)| number).or_else(anyone).map(|number| (network, number))
+        let idle = members.iter().filter_map(|(number, member)| Some((member.idle?, *number)));
+        let busy = members.values().filter(|member| member.idle.is_none()).count();
+        let number = if makes_way == MakesWay::Idle || busy * 2 <= members.len() {
+            idle.min()?.1
+        } else {
+            let by_chance = rand::random_range(0..busy);
+            *members.iter().filter(|(_, member)| member.idle.is_none()).nth(by_chance)?.0
+        };
+        Some((network, number))
     }
 
     /// The same of the network that has the most; the exempt last.
@@ -208,7 +215,36 @@ mod tests {
         there.iter().for_each(Place::busy);
         let (_next, left) = enter(&room, "192.0.2.3").unwrap();
         assert_eq!(left, Some("192.0.2.2".parse().unwrap()));
-        assert_eq!(gone(&there), [1]);
+        assert!(matches!(gone(&there)[..], [1..=3]), "{:?}", gone(&there));
+    }
+
+    #[test]
+    fn where_most_are_at_something_chance_says_who_makes_way() {
+        let first_four = |_| {
+            let room = Room::new(100, 8, MakesWay::Anyone);
+            let there = fill(&room, &["192.0.2.1"; 8]);
+            there[..7].iter().for_each(Place::busy);
+            let _next: Vec<_> = (0..4)
+                .map(|_| {
+                    let (place, _) = enter(&room, "192.0.2.1").unwrap();
+                    place.busy();
+                    place
+                })
+                .collect();
+            assert!(!there[7].left().is_cancelled(), "it had no time to say anything");
+            gone(&there)
+        };
+        let seen: std::collections::HashSet<_> = (0..100).map(first_four).collect();
+        assert!(seen.len() > 1, "{seen:?}");
+    }
+
+    #[test]
+    fn where_half_are_at_nothing_one_of_them_makes_way() {
+        let room = Room::new(100, 4, MakesWay::Anyone);
+        let there = fill(&room, &["192.0.2.1"; 4]);
+        there[..2].iter().for_each(Place::busy);
+        enter(&room, "192.0.2.1").unwrap();
+        assert_eq!(gone(&there), [2]);
     }
 
     #[test]

@@ -18,6 +18,9 @@ const HEAD_TIME: Duration = Duration::from_secs(15);
 const BODY_GRACE: Duration = Duration::from_secs(30);
 /// Connections of REST.
 const CONNECTIONS: usize = 4096;
+/// Of a peer's time at the agents' door: to say something, and then to finish its handshake.
+const AGENT_WORD: Duration = Duration::from_secs(3);
+const AGENT_HANDSHAKE: Duration = Duration::from_secs(10);
 /// An agent opens three or four streams when it connects, and one for each component that it lacks.
 const AGENT_CALLS: NonZeroU32 = NonZeroU32::new(600).unwrap();
 
@@ -62,6 +65,10 @@ pub struct Limits {
     pub body_grace: Duration,
     /// Of people and programs, at a time.
     pub connections: usize,
+    /// In which a peer has to say something where agents connect, or its connection ends.
+    pub agent_word: Duration,
+    /// In which it then has to finish its handshake.
+    pub agent_handshake: Duration,
     /// New streams and calls of one agent a minute.
     pub agent_calls: NonZeroU32,
 }
@@ -107,6 +114,8 @@ impl Limits {
             head_time: HEAD_TIME,
             body_grace: BODY_GRACE,
             connections: CONNECTIONS,
+            agent_word: AGENT_WORD,
+            agent_handshake: AGENT_HANDSHAKE,
             agent_calls: AGENT_CALLS,
         })
     }

@@ -76,8 +76,8 @@ pub(crate) async fn serve(
     listener: TcpListener,
     stop: CancellationToken,
 ) -> Result<(), ServeError> {
-    let incoming =
-        door::open(listener, &identity, &orchestrator.pki, Arc::clone(&orchestrator.telemetry), stop.clone())?;
+    let (telemetry, limits) = (Arc::clone(&orchestrator.telemetry), orchestrator.limits);
+    let incoming = door::open(listener, &identity, &orchestrator.pki, telemetry, limits, stop.clone())?;
     weir_proto::on_unknown(tell_unknown);
     let places = Arc::new(Seats::new(usize::MAX, places::EACH));
     let paces = pace::Paces::new(orchestrator.limits.agent_calls, Arc::clone(&orchestrator.telemetry));

@@ -44,6 +44,8 @@ impl Place {
             head_time: Duration::from_secs(1),
             body_grace: Duration::from_secs(1),
             connections: 1,
+            agent_word: Duration::from_secs(1),
+            agent_handshake: Duration::from_secs(1),
             agent_calls: std::num::NonZeroU32::MIN,
         };
         // One folder, whoever opens it.

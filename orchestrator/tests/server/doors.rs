@@ -6,6 +6,9 @@ use std::{
     time::Duration,
 };
 
+use http::{Request, Response};
+use hyper::{body::Incoming, client::conn::http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpSocket, TcpStream},
@@ -17,8 +20,8 @@ use weir_proto::v1::{RenewRequest, control_client::ControlClient};
 
 use crate::harness::{Agent, Home, PATIENCE, Person, Running, eventually, exchange};
 
-/// Less than a handshake may take: who has to wait for one of those that never end is too late.
-const SOON: Duration = Duration::from_secs(8);
+/// For which those stay who say nothing, where others are not to wait for them: whoever does is too late.
+const FOR_EVER: Duration = Duration::from_secs(3600);
 
 /// From an address of this machine.
 async fn from(last: u8, to: SocketAddr) -> TcpStream {
@@ -87,17 +90,23 @@ async fn bounded(limit: u32, trusted: Option<&str>, change: impl FnOnce(&mut Ser
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_say_nothing_keep_no_agent_out() {
-    let running = Running::start().await;
+    let running = bounded(0, None, |config| config.limits.agent_word = FOR_EVER).await;
     let ticket = running.person.join_token("default").await;
     let mut silent = many(130, 2..=6, running.grpc).await;
     // One that nobody knows yet, also from an address that has many; and it is known from then on.
     silent.extend(many(130, 1..=1, running.grpc).await);
-    let agent = timeout(SOON, Agent::join(running.grpc, &ticket)).await.expect("it waits for silent ones").unwrap();
+    let agent = timeout(PATIENCE, Agent::join(running.grpc, &ticket)).await.expect("it waits for silent ones").unwrap();
     silent.extend(many(130, 7..=11, running.grpc).await);
     let again = async { agent.at(running.grpc).await.record(vec![exchange("a.example", "/", 200)]).await };
-    timeout(SOON, again).await.expect("it waits for silent ones");
+    timeout(PATIENCE, again).await.expect("it waits for silent ones");
     assert!(turned_away(&running, "grpc", "crowded").await > 0);
-    // None of them stays.
+    assert_eq!(turned_away(&running, "grpc", "silent").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_agents_connect_nobody_stays_who_says_nothing() {
+    let running = Running::start().await;
+    let mut silent = many(4, 1..=2, running.grpc).await;
     for socket in &mut silent {
         let ended = timeout(PATIENCE, socket.read(&mut [0])).await.expect("it may stay");
         assert!(matches!(ended, Ok(0) | Err(_)));
@@ -107,7 +116,10 @@ async fn connections_that_say_nothing_keep_no_agent_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn handshakes_that_never_end_keep_no_agent_out() {
-    let running = Running::start().await;
+    let running = bounded(0, None, |config| {
+        (config.limits.agent_word, config.limits.agent_handshake) = (FOR_EVER, FOR_EVER);
+    })
+    .await;
     let ticket = running.person.join_token("default").await;
     let mut begun = many(130, 2..=6, running.grpc).await;
     begun.extend(many(130, 1..=1, running.grpc).await);
@@ -115,8 +127,8 @@ async fn handshakes_that_never_end_keep_no_agent_out() {
         // Of some, which made way, the connection is gone.
         let _ = socket.write_all(&[22, 3, 1]).await;
     }
-    let agent = timeout(SOON, Agent::join(running.grpc, &ticket)).await.expect("it waits for others").unwrap();
-    timeout(SOON, agent.record(vec![exchange("a.example", "/", 200)])).await.expect("it waits for others");
+    let agent = timeout(PATIENCE, Agent::join(running.grpc, &ticket)).await.expect("it waits for others").unwrap();
+    timeout(PATIENCE, agent.record(vec![exchange("a.example", "/", 200)])).await.expect("it waits for others");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,22 +157,76 @@ async fn one_address_has_so_many_connections_and_others_have_theirs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_became_a_websocket_has_its_place_for_as_long_as_it_lasts() {
     let running = bounded(1, None, |_| {}).await;
-    let mut socket = from(2, rest(&running)).await;
-    let head = format!(
-        "GET /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-         Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n",
-        running.person.token
-    );
-    socket.write_all(head.as_bytes()).await.unwrap();
-    let mut begun = [0; 12];
-    timeout(PATIENCE, socket.read_exact(&mut begun)).await.unwrap().unwrap();
-    assert_eq!(&begun, b"HTTP/1.1 101");
+    let socket = websocket(&running, &format!("Authorization: Bearer {}\r\n", running.person.token)).await;
     let again = async || ask(from(2, rest(&running)).await, "/healthz").await;
     let refused = again().await;
     assert!(refused.starts_with("HTTP/1.1 429"), "{refused}");
     drop(socket);
     eventually(again, |answer| answer.starts_with("HTTP/1.1 200 OK")).await;
+}
+
+/// Who asks may be said later, and until then nobody does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_websocket_of_nobody_makes_way() {
+    let running = bounded(1, None, |_| {}).await;
+    let mut socket = websocket(&running, "").await;
+    let answer = ask(from(2, rest(&running)).await, "/healthz").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    let ended = timeout(PATIENCE, socket.read_to_end(&mut Vec::new())).await;
+    let _ = ended.expect("it stays");
+}
+
+async fn websocket(running: &Running, field: &str) -> TcpStream {
+    let mut socket = from(2, rest(running)).await;
+    let head = format!(
+        "GET /graphql HTTP/1.1\r\nHost: x\r\n{field}Connection: upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
+    );
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let mut begun = [0; 12];
+    timeout(PATIENCE, socket.read_exact(&mut begun)).await.unwrap().unwrap();
+    assert_eq!(&begun, b"HTTP/1.1 101");
+    socket
+}
+
+/// The head of an answer to one who takes nothing of its body: over HTTP/2 there is no room for it, for as long as one likes.
+async fn untaken(
+    running: &Running,
+    path: &str,
+    token: &str,
+) -> (http2::SendRequest<axum::body::Body>, Response<Incoming>) {
+    let stream = TokioIo::new(from(2, rest(running)).await);
+    let shaken = http2::Builder::new(TokioExecutor::new()).initial_stream_window_size(0).handshake(stream).await;
+    let (mut send, connection) = shaken.unwrap();
+    tokio::spawn(connection);
+    let request = Request::get(format!("http://x{path}")).header("authorization", format!("Bearer {token}"));
+    let answer = send.send_request(request.body(axum::body::Body::empty()).unwrap());
+    let answer = timeout(PATIENCE, answer).await.unwrap().unwrap();
+    (send, answer)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_strangers_do_not_take_keep_nobody_out() {
+    let running = bounded(4, None, |config| config.limits.answer_time = FOR_EVER).await;
+    let mut held = Vec::new();
+    for path in ["/api/v1/agents", "/graphql?query=x", "/healthz", "/openapi.json"] {
+        held.push(untaken(&running, path, "nobody's").await);
+    }
+    for _ in 0..4 {
+        let answer = ask(from(2, rest(&running)).await, "/healthz").await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    }
+    assert_eq!(turned_away(&running, "rest", "address").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_nobody_takes_has_its_place_for_a_while() {
+    let running = bounded(1, None, |config| config.limits.answer_time = Duration::from_secs(1)).await;
+    let held = untaken(&running, "/api/v1/agents", &running.person.token).await;
+    let again = async || ask(from(2, rest(&running)).await, "/healthz").await;
+    eventually(again, |answer| answer.starts_with("HTTP/1.1 200 OK")).await;
+    drop(held);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,9 +241,13 @@ async fn a_trusted_proxy_brings_as_many_as_there_are() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_connections_of_many_addresses_keep_nobody_from_rest() {
-    let running = bounded(0, None, |config| config.limits.connections = 8).await;
+    let running = bounded(0, None, |config| {
+        let limits = &mut config.limits;
+        (limits.connections, limits.head_time, limits.idle_time) = (8, FOR_EVER, FOR_EVER);
+    })
+    .await;
     let _silent = many(4, 2..=9, rest(&running)).await;
-    let answered = timeout(SOON, ask(from(10, rest(&running)).await, "/healthz")).await.expect("it waits for others");
+    let answered = ask(from(10, rest(&running)).await, "/healthz").await;
     assert!(answered.starts_with("HTTP/1.1 200 OK"), "{answered}");
     let mut busy = Vec::new();
     for _ in 0..8 {
@@ -202,7 +272,7 @@ async fn a_head_that_comes_slowly_ends_the_connection() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     });
-    let ended = timeout(SOON * 3, read.read_to_end(&mut Vec::new())).await;
+    let ended = timeout(PATIENCE, read.read_to_end(&mut Vec::new())).await;
     let _ = ended.expect("it goes on and on");
     assert!(turned_away(&running, "rest", "silent").await > 0);
     sending.abort();

@@ -1,6 +1,6 @@
 //! How connections come in: TCP, then TLS, in which agents show their certificate. Nobody waits for anybody else here: each
-//! connection is taken at once, has a short time for its handshake, and makes way when there are too many, those of the address
-//! with the most first. Where agents were seen is a place of their own. Whoever shows no certificate wants to join: there are few
+//! connection is taken at once, has a short time for its handshake, and makes way when there are too many, one of the address
+//! with the most. Where agents were seen is a place of their own. Whoever shows no certificate wants to join: there are few
 //! of these at a time, and for a short while. An agent has a few connections, whatever it asks for. What leaves is who is in.
 
 mod guest;
@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::identity;
 use crate::{
+    Limits,
     pki::{Pki, ServerIdentity},
     room::{MakesWay, Place, Room},
     seats::Seats,
@@ -34,10 +35,6 @@ use crate::{
 pub(super) use guest::Guest;
 use known::Known;
 
-/// Of a peer's time, to say something.
-const WORD: Duration = Duration::from_secs(3);
-/// The same, to finish its handshake.
-const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Handshakes at a time, in all and from one address; twice: of addresses where agents were seen, and of others.
 const HANDSHAKES: (usize, usize) = (512, 128);
 /// Connections without a certificate, at a time, in all and from one address.
@@ -80,6 +77,7 @@ struct Door {
     agents: Arc<Seats>,
     strangers: Arc<Room>,
     telemetry: Arc<Telemetry>,
+    limits: Limits,
 }
 
 /// Connections as they come, until `stop`.
@@ -88,6 +86,7 @@ pub(super) fn open(
     identity: &ServerIdentity,
     pki: &Pki,
     telemetry: Arc<Telemetry>,
+    limits: Limits,
     stop: CancellationToken,
 ) -> Result<ReceiverStream<io::Result<Guest>>, DoorError> {
     let room = |(all, each)| Room::new(all, each, MakesWay::Anyone);
@@ -99,6 +98,7 @@ pub(super) fn open(
         agents: Arc::new(Seats::new(ALL, EACH)),
         strangers: room(STRANGERS),
         telemetry,
+        limits,
     });
     let (guests, incoming) = mpsc::channel(16);
     tokio::spawn(async move {
@@ -164,9 +164,9 @@ impl Door {
     async fn admit(&self, stream: TcpStream, peer: SocketAddr, waiting: &Place) -> Result<Guest, Nothing> {
         let silent = |_| Nothing::TurnedAway(Away::Silent);
         stream.set_nodelay(true)?;
-        timeout(WORD, stream.peek(&mut [0])).await.map_err(silent)??;
+        timeout(self.limits.agent_word, stream.peek(&mut [0])).await.map_err(silent)??;
         waiting.busy();
-        let stream = timeout(HANDSHAKE, self.tls.accept(stream)).await.map_err(silent)??;
+        let stream = timeout(self.limits.agent_handshake, self.tls.accept(stream)).await.map_err(silent)??;
         let leaf = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
         let Some(leaf) = leaf else {
             let place = self.enter(&self.strangers, peer)?;

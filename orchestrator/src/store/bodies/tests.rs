@@ -342,6 +342,8 @@ async fn a_body_store_that_is_not_this_database_s_is_refused() {
             head_time: Duration::from_secs(1),
             body_grace: Duration::from_secs(1),
             connections: 1,
+            agent_word: Duration::from_secs(1),
+            agent_handshake: Duration::from_secs(1),
             agent_calls: std::num::NonZeroU32::MIN,
         };
         let opened = Store::open(place.database(), &bodies, limits, std::sync::Arc::new(Telemetry::new())).await;
