@@ -2,7 +2,7 @@
 //! (<https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md>, distinct connections mode): for clients that have HTTP
 //! and no WebSocket. The connection asks for the next piece when it has room for it, so nothing is made that nobody takes.
 
-use std::{convert::Infallible, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_graphql::{Request, Response as Answer};
 use axum::{
@@ -13,7 +13,10 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream, stream::BoxStream};
-use tokio::{sync::OwnedSemaphorePermit, time::sleep};
+use tokio::{
+    sync::{OwnedSemaphorePermit, oneshot},
+    time::sleep,
+};
 
 use super::{Door, answer::Kept, fault::Fault, http::Found};
 use crate::{
@@ -48,7 +51,7 @@ pub(super) fn answer(door: &Door, Found { asker, standing }: Found, request: Req
         door: door.clone(),
         answers: Some(answers),
         kept,
-        over: Box::pin(over(Arc::clone(&door.orchestrator), standing)),
+        over: over(Arc::clone(&door.orchestrator), standing),
         rest: Bytes::new(),
         _room: None,
         _seat: seat,
@@ -57,14 +60,27 @@ pub(super) fn answer(door: &Door, Found { asker, standing }: Found, request: Req
     Ok((Extension(SeesToIt), headers, Body::from_stream(telling.pieces())).into_response())
 }
 
-/// Until the credential counts no longer, or the server stops.
-async fn over(orchestrator: Arc<Orchestrator>, standing: Standing) -> Fault {
+/// That the credential counts no longer, or that the server stops, seen whether or not anything is taken meanwhile.
+fn over(orchestrator: Arc<Orchestrator>, standing: Standing) -> oneshot::Receiver<Fault> {
+    let (mut tell, told) = oneshot::channel();
     let stop = orchestrator.stop.clone();
-    tokio::select! {
-        () = standing.lapsed(orchestrator) => Problem::unauthorized().into(),
-        () = stop.cancelled() => Problem::stopping().into(),
-    }
+    tokio::spawn(async move {
+        let fault = tokio::select! {
+            () = standing.lapsed(orchestrator) => Problem::unauthorized(),
+            () = stop.cancelled() => Problem::stopping(),
+            // Nobody listens any more.
+            () = tell.closed() => return,
+        };
+        // Or does not from this moment on.
+        let _ = tell.send(fault.into());
+    });
+    told
 }
+
+/// The end came in the middle of an event: an end of the stream would have a part of it taken for the whole.
+#[derive(Debug, thiserror::Error)]
+#[error("the event was cut off")]
+struct CutOff;
 
 /// What is told to one client.
 struct Telling {
@@ -72,7 +88,7 @@ struct Telling {
     /// None when that was all.
     answers: Option<BoxStream<'static, Answer>>,
     kept: Kept,
-    over: Pin<Box<dyn Future<Output = Fault> + Send>>,
+    over: oneshot::Receiver<Fault>,
     /// Of an event that the connection has begun to take.
     rest: Bytes,
     _room: Option<OwnedSemaphorePermit>,
@@ -80,16 +96,19 @@ struct Telling {
 }
 
 impl Telling {
-    fn pieces(self) -> impl Stream<Item = Result<Bytes, Infallible>> {
-        stream::unfold(self, async |mut telling| Some((Ok(telling.piece().await?), telling)))
+    fn pieces(self) -> impl Stream<Item = Result<Bytes, CutOff>> {
+        stream::unfold(self, async |mut telling| Some((telling.piece().await?, telling)))
     }
 
-    async fn piece(&mut self) -> Option<Bytes> {
+    async fn piece(&mut self) -> Option<Result<Bytes, CutOff>> {
         if self.rest.is_empty() {
             self._room = None;
             self.rest = self.event().await?;
+        } else if self.answers.is_some() && self.over.try_recv().is_ok() {
+            (self.answers, self.rest) = (None, Bytes::new());
+            return Some(Err(CutOff));
         }
-        Some(self.rest.split_to(self.rest.len().min(PIECE)))
+        Some(Ok(self.rest.split_to(self.rest.len().min(PIECE))))
     }
 
     async fn event(&mut self) -> Option<Bytes> {
@@ -99,7 +118,7 @@ impl Telling {
                 Some(answer) => Some(self.told(answer).await),
                 None => Some(self.last("")),
             },
-            fault = &mut self.over => Some(self.failed(fault)),
+            fault = &mut self.over => Some(self.failed(fault.unwrap_or_else(|_| Problem::unavailable().into()))),
             () = sleep(HEARTBEAT) => Some(Bytes::from_static(b":\n\n")),
         }
     }

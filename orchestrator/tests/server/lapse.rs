@@ -131,13 +131,14 @@ async fn what_nobody_reads_ends_as_soon() {
     let running = Running::start().await;
     let admin = &running.person;
     record_much(&running).await;
-    let (person, _) = somebody(admin, "viewer", 4).await;
+    let (person, token) = somebody(admin, "viewer", 3600).await;
     let mut unread = Vec::new();
     for _ in 0..4 {
         unread.push(Begun::of(&person, "/api/v1/exchanges/export").await);
     }
     let export = || admin.status(Method::GET, "/api/v1/exchanges/export?limit=1");
     assert_eq!(export().await, StatusCode::TOO_MANY_REQUESTS);
+    revoke(admin, &token).await;
     let began = Instant::now();
     let four = || futures_util::future::join_all((0..4).map(|_| export()));
     eventually(four, |answers| *answers == [StatusCode::OK; 4]).await;
@@ -189,6 +190,59 @@ async fn every_stream_says_why_it_ends() {
     let text = timeout(PATIENCE, told.text()).await.unwrap().unwrap();
     assert!(text.contains("UNAUTHORIZED") && text.ends_with("event: complete\ndata:\n\n"), "{text}");
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+}
+
+/// What is said in one long event is no exception.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_under_way_is_cut_off() {
+    let running = Running::start().await;
+    let admin = &running.person;
+    let agent = running.agent().await;
+    let mut much = exchange("a.example", "/much", 200);
+    let data = bytes::Bytes::from(vec![b'x'; 1 << 20]);
+    much.response.as_mut().unwrap().body = Some(Body { size: data.len() as u64, data, ..Body::default() });
+    agent.record(vec![much.clone()]).await;
+    let (person, token) = somebody(admin, "viewer", 3600).await;
+    let bodies: String = (0..9).map(|n| format!("b{n}:body(limit:1048576)%7Btext%7D,")).collect();
+    let path = format!("/graphql?query=%7Bexchange(id:%22{}%22)%7Bresponse%7B{bodies}%7D%7D%7D", id(&much));
+    let fields = format!("Bearer {}\r\nAccept: text/event-stream", person.token);
+    let told = Begun::asked(admin, &path, fields).await;
+    revoke(admin, &token).await;
+    let began = Instant::now();
+    told.breaks_off().await;
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+}
+
+/// A head is no more than a beginning.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_is_asked_for_to_its_end_after_the_revocation_is_not_made() {
+    let running = Running::start().await;
+    let admin = &running.person;
+    let wanted = json!({"name": "late", "role": "viewer", "expires_in_s": 3600}).to_string();
+    let key = "Idempotency-Key: 8e03978e-40d5-43e8-bc93-6894a57f9324\r\n";
+    for (field, rest) in [("", &*wanted), (key, &wanted), ("", "")] {
+        let (person, token) = somebody(admin, "admin", 3600).await;
+        let mut socket = tokio::net::TcpStream::connect(person.base.trim_start_matches("http://")).await.unwrap();
+        let head = format!(
+            "POST /api/v1/tokens HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\
+             Content-Type: application/json\r\n{field}Expect: 100-continue\r\nContent-Length: {}\r\n\r\n",
+            person.token,
+            wanted.len()
+        );
+        socket.write_all(head.as_bytes()).await.unwrap();
+        // Its credential counted: the body is waited for.
+        let mut going_on = [0; 25];
+        timeout(PATIENCE, socket.read_exact(&mut going_on)).await.unwrap().unwrap();
+        assert_eq!(&going_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+        revoke(admin, &token).await;
+        socket.write_all(rest.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let _ = timeout(PATIENCE, socket.read_to_end(&mut answer)).await.expect("it is waited for");
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    }
+    let made = admin.get("/api/v1/tokens").await;
+    assert!(!made.to_string().contains("\"late\""), "{made}");
 }
 
 /// What is being sent is not taken either.
