@@ -158,19 +158,20 @@ async fn an_agent_has_so_many_connections_and_strangers_have_few_for_all() {
         assert!(own.len() <= 16, "there is no end");
     }
     assert!(own.len() > 8, "{}", own.len());
-    // Of strangers those who came first make way.
-    let mut strangers = Vec::new();
-    for _ in 0..80 {
-        strangers.push(works(connect(running.grpc, &ca, None).await).await.unwrap());
-    }
-    let metrics = running.person.http.get(format!("{}/metrics", running.person.base)).send().await.unwrap();
-    let metrics = metrics.text().await.unwrap();
-    let turned_away = |reason: &str| {
+    let turned_away = async |reason: &str| {
+        let metrics = running.person.http.get(format!("{}/metrics", running.person.base)).send().await.unwrap();
+        let metrics = metrics.text().await.unwrap();
         let line = format!("weir_orchestrator_connections_turned_away_total{{door=\"grpc\",reason=\"{reason}\"}} ");
         metrics.lines().find_map(|told| told.strip_prefix(&line)).unwrap().parse::<usize>().unwrap()
     };
-    assert!(turned_away("crowded") >= strangers.len() - 64, "{metrics}");
-    assert!(turned_away("agent") > 0, "{metrics}");
+    assert!(turned_away("agent").await > 0);
+    // Of strangers those who came first make way: some of these find their connection closed before they said anything.
+    let crowded = || async {
+        let some = (0..80).map(|_| async { works(connect(running.grpc, &ca, None).await).await });
+        let _strangers = futures_util::future::join_all(some).await;
+        turned_away("crowded").await
+    };
+    eventually(crowded, |crowded| *crowded >= 16).await;
     // Who wants to join does, and agents that are known get in.
     let ticket = running.person.join_token("default").await;
     let joined = Agent::join(running.grpc, &ticket).await.unwrap();
