@@ -26,14 +26,16 @@ enum Unvouched {
     Unseen,
 }
 
+type Waits<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
 struct Vouched {
     body: Body,
     standing: Standing,
     orchestrator: Arc<Orchestrator>,
     /// From when its reader has to wait: what came with the head is as good as the head.
-    lapsed: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    lapsed: Option<Waits<()>>,
     /// The last look, when all of it is there.
-    last: Option<Pin<Box<dyn Future<Output = Result<(), Unvouched>> + Send>>>,
+    last: Option<Waits<Result<(), Unvouched>>>,
     is_over: bool,
 }
 
