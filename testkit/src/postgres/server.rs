@@ -2,7 +2,7 @@
 //! root, so root runs it as the system user `postgres`.
 
 use std::{
-    fs,
+    fs, io,
     net::{Ipv4Addr, TcpListener},
     os::unix::{
         fs::{MetadataExt as _, PermissionsExt as _},
@@ -10,6 +10,7 @@ use std::{
     },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::{LazyLock, mpsc},
     time::{Duration, Instant},
 };
 
@@ -214,7 +215,26 @@ pub(super) fn run(dir: &Path, port: u16, dies_with_us: bool) -> anyhow::Result<C
     }
     let log = fs::File::options().create(true).append(true).open(dir.join("log"))?;
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).current_dir("/");
-    apart(&mut command).spawn().context("starting PostgreSQL")
+    apart(&mut command);
+    if dies_with_us { spawn_for_good(command) } else { command.spawn() }.context("starting PostgreSQL")
+}
+
+/// From a thread that lives as long as we do. prctl(2), PR_SET_PDEATHSIG: the signal comes when the thread ends that
+/// started the process, and those of a runtime end when they have had nothing to do for ten seconds.
+fn spawn_for_good(mut command: Command) -> io::Result<Child> {
+    type Job = Box<dyn FnOnce() + Send>;
+    static STARTER: LazyLock<mpsc::Sender<Job>> = LazyLock::new(|| {
+        let (send, jobs) = mpsc::channel::<Job>();
+        std::thread::spawn(move || jobs.into_iter().for_each(|job| job()));
+        send
+    });
+    let (tell, told) = mpsc::channel();
+    let job = move || {
+        // whoever asked waits for it
+        let _ = tell.send(command.spawn());
+    };
+    STARTER.send(Box::new(job)).map_err(|_| io::Error::other("the thread that starts processes is gone"))?;
+    told.recv().map_err(io::Error::other)?
 }
 
 /// In a session of its own, and with nothing of ours in its hands: it may outlive whoever started us, and the locks and
