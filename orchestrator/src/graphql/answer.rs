@@ -47,6 +47,8 @@ struct Watch {
 struct Tally {
     purse: Arc<Purse>,
     faults: AtomicUsize,
+    /// Of fields that are null for it.
+    told: Mutex<Vec<ServerError>>,
 }
 
 impl Kept {
@@ -116,10 +118,12 @@ impl Extension for Watch {
         {
             return Response::from_errors(vec![fault.of_request()]);
         }
-        *self.tally.lock() = Arc::new(Tally { purse: Arc::clone(&purse), ..Tally::default() });
+        let tally = Arc::new(Tally { purse: Arc::clone(&purse), ..Tally::default() });
+        *self.tally.lock() = Arc::clone(&tally);
         let mut data = Data::default();
         loaders::put(&mut data, context.data_unchecked(), purse);
         let mut answer = next.run_with_data(context, operation_name, data).await;
+        answer.errors.append(&mut tally.told.lock());
         if let Some(order) = self.order.get() {
             order.apply(&mut answer.data);
         }
@@ -137,13 +141,14 @@ impl Extension for Watch {
             return Ok(Some(Value::Null));
         }
         let (name, place) = (info.alias.unwrap_or(info.name).len(), info.path_node);
+        let may_be_null = !info.return_type.ends_with('!');
         let value = match next.run(context, info).await {
             Ok(value) => value,
-            Err(error) => return tally.wrong(error),
+            Err(error) => return tally.wrong(error, may_be_null),
         };
         match tally.purse.spend(name + value.as_ref().map_or(SHORT, written)) {
             Ok(()) => Ok(value),
-            Err(fault) => tally.wrong(at(place, &fault)),
+            Err(fault) => tally.wrong(at(place, &fault), may_be_null),
         }
     }
 }
@@ -163,14 +168,20 @@ impl Tally {
         self.faults.load(Relaxed) > FAULTS
     }
 
-    /// Tells it, unless that was done often enough: then the rest of the answer is nothing.
-    fn wrong(&self, error: ServerError) -> ServerResult<Option<Value>> {
+    /// Tells it, unless that was done often enough: then the rest of the answer is nothing. A field that may be null is
+    /// (GraphQL, section 6.4.4); the library leaves out any that came to nothing.
+    fn wrong(&self, error: ServerError, may_be_null: bool) -> ServerResult<Option<Value>> {
         let before = self.faults.fetch_add(1, Relaxed);
         if before > FAULTS {
             return Ok(Some(Value::Null));
         }
         let last = || ServerError::new(format!("more than {FAULTS} things are wrong: the rest is left out"), None);
-        Err(if before == FAULTS { bounds::coded(last(), "TOO_COMPLEX") } else { error })
+        let error = if before == FAULTS { bounds::coded(last(), "TOO_COMPLEX") } else { error };
+        if may_be_null {
+            self.told.lock().push(error);
+            return Ok(Some(Value::Null));
+        }
+        Err(error)
     }
 }
 
@@ -221,8 +232,11 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_so_often() {
         let tally = Tally::default();
-        let told = (0..1_000).filter(|_| tally.wrong(ServerError::new("x", None)).is_err()).count();
+        let told = (0..1_000).filter(|_| tally.wrong(ServerError::new("x", None), false).is_err()).count();
         assert_eq!(told, FAULTS + 1);
         assert!(tally.is_over());
+        let tally = Tally::default();
+        assert!((0..1_000).all(|_| tally.wrong(ServerError::new("x", None), true) == Ok(Some(Value::Null))));
+        assert_eq!(tally.told.lock().len(), FAULTS + 1);
     }
 }
