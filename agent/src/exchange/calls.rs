@@ -1,7 +1,9 @@
 //! Calls that filters make and timers that they start. Enters: what the chain asks for; leaves: what came of it, to the
 //! exchange, if there still is one. Must not know what filters want with it.
 
+use std::future::poll_fn;
 use std::rc::{Rc, Weak};
+use std::task::Poll;
 
 use bytes::Bytes;
 use http::Version;
@@ -34,6 +36,18 @@ pub(super) fn start(worker: &Rc<Worker>, live: Weak<Live>, call: Call) -> AbortH
         }
     });
     task.abort_handle()
+}
+
+/// Begins calls of guests that run beside the exchange, as long as it lives.
+pub(super) async fn of_guests(live: Weak<Live>) {
+    poll_fn(|cx| match live.upgrade() {
+        Some(live) => {
+            live.attend_to_calls(cx);
+            Poll::Pending
+        }
+        None => Poll::Ready(()),
+    })
+    .await;
 }
 
 async fn answer(worker: &Worker, call: CallRequest) -> CallOutcome {

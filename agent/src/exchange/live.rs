@@ -179,12 +179,18 @@ impl Live {
         let tasks = run.take_tasks();
         if !tasks.is_empty() {
             let begin = |task| tokio::task::spawn_local(task).abort_handle();
-            self.waits.borrow_mut().calls.extend(tasks.into_iter().map(begin));
+            let mut waits = self.waits.borrow_mut();
+            waits.calls.extend(tasks.into_iter().map(begin));
+            // they call when they like, whatever else the exchange waits for
+            waits.calls.push(tokio::task::spawn_local(calls::of_guests(Weak::clone(&self.me))).abort_handle());
         }
         let calls = run.take_calls();
         if !calls.is_empty() {
             let begin = |call| calls::start(&self.worker, Weak::clone(&self.me), call);
-            self.waits.borrow_mut().calls.extend(calls.into_iter().map(begin));
+            let mut waits = self.waits.borrow_mut();
+            // a guest with streams may make many, one after the other
+            waits.calls.retain(|call| !call.is_finished());
+            waits.calls.extend(calls.into_iter().map(begin));
         }
         for direction in [Direction::Request, Direction::Response] {
             if run.can_resume(direction)
@@ -192,6 +198,17 @@ impl Live {
             {
                 waker.wake();
             }
+        }
+    }
+
+    /// Begins what guests beside the exchange ask for, as they ask for it.
+    pub(super) fn attend_to_calls(&self, cx: &Context<'_>) {
+        let has_calls = self.run.borrow().as_ref().is_some_and(|run| {
+            run.listen_for_calls(cx.waker());
+            run.has_calls()
+        });
+        if has_calls {
+            self.with_run(|_| ());
         }
     }
 

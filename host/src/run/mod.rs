@@ -140,6 +140,13 @@ impl Run {
         self.core.has_new_calls || parts.any(|part| part.wire().has_new_calls())
     }
 
+    /// Whom to wake when a guest that runs beside the exchange has called somebody.
+    pub fn listen_for_calls(&self, waker: &Waker) {
+        for part in self.slots.iter().filter_map(|slot| slot.part.as_ref()) {
+            part.wire().listen_for_calls(waker);
+        }
+    }
+
     /// Guests that have begun since this was last asked: each is to be polled on this thread until it is through, or the
     /// exchange is over. To be asked after every step.
     pub fn take_tasks(&mut self) -> Vec<Task> {
