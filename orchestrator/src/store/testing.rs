@@ -35,23 +35,27 @@ impl Place {
     }
 
     pub(super) async fn open(&self) -> Store {
-        let limits = Limits {
-            component_bytes: 1 << 20,
-            queued_bytes: 1 << 20,
-            push_time: Duration::from_secs(1),
-            answer_time: Duration::from_secs(1),
-            idle_time: Duration::from_secs(1),
-            head_time: Duration::from_secs(1),
-            body_grace: Duration::from_secs(1),
-            connections: 1,
-            agent_word: Duration::from_secs(1),
-            agent_handshake: Duration::from_secs(1),
-            agent_calls: std::num::NonZeroU32::MIN,
-        };
         // One folder, whoever opens it.
         let place = crate::BodyPlace::Folder(self.dir.path().join("bodies"));
         let bodies = crate::BodyConfig { place, from_bytes: bodies::tests::FROM };
-        Store::open(&self.database, &bodies, limits, Arc::new(Telemetry::new())).await.unwrap()
+        Store::open(&self.database, &bodies, limits(), Arc::new(Telemetry::new())).await.unwrap()
+    }
+}
+
+/// Bounds that no test of the store comes near.
+pub(super) fn limits() -> Limits {
+    Limits {
+        component_bytes: 1 << 20,
+        queued_bytes: 1 << 20,
+        push_time: Duration::from_secs(1),
+        answer_time: Duration::from_secs(1),
+        idle_time: Duration::from_secs(1),
+        head_time: Duration::from_secs(1),
+        body_grace: Duration::from_secs(1),
+        connections: 1,
+        agent_word: Duration::from_secs(1),
+        agent_handshake: Duration::from_secs(1),
+        agent_calls: std::num::NonZeroU32::MIN,
     }
 }
 

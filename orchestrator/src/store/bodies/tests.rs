@@ -13,9 +13,9 @@ use weir_proto::v1::{Body, Exchange, Field, Request, Response};
 use weir_query::Query;
 
 use super::super::{
-    Database, Deed, Dialect, Limits, Sql, Store, StoreError, Telemetry, prepare,
+    Database, Deed, Dialect, Sql, Store, StoreError, Telemetry, prepare,
     sql::Pool,
-    testing::{Place, on_both},
+    testing::{Place, limits, on_both},
 };
 use crate::{BodyConfig, BodyPlace, Retention};
 
@@ -333,20 +333,7 @@ async fn a_body_store_that_is_not_this_database_s_is_refused() {
     store.close().await;
     let open = async |bodies: BodyPlace| {
         let bodies = BodyConfig { place: bodies, from_bytes: FROM };
-        let limits = Limits {
-            component_bytes: 1 << 20,
-            queued_bytes: 1 << 20,
-            push_time: Duration::from_secs(1),
-            answer_time: Duration::from_secs(1),
-            idle_time: Duration::from_secs(1),
-            head_time: Duration::from_secs(1),
-            body_grace: Duration::from_secs(1),
-            connections: 1,
-            agent_word: Duration::from_secs(1),
-            agent_handshake: Duration::from_secs(1),
-            agent_calls: std::num::NonZeroU32::MIN,
-        };
-        let opened = Store::open(place.database(), &bodies, limits, std::sync::Arc::new(Telemetry::new())).await;
+        let opened = Store::open(place.database(), &bodies, limits(), std::sync::Arc::new(Telemetry::new())).await;
         opened.map(drop).map_err(|error| error.to_string())
     };
     let none = open(BodyPlace::Database).await.unwrap_err();
