@@ -55,7 +55,7 @@ pub(super) struct Unwanted {
 #[into_params(parameter_in = Query)]
 pub(super) struct Where {
     /// The agent that has it, by its id or its name; without it, all are asked
-    agent: Option<String>,
+    pub(super) agent: Option<String>,
 }
 
 /// Some of the connections that there are.

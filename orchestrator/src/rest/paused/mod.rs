@@ -7,7 +7,6 @@ mod shown;
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
-use futures_util::{StreamExt as _, stream};
 use prost::bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -17,19 +16,13 @@ use weir_proto::v1::{self, Decide, ListPaused, ProblemKind, ReadPaused, answer::
 use self::decision::Decision;
 use self::shown::{PausedDetail, PausedItem};
 use super::{
+    connections::{Meant, Where, ask_all, meant, no_agent},
     input::{Body, Id, Params},
     problem::Problem,
     secrets::Asker,
 };
-use crate::{
-    commands::SOON,
-    interception::told::request,
-    orchestrator::Orchestrator,
-    store::{AgentRow, IMPORT_AGENT},
-};
+use crate::{interception::told::request, orchestrator::Orchestrator, store::AgentRow};
 
-/// Agents that are asked at a time.
-const AT_ONCE: usize = 32;
 const OVER: &str = "nothing of this id pauses: somebody decided, or it ended by itself";
 /// A body of 512 KiB, each byte of it escaped, and a head.
 pub(super) const LARGEST_DECISION: usize = 4 << 20;
@@ -44,15 +37,6 @@ pub(super) struct Which {
     /// By this breakpoint only
     #[param(value_type = Option<String>)]
     breakpoint: Option<Uuid>,
-}
-
-/// Where to look for one.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Where {
-    /// The agent that has it, by its id or its name; without it, all are asked
-    agent: Option<String>,
 }
 
 /// What pauses.
@@ -237,28 +221,14 @@ fn has_none(problem: &v1::Problem) -> bool {
 /// What each of the agents made of a command.
 type Asked = Vec<(AgentRow, Result<Answer, v1::Problem>)>;
 
-/// Those of the agents that are connected, or the one that is named.
+/// Those of the agents that are connected and let themselves be asked, or the one that is named.
 async fn ask(orchestrator: &Orchestrator, named: Option<&str>, command: &Command) -> Result<Asked, Problem> {
-    let mut rows = orchestrator.store.agents().await?;
-    rows.retain(|row| row.agent.id != IMPORT_AGENT && !row.agent.is_revoked);
-    match named {
-        Some(named) => {
-            let is_id = rows.iter().any(|row| row.agent.id.to_string() == named);
-            rows.retain(|row| if is_id { row.agent.id.to_string() == named } else { row.name == named });
-            if rows.is_empty() {
-                return Err(Problem::not_found("there is no such agent"));
-            }
-        }
-        None => rows.retain(|row| {
-            let is_able = row.allowed.iter().any(|allowed| allowed == "breakpoints");
-            is_able && orchestrator.fleet.presence(row.agent.number).is_some()
-        }),
+    let meant = meant(orchestrator, named).await?;
+    let Meant { mut agents, .. } = meant.ok_or_else(|| no_agent(named.unwrap_or_default()))?;
+    if named.is_none() {
+        agents.retain(|row| row.allowed.iter().any(|allowed| allowed == "breakpoints"));
     }
-    let one = |row: AgentRow| async {
-        let answer = orchestrator.ask(&row.agent, command.clone(), SOON).await;
-        (row, answer)
-    };
-    Ok(stream::iter(rows).map(one).buffer_unordered(AT_ONCE).collect().await)
+    Ok(ask_all(orchestrator, agents, command).await)
 }
 
 fn unheard(row: AgentRow, reason: String) -> Unheard {
