@@ -1,6 +1,9 @@
 //! Starts the server: directory, keys, database, tokens, listeners, in this order; and stops it, listeners first and
 //! the database last.
 
+mod chores;
+mod fault;
+
 use std::{
     fs::{self, File},
     io::{self, Write as _},
@@ -8,7 +11,7 @@ use std::{
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::Duration,
 };
 
 use parking_lot::RwLock;
@@ -20,11 +23,11 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::access::{Oidc, Passwords, Rates, made_token};
-use crate::certificates::{self, CertificateError};
-use crate::pki;
+pub use self::fault::ServeError;
 use crate::{
-    MetricsRetention, ServeConfig,
+    ServeConfig,
+    access::{Oidc, Passwords, Rates, made_token},
+    certificates,
     clock::now_us,
     commands::{self, Relay},
     disk,
@@ -35,26 +38,15 @@ use crate::{
     interception::{self, Interception},
     orchestrator::Orchestrator,
     others,
-    pki::{Pki, PkiError},
+    pki::{self, Pki},
     rest,
     root::Roots,
     seats::{self, Seats},
-    store::{Store, StoreError},
+    store::Store,
     telemetry::Telemetry,
     tokens,
 };
 
-/// Between two looks at the retention bounds.
-const RETENTION: Duration = Duration::from_secs(60);
-/// Between two times that samples of system metrics are folded into minutes and hours.
-const FOLDING: Duration = Duration::from_secs(60);
-/// From one block of the index to the next; between two looks whether there is one; and after a failure.
-const INDEXING: (Duration, Duration, Duration) =
-    (Duration::from_millis(5), Duration::from_millis(200), Duration::from_secs(30));
-/// Between two looks at blocks of which much went or changed.
-const INDEXED_AGAIN: Duration = Duration::from_secs(60);
-/// Between two looks at what is in the body store.
-const SWEEP: Duration = Duration::from_secs(6 * 60 * 60);
 /// Pushes in memory at a time.
 const PUSHES: usize = 2;
 /// Bodies that are unpacked or compared at a time.
@@ -67,56 +59,6 @@ const EXPORTS: usize = 4;
 const UPLOADS: usize = 4;
 /// Requests in progress may finish for so long after a signal.
 const GRACE: Duration = Duration::from_secs(10);
-
-/// Why the server does not start, or ended.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// The data directory cannot be used.
-    #[error("data directory {}: {error}", dir.display())]
-    DataDir {
-        /// As configured.
-        dir: PathBuf,
-        /// Why not.
-        error: io::Error,
-    },
-    /// Another orchestrator has it.
-    #[error("data directory {}: another orchestrator is using it", .0.display())]
-    InUse(PathBuf),
-    /// The certificate authority cannot be used.
-    #[error(transparent)]
-    Pki(#[from] PkiError),
-    /// The certificate that REST is to show cannot be shown.
-    #[error("TLS on REST: {0}")]
-    Certificate(#[from] CertificateError),
-    /// The issuer cannot be asked, whether or not it is there.
-    #[error("oidc_ca: {0}")]
-    Issuer(String),
-    /// Agents that joined the others would not know this one.
-    #[error(
-        "data directory {}: other orchestrators on this database have another certificate authority: copy ca.key and ca.pem from the data directory of one of them",
-        .0.display()
-    )]
-    OtherAuthority(PathBuf),
-    /// The database cannot be used.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// An address cannot be listened on.
-    #[error("{listener} cannot listen on {address}: {error}")]
-    Bind {
-        /// REST or gRPC.
-        listener: &'static str,
-        /// As configured.
-        address: SocketAddr,
-        /// Why not.
-        error: io::Error,
-    },
-    /// A part of the server ended while nobody had asked it to.
-    #[error("a part of the server ended before its time; the log says which")]
-    Ended,
-    /// Signals cannot be waited for.
-    #[error("signals: {0}")]
-    Signals(io::Error),
-}
 
 /// A running server.
 pub struct Server {
@@ -193,7 +135,7 @@ impl Server {
         let (grpc, grpc_address) = bind("gRPC", config.grpc).await?;
         let agents = grpc::serve(Arc::clone(&orchestrator), identity, grpc, stop.clone());
         let people = rest::serve(Arc::clone(&orchestrator), rest, tls, stop.clone());
-        let retention = retain(Arc::clone(&orchestrator), stop.clone());
+        let retention = chores::retain(Arc::clone(&orchestrator), stop.clone());
         let mut tasks = vec![
             part(&stop, async move {
                 if let Err(error) = agents.await {
@@ -203,8 +145,8 @@ impl Server {
             part(&stop, people),
             part(&stop, retention),
             part(&stop, events::carry(Arc::clone(&orchestrator), outbox, stop.clone())),
-            part(&stop, fold(Arc::clone(&orchestrator), config.metrics, stop.clone())),
-            part(&stop, index(Arc::clone(&orchestrator), stop.clone())),
+            part(&stop, chores::fold(Arc::clone(&orchestrator), config.metrics, stop.clone())),
+            part(&stop, chores::index(Arc::clone(&orchestrator), stop.clone())),
             part(&stop, others::watch(Arc::clone(&orchestrator), stop.clone())),
             part(&stop, commands::carry(Arc::clone(&orchestrator), stop.clone())),
             part(&stop, interception::keep(Arc::clone(&orchestrator), stop.clone())),
@@ -310,124 +252,6 @@ async fn bind(name: &'static str, address: SocketAddr) -> Result<(TcpListener, S
     let listener = TcpListener::bind(address).await.map_err(fault)?;
     let actual = listener.local_addr().map_err(fault)?;
     Ok((listener, actual))
-}
-
-async fn retain(orchestrator: Arc<Orchestrator>, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(RETENTION);
-    let mut swept: Option<Instant> = None;
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            () = orchestrator.retaining.notified() => {}
-            () = stop.cancelled() => return,
-        }
-        // Its steps are short, and what one left the next pass does.
-        let pass = orchestrator.store.retain(orchestrator.retention, now_us());
-        let pass = tokio::select! {
-            pass = pass => pass,
-            () = stop.cancelled() => return,
-        };
-        match pass {
-            Ok(0) => {}
-            Ok(count) => {
-                orchestrator.telemetry.deleted(count);
-                tracing::info!(count, "exchanges beyond the retention bounds were deleted");
-            }
-            Err(error) => tracing::error!(%error, "old exchanges cannot be deleted"),
-        }
-        let given_back = tokio::select! {
-            given_back = orchestrator.store.give_back() => given_back,
-            () = stop.cancelled() => return,
-        };
-        match given_back {
-            Ok(0) => {}
-            Ok(bytes) => tracing::info!(bytes, "the database gave back what deleted rows had left"),
-            Err(error) => tracing::error!(%error, "the database cannot give back what deleted rows left"),
-        }
-        let cleared = tokio::select! {
-            cleared = orchestrator.store.clear_bodies() => cleared,
-            () = stop.cancelled() => return,
-        };
-        if let Err(error) = cleared {
-            tracing::error!(%error, "bodies that nobody needs cannot be deleted now; they are tried again");
-        }
-        if swept.is_none_or(|swept| swept.elapsed() >= SWEEP) {
-            swept = Some(Instant::now());
-            let swept = tokio::select! {
-                swept = orchestrator.store.sweep_bodies(SystemTime::now()) => swept,
-                () = stop.cancelled() => return,
-            };
-            match swept {
-                Ok(0) => {}
-                Ok(count) => tracing::info!(count, "bodies that no exchange was stored for were deleted"),
-                Err(error) => tracing::error!(%error, "the body store cannot be swept"),
-            }
-        }
-        let answered = now_us().saturating_sub(u64::try_from(rest::KEPT.as_micros()).unwrap_or(u64::MAX));
-        if let Err(error) = orchestrator.store.forget_answers_before(answered).await {
-            tracing::error!(%error, "old answers cannot be deleted");
-        }
-    }
-}
-
-/// Notes for searches what came, and again what changed or went.
-async fn index(orchestrator: Arc<Orchestrator>, stop: CancellationToken) {
-    let (mut again, mut last) = (Instant::now(), 0);
-    loop {
-        let noted = tokio::select! {
-            noted = orchestrator.store.index_next(&mut last) => noted,
-            () = stop.cancelled() => return,
-        };
-        let pause = match noted {
-            Ok(true) => INDEXING.0,
-            Ok(false) => INDEXING.1,
-            Err(error) => {
-                tracing::error!(%error, "exchanges cannot be indexed: searches take longer");
-                INDEXING.2
-            }
-        };
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = stop.cancelled() => return,
-        }
-        if again.elapsed() < INDEXED_AGAIN {
-            continue;
-        }
-        let made = tokio::select! {
-            made = orchestrator.store.index_again() => made,
-            () = stop.cancelled() => return,
-        };
-        if let Err(error) = made {
-            tracing::error!(%error, "what changed cannot be indexed again: searches take longer");
-        }
-        again = Instant::now();
-    }
-}
-
-async fn fold(orchestrator: Arc<Orchestrator>, keep: MetricsRetention, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(FOLDING);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            () = stop.cancelled() => return,
-        }
-        // What is not folded is not deleted either.
-        let folded = orchestrator.store.fold_metrics(now_us()).await;
-        let folded = match folded {
-            Ok(_) => orchestrator.store.retain_metrics(keep, now_us()).await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = folded {
-            tracing::error!(%error, "system metrics cannot be folded into minutes and hours");
-        }
-        let counted = match orchestrator.store.fold_usage().await {
-            Ok(_) => orchestrator.store.retain_usage(now_us()).await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = counted {
-            tracing::error!(%error, "usage cannot be counted");
-        }
-    }
 }
 
 #[cfg(test)]
