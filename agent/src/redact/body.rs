@@ -145,6 +145,8 @@ impl Rules {
             };
         loop {
             match codings.redo(&text) {
+                // it reads as what a pattern names, and will whoever codes it
+                Ok(coded) if self.patterns.fit(&coded) => return Redacted::Withheld,
                 Ok(coded) if coded.len() <= bytes.len() * GROWTH + SOME => return Redacted::Other(coded, is_cut),
                 Ok(_) if !text.is_empty() => (text, is_cut) = (text[..text.len() / 2].to_vec(), true),
                 _ => return Redacted::Withheld,
