@@ -31,14 +31,17 @@ pub(crate) struct Options {
     /// Of each target
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     pub(crate) seconds: u32,
+    /// Draws what a run with the same number drew; at random without one
+    #[arg(long)]
+    pub(crate) seed: Option<u32>,
     /// Targets, instead of all
     targets: Vec<String>,
 }
 
 impl Options {
-    /// All targets.
+    /// All targets, with inputs that the next run will draw too: what fails then was broken by a change, and can be sent again.
     pub(crate) fn all(seconds: u32) -> Self {
-        Self { seconds, targets: Vec::new() }
+        Self { seconds, seed: Some(1), targets: Vec::new() }
     }
 }
 
@@ -62,7 +65,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
             scope.spawn(|| {
                 let next = || queue.lock().ok()?.next();
                 while let Some(name) = next() {
-                    if let Err(error) = one(&dir, &name, options.seconds)
+                    if let Err(error) = one(&dir, &name, options)
                         && let Ok(mut crashed) = crashed.lock()
                     {
                         crashed.push(format!("{error:#}"));
@@ -96,7 +99,7 @@ fn build(dir: &Path) -> anyhow::Result<()> {
     step("fuzz targets", &mut build)
 }
 
-fn one(dir: &Path, name: &str, seconds: u32) -> anyhow::Result<()> {
+fn one(dir: &Path, name: &str, options: &Options) -> anyhow::Result<()> {
     let [corpus, crashes] = ["corpus", "crashes"].map(|part| dir.join(part).join(name));
     for folder in [&corpus, &crashes] {
         fs::create_dir_all(folder)?;
@@ -105,7 +108,10 @@ fn one(dir: &Path, name: &str, seconds: u32) -> anyhow::Result<()> {
     let output = File::create(&log)?;
     let mut fuzz = Command::new(dir.join(TARGET).join("release").join(name));
     fuzz.arg(&corpus).args([MAX_LEN, "-timeout=10", "-print_final_stats=1"]);
-    fuzz.arg(format!("-max_total_time={seconds}")).arg(format!("-artifact_prefix={}/", crashes.display()));
+    if let Some(seed) = options.seed {
+        fuzz.arg(format!("-seed={seed}"));
+    }
+    fuzz.arg(format!("-max_total_time={}", options.seconds)).arg(format!("-artifact_prefix={}/", crashes.display()));
     let words = root().join(format!("fuzz/dictionaries/{name}.dict"));
     if words.exists() {
         fuzz.arg(format!("-dict={}", words.display()));
