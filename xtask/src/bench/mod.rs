@@ -64,7 +64,7 @@ enum Part {
     Record,
     /// A filter's own share: the slope over 0, 1, 5 and 20 copies
     Filters,
-    /// Memory of nine thousand exchanges that take their time
+    /// Memory of ten thousand exchanges that take their time
     Slow,
     /// Latency of exchanges beside others that wait for calls
     Waits,

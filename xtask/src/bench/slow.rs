@@ -1,7 +1,8 @@
-//! What an exchange that takes its time costs in memory, and what of it a filter adds: nine thousand at once, each answered with
+//! What an exchange that takes its time costs in memory, and what of it a filter adds: ten thousand at once, each answered with
 //! a body that trickles.
 
 use std::{
+    io,
     path::Path,
     time::{Duration, Instant},
 };
@@ -15,24 +16,27 @@ use super::{
 };
 use crate::child::Child;
 
-/// At once; with their upstreams they fit under a limit of 20,000 open files, which machines have where root may not raise it.
-const EXCHANGES: u32 = 9_000;
-/// Files of agent, load and origin: a client and an upstream each, and some.
-const FILES: u64 = 2 * EXCHANGES as u64 + 1000;
+/// At once, where so many files may be open; as many as may, where root may not raise that.
+const EXCHANGES: u32 = 10_000;
+/// Files of agent, load or origin beside those of exchanges.
+const FURTHER: u32 = 300;
+/// A client and an upstream each.
+const FILES: u64 = (2 * EXCHANGES + FURTHER) as u64;
 /// Until all are under way.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The figure is the difference of two agents, so that what the exchange itself costs is not in it.
 pub(super) fn run(site: &Site) -> anyhow::Result<()> {
-    let title = format!("{EXCHANGES} exchanges whose responses trickle, at once");
+    let exchanges = at_once()?;
+    let title = format!("{exchanges} exchanges whose responses trickle, at once");
     println!("\n{title}\n\n| | idle MiB | MiB | KB/exchange |\n|---|---|---|---|");
     let mut each = Vec::new();
     for copies in [0, 1, 5] {
         let contender = weir::copies(site, copies)?;
         let idle = cpu::resident(contender.pid());
-        let busy = under_way(site, &contender)?;
+        let busy = under_way(site, &contender, exchanges)?;
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-        let kb = busy.saturating_sub(idle) as f64 / 1000.0 / f64::from(EXCHANGES);
+        let kb = busy.saturating_sub(idle) as f64 / 1000.0 / f64::from(exchanges);
         println!("| {} | {:.1} | {:.1} | {kb:.2} |", contender.name, mib(idle), mib(busy));
         each.push(kb);
     }
@@ -43,22 +47,22 @@ pub(super) fn run(site: &Site) -> anyhow::Result<()> {
 }
 
 /// Resident memory with all of them under way.
-fn under_way(site: &Site, contender: &Contender) -> anyhow::Result<u64> {
+fn under_way(site: &Site, contender: &Contender, exchanges: u32) -> anyhow::Result<u64> {
     let mut load = pinned(OTHER_CPU, Path::new("wrk"));
     load.args(["--threads", "1", "--timeout", "600s", "--duration", "600s"]);
-    load.args(["--connections", &EXCHANGES.to_string(), "--script"]).arg(script(site)?);
+    load.args(["--connections", &exchanges.to_string(), "--script"]).arg(script(site)?);
     load.arg(format!("http://{}/", contender.address));
     let mut load = Child::spawn("wrk", &mut load, &site.dir.join("wrk.log"))?;
     let admin = contender.admin.as_deref().context("an admin address")?;
     let deadline = Instant::now() + PATIENCE;
     let active = loop {
         let active = weir::value(&weir::get(admin, "/metrics")?, "weir_agent_exchanges_active");
-        if active >= f64::from(EXCHANGES) || Instant::now() > deadline || !load.is_running() {
+        if active >= f64::from(exchanges) || Instant::now() > deadline || !load.is_running() {
             break active;
         }
         std::thread::sleep(Duration::from_millis(200));
     };
-    ensure!(active >= f64::from(EXCHANGES), "{active} of {EXCHANGES} exchanges are under way: see {}", load.log());
+    ensure!(active >= f64::from(exchanges), "{active} of {exchanges} exchanges are under way: see {}", load.log());
     let busy = cpu::resident(contender.pid());
     load.stop();
     Ok(busy)
@@ -74,7 +78,26 @@ fn script(site: &Site) -> anyhow::Result<std::path::PathBuf> {
 
 /// Lets this process and all that it starts open as many files as this takes. Best effort: what is missing shows.
 pub(super) fn raise_files() {
-    let limit = libc::rlimit { rlim_cur: FILES, rlim_max: FILES };
-    // SAFETY: `limit` is one struct that is read and lives through the call.
-    unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
+    let most = files().map_or(FILES, |limit| limit.rlim_max);
+    for wanted in [FILES, most] {
+        let limit = libc::rlimit { rlim_cur: wanted, rlim_max: wanted };
+        // SAFETY: `limit` is one struct that is read and lives through the call.
+        if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) } == 0 {
+            return;
+        }
+    }
+}
+
+fn files() -> io::Result<libc::rlimit> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is one struct that is written and lives through the call.
+    match unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } {
+        0 => Ok(limit),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+fn at_once() -> anyhow::Result<u32> {
+    let files = u32::try_from(files()?.rlim_cur).unwrap_or(u32::MAX);
+    Ok(EXCHANGES.min(files.saturating_sub(FURTHER) / 2))
 }

@@ -1,7 +1,7 @@
 //! Rules in use, on whatever a message holds.
 
-mod calls;
 mod coded;
+mod grpc;
 mod properties;
 
 use bytes::Bytes;
