@@ -31,7 +31,7 @@ mod credentials;
 mod durability;
 #[path = "../server/edges.rs"]
 mod edges;
-#[path = "../server/forms.rs"]
+#[path = "../server/forms/mod.rs"]
 mod forms;
 #[path = "../server/graphql/mod.rs"]
 mod graphql;
