@@ -3,42 +3,30 @@
 //! the reply on its way down; when the last lets go the exchange is over, and the filters and the record are told, once,
 //! whatever happened. Must not know sockets.
 
+mod end;
+mod stop;
+mod waits;
+
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use http::header::ACCEPT;
 use http::{HeaderValue, Method, Version, request};
-use tokio::task::AbortHandle;
 use uuid::Uuid;
-use weir_host::{Answer, CallOutcome, Connection, Direction, DoneReason, LocalResponse, Progress, Run, Summary};
+use weir_host::{Connection, Run};
 
-use super::calls;
+pub(super) use self::stop::Stop;
+use self::stop::Stopping;
+use self::waits::Waits;
 use super::expect::Leave;
 use super::ledger::Ledger;
 use super::pause::Asked;
-use super::problem::{Blame, Problem};
 use crate::config::InForce;
 use crate::record::{Messages, Outcome, Side};
-use crate::stats::Way;
 use crate::worker::Worker;
-
-/// An exchange takes another course than to the upstream and back.
-#[derive(Debug)]
-pub(super) enum Stop {
-    /// A filter answers.
-    Respond(LocalResponse),
-    /// The agent answers, because it is the one that was asked.
-    Reply(LocalResponse),
-    /// The agent answers, because there is nothing better.
-    Problem(Problem),
-    /// Nobody does: the client sees its connection or its stream end.
-    Abort,
-}
 
 pub(super) struct Live {
     me: Weak<Live>,
@@ -70,21 +58,6 @@ pub(super) struct Live {
     asked: RefCell<Option<Box<Asked>>>,
     /// a person changed the request's head
     edited: Cell<bool>,
-}
-
-/// What filters wait for.
-#[derive(Default)]
-struct Waits {
-    /// what was started for the exchange and ends with it
-    calls: Vec<AbortHandle>,
-    /// who carries a direction on, where a hook of it waits
-    wakers: [Option<Waker>; 2],
-}
-
-#[derive(Default)]
-struct Stopping {
-    stop: Option<Stop>,
-    waker: Option<Waker>,
 }
 
 impl Live {
@@ -174,78 +147,6 @@ impl Live {
         Some(answer)
     }
 
-    /// What filters have started in a step begins, and what can go on after it is woken.
-    fn attend(&self, run: &mut Run) {
-        let tasks = run.take_tasks();
-        if !tasks.is_empty() {
-            let begin = |task| tokio::task::spawn_local(task).abort_handle();
-            let mut waits = self.waits.borrow_mut();
-            waits.calls.extend(tasks.into_iter().map(begin));
-            // they call when they like, whatever else the exchange waits for
-            waits.calls.push(tokio::task::spawn_local(calls::of_guests(Weak::clone(&self.me))).abort_handle());
-        }
-        let calls = run.take_calls();
-        if !calls.is_empty() {
-            let begin = |call| calls::start(&self.worker, Weak::clone(&self.me), call);
-            let mut waits = self.waits.borrow_mut();
-            // a guest with streams may make many, one after the other
-            waits.calls.retain(|call| !call.is_finished());
-            waits.calls.extend(calls.into_iter().map(begin));
-        }
-        for direction in [Direction::Request, Direction::Response] {
-            if run.can_resume(direction)
-                && let Some(waker) = self.waits.borrow_mut().wakers[direction as usize].take()
-            {
-                waker.wake();
-            }
-        }
-    }
-
-    /// Begins what guests beside the exchange ask for, as they ask for it.
-    pub(super) fn attend_to_calls(&self, cx: &Context<'_>) {
-        let has_calls = self.run.borrow().as_ref().is_some_and(|run| {
-            run.listen_for_calls(cx.waker());
-            run.has_calls()
-        });
-        if has_calls {
-            self.with_run(|_| ());
-        }
-    }
-
-    pub(super) fn call_ended(&self, id: u32, outcome: CallOutcome) {
-        self.with_run(|run| run.call_ended(id, outcome));
-    }
-
-    /// After [`Progress::Waiting`]: how it goes on.
-    pub(super) fn poll_resume(&self, direction: Direction, cx: &mut Context<'_>) -> Poll<Progress> {
-        match self.with_run(|run| run.resume(direction)) {
-            Some(Some(progress)) => Poll::Ready(progress),
-            Some(None) => {
-                self.waits.borrow_mut().wakers[direction as usize] = Some(cx.waker().clone());
-                self.listen(direction, cx);
-                Poll::Pending
-            }
-            None => Poll::Ready(Progress::Answer(Answer::Abort)),
-        }
-    }
-
-    /// Whoever carries this direction on is woken when a guest that runs beside the exchange has something for it.
-    pub(super) fn listen(&self, direction: Direction, cx: &Context<'_>) {
-        if let Some(run) = &mut *self.run.borrow_mut() {
-            run.listen(direction, cx.waker());
-        }
-    }
-
-    /// While the response is awaited: a filter may answer before it is there.
-    pub(super) fn poll_early_answer(&self, cx: &Context<'_>) -> Poll<Stop> {
-        self.listen(Direction::Response, cx);
-        self.with_run(Run::early_answer).flatten().map_or(Poll::Pending, |answer| Poll::Ready(answer.into()))
-    }
-
-    pub(super) async fn resumed(&self, direction: Direction) -> Progress {
-        poll_fn(|cx| self.poll_resume(direction, cx)).await
-    }
-
     /// Writes into the record.
     pub(super) fn record(&self, write: impl FnOnce(&mut Ledger)) {
         if let Some(ledger) = &mut *self.ledger.borrow_mut() {
@@ -277,119 +178,5 @@ impl Live {
         if let Some(leave) = &*self.leave.borrow() {
             leave.end();
         }
-    }
-
-    /// How it ends; the first cause counts, and what follows from it does not.
-    pub(super) fn ends(&self, outcome: Outcome, error: Option<String>) {
-        self.outcome.borrow_mut().get_or_insert((outcome, error));
-    }
-
-    /// Another end than the one that it had come to.
-    pub(super) fn ends_after_all(&self, outcome: Outcome, error: String) {
-        self.outcome.replace(Some((outcome, Some(error))));
-    }
-
-    pub(super) fn ends_by(&self, stop: &Stop) {
-        let problem = match stop {
-            Stop::Respond(_) => return self.ends(Outcome::FilterAnswered, None),
-            Stop::Reply(_) => return self.ends(Outcome::Complete, None),
-            Stop::Abort => return self.ends(Outcome::FilterAnswered, Some("a filter closed the exchange".to_owned())),
-            Stop::Problem(problem) => problem,
-        };
-        let outcome = match problem.blame {
-            Blame::Client if problem.kind == "request-body" => Outcome::ClientGone,
-            Blame::Client | Blame::Agent => Outcome::Refused,
-            Blame::Upstream => Outcome::UpstreamFailed,
-            Blame::Filter => Outcome::FilterFailed,
-        };
-        self.ends(outcome, Some(problem.detail.clone().into_owned()));
-    }
-
-    /// For a part that cannot answer by itself: the part that can, or that sends the reply, takes it up.
-    pub(super) fn stop(&self, stop: Stop) {
-        self.ends_by(&stop);
-        let mut stopping = self.stopping.borrow_mut();
-        stopping.stop.get_or_insert(stop);
-        if let Some(waker) = stopping.waker.take() {
-            waker.wake();
-        }
-    }
-
-    pub(super) fn poll_stop(&self, cx: &mut Context<'_>) -> Poll<Stop> {
-        let mut stopping = self.stopping.borrow_mut();
-        if let Some(stop) = stopping.stop.take() {
-            return Poll::Ready(stop);
-        }
-        if stopping.waker.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
-            stopping.waker = Some(cx.waker().clone());
-        }
-        Poll::Pending
-    }
-}
-
-impl Drop for Live {
-    fn drop(&mut self) {
-        let (outcome, error) = match self.outcome.get_mut().take() {
-            Some(end) => end,
-            None if self.replied.get() => (Outcome::Complete, None),
-            None if self.worker.drain.has_begun() => (Outcome::ShutDown, None),
-            None => (Outcome::ClientGone, None),
-        };
-        for call in self.waits.get_mut().calls.drain(..) {
-            call.abort();
-        }
-        let mut run = self.run.get_mut().take();
-        let ledger = self.ledger.get_mut().take();
-        let sizes = |direction| ledger.as_ref().map_or((0, 0), |ledger| ledger.sizes(direction));
-        let (request, response) = (sizes(Direction::Request), sizes(Direction::Response));
-        if let Some(run) = &mut run {
-            let answered = self.answered.get();
-            let (request_bytes, response_bytes) = ledger.as_ref().map_or((0, 0), Ledger::of_client);
-            let summary = Summary {
-                request_bytes,
-                response_bytes,
-                duration: self.began.elapsed(),
-                first_byte: answered.map(|(_, after)| after),
-                upstream_address: answered.map(|(by, _)| by),
-            };
-            run.complete(done_reason(outcome), &summary);
-        }
-        let stats = &self.worker.shared.stats;
-        if let Some(ledger) = ledger {
-            stats.bytes(Way::FromClient, request.0);
-            stats.bytes(Way::ToUpstream, request.1);
-            stats.bytes(Way::FromUpstream, response.0);
-            stats.bytes(Way::ToClient, response.1);
-            ledger.finish(run.as_ref(), outcome, error.as_deref());
-        }
-        stats.exchange_ended(self.entry, outcome, self.began.elapsed());
-    }
-}
-
-impl From<Answer> for Stop {
-    fn from(answer: Answer) -> Self {
-        match answer {
-            Answer::Respond(response) => Stop::Respond(response),
-            Answer::Abort => Stop::Abort,
-            Answer::Failed(failure) => Stop::Problem(Problem::from(&failure)),
-        }
-    }
-}
-
-impl From<Problem> for Stop {
-    fn from(problem: Problem) -> Self {
-        Stop::Problem(problem)
-    }
-}
-
-/// What filters are told. They are not told of what was refused before they saw it.
-fn done_reason(outcome: Outcome) -> DoneReason {
-    match outcome {
-        Outcome::Complete | Outcome::Upgraded => DoneReason::Complete,
-        Outcome::ClientGone => DoneReason::ClientGone,
-        Outcome::UpstreamFailed | Outcome::Refused => DoneReason::UpstreamGone,
-        Outcome::FilterAnswered => DoneReason::FilterAnswered,
-        Outcome::FilterFailed => DoneReason::FilterFailed,
-        Outcome::ShutDown => DoneReason::ShutDown,
     }
 }

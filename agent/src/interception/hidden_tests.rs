@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::*;
+use super::{back::count, *};
 use crate::redact::RedactConfig;
 
 const SECRET: &str = "hunter2-never-to-be-seen";

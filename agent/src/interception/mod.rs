@@ -9,6 +9,7 @@ mod breakpoint;
 mod edit;
 mod hidden;
 mod pausing;
+mod seen;
 mod table;
 
 use std::sync::Arc;
@@ -25,9 +26,9 @@ use weir_proto::v1;
 
 pub use self::breakpoint::Breakpoint;
 pub use self::edit::{Edit, Verdict, is_of_this_hop};
-pub use self::hidden::seen_request;
-use self::hidden::seen_response;
 pub use self::pausing::{Ahead, End, Message, Pausing, Slot};
+pub use self::seen::seen_request;
+use self::seen::seen_response;
 pub use self::table::Refused;
 use self::table::Table;
 use crate::redact::Rules;

@@ -1,14 +1,16 @@
 //! One exchange's passage through a chain: what the agent drives.
 
 mod core;
+mod course;
 mod events;
 mod hooks;
 mod messages;
 mod middleware;
 mod pipe;
 mod slot;
+mod waits;
 
-use std::{rc::Rc, sync::Arc, task::Waker};
+use std::{rc::Rc, sync::Arc};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -16,8 +18,8 @@ use weir_artifact::FailurePolicy;
 
 use self::{core::Core, events::Events, pipe::Pipe, slot::Slot};
 use crate::{
-    Answer, Call, CallOutcome, Chain, Direction, DoneReason, Exchange, Filter, Instances, Length, LocalResponse,
-    Progress, Receipt, Summary, Task, UpstreamError, bindings::weir::filter::http::Part, calls, filter::Pick,
+    Answer, Chain, Direction, DoneReason, Exchange, Filter, Instances, Length, Progress, Receipt, Summary,
+    UpstreamError, bindings::weir::filter::http::Part, filter::Pick,
 };
 
 /// One exchange's passage through a chain, without I/O: the agent feeds heads, chunks and ends as they arrive, and
@@ -124,89 +126,6 @@ impl Run {
         self.settle(direction, result)
     }
 
-    /// What filters have started since this was last asked. To be asked after every step.
-    pub fn take_calls(&mut self) -> Vec<Call> {
-        let hooks_have = std::mem::take(&mut self.core.has_new_calls);
-        let mut calls = Vec::new();
-        for (at, slot) in self.slots.iter_mut().enumerate().filter(|(_, slot)| hooks_have || slot.part.is_some()) {
-            slot.take_calls(at, &mut calls);
-        }
-        calls
-    }
-
-    /// Is there something that [`Self::take_calls`] gives?
-    pub fn has_calls(&self) -> bool {
-        let mut parts = self.slots.iter().filter_map(|slot| slot.part.as_ref());
-        self.core.has_new_calls || parts.any(|part| part.wire().has_new_calls())
-    }
-
-    /// Whom to wake when a guest that runs beside the exchange has called somebody.
-    pub fn listen_for_calls(&self, waker: &Waker) {
-        for part in self.slots.iter().filter_map(|slot| slot.part.as_ref()) {
-            part.wire().listen_for_calls(waker);
-        }
-    }
-
-    /// Guests that have begun since this was last asked: each is to be polled on this thread until it is through, or the
-    /// exchange is over. To be asked after every step.
-    pub fn take_tasks(&mut self) -> Vec<Task> {
-        std::mem::take(&mut self.core.tasks)
-    }
-
-    /// Whom to wake when [`Self::can_resume`] may have become true by such a task.
-    pub fn listen(&mut self, direction: Direction, waker: &Waker) {
-        for part in self.slots.iter().filter_map(|slot| slot.part.as_ref()) {
-            part.wire().listen(direction, waker);
-        }
-    }
-
-    /// While the response is awaited: has a filter answered, or failed, before it is there?
-    pub fn early_answer(&mut self) -> Option<Answer> {
-        if self.slots.iter().all(|slot| slot.part.is_none()) {
-            return None;
-        }
-        for at in (0..self.request.entered()).rev().filter(|at| self.slots[*at].part.is_some()).collect::<Vec<_>>() {
-            if let Err(answer) = self.slots[at].early(&mut self.core, at) {
-                self.halt(Direction::Request);
-                return Some(*answer);
-            }
-        }
-        None
-    }
-
-    /// A call came to its end; then [`Self::resume`] what waits.
-    pub fn call_ended(&mut self, id: u32, outcome: CallOutcome) {
-        let (at, number) = calls::of_id(id);
-        if let Some(slot) = self.slots.get_mut(at) {
-            slot.call_ended(number, outcome);
-        }
-    }
-
-    /// Does a hook of this direction wait? Then nothing more is to be fed to it.
-    pub fn is_waiting(&self, direction: Direction) -> bool {
-        self.pipe(direction).is_waiting(&self.slots)
-    }
-
-    /// Is there reason for what waits to go on?
-    pub fn can_resume(&self, direction: Direction) -> bool {
-        match self.failing {
-            Some((entered, _)) if direction == Direction::Response => {
-                entered.checked_sub(1).is_some_and(|at| self.slots[at].has_news(direction))
-            }
-            _ => self.pipe(direction).can_resume(&self.slots),
-        }
-    }
-
-    /// Goes on after [`Progress::Waiting`], once there is reason to. None: there is none yet.
-    pub fn resume(&mut self, direction: Direction) -> Option<Progress> {
-        if self.failing.is_some() && direction == Direction::Response {
-            return Some(self.tell_error()).filter(|progress| !matches!(progress, Progress::Waiting));
-        }
-        let (pipe, core, slots) = self.parts(direction);
-        let result = pipe.resume(core, slots).transpose()?;
-        Some(self.settle(direction, result))
-    }
-
     /// Bytes that are through the whole chain. When a compressed body is decoded for a filter, this is what drives the
     /// decoding on, so that memory stays bounded; should a filter answer or fail on the way, this gives none and
     /// [`Self::answer`] has the answer.
@@ -263,56 +182,6 @@ impl Run {
     /// What is known of the body's length. To be asked when the head is open, before any output is taken.
     pub fn length(&self, direction: Direction) -> Length {
         if self.events(direction).is_some() { Length::Unknown } else { self.pipe(direction).length(&self.slots) }
-    }
-
-    /// No response came. `Open`: no filter answered, use the agent's own error response. `Waiting`: one may yet, see
-    /// [`Self::resume`] of the response.
-    pub fn upstream_error(&mut self, error: UpstreamError) -> Progress {
-        self.core.freeze(Part::Request);
-        self.upstream_failed = true;
-        self.failing = Some((self.request.entered(), error));
-        self.request.stop();
-        self.tell_error()
-    }
-
-    fn tell_error(&mut self) -> Progress {
-        while let Some((entered, error)) = self.failing.take().filter(|(entered, _)| *entered > 0) {
-            let at = entered - 1;
-            let slot = &mut self.slots[at];
-            let told = if slot.runs_beside {
-                if let Some(part) = &slot.part {
-                    part.wire().take_news(Direction::Response);
-                }
-                slot.middleware_error(&mut self.core, at, &error)
-            } else {
-                slot.upstream_error(&mut self.core, at, &error).map(Some)
-            };
-            match told {
-                Err(answer) => return self.settle(Direction::Response, Err(answer)),
-                Ok(Some(())) => self.failing = Some((at, error)),
-                Ok(None) => {
-                    self.failing = Some((entered, error));
-                    return Progress::Waiting;
-                }
-            }
-        }
-        Progress::Open
-    }
-
-    /// After [`Answer::Respond`]: makes it the exchange's response. The agent goes on with [`Self::response_head`],
-    /// [`Self::chunk`] and [`Self::end`]; these run only the filters entered before the one that answered. A response
-    /// of the agent's own may be given too.
-    pub fn respond_with(&mut self, response: LocalResponse) {
-        let told = if self.upstream_failed { 0 } else { self.request.entered() };
-        let before = *self.core.answered.get_or_insert(told);
-        self.request.stop();
-        self.answer = None;
-        self.events = None;
-        self.core.respond(response);
-        for slot in &mut self.slots {
-            slot.meets_another_response();
-        }
-        self.response = Pipe::new(Direction::Response, before);
     }
 
     /// The response head is on its way to the client: a later `respond` of a filter becomes [`Answer::Abort`].
