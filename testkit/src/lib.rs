@@ -14,6 +14,7 @@ pub mod curl;
 pub mod debian;
 pub mod gate;
 pub mod load;
+pub mod numbered;
 pub mod orchestrator;
 pub mod origin;
 pub mod postgres;

@@ -1,78 +1,18 @@
 //! The orchestrator is killed at any moment. Agents serve on, spool within their bound, come back and deliver; nothing
 //! that was acknowledged is lost, and nothing is stored twice.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::Duration,
-};
-
 use anyhow::ensure;
-use tokio::task::JoinHandle;
 use weir_testkit::{
     binaries::filter,
+    numbered::{Numbered, stored},
     setup::Setup,
     wait::{PATIENCE, eventually},
 };
 
-/// Requests with a path of their own each, one after the other, until stopped.
-struct Numbered {
-    stop: Arc<AtomicBool>,
-    sent: Arc<AtomicU64>,
-    task: JoinHandle<anyhow::Result<()>>,
-}
-
-impl Numbered {
-    fn start(setup: &Setup) -> anyhow::Result<Self> {
-        let (stop, sent) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
-        let (client, base) = (setup.client()?, setup.plain("/text/n"));
-        let (halt, count) = (stop.clone(), sent.clone());
-        let task = tokio::spawn(async move {
-            let mut http = client.forward().await?;
-            while !halt.load(Ordering::Relaxed) {
-                let number = count.load(Ordering::Relaxed);
-                let reply = http.get(&format!("{base}{number}")).await?;
-                ensure!(reply.status == 200, "request {number}: {}", reply.status);
-                count.fetch_add(1, Ordering::Relaxed);
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-            Ok(())
-        });
-        Ok(Self { stop, sent, task })
-    }
-
-    async fn more(&self, count: u64) -> anyhow::Result<()> {
-        let until = self.sent.load(Ordering::Relaxed) + count;
-        eventually(PATIENCE, "requests to go on", || async {
-            Ok((self.sent.load(Ordering::Relaxed) >= until || self.task.is_finished()).then_some(()))
-        })
-        .await
-    }
-
-    async fn finish(self) -> anyhow::Result<u64> {
-        self.stop.store(true, Ordering::Relaxed);
-        self.task.await??;
-        Ok(self.sent.load(Ordering::Relaxed))
-    }
-}
-
-async fn stored(setup: &Setup) -> anyhow::Result<BTreeMap<String, u64>> {
-    let mut paths = BTreeMap::new();
-    for exchange in setup.orchestrator.list("/exchanges?limit=500").await? {
-        if let Some(path) = exchange["path"].as_str().filter(|path| path.starts_with("/text/n")) {
-            *paths.entry(path.to_owned()).or_default() += 1;
-        }
-    }
-    Ok(paths)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn every_exchange_is_stored_once_although_the_orchestrator_is_killed_again_and_again() -> anyhow::Result<()> {
     let mut setup = Setup::start("killed").await?;
-    let load = Numbered::start(&setup)?;
+    let load = Numbered::start(setup.client()?, setup.plain(""));
     for round in 0..4 {
         load.more(100 + round * 37).await?;
         setup.orchestrator.kill().await?;
@@ -81,15 +21,7 @@ async fn every_exchange_is_stored_once_although_the_orchestrator_is_killed_again
         setup.connected().await?;
     }
     load.more(50).await?;
-    let sent = load.finish().await?;
-    let all = eventually(PATIENCE, &format!("{sent} exchanges to be stored"), || async {
-        let stored = stored(&setup).await?;
-        ensure!(stored.len() as u64 >= sent, "{} of {sent} are stored", stored.len());
-        Ok(Some(stored))
-    })
-    .await?;
-    let twice: Vec<_> = all.iter().filter(|(_, count)| **count != 1).collect();
-    ensure!(twice.is_empty(), "stored more than once: {twice:?}");
+    load.all_are_stored(&setup.orchestrator).await?;
     ensure!(setup.agent.metric("weir_agent_recorder_dropped_total", "").await? == 0.0, "nothing was dropped");
     Ok(())
 }
@@ -132,7 +64,7 @@ async fn what_an_agent_spooled_survives_its_own_death() -> anyhow::Result<()> {
     setup.agent = setup.options.start().await?;
     setup.orchestrator.restart().await?;
     eventually(PATIENCE, "all of them to be stored", || async {
-        let stored = stored(&setup).await?;
+        let stored = stored(&setup.orchestrator).await?;
         ensure!(stored.len() == 40, "{} are stored", stored.len());
         Ok(Some(()))
     })

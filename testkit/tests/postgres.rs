@@ -1,83 +1,17 @@
 //! A fleet on PostgreSQL: real agents, one orchestrator or two, and a database that is killed as they are.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::Duration,
-};
-
 use anyhow::ensure;
-use tokio::task::JoinHandle;
 use weir_testkit::{
     agent::AgentOptions,
     binaries::filter,
     ca::Ca,
-    client::Client,
+    numbered::Numbered,
     orchestrator::Orchestrator,
     origin::Origin,
     postgres::{Database, Server},
     scratch::Scratch,
     setup::Setup,
-    wait::{PATIENCE, eventually},
 };
-
-/// Requests with a path of their own each, one after the other, until stopped.
-struct Numbered {
-    stop: Arc<AtomicBool>,
-    sent: Arc<AtomicU64>,
-    task: JoinHandle<anyhow::Result<()>>,
-}
-
-impl Numbered {
-    fn start(client: Client, base: String) -> Self {
-        let (stop, sent) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
-        let (halt, count) = (stop.clone(), sent.clone());
-        let task = tokio::spawn(async move {
-            let mut http = client.forward().await?;
-            while !halt.load(Ordering::Relaxed) {
-                let number = count.load(Ordering::Relaxed);
-                let reply = http.get(&format!("{base}{number}")).await?;
-                ensure!(reply.status == 200, "request {number}: {}", reply.status);
-                count.fetch_add(1, Ordering::Relaxed);
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-            Ok(())
-        });
-        Self { stop, sent, task }
-    }
-
-    async fn more(&self, count: u64) -> anyhow::Result<()> {
-        let until = self.sent.load(Ordering::Relaxed) + count;
-        eventually(PATIENCE, "requests to go on", || async {
-            Ok((self.sent.load(Ordering::Relaxed) >= until || self.task.is_finished()).then_some(()))
-        })
-        .await
-    }
-
-    /// Ends, and sees that each request is stored, once.
-    async fn all_are_stored(self, orchestrator: &Orchestrator) -> anyhow::Result<()> {
-        self.stop.store(true, Ordering::Relaxed);
-        self.task.await??;
-        let sent = self.sent.load(Ordering::Relaxed);
-        let stored = eventually(PATIENCE, &format!("{sent} exchanges to be stored"), || async {
-            let mut stored = BTreeMap::<String, u64>::new();
-            for exchange in orchestrator.list("/exchanges?limit=500").await? {
-                if let Some(path) = exchange["path"].as_str().filter(|path| path.starts_with("/text/n")) {
-                    *stored.entry(path.to_owned()).or_default() += 1;
-                }
-            }
-            ensure!(stored.len() as u64 >= sent, "{} of {sent} are stored", stored.len());
-            Ok(Some(stored))
-        })
-        .await?;
-        let twice: Vec<_> = stored.iter().filter(|(_, count)| **count != 1).collect();
-        ensure!(twice.is_empty(), "stored more than once: {twice:?}");
-        Ok(())
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn orchestrator_and_database_are_killed_and_every_exchange_is_stored_once() -> anyhow::Result<()> {
@@ -91,7 +25,7 @@ async fn orchestrator_and_database_are_killed_and_every_exchange_is_stored_once(
     assert_eq!(reply.header("x-stamp"), "5");
     assert_eq!(setup.recorded("/text/first").await?["receipts"][0]["name"], "stamp");
 
-    let load = Numbered::start(setup.client()?, setup.plain("/text/n"));
+    let load = Numbered::start(setup.client()?, setup.plain(""));
     for round in 0..2 {
         load.more(100 + round * 37).await?;
         setup.orchestrator.kill().await?;
@@ -131,7 +65,7 @@ async fn of_two_orchestrators_one_dies_and_the_fleet_goes_on_with_the_other() ->
     // It is with one, and what is said at the other reaches it.
     two.push(&filter("stamp")?, &["--name", "stamp", "--config", r#"{"stamp":5}"#]).await?;
     agent.active("stamp", 1).await?;
-    let load = Numbered::start(agent.client(&[&ca.pem()])?, format!("http://{}/text/n", origin.plain()));
+    let load = Numbered::start(agent.client(&[&ca.pem()])?, format!("http://{}", origin.plain()));
     for (round, stamp) in [r#"{"stamp":6}"#, r#"{"stamp":7}"#].into_iter().enumerate() {
         load.more(150).await?;
         one.kill().await?;

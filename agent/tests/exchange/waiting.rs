@@ -1,7 +1,7 @@
 //! Expect: 100-continue, and connections that change protocol.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use weir_testkit::client::Alpn;
 use weir_testkit::raw::{Raw, RawOrigin, Script};
 use weir_testkit::wait::{PATIENCE, eventually, within};
@@ -11,6 +11,19 @@ use crate::agent::Setup;
 
 fn expecting(origin: impl std::fmt::Display) -> String {
     format!("POST http://{origin}/ HTTP/1.1\r\nHost: {origin}\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+}
+
+/// A client that has sent its head, and the agent's connection to the upstream, where that head was read.
+async fn asked(setup: &Setup) -> anyhow::Result<(Raw, TcpStream)> {
+    let origin = TcpListener::bind("127.0.0.1:0").await?;
+    let mut client = Raw::dial(setup.agent.proxy).await?;
+    client.say(expecting(origin.local_addr()?)).await?;
+    let (mut upstream, _) = within(PATIENCE, "the agent's connection", origin.accept()).await??;
+    let mut heard = Vec::new();
+    while !heard.ends_with(b"\r\n\r\n") {
+        heard.push(upstream.read_u8().await?);
+    }
+    Ok((client, upstream))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,14 +42,7 @@ async fn a_refusal_by_the_head_alone_spares_the_upload() -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_refusal_nothing_is_taken_for_the_body() -> anyhow::Result<()> {
     let setup = Setup::start(|_| {}).await?;
-    let origin = TcpListener::bind("127.0.0.1:0").await?;
-    let mut client = Raw::dial(setup.agent.proxy).await?;
-    client.say(expecting(origin.local_addr()?)).await?;
-    let (mut upstream, _) = within(PATIENCE, "the agent's connection", origin.accept()).await??;
-    let mut heard = Vec::new();
-    while !heard.ends_with(b"\r\n\r\n") {
-        heard.push(upstream.read_u8().await?);
-    }
+    let (mut client, mut upstream) = asked(&setup).await?;
     upstream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno").await?;
     let response = client.response().await?;
     assert!(response.head.to_ascii_lowercase().contains("connection: close"), "{}", response.head);
@@ -52,14 +58,7 @@ async fn after_a_refusal_nothing_is_taken_for_the_body() -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_upstreams_go_on_is_the_clients() -> anyhow::Result<()> {
     let setup = Setup::start(|_| {}).await?;
-    let origin = TcpListener::bind("127.0.0.1:0").await?;
-    let mut client = Raw::dial(setup.agent.proxy).await?;
-    client.say(expecting(origin.local_addr()?)).await?;
-    let (mut upstream, _) = within(PATIENCE, "the agent's connection", origin.accept()).await??;
-    let mut heard = Vec::new();
-    while !heard.ends_with(b"\r\n\r\n") {
-        heard.push(upstream.read_u8().await?);
-    }
+    let (mut client, mut upstream) = asked(&setup).await?;
     upstream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
     assert_eq!(client.response().await?.status, 100);
     client.say("hello").await?;

@@ -9,19 +9,8 @@ use weir_artifact::{FailurePolicy, Isolation, Limits, Publication};
 use weir_host::{Direction, DoneReason, Failure, FailureKind, Verdict};
 
 use crate::{
-    guest::{Guest, TRANSFORM, Wants},
+    guest::{Guest, HEADS, TRANSFORM, Wants},
     support::*,
-};
-
-const HEADS: Wants = Wants {
-    request_head: true,
-    response_head: true,
-    request_body: 0,
-    request_trailers: false,
-    response_body: 0,
-    response_trailers: false,
-    decoded: false,
-    max_buffer: 0,
 };
 
 fn hook(request_head: &str) -> Guest {

@@ -7,19 +7,15 @@ use weir_artifact::{FailurePolicy, Isolation};
 use weir_host::{Direction, DoneReason, FailureKind, Filter};
 
 use crate::{
-    guest::{BUFFER, Guest, TRANSFORM, Wants},
+    guest::{BUFFER, Guest, HEADS, TRANSFORM, Wants},
     support::*,
 };
-
-fn heads() -> Wants {
-    Wants { request_head: true, response_head: true, ..Wants::default() }
-}
 
 #[test]
 fn what_was_buffered_goes_on_when_its_filter_fails_in_the_other_direction() {
     for (buffered, traps_in) in [(Direction::Request, Direction::Response), (Direction::Response, Direction::Request)] {
         let host = host();
-        let wants = Wants { request_body: BUFFER, response_body: BUFFER, response_trailers: true, ..heads() };
+        let wants = Wants { request_body: BUFFER, response_body: BUFFER, response_trailers: true, ..HEADS };
         let mut guest = Guest::new(Wants { max_buffer: 1 << 20, ..wants });
         // a body's one call with all of it comes at its end
         let origin = match traps_in {
@@ -49,10 +45,10 @@ fn what_was_buffered_goes_on_when_its_filter_fails_in_the_other_direction() {
 fn a_local_response_has_nothing_of_the_body_that_it_replaces() {
     let host = host();
     // responses meet b first, then a, which gathers
-    let mut gathers = Guest::new(Wants { response_body: BUFFER, max_buffer: 1 << 20, ..heads() });
+    let mut gathers = Guest::new(Wants { response_body: BUFFER, max_buffer: 1 << 20, ..HEADS });
     gathers.response_head = "global.get $hold".to_owned();
     gathers.body = "(call $flip (local.get $ptr) (local.get $len))".to_owned();
-    let mut answers = Guest::new(Wants { response_body: TRANSFORM, ..heads() });
+    let mut answers = Guest::new(Wants { response_body: TRANSFORM, ..HEADS });
     answers.body = "(if (local.get $end) (then (return (global.get $chunk-respond)))) global.get $next".to_owned();
     let filters = [("a", &gathers), ("b", &answers)].map(|(name, guest)| host.load(&guest.artifact(name)).unwrap());
     let worker = worker(&host, filters);
@@ -73,7 +69,7 @@ fn a_local_response_has_nothing_of_the_body_that_it_replaces() {
 #[test]
 fn traps_at_the_end_open_the_breaker_with_others_in_flight() {
     let host = host();
-    let guest = Guest { done: "unreachable".to_owned(), ..Guest::new(heads()) };
+    let guest = Guest { done: "unreachable".to_owned(), ..Guest::new(HEADS) };
     let filter = host.load(&guest.artifact("a")).unwrap();
     let worker = worker(&host, [filter.clone()]);
     for _ in 0..20 {
@@ -87,7 +83,7 @@ fn traps_at_the_end_open_the_breaker_with_others_in_flight() {
 }
 
 fn each_alone(host: &weir_host::Host, name: &str) -> Arc<Filter> {
-    let artifact = Guest::new(heads()).publish(name, |publication| publication.isolation = Isolation::Exchange);
+    let artifact = Guest::new(HEADS).publish(name, |publication| publication.isolation = Isolation::Exchange);
     host.load(&artifact).unwrap()
 }
 
@@ -95,7 +91,7 @@ fn each_alone(host: &weir_host::Host, name: &str) -> Arc<Filter> {
 fn one_filter_does_not_take_all_the_room_there_is() {
     let host = host();
     let (greedy, other) = (each_alone(&host, "greedy"), each_alone(&host, "other"));
-    let shared = host.load(&Guest::new(heads()).artifact("shared")).unwrap();
+    let shared = host.load(&Guest::new(HEADS).artifact("shared")).unwrap();
     let crowd = worker(&host, [greedy.clone()]);
     let mut runs = Vec::new();
     let failure = loop {
@@ -114,7 +110,7 @@ fn one_filter_does_not_take_all_the_room_there_is() {
     assert!(!greedy.is_broken(), "it is not to blame");
     open(begin(&worker(&host, [other])).request_head(true));
     open(begin(&worker(&host, [shared])).request_head(true));
-    host.load(&Guest::new(heads()).artifact("pushed")).unwrap();
+    host.load(&Guest::new(HEADS).artifact("pushed")).unwrap();
     runs.truncate(runs.len() - 2);
     open(begin(&crowd).request_head(true));
 }
@@ -122,7 +118,7 @@ fn one_filter_does_not_take_all_the_room_there_is() {
 #[test]
 fn a_worn_instance_serves_on_where_there_is_no_room_for_a_new_one() {
     let host = host();
-    let artifact = Guest::new(heads()).publish("a", |publication| publication.limits.recycle_exchanges = 1);
+    let artifact = Guest::new(HEADS).publish("a", |publication| publication.limits.recycle_exchanges = 1);
     let filter = host.load(&artifact).unwrap();
     let worker = worker(&host, [filter.clone()]);
     let mut runs: Vec<_> = (0..400).map(|_| begin(&worker)).collect();
@@ -135,7 +131,7 @@ fn a_worn_instance_serves_on_where_there_is_no_room_for_a_new_one() {
 #[test]
 fn a_head_has_so_many_lines_and_no_more() {
     let host = host();
-    let mut guest = Guest::new(heads());
+    let mut guest = Guest::new(HEADS);
     let name = guest.text("x-many");
     let value = guest.text("v");
     guest.request_head = format!(
@@ -155,7 +151,7 @@ fn a_head_has_so_many_lines_and_no_more() {
 #[test]
 fn a_value_that_takes_the_place_of_another_needs_only_its_own_room() {
     let host = host();
-    let mut guest = Guest::new(heads());
+    let mut guest = Guest::new(HEADS);
     let long = "v".repeat(40_000);
     guest.pages = 8;
     let fill = guest.set(0, "x-long", &long);

@@ -5,19 +5,8 @@ use std::sync::Arc;
 use weir_host::{Answer, Direction, DoneReason, Filter, Host, Length, Progress, UpstreamError, Verdict};
 
 use crate::{
-    guest::{Guest, Wants},
+    guest::{Guest, HEADS, Wants},
     support::*,
-};
-
-const HEADS: Wants = Wants {
-    request_head: true,
-    response_head: true,
-    request_body: 0,
-    request_trailers: false,
-    response_body: 0,
-    response_trailers: false,
-    decoded: false,
-    max_buffer: 0,
 };
 
 /// Appends its name to `x-order` on both heads.

@@ -5,19 +5,8 @@ use std::sync::Arc;
 use weir_host::{Chain, Direction, Filter, Host, Instances, Run};
 
 use crate::{
-    guest::{Guest, Wants},
+    guest::{Guest, HEADS},
     support::*,
-};
-
-const HEADS: Wants = Wants {
-    request_head: true,
-    response_head: true,
-    request_body: 0,
-    request_trailers: false,
-    response_body: 0,
-    response_trailers: false,
-    decoded: false,
-    max_buffer: 0,
 };
 
 fn load(host: &Host, version: u64) -> Arc<Filter> {

@@ -12,7 +12,7 @@ use weir_host::{
 };
 
 use crate::{
-    guest::{BUFFER, Guest, NONE, TRANSFORM, Wants},
+    guest::{BUFFER, Guest, HEADS, NONE, TRANSFORM, Wants},
     support::*,
 };
 
@@ -23,10 +23,6 @@ fn waiter(wants: Wants) -> Guest {
     let mut guest = Guest::new(wants);
     guest.imports.push_str("(import \"weir:filter/timer@0.1.0\" \"start\" (func $timer (param i32 i32 i32)))\n");
     guest
-}
-
-fn heads() -> Wants {
-    Wants { request_head: true, response_head: true, ..Wants::default() }
 }
 
 fn waiting(progress: Progress) {
@@ -44,7 +40,7 @@ fn elapse(run: &mut Run) -> usize {
 }
 
 fn head_waiter(host: &Host, resume: &str) -> Arc<Filter> {
-    let mut guest = waiter(heads());
+    let mut guest = waiter(HEADS);
     guest.request_head = format!("{TIMER} (global.get $wait)");
     let set = guest.set(0, "x-waited", "yes");
     guest.resume = format!("{set} (global.get {resume})");
@@ -92,7 +88,7 @@ fn what_is_resumed_may_answer_abort_or_wait_again() {
 #[test]
 fn each_of_many_calls_resumes_once_and_there_is_an_end_of_them() {
     let host = host();
-    let mut guest = waiter(heads());
+    let mut guest = waiter(HEADS);
     // 20 timers: the last four are refused
     let start = format!(
         "(local.set $a (i32.const 20)) (loop $more {TIMER}
@@ -117,7 +113,7 @@ fn each_of_many_calls_resumes_once_and_there_is_an_end_of_them() {
 fn an_instance_that_dies_while_it_is_waited_in_fails_by_policy() {
     let host = host();
     for (policy, goes_on) in [(FailurePolicy::Open, true), (FailurePolicy::Closed, false)] {
-        let mut guest = waiter(heads());
+        let mut guest = waiter(HEADS);
         guest.request_head = format!("{TIMER} (global.get $wait)");
         guest.response_head = "unreachable".to_owned();
         let artifact = guest.publish("dies", |publication| publication.on_failure = policy);
@@ -245,7 +241,7 @@ fn a_head_that_waited_may_be_held_for_its_body() {
 
 /// Asks `keys` for /k?a and puts the status of the answer, or 0, into its own.
 fn caller(host: &Host, upstream: &str, path: &str) -> Arc<Filter> {
-    let mut guest = Guest::new(heads());
+    let mut guest = Guest::new(HEADS);
     // of, upstream, method, path, headers, body, timeout; then where the outcome goes
     let params = "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)";
     guest.imports.push_str(&format!("(import \"weir:filter/callout@0.1.0\" \"start\" (func $call {params}))\n"));

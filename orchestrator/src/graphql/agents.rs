@@ -15,7 +15,7 @@ use crate::{
     access::{Area::Metrics, Permission::Read},
     clock::{now_us, rfc3339},
     orchestrator::Orchestrator,
-    rest::Problem,
+    rest::{Problem, some},
     store::{AgentRow, Outcome},
 };
 
@@ -141,7 +141,6 @@ impl Agent {
 
 impl From<Outcome> for FilterOutcome {
     fn from(outcome: Outcome) -> Self {
-        let some = |text: String| Some(text).filter(|text| !text.is_empty());
         Self {
             name: outcome.name,
             version: outcome.version.to_string(),

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     access::{Area::Agents, Permission::Read},
     clock::rfc3339,
-    rest::{Problem, Secrets, url},
+    rest::{Problem, Secrets, some, url},
     store::Summary,
 };
 
@@ -245,8 +245,4 @@ impl Exchange {
         };
         self.whole.get_or_try_init(read).await.cloned()
     }
-}
-
-fn some(text: String) -> Option<String> {
-    Some(text).filter(|text| !text.is_empty())
 }

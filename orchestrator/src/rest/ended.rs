@@ -12,6 +12,7 @@ use super::{
     List,
     input::{Paging, Params, arrival, of_arrival},
     problem::Problem,
+    some,
 };
 use crate::{
     clock::rfc3339,
@@ -96,7 +97,6 @@ pub(super) async fn list(
 }
 
 fn item(Listed { agent, agent_name, id, message, .. }: Listed<ClientConnection>) -> EndedItem {
-    let some = |text: String| (!text.is_empty()).then_some(text);
     EndedItem {
         id,
         agent,

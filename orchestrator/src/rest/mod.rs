@@ -84,7 +84,7 @@ use crate::{
 };
 
 pub(crate) use bodies::decode as decoded;
-pub(crate) use exchanges::url;
+pub(crate) use exchanges::{some, url};
 use gate::Asks as _;
 pub(crate) use gate::identify;
 pub(crate) use held::Held;

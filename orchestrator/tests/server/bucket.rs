@@ -6,24 +6,16 @@ use std::path::Path;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use weir_orchestrator::{BodyStoreArgs, ServeArgs, ServeConfig, Server};
-use weir_proto::v1::{Body, Exchange, TrafficBatch};
+use weir_proto::v1::{Exchange, TrafficBatch};
 use weir_testkit::bucket::{Bucket, NAME, SECRET_KEY};
 
-use crate::harness::{Home, Running, eventually, exchange, id};
+use crate::{
+    harness::{Home, Running, eventually, id},
+    stored::{noise, with},
+};
 
 /// Bodies are below this key.
 const PREFIX: &str = "weir/production";
-
-fn noise(length: usize) -> Vec<u8> {
-    (0..length).map(|_| rand::random()).collect()
-}
-
-fn with(data: &[u8]) -> Exchange {
-    let mut exchange = exchange("a.example", "/", 200);
-    exchange.response.as_mut().unwrap().body =
-        Some(Body { data: data.to_vec().into(), size: data.len() as u64, ..Body::default() });
-    exchange
-}
 
 /// As `serve` takes it.
 fn bodies(bucket: &Bucket, name: &str, secret: &str) -> BodyStoreArgs {

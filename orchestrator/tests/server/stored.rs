@@ -23,11 +23,11 @@ async fn running() -> (Running, PathBuf) {
     (Running::start_in(dir, change).await, folder)
 }
 
-fn noise(length: usize) -> Vec<u8> {
+pub(crate) fn noise(length: usize) -> Vec<u8> {
     (0..length).map(|_| rand::random()).collect()
 }
 
-fn with(data: &[u8]) -> Exchange {
+pub(crate) fn with(data: &[u8]) -> Exchange {
     let mut exchange = exchange("a.example", "/", 200);
     exchange.response.as_mut().unwrap().body =
         Some(Body { data: data.to_vec().into(), size: data.len() as u64, ..Body::default() });

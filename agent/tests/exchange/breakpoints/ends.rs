@@ -10,6 +10,27 @@ use super::{breakpoint, connections, go_on, intervention, set};
 use crate::agent::Setup;
 use crate::records::record;
 
+/// Begins to send so much to `/echo`.
+async fn uploading(setup: &Setup, bytes: usize) -> anyhow::Result<Raw> {
+    let mut raw = Raw::dial(setup.agent.proxy).await?;
+    let origin = setup.origin.plain();
+    raw.say(format!("POST http://{origin}/echo HTTP/1.1\r\nHost: {origin}\r\nContent-Length: {bytes}\r\n\r\n")).await?;
+    Ok(raw)
+}
+
+async fn nothing_pauses(setup: &Setup) -> anyhow::Result<()> {
+    let none = async || Ok(setup.points().list().paused.is_empty().then_some(()));
+    eventually(PATIENCE, "the end of the pause", none).await
+}
+
+/// The client is gone in the midst of its pause.
+async fn is_missed(setup: &Setup, client: Raw) -> anyhow::Result<()> {
+    drop(client);
+    nothing_pauses(setup).await?;
+    assert_eq!(record(setup).await?.outcome(), Outcome::ClientGone);
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_decides_ends_by_the_policy_of_its_breakpoint() -> anyhow::Result<()> {
     let setup = Setup::start(|_| {}).await?;
@@ -85,13 +106,10 @@ async fn those_beyond_the_bound_pass() -> anyhow::Result<()> {
 async fn a_client_that_leaves_ends_its_pause_and_another_stream_goes_on() -> anyhow::Result<()> {
     let setup = Setup::start(|_| {}).await?;
     set(setup.points(), breakpoint("path:/get"));
-    let none = async || Ok(setup.points().list().paused.is_empty().then_some(()));
     let mut raw = Raw::dial(setup.agent.proxy).await?;
     raw.say(format!("GET http://{0}/get HTTP/1.1\r\nHost: {0}\r\n\r\n", setup.origin.plain())).await?;
     setup.paused().await?;
-    drop(raw);
-    eventually(PATIENCE, "the end of the pause", none).await?;
-    assert_eq!(record(&setup).await?.outcome(), Outcome::ClientGone);
+    is_missed(&setup, raw).await?;
 
     let (http, base) = connections(&setup).await?.into_iter().nth(2).unwrap();
     let Http::Two(streams) = http else { anyhow::bail!("HTTP/2 was asked for") };
@@ -103,8 +121,7 @@ async fn a_client_that_leaves_ends_its_pause_and_another_stream_goes_on() -> any
     setup.paused().await?;
     assert_eq!(other.post(&format!("{base}/echo"), body::full("free")).await?.text(), "free");
     held.abort();
-    eventually(PATIENCE, "the end of the pause", none).await?;
-    Ok(())
+    nothing_pauses(&setup).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,18 +142,11 @@ async fn an_agent_that_stops_lets_go_of_what_pauses() -> anyhow::Result<()> {
 async fn a_client_that_leaves_is_missed_though_its_body_is_unread() -> anyhow::Result<()> {
     let setup = Setup::start(|_| {}).await?;
     set(setup.points(), breakpoint("path:/echo"));
-    let mut raw = Raw::dial(setup.agent.proxy).await?;
-    let head =
-        format!("POST http://{0}/echo HTTP/1.1\r\nHost: {0}\r\nContent-Length: 1000000\r\n\r\n", setup.origin.plain());
-    raw.say(head).await?;
+    let mut raw = uploading(&setup, 1_000_000).await?;
     raw.say(vec![b'x'; 30_000]).await?;
     let held = setup.paused().await?;
     assert!(!held.paused.unwrap().body_is_whole);
-    drop(raw);
-    let none = async || Ok(setup.points().list().paused.is_empty().then_some(()));
-    eventually(PATIENCE, "the end of the pause", none).await?;
-    assert_eq!(record(&setup).await?.outcome(), Outcome::ClientGone);
-    Ok(())
+    is_missed(&setup, raw).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -182,16 +192,10 @@ async fn a_client_that_leaves_is_missed_though_much_of_its_body_is_unread() -> a
     for body_bytes in [0, 1000] {
         let id = vec![u8::from(body_bytes == 0); 16].into();
         set(setup.points(), v1::Breakpoint { id, body_bytes, ..breakpoint("path:/echo") });
-        let mut raw = Raw::dial(setup.agent.proxy).await?;
-        let origin = setup.origin.plain();
-        raw.say(format!("POST http://{origin}/echo HTTP/1.1\r\nHost: {origin}\r\nContent-Length: 90000000\r\n\r\n"))
-            .await?;
+        let mut raw = uploading(&setup, 90_000_000).await?;
         setup.paused().await?;
         within(PATIENCE, "the body", raw.say(vec![b'x'; 3_000_000])).await??;
-        drop(raw);
-        let none = async || Ok(setup.points().list().paused.is_empty().then_some(()));
-        eventually(PATIENCE, "the end of the pause", none).await?;
-        assert_eq!(record(&setup).await?.outcome(), Outcome::ClientGone);
+        is_missed(&setup, raw).await?;
     }
     Ok(())
 }

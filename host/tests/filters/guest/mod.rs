@@ -27,6 +27,18 @@ pub struct Wants {
     pub max_buffer: u32,
 }
 
+/// Both heads, and nothing of the bodies.
+pub const HEADS: Wants = Wants {
+    request_head: true,
+    request_body: NONE,
+    request_trailers: false,
+    response_head: true,
+    response_body: NONE,
+    response_trailers: false,
+    decoded: false,
+    max_buffer: 0,
+};
+
 /// A guest in the making. Each hook is the text of a function's body; what it can name:
 ///
 /// locals `$of`, and by hook `$end`, `$origin`, `$ptr`, `$len`, `$reason`, `$a`, `$b` (scratch); answers `$next`

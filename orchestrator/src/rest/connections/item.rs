@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use weir_proto::v1::LiveConnection;
 
-use super::super::ended::Agreed;
+use super::super::{ended::Agreed, some};
 use crate::{clock::rfc3339, store::AgentRow};
 
 /// A client's connection to an agent.
@@ -60,7 +60,6 @@ pub(in super::super) struct Reached {
 /// None where what the agent tells makes no sense.
 pub(super) fn item(agent: &AgentRow, live: LiveConnection) -> Option<ConnectionItem> {
     let id = Uuid::from_slice(&live.id).ok()?;
-    let some = |text: String| (!text.is_empty()).then_some(text);
     let tls = Agreed::of(live.tls_version, live.cipher_suite, live.alpn);
     let upstream = some(live.upstream_address).map(|address| Reached {
         address,

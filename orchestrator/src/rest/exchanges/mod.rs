@@ -118,6 +118,7 @@ pub(crate) fn url(scheme: &str, authority: &str, path: &str) -> String {
     if scheme.is_empty() { format!("{authority}{path}") } else { format!("{scheme}://{authority}{path}") }
 }
 
-fn some(text: String) -> Option<String> {
+/// Agents leave empty what there is none of.
+pub(crate) fn some(text: String) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }
