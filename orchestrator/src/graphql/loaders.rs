@@ -10,7 +10,11 @@ use async_graphql::{
 use uuid::Uuid;
 use weir_proto::v1::Exchange;
 
-use super::{fault::Fault, metrics::SystemMetrics, purse::Purse};
+use super::{
+    fault::Fault,
+    metrics::{SystemMetrics, Telling},
+    purse::Purse,
+};
 use crate::{
     orchestrator::Orchestrator,
     store::{AgentRow, Outcome, StoreError},
@@ -66,9 +70,10 @@ impl Loader<Newest> for Loaders {
         for (count, agents) in by_count {
             // A rate takes the sample before.
             for some in agents.chunks((SAMPLES / (count + 1)).max(1)) {
-                let samples = self.orchestrator.store.newest_metrics(some, count + 1).await?;
-                self.purse.spend(samples.len() * SAMPLE)?;
-                for (agent, metrics) in SystemMetrics::of_agents(samples, count) {
+                let mut telling = Telling::new(count);
+                self.orchestrator.store.newest_metrics(some, count + 1, |sample| telling.take(sample)).await?;
+                for (agent, metrics) in telling.told() {
+                    self.purse.spend(metrics.len() * SAMPLE)?;
                     found.insert(Newest { agent, count }, metrics);
                 }
             }

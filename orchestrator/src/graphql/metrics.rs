@@ -34,20 +34,44 @@ pub(super) struct SystemMetrics {
     process_open_files: i32,
 }
 
-impl SystemMetrics {
-    /// Of samples of any agents, the newest first: `count` of each at most, with the sample before.
-    pub(super) fn of_agents(samples: Vec<Sample>, count: usize) -> HashMap<Uuid, Vec<Self>> {
-        let mut by_agent: HashMap<Uuid, Vec<Counted>> = HashMap::new();
-        for sample in samples {
-            by_agent.entry(sample.agent).or_default().push(sample.metrics);
-        }
-        let of = |(agent, samples): (Uuid, Vec<Counted>)| {
-            let newest = samples.iter().take(count).enumerate();
-            (agent, newest.map(|(place, now)| Self::of(agent, now, samples.get(place + 1))).collect())
-        };
-        by_agent.into_iter().map(of).collect()
+/// Samples become what is told of them as they come, those of each agent together and the newest first: a rate takes the sample
+/// before, so one is held, however much there is in each.
+pub(super) struct Telling {
+    /// Of each agent at most.
+    count: usize,
+    told: HashMap<Uuid, Vec<SystemMetrics>>,
+    newer: Option<(Uuid, Counted)>,
+}
+
+impl Telling {
+    pub(super) fn new(count: usize) -> Self {
+        Self { count, told: HashMap::new(), newer: None }
     }
 
+    pub(super) fn take(&mut self, Sample { agent, metrics, .. }: Sample) {
+        if let Some((of, newer)) = self.newer.take() {
+            self.tell(of, &newer, (of == agent).then_some(&metrics));
+        }
+        self.newer = Some((agent, metrics));
+    }
+
+    /// Of each agent, the newest first.
+    pub(super) fn told(mut self) -> HashMap<Uuid, Vec<SystemMetrics>> {
+        if let Some((agent, oldest)) = self.newer.take() {
+            self.tell(agent, &oldest, None);
+        }
+        self.told
+    }
+
+    fn tell(&mut self, agent: Uuid, now: &Counted, before: Option<&Counted>) {
+        let told = self.told.entry(agent).or_default();
+        if told.len() < self.count {
+            told.push(SystemMetrics::of(agent, now, before));
+        }
+    }
+}
+
+impl SystemMetrics {
     fn of(agent: Uuid, now: &Counted, before: Option<&Counted>) -> Self {
         let rate = |count: &dyn Fn(&Counted, &Counted) -> u64| {
             let Some(before) = before else { return "0".to_owned() };
@@ -80,9 +104,11 @@ impl SystemMetrics {
 
 /// Bytes of all interfaces that were there before and did not begin to count anew.
 fn grown(now: &Counted, before: &Counted, bytes: impl Fn(&weir_proto::v1::NetworkMetrics) -> u64) -> u64 {
-    let known = |name: &str| before.networks.iter().find(|network| network.name == name).map(&bytes);
+    let before: HashMap<&str, u64> =
+        before.networks.iter().map(|network| (network.name.as_str(), bytes(network))).collect();
     let real = now.networks.iter().filter(|network| network.name != "lo");
-    let grown = real.map(|network| known(&network.name).map_or(0, |before| bytes(network).saturating_sub(before)));
+    let grown =
+        real.map(|network| before.get(&*network.name).map_or(0, |before| bytes(network).saturating_sub(*before)));
     grown.fold(0, u64::saturating_add)
 }
 
@@ -114,7 +140,12 @@ mod tests {
             sample(7_000_000, &[("lo", 0), ("eth0", 1_000), ("eth1", 5_000)], u64::MAX),
             sample(6_000_000, &[], 0),
         ];
-        let all = SystemMetrics::of_agents(samples, 2);
+        let of_agents = |samples: Vec<Sample>, count| {
+            let mut telling = Telling::new(count);
+            samples.into_iter().for_each(|sample| telling.take(sample));
+            telling.told()
+        };
+        let all = of_agents(samples, 2);
         let [now, before] = &all[&Uuid::nil()][..] else { panic!("{all:?}") };
         assert_eq!((&*now.network_rx_bytes_per_sec, &*now.network_tx_bytes_per_sec), ("2000", "4000"));
         assert_eq!((&*now.disk_read_bytes_per_sec, &*now.disk_write_bytes_per_sec), ("0", "0"));
@@ -122,7 +153,9 @@ mod tests {
             (&*before.network_rx_bytes_per_sec, &*before.disk_read_bytes_per_sec),
             ("0", "18446744073709551615")
         );
-        let alone = SystemMetrics::of_agents(vec![sample(1, &[("eth0", 5)], 5)], 1);
+        let other = Sample { agent: Uuid::max(), ..sample(2, &[("eth0", 9)], 9) };
+        let alone = of_agents(vec![sample(1, &[("eth0", 5)], 5), other], 1);
         assert_eq!(alone[&Uuid::nil()][0].network_rx_bytes_per_sec, "0");
+        assert_eq!((alone.len(), alone[&Uuid::max()].len()), (2, 1));
     }
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{
     exchanges::Exchange,
     fault::Fault,
-    metrics::SystemMetrics,
+    metrics::{SystemMetrics, Telling},
     query::{may, no_agent, orchestrator, parsed},
 };
 use crate::{
@@ -91,8 +91,9 @@ impl Looks {
     /// Of each agent whose machine was looked at since, the newest.
     async fn next(&mut self) -> Result<Vec<SystemMetrics>, StoreError> {
         let agents = self.agents().await;
-        let samples = self.orchestrator.store.newest_metrics(&agents, 2).await?;
-        Ok(SystemMetrics::of_agents(samples, 1).into_values().flatten().collect())
+        let mut telling = Telling::new(1);
+        self.orchestrator.store.newest_metrics(&agents, 2, |sample| telling.take(sample)).await?;
+        Ok(telling.told().into_values().flatten().collect())
     }
 
     async fn agents(&mut self) -> Vec<Uuid> {

@@ -10,6 +10,9 @@ use super::{Answers, Service, bounded, places::Kind, unavailable};
 
 /// Of one batch, and of the parts of one sample.
 const MOST: usize = 1000;
+/// Of the interfaces of one sample, and of its disks, with what stands beside each name: hundreds of them.
+const MOST_BYTES: usize = 32 << 10;
+const BESIDE: usize = 24;
 const LAST_US: u64 = 253_402_300_799_000_000;
 
 #[tonic::async_trait]
@@ -61,5 +64,19 @@ fn checked(mut sample: SystemMetrics) -> Result<SystemMetrics, Status> {
     }
     sample.networks.iter_mut().for_each(|network| network.name = bounded(&network.name, 255));
     sample.disks.iter_mut().for_each(|disk| disk.mount = bounded(&disk.mount, 255));
+    let fitting = within(sample.networks.iter().map(|network| &network.name));
+    sample.networks.truncate(fitting);
+    let fitting = within(sample.disks.iter().map(|disk| &disk.mount));
+    sample.disks.truncate(fitting);
     Ok(sample)
+}
+
+/// How many of them are kept: many samples are read at a time.
+fn within<'a>(names: impl Iterator<Item = &'a String>) -> usize {
+    let mut bytes = 0;
+    let fits = |name: &&String| {
+        bytes += BESIDE + name.len();
+        bytes <= MOST_BYTES
+    };
+    names.take_while(fits).count()
 }

@@ -124,7 +124,11 @@ pub(super) async fn history(
     }
     let tier = tier(step_us);
     let asked = store::History { agent, from_us: from_us - from_us % step_us, to_us, step_us, tier };
-    let points = orchestrator.store.metrics_history(asked).await?;
+    let points = orchestrator.store.metrics_history(asked).await?.ok_or_else(|| {
+        Problem::bad_request(
+            "the agent tells of so much that the answer would be too long: take a longer step or a shorter time",
+        )
+    })?;
     Ok(Json(MetricsHistory {
         agent,
         from: rfc3339(from_us),

@@ -21,7 +21,7 @@ pub(super) struct Which {
     /// Id of an agent; by default all
     #[param(value_type = Option<String>, format = "uuid")]
     agent: Option<Uuid>,
-    /// 1 to 500, by default 100
+    /// 1 to 500, by default 100; fewer where they are long
     limit: Option<usize>,
     /// `next` of the page before
     cursor: Option<String>,
@@ -112,10 +112,8 @@ async fn page(
         let place = u128::from_be_bytes(place);
         ((place >> 64) as u64, (place as u64).cast_signed())
     });
-    let more = i64::try_from(limit + 1).unwrap_or(i64::MAX);
-    let mut samples = orchestrator.store.metrics(agent, before, more).await?;
-    let next = (samples.len() > limit).then(|| {
-        samples.truncate(limit);
+    let (samples, more) = orchestrator.store.metrics(agent, before, limit).await?;
+    let next = more.then(|| {
         let last = samples.last().map_or((0, 0), |last| (last.at_us, last.number));
         cursor((u128::from(last.0) << 64 | u128::from(last.1.cast_unsigned())).to_be_bytes())
     });

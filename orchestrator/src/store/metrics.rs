@@ -1,5 +1,6 @@
 //! System metrics of agents over time.
 
+use futures_util::TryStreamExt as _;
 use prost::Message as _;
 use uuid::Uuid;
 use weir_proto::v1::SystemMetrics;
@@ -13,6 +14,8 @@ use super::{
 const ROW: u64 = 128;
 /// Of one statement.
 const TOGETHER: usize = 100;
+/// Of one answer, about: an agent may say much of its machine.
+const PAGE_BYTES: usize = 4 << 20;
 
 /// One sample of one agent.
 #[derive(Debug)]
@@ -51,9 +54,13 @@ impl Store {
         transaction.commit().await
     }
 
-    /// The newest `count` of each of these agents, the newest first.
-    pub(crate) async fn newest_metrics(&self, agents: &[Uuid], count: usize) -> Result<Vec<Sample>, StoreError> {
-        let mut samples = Vec::new();
+    /// Gives the newest `count` of each of these agents, one by one, the newest first.
+    pub(crate) async fn newest_metrics(
+        &self,
+        agents: &[Uuid],
+        count: usize,
+        mut take: impl FnMut(Sample),
+    ) -> Result<(), StoreError> {
         for some in agents.chunks(TOGETHER) {
             let mut query = Sql::new(
                 "SELECT a.id, m.agent, m.at_us, m.sample FROM agents a JOIN system_metrics m ON m.agent = a.number \
@@ -65,19 +72,21 @@ impl Store {
                 query.push(if place == 0 { "" } else { ", " }).push_bind(*agent);
             }
             query.push(") ORDER BY m.agent, m.at_us DESC");
-            let rows = query.fetch_all(&self.reads).await?;
-            samples.extend(rows.iter().map(sample).collect::<Result<Vec<_>, _>>()?);
+            let mut rows = query.fetch(&self.reads);
+            while let Some(row) = rows.try_next().await? {
+                take(sample(&row)?.0);
+            }
         }
-        Ok(samples)
+        Ok(())
     }
 
-    /// Newest first, from below the place `before`.
+    /// Newest first, from below the place `before`; and whether there are more.
     pub(crate) async fn metrics(
         &self,
         agent: Option<Uuid>,
         before: Option<(u64, i64)>,
-        limit: i64,
-    ) -> Result<Vec<Sample>, StoreError> {
+        limit: usize,
+    ) -> Result<(Vec<Sample>, bool), StoreError> {
         let mut query = Sql::new(
             "SELECT a.id, m.agent, m.at_us, m.sample FROM system_metrics m JOIN agents a ON a.number = m.agent WHERE true",
         );
@@ -88,18 +97,29 @@ impl Store {
         if let Some((at_us, number)) = before {
             query.push(" AND (m.at_us, m.agent) < (").push_bind(signed(at_us)).push(", ").push_bind(number).push(")");
         }
-        query.push(" ORDER BY m.at_us DESC, m.agent DESC LIMIT ").push_bind(limit);
-        let rows = query.fetch_all(&self.reads).await?;
-        rows.iter().map(sample).collect()
+        query.push(" ORDER BY m.at_us DESC, m.agent DESC LIMIT ").push_bind(signed(limit as u64 + 1));
+        let mut rows = query.fetch(&self.reads);
+        let (mut samples, mut bytes) = (Vec::new(), 0);
+        while let Some(row) = rows.try_next().await? {
+            let (sample, size) = sample(&row)?;
+            bytes += size;
+            if samples.len() == limit || (bytes > PAGE_BYTES && !samples.is_empty()) {
+                return Ok((samples, true));
+            }
+            samples.push(sample);
+        }
+        Ok((samples, false))
     }
 }
 
-fn sample(row: &Row) -> Result<Sample, StoreError> {
+/// With its length.
+fn sample(row: &Row) -> Result<(Sample, usize), StoreError> {
     let bytes: &[u8] = row.get(3)?;
-    Ok(Sample {
+    let sample = Sample {
         agent: row.get(0)?,
         number: row.get(1)?,
         at_us: row.number(2)?,
         metrics: SystemMetrics::decode(bytes).map_err(|_| StoreError::Damaged("a metrics sample"))?,
-    })
+    };
+    Ok((sample, bytes.len()))
 }

@@ -88,7 +88,7 @@ async fn metrics(store: &Store, count: u64, now_us: u64) {
 }
 
 async fn samples(store: &Store) -> usize {
-    store.metrics(None, None, 100_000).await.unwrap().len()
+    store.metrics(None, None, 100_000).await.unwrap().0.len()
 }
 
 async fn only_exchanges_are_deleted_for_the_bytes_of_exchanges(store: &Store) {
@@ -103,7 +103,7 @@ async fn only_exchanges_are_deleted_for_the_bytes_of_exchanges(store: &Store) {
     assert_eq!(count(store).await, 1000);
     let left = samples(store).await;
     assert!((300..420).contains(&left), "a tenth of the bytes is theirs: {left}");
-    assert_eq!(store.metrics(None, None, 1).await.unwrap()[0].at_us, 5006, "the oldest went");
+    assert_eq!(store.metrics(None, None, 1).await.unwrap().0[0].at_us, 5006, "the oldest went");
     store.retain(keep, NOW_US + 2 * 24 * 3_600_000_000).await.unwrap();
     assert_eq!((count(store).await, samples(store).await), (0, 0));
 }

@@ -101,3 +101,42 @@ async fn a_sample_beyond_its_bounds_ends_the_stream() {
     assert_eq!(refused.code(), tonic::Code::InvalidArgument);
     assert_eq!(running.person.get("/api/v1/metrics").await["items"], json!([]));
 }
+
+/// An agent may say of its machine whatever it likes.
+#[tokio::test]
+async fn whoever_reads_what_says_much_reads_some_at_a_time() {
+    const SAMPLES: u64 = 260;
+    let running = Running::start().await;
+    let agent = running.agent().await;
+    let begin = 1_700_000_000_000_000;
+    let long = |at: u64, names: usize| {
+        let name = |n: usize| format!("{n:03}{}", "x".repeat(252));
+        let network = |n| NetworkMetrics { name: name(n), received_bytes: at, sent_bytes: at };
+        let disk = |n| DiskMetrics { mount: name(n), total_bytes: 10, available_bytes: 5 };
+        let (networks, disks) = ((0..names).map(network).collect(), (0..names).map(disk).collect());
+        SystemMetrics { networks, disks, ..sample(begin + at * 1_000_000) }
+    };
+    report(&agent, vec![long(0, 1000)]).await;
+    for some in (1..SAMPLES).collect::<Vec<_>>().chunks(12) {
+        report(&agent, some.iter().map(|at| long(*at, 120)).collect()).await;
+    }
+    let (mut cursor, mut found, mut pages) = (String::new(), 0, 0);
+    loop {
+        let page = running.person.get(&format!("/api/v1/metrics?limit=500{cursor}")).await;
+        assert!(page.to_string().len() < 8 << 20);
+        let items = page["items"].as_array().unwrap();
+        let networks = items[0]["networks"].as_array().unwrap().len();
+        assert!((100..=120).contains(&networks), "{networks}");
+        (found, pages) = (found + items.len(), pages + 1);
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert!(found == usize::try_from(SAMPLES).unwrap() && pages > 1, "{found} in {pages}");
+    let asked = format!("/api/v1/metrics/history?agent={}&from=2023-11-14T22:13:00Z&to=2023-11-14T22:20:00Z", agent.id);
+    let (status, problem) = running.person.ask(&format!("{asked}&step=1s")).await;
+    assert!(status == 400 && problem["detail"].as_str().unwrap().contains("longer step"), "{problem}");
+    let history = running.person.get(&format!("{asked}&step=15s")).await;
+    assert_eq!(history["items"].as_array().unwrap().len(), 18, "{history}");
+}

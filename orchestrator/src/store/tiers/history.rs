@@ -17,6 +17,9 @@ use crate::store::{
     sql::{Row, Sql},
 };
 
+/// Of one answer, in memory, about.
+const MOST: usize = 16 << 20;
+
 /// From the finest.
 pub(crate) const TIERS: [Tier; 3] = [Tier::Samples, Tier::Minutes, Tier::Hours];
 
@@ -37,53 +40,78 @@ pub(crate) struct Point {
     pub(crate) summary: Summary,
 }
 
+/// Steps as they are put together.
+#[derive(Default)]
+struct Points {
+    all: BTreeMap<u64, Summary>,
+    bytes: usize,
+}
+
+/// More than is held of one answer: an agent may say much of its machine.
+struct TooMuch;
+
+impl Points {
+    fn of_summary(&mut self, step: u64, summary: &Summary) -> Result<(), TooMuch> {
+        self.grows(step, |_| Summary::default(), |point| point.merge(summary))
+    }
+
+    /// A step begins where the one before ended.
+    fn of_sample(&mut self, step: u64, sample: &SystemMetrics) -> Result<(), TooMuch> {
+        let begins = |before: Option<&Summary>| before.map_or_else(Summary::default, Summary::after);
+        self.grows(step, begins, |point| point.see(sample))
+    }
+
+    fn grows(
+        &mut self,
+        step: u64,
+        begins: impl FnOnce(Option<&Summary>) -> Summary,
+        add: impl FnOnce(&mut Summary),
+    ) -> Result<(), TooMuch> {
+        let (mut point, before) = match self.all.remove(&step) {
+            Some(there) => {
+                let before = there.held();
+                (there, before)
+            }
+            None => (begins(self.all.range(..step).next_back().map(|(_, before)| before)), 0),
+        };
+        add(&mut point);
+        self.bytes = self.bytes.saturating_sub(before) + point.held();
+        self.all.insert(step, point);
+        if self.bytes > MOST { Err(TooMuch) } else { Ok(()) }
+    }
+}
+
 impl Store {
-    /// In order; steps of which nothing is known are left out.
-    pub(crate) async fn metrics_history(&self, history: History) -> Result<Vec<Point>, StoreError> {
-        let mut points: BTreeMap<u64, Summary> = BTreeMap::new();
-        if history.tier == Tier::Samples {
-            self.samples(&mut points, &history, 0).await?;
-        } else {
-            let mark = Sql::new(MARK).fetch_one(&self.reads).await?.number(0)?;
+    /// In order; steps of which nothing is known are left out. None where that would be too much.
+    pub(crate) async fn metrics_history(&self, history: History) -> Result<Option<Vec<Point>>, StoreError> {
+        let mut points = Points::default();
+        let mut mark = 0;
+        if history.tier != Tier::Samples {
+            mark = Sql::new(MARK).fetch_one(&self.reads).await?.number(0)?;
             let mut query = Sql::new("SELECT t.at_us, t.detail FROM ");
             query.push(history.tier.table()).push(" t WHERE ");
             within(&mut query, &history);
             query.push(" ORDER BY t.at_us");
             let mut rows = query.fetch(&self.reads);
             while let Some(row) = rows.try_next().await? {
-                let summary = decoded(&row, 1)?;
-                points.entry(history.step(row.number(0)?)).or_default().merge(&summary);
+                let step = history.step(row.number(0)?);
+                if let Err(TooMuch) = points.of_summary(step, &decoded(&row, 1)?) {
+                    return Ok(None);
+                }
             }
-            drop(rows);
-            self.samples(&mut points, &history, mark).await?;
         }
-        Ok(points.into_iter().map(|(at_us, summary)| Point { at_us, summary }).collect())
-    }
-
-    /// Those that came behind the mark.
-    async fn samples(
-        &self,
-        points: &mut BTreeMap<u64, Summary>,
-        history: &History,
-        mark: u64,
-    ) -> Result<(), StoreError> {
+        // Those that came behind the mark.
         let mut query = Sql::new("SELECT t.at_us, t.sample FROM system_metrics t WHERE ");
-        within(&mut query, history);
+        within(&mut query, &history);
         query.push(" AND t.number > ").push_bind(signed(mark)).push(" ORDER BY t.at_us");
         let mut rows = query.fetch(&self.reads);
         while let Some(row) = rows.try_next().await? {
             let (at_us, sample) = sample(&row)?;
-            let step = history.step(at_us);
-            if !points.contains_key(&step) {
-                let before = points.range(..step).next_back();
-                let begun = before.map_or_else(Summary::default, |(_, before)| Summary::after(before));
-                points.insert(step, begun);
-            }
-            if let Some(summary) = points.get_mut(&step) {
-                summary.see(&sample);
+            if let Err(TooMuch) = points.of_sample(history.step(at_us), &sample) {
+                return Ok(None);
             }
         }
-        Ok(())
+        Ok(Some(points.all.into_iter().map(|(at_us, summary)| Point { at_us, summary }).collect()))
     }
 }
 

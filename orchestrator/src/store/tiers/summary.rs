@@ -113,6 +113,13 @@ impl Summary {
         Self { networks: before.networks.iter().map(went_on).collect(), last_us: before.last_us, ..Self::default() }
     }
 
+    /// What it holds of memory, about.
+    pub(super) fn held(&self) -> usize {
+        let networks = self.networks.iter().map(|network| size_of::<Network>() + network.name.len());
+        let disks = self.disks.iter().map(|disk| size_of::<Disk>() + disk.mount.len());
+        size_of::<Self>() + networks.sum::<usize>() + disks.sum::<usize>()
+    }
+
     /// One sample more.
     pub(super) fn see(&mut self, sample: &SystemMetrics) {
         let is_late = sample.at_us < self.last_us;

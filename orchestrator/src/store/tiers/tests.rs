@@ -54,6 +54,10 @@ fn asked(agent: Uuid, tier: Tier, step_s: u64) -> History {
     History { agent, from_us: BEGIN_US, to_us: BEGIN_US + 10 * HOUR, step_us: step_s * SECOND, tier }
 }
 
+async fn history(store: &Store, asked: History) -> Vec<Point> {
+    store.metrics_history(asked).await.unwrap().unwrap()
+}
+
 fn counts(points: &[Point]) -> Vec<u64> {
     points.iter().map(|point| point.summary.samples).collect()
 }
@@ -66,24 +70,24 @@ async fn samples_are_in_each_tier_once_and_nothing_of_what_is_counted_is_lost() 
         fill(store, two, 600).await;
         let all = 2 * 720 + 120;
         assert_eq!(store.fold_metrics(BEGIN_US + 20 * SECOND).await.unwrap(), 0, "they are young");
-        let before = store.metrics_history(asked(one, Tier::Hours, 3600)).await.unwrap();
+        let before = history(store, asked(one, Tier::Hours, 3600)).await;
         assert_eq!(counts(&before), [720, 720], "what is not folded is there all the same");
         assert_eq!(store.fold_metrics(BEGIN_US + HOUR).await.unwrap(), all);
         assert_eq!(store.fold_metrics(BEGIN_US + HOUR).await.unwrap(), 0);
-        let hours = store.metrics_history(asked(one, Tier::Hours, 3600)).await.unwrap();
+        let hours = history(store, asked(one, Tier::Hours, 3600)).await;
         assert_eq!(counts(&hours), [720, 720]);
         let cpu = hours[1].summary.cpu_percent.unwrap();
         assert_eq!((cpu.min, cpu.average(), cpu.max), (10.0, 12.5, 15.0));
-        let minutes = store.metrics_history(asked(one, Tier::Minutes, 60)).await.unwrap();
+        let minutes = history(store, asked(one, Tier::Minutes, 60)).await;
         assert_eq!((minutes.len(), minutes[7].at_us), (120, BEGIN_US + 7 * 60 * SECOND));
         assert!(minutes.iter().all(|point| point.summary.samples == 12));
         let received = |points: &[Point]| points.iter().map(|point| point.summary.networks[0].received).sum::<u64>();
         assert_eq!((received(&hours), received(&minutes)), (7195 * 1000, 7195 * 1000));
-        let five = store.metrics_history(asked(one, Tier::Minutes, 300)).await.unwrap();
+        let five = history(store, asked(one, Tier::Minutes, 300)).await;
         assert_eq!((five.len(), five[3].summary.samples, received(&five)), (24, 60, 7195 * 1000));
-        let samples = store.metrics_history(asked(two, Tier::Samples, 15)).await.unwrap();
+        let samples = history(store, asked(two, Tier::Samples, 15)).await;
         assert_eq!((samples.len(), samples[0].summary.samples), (40, 3));
-        assert_eq!(counts(&store.metrics_history(asked(two, Tier::Hours, 3600)).await.unwrap()), [120]);
+        assert_eq!(counts(&history(store, asked(two, Tier::Hours, 3600)).await), [120]);
     })
     .await;
 }
@@ -97,7 +101,7 @@ async fn several_orchestrators_fold_each_sample_once() {
         let now = BEGIN_US + HOUR;
         let folded = tokio::join!(store.fold_metrics(now), other.fold_metrics(now));
         assert_eq!(folded.0.unwrap() + folded.1.unwrap(), 720);
-        let hours = store.metrics_history(asked(agent, Tier::Hours, 3600)).await.unwrap();
+        let hours = history(store, asked(agent, Tier::Hours, 3600)).await;
         assert_eq!((counts(&hours), hours[0].summary.networks[0].received), (vec![720], 3_595_000));
         other.close().await;
     })
@@ -116,7 +120,7 @@ async fn each_tier_goes_at_its_own_time() {
             store.retain_metrics(keep, BEGIN_US + after * HOUR).await.unwrap();
             let mut found = [0; 3];
             for (found, (tier, step)) in found.iter_mut().zip(TIERS.into_iter().zip([5, 60, 3600])) {
-                *found = store.metrics_history(asked(agent, tier, step)).await.unwrap().len();
+                *found = history(store, asked(agent, tier, step)).await.len();
             }
             assert_eq!(found, left, "{after} hours later");
         }
