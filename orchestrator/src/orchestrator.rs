@@ -3,13 +3,23 @@
 use std::{path::PathBuf, sync::Arc};
 
 use parking_lot::RwLock;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::access::{Oidc, Passwords, Proxies, Rates};
 use crate::{
-    Limits, MetricsRetention, Retention, commands::Relay, events::Events, fleet::Fleet, in_transit::InTransit,
-    interception::Interception, pki::Pki, rest::Watch, root::Roots, seats::Seats, store::Store, telemetry::Telemetry,
+    Limits, MetricsRetention, Retention,
+    commands::Relay,
+    events::Events,
+    fleet::Fleet,
+    in_transit::InTransit,
+    interception::Interception,
+    pki::Pki,
+    rest::{Untaken, Watch},
+    root::Roots,
+    seats::Seats,
+    store::Store,
+    telemetry::Telemetry,
     tokens::TokenHash,
 };
 
@@ -24,6 +34,8 @@ pub(crate) struct Orchestrator {
     pub(crate) seats: Arc<Seats>,
     /// Looks at connections for those who follow them.
     pub(crate) watch: Watch,
+    /// Answers of REST that their readers have not taken.
+    pub(crate) untaken: Arc<Untaken>,
     pub(crate) interception: Interception,
     pub(crate) pki: Pki,
     pub(crate) roots: Roots,
@@ -45,6 +57,8 @@ pub(crate) struct Orchestrator {
     pub(crate) origins: Vec<String>,
     /// Turns of what unpacks or compares bodies, which may grow a thousandfold.
     pub(crate) laying_out: Arc<Semaphore>,
+    /// Room in memory for recorded bodies of which something is being made, KiB.
+    pub(crate) in_hand: Arc<Semaphore>,
     /// Turns of answers that lie in a file while they are sent.
     pub(crate) reading: Arc<Semaphore>,
     /// Changes that go on whether or not somebody waits for them.
@@ -66,7 +80,17 @@ pub(crate) struct Orchestrator {
     pub(crate) stop: CancellationToken,
 }
 
+/// Of bodies in memory at a time, bytes.
+pub(crate) const IN_HAND: usize = 96 << 20;
+
 impl Orchestrator {
+    /// Room for so many bytes of bodies, until it is dropped: however many ask for them, whoever waits for it holds none. Nobody who has
+    /// some waits for more.
+    pub(crate) async fn room_for(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
+        let kibibytes = usize::try_from(bytes).unwrap_or(IN_HAND).clamp(1024, IN_HAND) >> 10;
+        Arc::clone(&self.in_hand).acquire_many_owned(u32::try_from(kibibytes).ok()?).await.ok()
+    }
+
     /// Work that a turn bounds, on a thread of its own, which has the turn: whoever asked may hang up meanwhile.
     pub(crate) async fn lay_out<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
         let turn = Arc::clone(&self.laying_out).acquire_owned().await.ok()?;

@@ -34,6 +34,8 @@ const REDACTED: HeaderName = HeaderName::from_static("weir-body-redacted");
 const ENCODING: HeaderName = HeaderName::from_static("weir-content-encoding");
 /// What a body may grow to when it is decoded.
 const DECODED_BYTES: usize = 32 << 20;
+/// What a byte of a coding may stand for, about.
+const MOST_GROWN: u64 = 1 << 10;
 
 /// Which version of the message, and in which form.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -90,9 +92,9 @@ pub(super) async fn request(
         Some(SideName::Original) => return Err(Problem::bad_request("a request's side is `filtered`, or none")),
     };
     let request = request.ok_or_else(|| Problem::not_found("no filter changed the request of this exchange"))?;
-    let body = captured(&orchestrator, id, request.body, kept.iter().find(|kept| kept.is(slot))).await?;
-    let stored = Stored { id, what: "request", body, fields: request.headers };
-    stored.answer(&orchestrator, decoded == Some(Flag::True), &method, &headers).await
+    let kept = kept.iter().find(|kept| kept.is(slot));
+    let stored = Stored { id, what: "request", body: request.body.unwrap_or_default(), fields: request.headers };
+    stored.answer(&orchestrator, kept, decoded == Some(Flag::True), &method, &headers).await
 }
 
 /// The captured bytes of the response's body.
@@ -122,29 +124,14 @@ pub(super) async fn response(
         Some(SideName::Filtered) => return Err(Problem::bad_request("a response's side is `original`, or none")),
     };
     let response = response.ok_or_else(|| Problem::not_found(missing))?;
-    let body = captured(&orchestrator, id, response.body, kept.iter().find(|kept| kept.is(slot))).await?;
-    let stored = Stored { id, what: "response", body, fields: response.headers };
-    stored.answer(&orchestrator, decoded == Some(Flag::True), &method, &headers).await
+    let kept = kept.iter().find(|kept| kept.is(slot));
+    let stored = Stored { id, what: "response", body: response.body.unwrap_or_default(), fields: response.headers };
+    stored.answer(&orchestrator, kept, decoded == Some(Flag::True), &method, &headers).await
 }
 
 async fn outline(orchestrator: &Orchestrator, id: Uuid) -> Result<Outline, Problem> {
     let found = orchestrator.store.outline(id).await?;
     found.ok_or_else(|| Problem::not_found(format!("there is no exchange {id}")))
-}
-
-/// The body with its captured bytes, wherever they are kept.
-async fn captured(
-    orchestrator: &Orchestrator,
-    id: Uuid,
-    body: Option<v1::Body>,
-    kept: Option<&Kept>,
-) -> Result<v1::Body, Problem> {
-    let mut body = body.unwrap_or_default();
-    if let Some(kept) = kept {
-        let data = orchestrator.store.body(id, kept).await?;
-        body.data = data.ok_or_else(|| Problem::not_found(format!("there is no exchange {id}")))?;
-    }
-    Ok(body)
 }
 
 /// A body and the fields of its message.
@@ -156,13 +143,23 @@ struct Stored {
 }
 
 impl Stored {
+    /// `kept` says where the captured bytes are, if they are not in it.
     async fn answer(
-        self,
+        mut self,
         orchestrator: &Orchestrator,
+        kept: Option<&Kept>,
         decoded: bool,
         method: &Method,
         asked: &HeaderMap,
     ) -> Result<Response, Problem> {
+        let captured = kept.map_or(self.body.data.len() as u64, Kept::captured);
+        let grown = if decoded { captured.saturating_mul(MOST_GROWN).min(DECODED_BYTES as u64) } else { 0 };
+        // Until they lie in a file.
+        let _room = orchestrator.room_for(captured + grown).await.ok_or_else(Problem::unavailable)?;
+        if let Some(kept) = kept {
+            let data = orchestrator.store.body(self.id, kept).await?;
+            self.body.data = data.ok_or_else(|| Problem::not_found(format!("there is no exchange {}", self.id)))?;
+        }
         let mut truncated = self.body.is_cut(self.body.data.len() as u64);
         let mut data = self.body.data.clone();
         if decoded {

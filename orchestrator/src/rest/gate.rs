@@ -104,7 +104,7 @@ async fn carry_out(
     request.extensions_mut().insert(principal.clone());
     let is_change = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     if !is_change {
-        return next.run(request).await;
+        return orchestrator.untaken.count(&principal.name, next.run(request).await);
     }
     let unheeded = conditional::unheeded(&request);
     let action = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);

@@ -53,6 +53,7 @@ mod standing;
 mod steady;
 mod tokens;
 mod tunnels;
+mod untaken;
 mod usage;
 mod users;
 mod via;
@@ -96,6 +97,7 @@ pub(crate) use once::KEPT;
 pub(crate) use problem::Problem;
 pub(crate) use secrets::{Asker, Secrets};
 pub(crate) use standing::{SeesToIt, Standing};
+pub(crate) use untaken::Untaken;
 pub(crate) use vouched::{unfinished, vouched};
 
 use conditional::Tagged as _;

@@ -6,9 +6,10 @@ use std::{
     time::Duration,
 };
 
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use hyper::{body::Incoming, client::conn::http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use reqwest::Method;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpSocket, TcpStream},
@@ -302,4 +303,26 @@ async fn an_agent_that_comes_without_end_is_told_when_to_come_again() {
     assert_eq!(call(&other).await.code(), Code::InvalidArgument);
     let text = ask(from(99, rest(&running)).await, "/metrics").await;
     assert!(text.contains("weir_orchestrator_agent_calls_refused_total 4\n"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_takes_nothing_of_long_answers_has_few_of_them_and_others_get_theirs() {
+    let running = bounded(100, None, |config| config.limits.answer_time = FOR_EVER).await;
+    let path = format!("/{}", "x".repeat(8000));
+    running.agent().await.record((0..500).map(|_| exchange("a.example", &path, 200)).collect()).await;
+    let viewer = running.person.of_role("viewer").await;
+    let list = "/api/v1/exchanges?limit=500";
+    let mut held = Vec::new();
+    loop {
+        let (connection, answer) = untaken(&running, list, &viewer.token).await;
+        if answer.status() == StatusCode::TOO_MANY_REQUESTS {
+            break;
+        }
+        assert!(answer.status() == StatusCode::OK && held.len() < 20, "{}", answer.status());
+        held.push((connection, answer));
+    }
+    assert!(held.len() > 1);
+    assert_eq!(running.person.get(list).await["items"].as_array().unwrap().len(), 500);
+    held.pop();
+    eventually(|| async { viewer.status(Method::GET, list).await }, |status| *status == StatusCode::OK).await;
 }

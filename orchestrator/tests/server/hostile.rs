@@ -91,7 +91,7 @@ async fn a_message_beyond_the_bound_ends_the_stream_only() {
 }
 
 /// Most that this process ever took, KiB; none where tests share one.
-fn peak() -> Option<u64> {
+pub(crate) fn peak() -> Option<u64> {
     std::env::var_os("NEXTEST")?;
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();

@@ -13,7 +13,10 @@ use tokio::{
 use weir_orchestrator::{ServeConfig, Server};
 use weir_proto::v1::Body;
 
-use crate::harness::{Home, PATIENCE, Person, Running, eventually, exchange};
+use crate::{
+    harness::{Home, PATIENCE, Person, Running, eventually, exchange, id},
+    hostile::peak,
+};
 
 /// A server that is less patient than others.
 async fn impatient() -> Running {
@@ -167,4 +170,30 @@ async fn connections_on_which_nothing_is_asked_end() {
     let mut socket = TcpStream::connect(rest).await.unwrap();
     let ended = tokio::time::timeout(PATIENCE, socket.read(&mut [0])).await.unwrap();
     assert!(matches!(ended, Ok(0) | Err(_)));
+}
+
+/// Many who look at the same large bodies cost no more than a few of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn however_many_ask_for_large_bodies_few_are_in_memory() {
+    let running = Running::start().await;
+    let agent = running.agent().await;
+    let large = || {
+        let mut one = exchange("a.example", "/", 200);
+        let mut bytes = vec![0; 6 << 20];
+        rand::fill(&mut bytes[..]);
+        one.response.as_mut().unwrap().body =
+            Some(Body { size: bytes.len() as u64, data: bytes.into(), ..Body::default() });
+        one
+    };
+    let (one, other) = (large(), large());
+    let path = format!("/api/v1/exchanges/{}/diff/{}", id(&one), id(&other));
+    agent.record(vec![one]).await;
+    agent.record(vec![other]).await;
+    let before = peak();
+    let ask = || async { running.person.get(&path).await["same"].clone() };
+    let told = futures_util::future::join_all((0..60).map(|_| ask())).await;
+    assert_eq!(told, vec![json!(false); 60]);
+    if let (Some(before), Some(after)) = (before, peak()) {
+        assert!(after < before + 300_000, "it took {} KiB more", after - before);
+    }
 }

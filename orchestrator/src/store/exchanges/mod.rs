@@ -60,6 +60,13 @@ pub(crate) struct Outline {
     pub(crate) kept: Vec<Kept>,
 }
 
+impl Outline {
+    /// Bytes of the bodies that are kept beside it.
+    pub(crate) fn beside(&self) -> u64 {
+        self.kept.iter().map(Kept::captured).fold(0, u64::saturating_add)
+    }
+}
+
 pub(super) fn summary(row: &Row) -> Result<Summary, StoreError> {
     let filters: &str = row.get(19)?;
     Ok(Summary {
