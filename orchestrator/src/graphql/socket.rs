@@ -22,7 +22,7 @@ use super::{
     http::{Found, let_in, refused},
 };
 use crate::{
-    rest::{Asker, Asking, Problem, Standing, seat},
+    rest::{Asker, Asking, Problem, Standing, seat, too_many},
     seats::Seat,
 };
 
@@ -213,6 +213,10 @@ impl Conversation {
             return Err(Close(4409, "Subscriber for this id already exists"));
         }
         let Some((asker, _)) = &self.asker else { return Err(Close(4401, "Unauthorized")) };
+        // Each is a request, whatever it comes over.
+        if let Some(problem) = too_many(self.door.orchestrator.rates.request(asker.name())) {
+            return self.tell(&Told::Error { id: &id, payload: &[Fault::from(problem).of_request()] }).await;
+        }
         let seat = match seat(&self.door.orchestrator, asker.name()) {
             Ok(seat) if self.operations.len() < OPERATIONS => seat,
             _ => {

@@ -4,6 +4,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use weir_orchestrator::{FaceArgs, ServeArgs};
 
+use super::socket::Socket;
 use crate::harness::{Home, Person, Running, exchange};
 
 #[tokio::test]
@@ -109,4 +110,24 @@ async fn questions_are_requests_like_others() {
     assert!(refused.headers().contains_key("ratelimit"));
     let answer: Value = refused.json().await.unwrap();
     assert_eq!(answer["errors"][0]["extensions"]["code"], "TOO_MANY");
+}
+
+#[tokio::test]
+async fn questions_over_a_socket_are_requests_like_others() {
+    let face = FaceArgs { rate_limit: Some(1), ..FaceArgs::default() };
+    let running = Running::start_in(Home::new().await, |args| ServeArgs { face, ..args }).await;
+    let mut socket = Socket::ready(&running.person).await;
+    for n in 0..100 {
+        socket.subscribe(&n.to_string(), "{ __typename }").await;
+        let mut told = socket.told().await;
+        if told["type"] == "next" {
+            told = socket.told().await;
+        }
+        if told["type"] == "error" {
+            assert_eq!(told["payload"][0]["extensions"]["code"], "TOO_MANY", "{told}");
+            return;
+        }
+        assert_eq!(told["type"], "complete", "{told}");
+    }
+    panic!("as many as somebody likes");
 }
