@@ -31,6 +31,22 @@ async fn a_token_counts_until_it_is_revoked_or_ends() {
     assert_eq!(admin.get("/api/v1/tokens").await["items"], json!([]));
 }
 
+/// As where the disk is full.
+#[tokio::test]
+async fn a_token_counts_though_its_use_cannot_be_noted() {
+    let running = Running::start().await;
+    let ci = running.person.of_role("viewer").await;
+    let full = match crate::on_postgres() {
+        true => "ALTER TABLE access_tokens ADD CONSTRAINT disk_is_full CHECK (used_us IS NULL)",
+        false => {
+            "CREATE TRIGGER disk_is_full BEFORE UPDATE ON access_tokens BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+        }
+    };
+    running.dir.sql(full).await;
+    assert_eq!(ci.status(Method::GET, "/api/v1/agents").await, StatusCode::OK);
+    assert_eq!(running.person.get("/api/v1/tokens").await["items"][0]["last_used"], json!(null));
+}
+
 #[tokio::test]
 async fn what_is_asked_for_wrongly_makes_no_token_and_no_user() {
     let running = Running::start().await;
