@@ -14,10 +14,12 @@ use weir_proto::v1::{
     Answer, Command, OrchestratorMessage, Problem, ProblemKind, answer, command, orchestrator_message,
 };
 
-use super::{needs, not_connected, problem};
+use super::{needs, not_connected, only_asks, problem};
 
-/// Commands that one agent has not answered, at a time.
+/// Commands that one agent has not answered, at a time; and of those that only ask, or are among so many: whoever may look, however
+/// often, keeps nobody from doing something.
 const AT_ONCE: usize = 64;
+const LOOKS_AT_ONCE: usize = AT_ONCE / 2;
 
 /// What an agent said that it can do.
 #[derive(Debug, Clone, Default)]
@@ -45,7 +47,7 @@ impl Line {
     pub(crate) async fn ask(&self, command: command::Command, within: Duration) -> Result<answer::Answer, Problem> {
         self.may(needs(&command))?;
         let id = Uuid::new_v4();
-        let answer = self.wait_for(id)?;
+        let answer = self.wait_for(id, if only_asks(&command) { LOOKS_AT_ONCE } else { AT_ONCE })?;
         let _forget = Forget { line: self, id };
         let until = Instant::now() + within;
         let within_ms = u32::try_from(within.as_millis()).unwrap_or(u32::MAX);
@@ -92,11 +94,11 @@ impl Line {
         Ok(())
     }
 
-    fn wait_for(&self, id: Uuid) -> Result<oneshot::Receiver<answer::Answer>, Problem> {
+    fn wait_for(&self, id: Uuid, most: usize) -> Result<oneshot::Receiver<answer::Answer>, Problem> {
         let mut waiting = self.waiting.lock();
         let waiting = waiting.as_mut().ok_or_else(not_connected)?;
-        if waiting.len() >= AT_ONCE {
-            let text = format!("{AT_ONCE} commands wait for this agent already: try again");
+        if waiting.len() >= most {
+            let text = format!("{most} commands wait for this agent already: try again");
             return Err(problem(ProblemKind::Busy, text));
         }
         let (answer, receiver) = oneshot::channel();
@@ -127,7 +129,7 @@ fn bounded(problem: Problem) -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use weir_proto::v1::{CloseConnections, Closed};
+    use weir_proto::v1::{CloseConnections, Closed, ListConnections};
 
     use super::*;
 
@@ -192,5 +194,11 @@ mod tests {
         assert_eq!(kinds.iter().filter(|kind| **kind == ProblemKind::Busy).count(), 1, "{kinds:?}");
         // those who gave up are in nobody's way
         assert_eq!(kind(line.ask(close(), SHORT).await), ProblemKind::TooLate);
+        let look = || command::Command::ListConnections(ListConnections::default());
+        let asked = (0..AT_ONCE).map(|_| line.ask(look(), SHORT));
+        let (looked, closed) =
+            tokio::join!(futures_util::future::join_all(asked), async { kind(line.ask(close(), SHORT).await) });
+        assert_eq!(looked.into_iter().map(kind).filter(|kind| *kind == ProblemKind::Busy).count(), LOOKS_AT_ONCE);
+        assert_eq!(closed, ProblemKind::TooLate, "it was asked");
     }
 }

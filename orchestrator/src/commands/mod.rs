@@ -40,6 +40,11 @@ fn needs(command: &Command) -> &'static str {
     }
 }
 
+/// Does it change nothing?
+fn only_asks(command: &Command) -> bool {
+    matches!(command, Command::ListConnections(_) | Command::ListPaused(_) | Command::ReadPaused(_))
+}
+
 fn problem(kind: ProblemKind, text: impl Into<String>) -> Problem {
     Problem { kind: kind.into(), text: text.into() }
 }

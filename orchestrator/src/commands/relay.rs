@@ -13,14 +13,15 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use weir_proto::v1::{Answer, Command, Problem, ProblemKind, answer, command};
 
-use super::{not_connected, odd_answer, problem};
+use super::{not_connected, odd_answer, only_asks, problem};
 use crate::{
     orchestrator::Orchestrator,
     store::{Letter, Mail, Store},
 };
 
-/// Commands for agents elsewhere, at a time.
+/// Commands for agents elsewhere, at a time; and of those that only ask, or are among so many.
 const AT_ONCE: usize = 256;
+const LOOKS_AT_ONCE: usize = AT_ONCE / 2;
 /// For the mail to go both ways, on top of the agent's own time.
 const ON_THE_WAY: Duration = Duration::from_secs(1);
 /// Between two attempts while the database is away.
@@ -56,12 +57,13 @@ impl Relay {
         let to = store.whereabouts(agent, self.own).await.map_err(unsent)?.ok_or_else(not_connected)?;
         let id = Uuid::new_v4();
         let within_ms = u32::try_from(within.as_millis()).unwrap_or(u32::MAX);
+        let most = if only_asks(&command) { LOOKS_AT_ONCE } else { AT_ONCE };
         let command = Command { id: id.into_bytes().to_vec().into(), within_ms, command: Some(command) };
         let (answer, receiver) = oneshot::channel();
         {
             let mut waiting = self.waiting.lock();
-            if waiting.len() >= AT_ONCE {
-                return Err(problem(ProblemKind::Busy, format!("{AT_ONCE} commands wait already: try again")));
+            if waiting.len() >= most {
+                return Err(problem(ProblemKind::Busy, format!("{most} commands wait already: try again")));
             }
             waiting.insert(id, answer);
         }

@@ -8,7 +8,7 @@ use weir_proto::v1::{
     answer::Answer, command::Command,
 };
 
-use crate::harness::{Agent, Control, Running, eventually};
+use crate::harness::{Agent, Control, Person, Running, eventually};
 
 /// Of an agent that can be asked for its connections.
 pub(crate) fn able(allowed: &[&str]) -> Hello {
@@ -100,6 +100,33 @@ async fn agents_are_asked_who_is_connected() {
     };
     let (page, ()) = tokio::join!(running.person.get(&path), answers);
     assert_eq!((&page["items"], &page["next"]), (&json!([]), &Value::Null));
+}
+
+#[tokio::test]
+async fn who_only_looks_keeps_nobody_from_doing_something() {
+    let running = Running::start().await;
+    let agent = running.agent().await;
+    let mut control = connected(&agent, able(&["connections"])).await;
+    let viewer = running.person.of_role("viewer").await;
+    let look = |viewer: Person| async move { viewer.ask("/api/v1/connections").await };
+    let looks: Vec<_> = (0..80).map(|_| tokio::spawn(look(viewer.clone()))).collect();
+    // As many as may wait for an agent that does not answer.
+    for _ in 0..32 {
+        let command = control.command().await;
+        assert!(matches!(command.command, Some(Command::ListConnections(_))), "{command:?}");
+    }
+    let path = format!("/api/v1/connections?agent={}", agent.id);
+    let closes = async {
+        loop {
+            let command = control.command().await;
+            if let Some(Command::CloseConnections(_)) = &command.command {
+                return control.answer(&command, Answer::Closed(Closed { count: 7 })).await;
+            }
+        }
+    };
+    let ((status, closed), ()) = tokio::join!(running.delete(&path), closes);
+    assert_eq!((status, &closed["closed"]), (200, &json!(7)), "{closed}");
+    looks.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
 #[tokio::test]
