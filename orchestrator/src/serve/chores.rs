@@ -2,11 +2,12 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant, UNIX_EPOCH},
 };
 
 use tokio_util::sync::CancellationToken;
 
+use super::ages::Ages;
 use crate::{MetricsRetention, clock::now_us, orchestrator::Orchestrator, rest};
 
 /// Between two looks at the retention bounds.
@@ -25,14 +26,16 @@ const SWEEP: Duration = Duration::from_secs(6 * 60 * 60);
 pub(super) async fn retain(orchestrator: Arc<Orchestrator>, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(RETENTION);
     let mut swept: Option<Instant> = None;
+    let mut ages = Ages::new(Instant::now(), now_us());
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
             () = orchestrator.retaining.notified() => {}
             () = stop.cancelled() => return,
         }
+        let now = ages.now(Instant::now(), now_us());
         // Its steps are short, and what one left the next pass does.
-        let pass = orchestrator.store.retain(orchestrator.retention, now_us());
+        let pass = orchestrator.store.retain(orchestrator.retention, now);
         let pass = tokio::select! {
             pass = pass => pass,
             () = stop.cancelled() => return,
@@ -64,7 +67,7 @@ pub(super) async fn retain(orchestrator: Arc<Orchestrator>, stop: CancellationTo
         if swept.is_none_or(|swept| swept.elapsed() >= SWEEP) {
             swept = Some(Instant::now());
             let swept = tokio::select! {
-                swept = orchestrator.store.sweep_bodies(SystemTime::now()) => swept,
+                swept = orchestrator.store.sweep_bodies(UNIX_EPOCH + Duration::from_micros(now)) => swept,
                 () = stop.cancelled() => return,
             };
             match swept {
@@ -73,7 +76,7 @@ pub(super) async fn retain(orchestrator: Arc<Orchestrator>, stop: CancellationTo
                 Err(error) => tracing::error!(%error, "the body store cannot be swept"),
             }
         }
-        let answered = now_us().saturating_sub(u64::try_from(rest::KEPT.as_micros()).unwrap_or(u64::MAX));
+        let answered = now.saturating_sub(u64::try_from(rest::KEPT.as_micros()).unwrap_or(u64::MAX));
         if let Err(error) = orchestrator.store.forget_answers_before(answered).await {
             tracing::error!(%error, "old answers cannot be deleted");
         }
@@ -117,22 +120,24 @@ pub(super) async fn index(orchestrator: Arc<Orchestrator>, stop: CancellationTok
 /// Folds samples of system metrics, and counts usage.
 pub(super) async fn fold(orchestrator: Arc<Orchestrator>, keep: MetricsRetention, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(FOLDING);
+    let mut ages = Ages::new(Instant::now(), now_us());
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
             () = stop.cancelled() => return,
         }
+        let now = ages.now(Instant::now(), now_us());
         // What is not folded is not deleted either.
         let folded = orchestrator.store.fold_metrics(now_us()).await;
         let folded = match folded {
-            Ok(_) => orchestrator.store.retain_metrics(keep, now_us()).await,
+            Ok(_) => orchestrator.store.retain_metrics(keep, now).await,
             Err(error) => Err(error),
         };
         if let Err(error) = folded {
             tracing::error!(%error, "system metrics cannot be folded into minutes and hours");
         }
         let counted = match orchestrator.store.fold_usage().await {
-            Ok(_) => orchestrator.store.retain_usage(now_us()).await,
+            Ok(_) => orchestrator.store.retain_usage(now).await,
             Err(error) => Err(error),
         };
         if let Err(error) = counted {

@@ -1,6 +1,7 @@
 //! Starts the server: directory, keys, database, tokens, listeners, in this order; and stops it, listeners first and
 //! the database last.
 
+mod ages;
 mod chores;
 mod fault;
 
