@@ -47,8 +47,18 @@ impl Store {
 
     /// Deletes these and their messages, at most some hundreds at a time; how many there were.
     pub(crate) async fn delete_exchanges(&self, ids: &[Uuid], deed: &Deed) -> Result<u64, StoreError> {
+        self.delete_while(ids, deed, None).await
+    }
+
+    /// The same where a rule has it, as long as these rules are in force, the first of which has this place: what somebody has kept from
+    /// now on stays.
+    pub(super) async fn delete_by_rules(&self, ids: &[Uuid], first: i64) -> Result<u64, StoreError> {
+        self.delete_while(ids, &Deed::default(), Some(first)).await
+    }
+
+    async fn delete_while(&self, ids: &[Uuid], deed: &Deed, rules: Option<i64>) -> Result<u64, StoreError> {
         let Some((first, rest)) = ids.split_first() else { return Ok(0) };
-        self.delete_messages(ids, deed).await?;
+        self.delete_messages(ids, deed, rules).await?;
         let mut query = Sql::new("DELETE FROM exchanges WHERE id IN (");
         query.push_bind(*first);
         for id in rest {
@@ -58,6 +68,9 @@ impl Store {
         // Retention deletes too, in another order: on PostgreSQL each would wait for what the other has.
         let mut transaction = self.begin().await?;
         transaction.alone(Lock::Retention).await?;
+        if !transaction.has_rules(rules).await? {
+            return Ok(0);
+        }
         let gone = query.execute(&mut transaction).await?;
         deed.commit(transaction).await?;
         Ok(gone)

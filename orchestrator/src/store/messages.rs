@@ -72,8 +72,13 @@ impl Store {
         Ok(Messages { items, more: false })
     }
 
-    /// Deletes those of these exchanges, as what `deed` begins with.
-    pub(super) async fn delete_messages(&self, exchanges: &[Uuid], deed: &Deed) -> Result<(), StoreError> {
+    /// Deletes those of these exchanges, as what `deed` begins with; by `rules`, as long as they are in force.
+    pub(super) async fn delete_messages(
+        &self,
+        exchanges: &[Uuid],
+        deed: &Deed,
+        rules: Option<i64>,
+    ) -> Result<(), StoreError> {
         let Some((first, rest)) = exchanges.split_first() else { return Ok(()) };
         loop {
             let mut query = Sql::new("DELETE FROM messages WHERE number IN (SELECT m.number FROM exchanges e ");
@@ -85,6 +90,9 @@ impl Store {
             let mut transaction = self.begin().await?;
             // As with exchanges: retention deletes too, in another order.
             transaction.alone(Lock::Retention).await?;
+            if !transaction.has_rules(rules).await? {
+                return Ok(());
+            }
             let gone = query.execute(&mut transaction).await?;
             if gone > 0 {
                 deed.commit(transaction).await?;

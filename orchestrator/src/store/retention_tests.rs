@@ -24,6 +24,7 @@ on_both! {
     what_is_kept_outlives_its_age_but_not_the_bounds,
     what_is_kept_is_summed_up_and_not_looked_at_again,
     notes_of_rules_before_count_no_longer_and_go_in_time,
+    what_is_being_dropped_stays_when_the_rules_change,
     rules_that_ask_of_bodies_are_asked_of_each_once,
     deleting_and_retaining_do_not_get_in_each_others_way,
     the_audit_trail_is_bounded_by_its_bytes,
@@ -183,6 +184,22 @@ async fn notes_of_rules_before_count_no_longer_and_go_in_time(store: &Store) {
     rules(&[]).await;
     store.retain(keep, NOW_US).await.unwrap();
     assert_eq!((count(store, "").await, notes("").await), (60, 0));
+}
+
+async fn what_is_being_dropped_stays_when_the_rules_change(store: &Store) {
+    let ids = came(store, (0..4).map(|n| (60, "a.example".to_owned(), format!("/{n}")))).await;
+    let any = |_: Vec<Rule>| true;
+    let drops = [rule(Drop { after: HOUR / 2 }, "host:a.example")];
+    store.set_retention_rules(&drops, any, &Deed::default()).await.unwrap();
+    let walked = store.rules().await.unwrap();
+    store.set_retention_rules(&[rule(Keep, "host:a.example")], any, &Deed::default()).await.unwrap();
+    let fits = ids.into_iter().collect();
+    assert_eq!(store.drop_unless_kept(&fits, &walked, (0, i64::MAX)).await.unwrap(), 0);
+    assert_eq!(count(store, "").await, 4);
+    // As long as they are the same, they go.
+    store.set_retention_rules(&drops, any, &Deed::default()).await.unwrap();
+    let walked = store.rules().await.unwrap();
+    assert_eq!(store.drop_unless_kept(&fits, &walked, (0, i64::MAX)).await.unwrap(), 4);
 }
 
 async fn rules_that_ask_of_bodies_are_asked_of_each_once(store: &Store) {

@@ -71,7 +71,7 @@ enum Unread {
 }
 
 /// The rules as they are walked.
-struct Rules {
+pub(super) struct Rules {
     /// The place of the first, by which they are known; none if there are no rules.
     first: Option<i64>,
     drops: Vec<Dropping>,
@@ -257,7 +257,7 @@ impl Store {
         note.execute(transaction).await.map(drop)
     }
 
-    async fn rules(&self) -> Result<Rules, StoreError> {
+    pub(super) async fn rules(&self) -> Result<Rules, StoreError> {
         let sql = "SELECT place, query, after_us, walked FROM retention_rules ORDER BY place";
         let mut rules = Rules { first: None, drops: Vec::new(), keeps: Vec::new() };
         for row in Sql::new(sql).fetch_all(&self.reads).await? {
@@ -318,21 +318,19 @@ impl Store {
         Ok(found)
     }
 
-    async fn drop_unless_kept(
+    pub(super) async fn drop_unless_kept(
         &self,
         fits: &HashSet<Uuid>,
         rules: &Rules,
         (after, to): (i64, i64),
     ) -> Result<u64, StoreError> {
-        if fits.is_empty() {
-            return Ok(0);
-        }
+        let (false, Some(first)) = (fits.is_empty(), rules.first) else { return Ok(0) };
         let keeps = self.fits(&rules.keeps, (after, to), Unread::Fits).await?;
         let (kept, drop): (Vec<Uuid>, Vec<Uuid>) = fits.iter().partition(|id| keeps.contains(*id));
         self.note_kept(&kept, rules).await?;
         let mut gone = 0;
         for some in drop.chunks(TOGETHER) {
-            gone += self.delete_exchanges(some, &Deed::default()).await?;
+            gone += self.delete_by_rules(some, first).await?;
             sleep(PAUSE).await;
         }
         Ok(gone)
@@ -351,14 +349,21 @@ impl Store {
             // Whoever deletes one of them deletes it before, or finds the note of it.
             let mut transaction = self.begin().await?;
             transaction.alone(Lock::Retention).await?;
-            let in_force: i64 = Sql::new(format!("SELECT {IN_FORCE}")).fetch_one(&mut transaction).await?.get(0)?;
-            if rules.first != Some(in_force) {
+            if rules.first.is_none() || !transaction.has_rules(rules.first).await? {
                 return Ok(());
             }
             note.execute(&mut transaction).await?;
             transaction.commit().await?;
         }
         Ok(())
+    }
+}
+
+impl Transaction {
+    /// Are the rules in force those whose first has this place? With the lock of retention they stay so to its end.
+    pub(super) async fn has_rules(&mut self, first: Option<i64>) -> Result<bool, StoreError> {
+        let Some(first) = first else { return Ok(true) };
+        Ok(Sql::new(format!("SELECT {IN_FORCE}")).fetch_one(self).await?.get::<i64>(0)? == first)
     }
 }
 
