@@ -14,6 +14,7 @@ use crate::{Retention, tokens};
 
 on_both! {
     a_join_token_expires,
+    who_joined_is_told_again_as_long_as_the_token_would_count,
     the_oldest_go_by_age_then_by_number_then_by_bytes,
     only_exchanges_are_deleted_for_the_bytes_of_exchanges,
     a_state_has_no_more_filters_than_agents_answer_for,
@@ -37,6 +38,18 @@ async fn a_join_token_expires(store: &Store) {
     assert_eq!(join(store, NOW_US + 10).await, "expired");
     assert_eq!(join(store, NOW_US + 9).await, "joined");
     assert_eq!(join(store, NOW_US + 9).await, "spent");
+}
+
+async fn who_joined_is_told_again_as_long_as_the_token_would_count(store: &Store) {
+    let again = async |now_us: u64| {
+        let joining = Joining { id: Uuid::now_v7(), key: [7; 32], name: "edge", version: "0.1.0" };
+        store.join(tokens::hash("t"), joining, |_| Audited::nobody(now_us), now_us).await.unwrap()
+    };
+    let first = again(NOW_US).await;
+    assert!(matches!(first, Spend::Joined { .. }));
+    assert_eq!(again(NOW_US + 9).await, first);
+    assert_eq!(again(NOW_US + 10).await, Spend::Expired);
+    assert_eq!(join(store, NOW_US + 10).await, "spent");
 }
 
 /// `count` exchanges, a minute apart, the last one now.

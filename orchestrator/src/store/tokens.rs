@@ -78,7 +78,7 @@ impl Store {
     }
 
     /// Spends the token and makes the agent known, both or neither. A token that was spent with this very key gives the
-    /// same agent again: it did not hear of it.
+    /// same agent again as long as it would count: it did not hear of it.
     /// `entry` of the audit trail, about the group, is there when the agent is.
     pub(crate) async fn join(
         &self,
@@ -97,6 +97,8 @@ impl Store {
         if row.get::<Option<i64>>(2)?.is_some() {
             let same = row.get::<Option<&[u8]>>(3)? == Some(&key[..]);
             return match row.get::<Option<Uuid>>(4)? {
+                // Else whoever finds both would have a certificate for ever.
+                Some(_) if same && row.get::<i64>(1)? <= signed(now_us) => Ok(Spend::Expired),
                 Some(id) if same => Ok(Spend::Joined { id, group: row.get(5)? }),
                 _ => Ok(Spend::Spent),
             };
