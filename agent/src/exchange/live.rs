@@ -147,6 +147,13 @@ impl Live {
         Some(answer)
     }
 
+    /// Its heads are there and may be so for long: what filters may still ask for keeps no buffer alive that they were read into.
+    pub(super) fn lasts(&self) {
+        if let Some(run) = &mut *self.run.borrow_mut() {
+            run.exchange_mut().compact();
+        }
+    }
+
     /// Writes into the record.
     pub(super) fn record(&self, write: impl FnOnce(&mut Ledger)) {
         if let Some(ledger) = &mut *self.ledger.borrow_mut() {

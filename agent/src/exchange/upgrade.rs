@@ -27,7 +27,7 @@ pub(super) fn of_client(request: &mut Request<Incoming>) -> Option<OnUpgrade> {
 /// to the client.
 pub(super) fn relay(live: &Rc<Live>, client: OnUpgrade, upstream: OnUpgrade, spoken: Spoken, watched: bool) {
     live.ends(Outcome::Upgraded, None);
-    live.with_run(|run| run.exchange_mut().compact());
+    live.lasts();
     let live = Rc::clone(live);
     // From here on, so that a worker that stops does not end before the task has begun.
     let member = live.worker.drain.join();

@@ -54,6 +54,8 @@ pub struct BodyStream {
     held: Option<Box<Held>>,
     /// it is not what its sender sent
     replaced: bool,
+    /// it did not come at once, with its head
+    lasts: bool,
 }
 
 impl BodyStream {
@@ -75,6 +77,7 @@ impl BodyStream {
             withheld: false,
             held: None,
             replaced: false,
+            lasts: false,
         }
     }
 
@@ -199,6 +202,10 @@ impl Body for BodyStream {
             return Poll::Ready(Some(Err(Broken::Stopped.into())));
         }
         let frame = if self.filtered { self.poll_filtered(cx) } else { self.poll_untouched(cx) };
+        if frame.is_pending() && !self.lasts && self.direction == Direction::Response {
+            self.lasts = true;
+            self.live.lasts();
+        }
         frame.map_err(Into::into)
     }
 
