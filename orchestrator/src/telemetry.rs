@@ -15,6 +15,7 @@ use prometheus_client::{
     registry::Registry,
 };
 use uuid::Uuid;
+use weir_proto::PAUSE_ENDS;
 
 use crate::store::StoreError;
 
@@ -37,20 +38,8 @@ pub(crate) struct Telemetry {
     paced_told: Mutex<Told>,
 }
 
-/// What ends a pause at a breakpoint, as agents tell it; `other` is what a later agent may say.
-const PAUSE_ENDS: [&str; 11] = [
-    "continue",
-    "modify",
-    "respond",
-    "redirect",
-    "kill",
-    "block",
-    "timed-out",
-    "lease-ended",
-    "shut-down",
-    "client-gone",
-    "other",
-];
+/// The end of a pause that a later agent may tell of.
+const OTHER: &str = "other";
 
 impl Telemetry {
     pub(crate) fn new() -> Self {
@@ -102,7 +91,7 @@ impl Telemetry {
             "Streams and calls of agents that began more of them than they may in a minute",
             new.paced.clone(),
         );
-        for end in PAUSE_ENDS {
+        for end in PAUSE_ENDS.into_iter().chain([OTHER]) {
             drop(new.pauses.get_or_create(&[("end", end)]));
         }
         for kind in ["stored", "repeated", "refused", "dropped"] {
@@ -175,7 +164,7 @@ impl Telemetry {
 
     /// An agent told that a pause is over.
     pub(crate) fn pause_ended(&self, by: &str) {
-        let end = PAUSE_ENDS.into_iter().find(|end| *end == by).unwrap_or("other");
+        let end = PAUSE_ENDS.into_iter().find(|end| *end == by).unwrap_or(OTHER);
         self.pauses.get_or_create(&[("end", end)]).inc();
     }
 

@@ -26,5 +26,19 @@ pub const ORCHESTRATOR_NAME: &str = "weir-orchestrator";
 /// Filters that an agent answers for at a time, and so statements about filters in one desired state.
 pub const MAX_OUTCOMES: usize = 1000;
 
+/// What ends a pause at a breakpoint: what `Intervention.decision` may say.
+pub const PAUSE_ENDS: [&str; 10] = [
+    "continue",
+    "modify",
+    "respond",
+    "redirect",
+    "kill",
+    "block",
+    "timed-out",
+    "lease-ended",
+    "shut-down",
+    "client-gone",
+];
+
 /// Bound on one gRPC message in either direction, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 16 << 20;

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use uuid::Uuid;
+use weir_proto::PAUSE_ENDS;
 use weir_proto::v1::{self, agent_message::Message as News};
 
 use super::edit::{self, Verdict};
@@ -31,20 +32,6 @@ const LONGEST_TEXT: usize = 256;
 /// For what is not the body.
 const HEADS: usize = 64 << 10;
 
-/// What ends pauses.
-pub(super) const ENDS: [&str; 10] = [
-    "continue",
-    "modify",
-    "respond",
-    "redirect",
-    "kill",
-    "block",
-    "timed-out",
-    "lease-ended",
-    "shut-down",
-    "client-gone",
-];
-
 /// Why a decision is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
@@ -58,7 +45,7 @@ pub enum Refused {
 pub(super) struct Table {
     inner: Mutex<Inner>,
     news: Notify,
-    ends: [AtomicU64; ENDS.len()],
+    ends: [AtomicU64; PAUSE_ENDS.len()],
 }
 
 #[derive(Default)]
@@ -196,15 +183,15 @@ impl Table {
     }
 
     fn count(&self, how: &v1::Intervention) {
-        if let Some(at) = ENDS.iter().position(|end| *end == how.decision) {
+        if let Some(at) = PAUSE_ENDS.iter().position(|end| *end == how.decision) {
             self.ends[at].fetch_add(1, Relaxed);
         }
     }
 
     /// Messages that pause now, and how many pauses ended how.
-    pub(super) fn figures(&self) -> (usize, [(&'static str, u64); ENDS.len()]) {
+    pub(super) fn figures(&self) -> (usize, [(&'static str, u64); PAUSE_ENDS.len()]) {
         let paused = self.inner.lock().paused.len();
-        (paused, std::array::from_fn(|at| (ENDS[at], self.ends[at].load(Relaxed))))
+        (paused, std::array::from_fn(|at| (PAUSE_ENDS[at], self.ends[at].load(Relaxed))))
     }
 
     pub(super) async fn has_news(&self) {

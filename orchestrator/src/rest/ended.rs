@@ -10,14 +10,15 @@ use weir_proto::v1::ClientConnection;
 
 use super::{
     List,
-    input::{Paging, Params, arrival, of_arrival},
+    input::{Paging, Params},
+    newest,
     problem::Problem,
     some,
 };
 use crate::{
     clock::rfc3339,
     orchestrator::Orchestrator,
-    store::{CONNECTIONS, Listed, Wanted},
+    store::{CONNECTIONS, Listed},
 };
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -88,12 +89,7 @@ pub(super) async fn list(
     State(orchestrator): State<Arc<Orchestrator>>,
     Params(Which { agent, client, limit, cursor }): Params<Which>,
 ) -> Result<Json<List<EndedItem>>, Problem> {
-    let paging = Paging { limit, cursor };
-    let wanted =
-        Wanted { agent, text: client.as_deref(), before: arrival(&paging)?, limit: paging.limit()?, after: None };
-    let page = orchestrator.store.listed(&CONNECTIONS, wanted).await?;
-    let next = page.next.map(of_arrival);
-    Ok(Json(List { items: page.items.into_iter().map(item).collect(), next }))
+    newest(&orchestrator, &CONNECTIONS, (agent, client.as_deref()), &Paging { limit, cursor }, item).await
 }
 
 fn item(Listed { agent, agent_name, id, message, .. }: Listed<ClientConnection>) -> EndedItem {

@@ -32,6 +32,7 @@ mod input;
 mod join_tokens;
 mod limit;
 mod lines;
+mod list;
 mod live;
 mod messages;
 mod metrics;
@@ -69,11 +70,9 @@ use axum::{
     routing::{delete, get, post, put},
 };
 use rustls::ServerConfig;
-use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use utoipa::ToSchema;
 
 use crate::{
     access::{
@@ -91,6 +90,7 @@ pub(crate) use gate::identify;
 pub(crate) use held::Held;
 pub(crate) use input::Place;
 pub(crate) use limit::{tell as tell_budget, too_many};
+use list::{List, newest};
 pub(crate) use live::{Watch, seat};
 pub(crate) use occupied::Asking;
 pub(crate) use once::KEPT;
@@ -107,14 +107,6 @@ use once::Once as _;
 const SMALL_BODY: usize = 64 << 10;
 /// Text in a statement in base64, each of its characters escaped at the worst.
 const CONFIGURATION_BODY: usize = 1 << 20;
-
-/// Some of a list.
-#[derive(Debug, Serialize, ToSchema)]
-struct List<T> {
-    items: Vec<T>,
-    /// For `cursor`, to go on; null at the end.
-    next: Option<String>,
-}
 
 /// Serves people and programs until `stop`, over TLS where there is what it takes.
 pub(crate) async fn serve(

@@ -10,14 +10,15 @@ use weir_proto::v1::PassedTunnel;
 
 use super::{
     List,
-    input::{Paging, Params, arrival, of_arrival},
+    input::{Paging, Params},
+    newest,
     problem::Problem,
     some,
 };
 use crate::{
     clock::rfc3339,
     orchestrator::Orchestrator,
-    store::{Listed, TUNNELS, Wanted},
+    store::{Listed, TUNNELS},
 };
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -74,13 +75,8 @@ pub(super) async fn list(
     State(orchestrator): State<Arc<Orchestrator>>,
     Params(Which { agent, host, limit, cursor }): Params<Which>,
 ) -> Result<Json<List<TunnelItem>>, Problem> {
-    let paging = Paging { limit, cursor };
     let host = host.map(|host| host.to_ascii_lowercase());
-    let wanted =
-        Wanted { agent, text: host.as_deref(), before: arrival(&paging)?, limit: paging.limit()?, after: None };
-    let page = orchestrator.store.listed(&TUNNELS, wanted).await?;
-    let next = page.next.map(of_arrival);
-    Ok(Json(List { items: page.items.into_iter().map(item).collect(), next }))
+    newest(&orchestrator, &TUNNELS, (agent, host.as_deref()), &Paging { limit, cursor }, item).await
 }
 
 fn item(Listed { agent, agent_name, id, message, .. }: Listed<PassedTunnel>) -> TunnelItem {

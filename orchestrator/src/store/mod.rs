@@ -67,7 +67,7 @@ pub(crate) use exchanges::{Outline, Summary};
 pub(crate) use filters::{Accepted, FilterRow, Publishing, StatementRow};
 pub(crate) use imports::IMPORT_AGENT;
 pub(crate) use join_tokens::{JoinTokenRow, Revoked};
-pub(crate) use listing::{CONNECTIONS, LINES, Listed, TUNNELS, Wanted};
+pub(crate) use listing::{CONNECTIONS, LINES, Listed, TUNNELS, Table, Wanted};
 pub(crate) use mail::{Letter, Mail};
 pub(crate) use messages::Told;
 pub(crate) use metrics::Sample;
