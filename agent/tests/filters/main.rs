@@ -8,6 +8,7 @@ mod guest;
 mod agent;
 mod configuration;
 mod folder;
+mod last_good;
 mod metrics;
 mod publishers;
 mod signed;

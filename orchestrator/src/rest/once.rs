@@ -2,13 +2,14 @@
 //! its client has to send it, and whichever orchestrator it reaches. The answer is kept for a day. It may hold what is shown once,
 //! such as a token; so it is sealed with the client's key, of which only a hash is kept, as of the token itself.
 
+mod seal;
+
 use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use axum::{
     body::{Body, to_bytes},
     extract::{OriginalUri, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse as _, Response},
     routing::MethodRouter,
@@ -19,6 +20,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::timeout;
 use tracing::Instrument as _;
 
+use self::seal::{open, sealed};
 use super::{SMALL_BODY, problem::Problem, vouched::unfinished};
 use crate::{access::Principal, clock::now_us, orchestrator::Orchestrator, store::Begun};
 
@@ -34,8 +36,6 @@ const SHORTEST: usize = 16;
 const LONGEST: usize = 255;
 /// Of an answer.
 const LONGEST_ANSWER: usize = 1 << 20;
-/// Fields of an answer that are kept.
-const FIELDS: [HeaderName; 3] = [header::CONTENT_TYPE, header::LOCATION, header::ETAG];
 
 /// Routes that make something.
 pub(super) trait Once {
@@ -183,16 +183,6 @@ impl Run {
     }
 }
 
-/// An answer, or, where it cannot be kept, one that says so: what was done is not done again.
-async fn sealed(secret: &[u8; 32], status: StatusCode, headers: &HeaderMap, said: Option<Bytes>) -> Option<Vec<u8>> {
-    if let Some(sealed) = said.and_then(|said| seal(secret, status, headers, &said)) {
-        return Some(sealed);
-    }
-    let (parts, body) = Problem::not_kept(status).into_response().into_parts();
-    let said = to_bytes(body, LONGEST_ANSWER).await.ok()?;
-    seal(secret, parts.status, &parts.headers, &said)
-}
-
 /// The body of an answer, if it is not too long and does not break off; and the same for its client, whatever it is.
 async fn held(body: Body) -> (Option<Bytes>, Body) {
     let mut chunks = body.into_data_stream();
@@ -243,53 +233,11 @@ fn hash(parts: &[&[u8]]) -> [u8; 32] {
     digest.finalize().into()
 }
 
-/// The nonce is random, and stands before what it sealed.
-fn sealing(secret: &[u8; 32]) -> Option<LessSafeKey> {
-    UnboundKey::new(&AES_256_GCM, &hash(&[b"seal", secret])).ok().map(LessSafeKey::new)
-}
-
-fn seal(secret: &[u8; 32], status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Option<Vec<u8>> {
-    let mut nonce = [0; 12];
-    rand::fill(&mut nonce[..]);
-    let mut plain = status.as_u16().to_be_bytes().to_vec();
-    for name in FIELDS {
-        let value = headers.get(name).map(HeaderValue::as_bytes).unwrap_or_default();
-        plain.extend(u16::try_from(value.len()).ok()?.to_be_bytes());
-        plain.extend(value);
-    }
-    plain.extend(body);
-    sealing(secret)?.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut plain).ok()?;
-    Some([&nonce[..], &plain].concat())
-}
-
-fn open(secret: &[u8; 32], sealed: &[u8]) -> Option<Response> {
-    let (nonce, sealed) = sealed.split_first_chunk::<12>()?;
-    let mut sealed = sealed.to_vec();
-    let nonce = Nonce::assume_unique_for_key(*nonce);
-    let mut plain: &[u8] = sealing(secret)?.open_in_place(nonce, Aad::empty(), &mut sealed).ok()?;
-    let number = |plain: &mut &[u8]| {
-        let (number, rest) = plain.split_first_chunk::<2>()?;
-        *plain = rest;
-        Some(u16::from_be_bytes(*number))
-    };
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::from_u16(number(&mut plain)?).ok()?;
-    for name in FIELDS {
-        let length = number(&mut plain)?;
-        let (value, rest) = plain.split_at_checked(length.into())?;
-        plain = rest;
-        if !value.is_empty() {
-            response.headers_mut().insert(name, HeaderValue::from_bytes(value).ok()?);
-        }
-    }
-    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
-    *response.body_mut() = Body::from(plain.to_vec());
-    Some(response)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use axum::http::{HeaderMap, header};
+
+    use super::{seal::seal, *};
 
     #[test]
     fn keys_that_nobody_guesses() {
