@@ -74,11 +74,14 @@ async fn connections_are_told_with_what_their_tls_agreed_on() -> anyhow::Result<
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tunnels_that_come_to_nothing_say_why() -> anyhow::Result<()> {
-    let setup = Setup::start_with("nothing", |options| options.with("--intercept-pass-through", "127.0.0.1")).await?;
+    let setup = Setup::start_with("nothing", |options| {
+        options.with("--intercept-pass-through", "127.0.0.1").with("--redact-patterns", "link-(?P<secret>local)")
+    })
+    .await?;
     assert_eq!(refused(&setup, "169.254.1.1:443").await?, 403);
     let denied = recorded(&setup, "/tunnels", |tunnel| tunnel["target"] == "169.254.1.1:443").await?;
     assert_eq!((&denied["outcome"], &denied["uninspected"]), (&"refused".into(), &Value::Null));
-    ensure!(denied["error"].as_str().is_some_and(|error| error.contains("link-local")), "{denied}");
+    ensure!(denied["error"].as_str().is_some_and(|error| error.contains("link-[redacted]")), "{denied}");
 
     assert_eq!(refused(&setup, "ada:hunter2@named.example:443").await?, 400);
     let named = recorded(&setup, "/tunnels", |tunnel| tunnel["target"] == "named.example:443").await?;

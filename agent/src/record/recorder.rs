@@ -195,7 +195,7 @@ impl WorkerRecorder {
     /// A client asks for a tunnel, over the connection with this id.
     pub fn tunnel(&self, of: Option<Uuid>, facts: &Arc<Connection>, tuning: &Tuning) -> TunnelRecord {
         let inner = self.inner.as_ref().filter(|_| tuning.capture.connections);
-        inner.map_or_else(TunnelRecord::off, |inner| TunnelRecord::begin(inner, ids::new(), of, facts))
+        inner.map_or_else(TunnelRecord::off, |inner| TunnelRecord::begin(inner, (ids::new(), of), facts, tuning))
     }
 
     /// Bytes of each body to capture, 0 when nothing is recorded; and whether the digest of the whole is taken of a longer one.

@@ -312,7 +312,7 @@ fn version(version: Version) -> &'static str {
     }
 }
 
-fn in_words<'t>(rules: Option<&Rules>, text: &'t str) -> Cow<'t, [u8]> {
+pub(super) fn in_words<'t>(rules: Option<&Rules>, text: &'t str) -> Cow<'t, [u8]> {
     rules.map_or(Cow::Borrowed(text.as_bytes()), |rules| rules.words(text))
 }
 

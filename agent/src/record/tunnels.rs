@@ -14,9 +14,10 @@ use weir_host::Connection;
 
 use super::{
     recorder::{Queue, WorkerInner},
+    recording::in_words,
     wire,
 };
-use crate::{roster::Card, tunnel::Relayed};
+use crate::{config::Tuning, redact::Rules, roster::Card, tunnel::Relayed};
 
 /// What a ClientHello or a filter can make of a text, bytes; more is cut.
 const LONGEST: usize = 1 << 10;
@@ -38,6 +39,8 @@ struct Told {
     error: String,
     moved: Cell<Relayed>,
     is_inspected: bool,
+    /// in force when it began
+    rules: Option<Arc<Rules>>,
 }
 
 impl TunnelRecord {
@@ -45,7 +48,12 @@ impl TunnelRecord {
         Self(None)
     }
 
-    pub(super) fn begin(worker: &Rc<WorkerInner>, id: Uuid, of: Option<Uuid>, facts: &Arc<Connection>) -> Self {
+    pub(super) fn begin(
+        worker: &Rc<WorkerInner>,
+        (id, of): (Uuid, Option<Uuid>),
+        facts: &Arc<Connection>,
+        tuning: &Tuning,
+    ) -> Self {
         Self(Some(Box::new(Told {
             worker: Rc::clone(worker),
             id,
@@ -60,6 +68,7 @@ impl TunnelRecord {
             error: String::new(),
             moved: Cell::default(),
             is_inspected: false,
+            rules: tuning.redaction.clone(),
         })))
     }
 
@@ -143,7 +152,7 @@ impl Drop for Told {
         }
         wire::bytes(&mut out, 11, self.uninspected.as_bytes());
         wire::bytes(&mut out, 12, self.outcome.as_bytes());
-        wire::bytes(&mut out, 13, self.error.as_bytes());
+        wire::bytes(&mut out, 13, &in_words(self.rules.as_deref(), &self.error));
         wire::number(&mut out, 14, moved.from_client);
         wire::number(&mut out, 15, moved.to_client);
         self.worker.deliver_tunnel(out);

@@ -161,6 +161,10 @@ impl Rules {
         if has_parts && !form.is_empty() || kind.framed && !json.is_empty() {
             return Redacted::Withheld;
         }
+        // nothing that a rule names would be found there
+        if kind.wide || is_wide(captured.bytes) {
+            return Redacted::Withheld;
+        }
         match &kind.calls {
             Some(coding) if calls::are_in(captured.bytes) => self.calls(masking, (coding, kind), captured),
             None if kind.trailers => self.trailers(masking, captured),
@@ -222,7 +226,7 @@ impl Rules {
     fn parts(&self, masking: &mut Masking<'_>, kind: &Kind, Captured { bytes, is_cut, .. }: Captured<'_>) -> Redacted {
         let Multipart::By(boundary) = &kind.multipart else { return Redacted::Withheld };
         match multipart::each(bytes, boundary, is_cut, |part| self.part(masking, part)) {
-            Ok(body) => self.text(masking, body.map_or(Cow::Borrowed(bytes), Cow::Owned), is_cut),
+            Ok(body) => self.text(masking, kind, body.map_or(Cow::Borrowed(bytes), Cow::Owned), is_cut),
             Err(multipart::Unread) => Redacted::Withheld,
         }
     }
@@ -262,12 +266,15 @@ impl Rules {
                 Err(json::Unread::Malformed | json::Unread::TooMuch) => return Redacted::Withheld,
             }
         }
-        self.text(masking, body, is_cut)
+        self.text(masking, kind, body, is_cut)
     }
 
-    fn text(&self, masking: &mut Masking<'_>, mut body: Cow<'_, [u8]>, is_cut: bool) -> Redacted {
+    fn text(&self, masking: &mut Masking<'_>, kind: &Kind, mut body: Cow<'_, [u8]>, is_cut: bool) -> Redacted {
         if !self.config.patterns.is_empty() {
-            body = self.patterns.replace(masking, body);
+            body = match kind.form {
+                true => self.patterns.replace_in_form(masking, body),
+                false => self.patterns.replace(masking, body),
+            };
             if is_cut {
                 self.give_up_end(body.to_mut());
             }
@@ -284,6 +291,11 @@ impl Rules {
             text.truncate(text.len().saturating_sub(pattern::LONGEST));
         }
     }
+}
+
+/// Text in UTF-16 or UTF-32, as its mark says (RFC 2781 section 3.2).
+fn is_wide(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") || bytes.starts_with(b"\0\0\xfe\xff")
 }
 
 /// Does it read as this? Of what was cut it is enough that nothing says otherwise.

@@ -13,6 +13,8 @@ pub struct Kind {
     pub(super) json: bool,
     /// JSON within frames of something else
     pub(super) framed: bool,
+    /// its characters are no bytes
+    pub(super) wide: bool,
     /// there are messages of gRPC in it, and so are those coded that say that they are
     pub(super) calls: Option<Coding>,
     /// some of those messages are trailers; of one of them: it is
@@ -93,17 +95,19 @@ impl Kind {
         let contents: Vec<String> = lines.iter().map(|line| line.to_ascii_lowercase()).collect();
         let is = |kind: &str| contents.iter().any(|content| content.starts_with(kind));
         let has_parts = lines.iter().zip(&contents).filter(|(_, content)| content.starts_with("multipart/"));
-        // the same in base64 has no messages that could be told apart
-        let has_calls = is("application/grpc") && !is("application/grpc-web-text");
-        let has_trailers = has_calls && is("application/grpc-web");
+        // in base64 it has no messages that could be told apart, and shows nobody what it says
+        let is_text = is("application/grpc-web-text");
+        let has_calls = is("application/grpc") && !is_text;
+        let has_trailers = is_text || has_calls && is("application/grpc-web");
         Kind {
             form: is("application/x-www-form-urlencoded"),
             multipart: Multipart::of(has_parts.map(|(line, _)| line.as_str())),
             json: contents.iter().any(|content| content.contains("json")),
             framed: is("text/event-stream"),
+            wide: contents.iter().any(|content| content.contains("utf-16") || content.contains("utf-32")),
             calls: has_calls.then(|| Coding::of(headers, &GRPC_ENCODING)),
             trailers: has_trailers,
-            coding: Coding::of(headers, &header::CONTENT_ENCODING),
+            coding: if is_text { Coding::Unknown } else { Coding::of(headers, &header::CONTENT_ENCODING) },
             perhaps: Coding::Plain,
         }
     }
@@ -130,6 +134,7 @@ impl Kind {
             multipart: self.multipart.or(&other.multipart),
             json: self.json || other.json,
             framed: self.framed || other.framed,
+            wide: self.wide || other.wide,
             calls: match (self.calls, &other.calls) {
                 (Some(own), Some(other)) => Some(own.or(other)),
                 (own, other) => own.or_else(|| other.clone()),

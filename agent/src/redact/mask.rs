@@ -167,6 +167,14 @@ pub fn markers(text: &[u8]) -> usize {
     text.windows(9).filter(|window| is_one(window)).count() + text.windows(10).filter(|window| is_one(window)).count()
 }
 
+/// Is it one, and nothing else? As words have them.
+pub(super) fn is_marker(text: &[u8]) -> bool {
+    let inside = text.strip_prefix(b"[redacted").and_then(|rest| rest.strip_suffix(b"]"));
+    inside.is_some_and(|number| {
+        number.is_empty() || number.strip_prefix(b"-").is_some_and(|number| number.iter().all(u8::is_ascii_digit))
+    })
+}
+
 /// The same text with its markers alike.
 pub fn unnumbered(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());

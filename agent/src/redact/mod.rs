@@ -4,6 +4,7 @@
 
 mod body;
 mod calls;
+mod escapes;
 mod form;
 mod json;
 mod kind;
@@ -97,8 +98,10 @@ impl Rules {
         }
         // fields that hold the URL of a request, or of the next
         let has_url = [header::REFERER, header::LOCATION, header::CONTENT_LOCATION].contains(name);
-        let value = if has_url { self.query(masking, value) } else { Cow::Borrowed(value) };
-        self.patterns.replace(masking, value)
+        if has_url {
+            return self.path_by(masking, value);
+        }
+        self.patterns.replace(masking, Cow::Borrowed(value))
     }
 
     /// A path with its query, or a whole URL.
@@ -113,7 +116,7 @@ impl Rules {
 
     fn path_by<'p>(&self, masking: &mut Masking<'_>, path: &'p [u8]) -> Cow<'p, [u8]> {
         let path = self.query(masking, path);
-        self.patterns.replace(masking, path)
+        self.patterns.replace_in_form(masking, path)
     }
 
     /// What a filter or the agent says in words.

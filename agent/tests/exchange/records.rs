@@ -188,6 +188,25 @@ async fn a_body_that_broke_off_without_half_of_a_secret() -> anyhow::Result<()> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_a_pattern_names_however_it_is_written() -> anyhow::Result<()> {
+    let setup =
+        Setup::start(|config| config.redact.patterns = vec!["joe@a[.]example".parse().expect("a pattern")]).await?;
+    let mut http = setup.agent.client()?.forward().await?;
+    let url = format!("http://{}/echo?to=joe%40a.example", setup.origin.plain());
+    let text = r#"{"to":"joe\u0040a.example"}"#;
+    let mut request = http.request("POST", &url, body::full(text))?;
+    request.headers_mut().insert("cookie", "to=joe%40a.example".parse()?);
+    assert_eq!(http.exchange(request).await?.text(), text, "what passes is as it was");
+    let record = record(&setup).await?;
+    let request = record.request.expect("a request");
+    assert_eq!((&*request.path, field(&request.headers, "cookie")), ("/echo?to=[redacted]", Some("to=[redacted]")));
+    for body in [request.body, record.response.and_then(|response| response.body)] {
+        assert_eq!(&body.expect("a body").data[..], br#"{"to":"[redacted]"}"#);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_was_upgraded_with_what_passed() -> anyhow::Result<()> {
     let setup = Setup::start(|_| {}).await?;
     let origin = setup.origin.plain().to_string();

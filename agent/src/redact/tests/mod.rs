@@ -1,6 +1,7 @@
 //! Rules in use, on whatever a message holds.
 
 mod coded;
+mod escapes;
 mod grpc;
 mod properties;
 
