@@ -119,6 +119,11 @@ async fn whoever_it_is_not_for_never_gets_it() -> anyhow::Result<()> {
     let request = http::Request::builder().uri("/fronted").header("host", "evil.example").body(body::empty())?;
     let reply = fronted.send(request).await?;
     ensure!(reply.status() == 500, "{}", reply.status());
+    // its own host would send it back to the client
+    let mut http = client.intercepted(&setup.tls_authority(), Alpn::Http1).await?;
+    let request = http.request("TRACE", &setup.tls("/traced"), body::empty())?;
+    let traced = http.exchange(request).await?;
+    ensure!(traced.status == 500 && traced.text().contains("whose answer is what was sent"), "{}", traced.text());
     ensure!(setup.origin.requests() == before, "nobody was asked");
     let record = setup.recorded("/other").await?;
     ensure!(record["outcome"] == "filter-failed", "{record}");

@@ -82,7 +82,7 @@ async fn send(worker: &Worker, call: CallRequest) -> Result<CallResponse, Fault>
     let (mut head, body) = call.request.into_parts();
     let target =
         Target::from_uri(&head.uri).map_err(|error| Fault::Upstream(UpstreamFailure::Dns(error.to_string())))?;
-    worker.shared.secrets.fill(&mut head.headers, &call.placeholders, &head.uri, &target)?;
+    worker.shared.secrets.fill(&mut head.headers, &call.placeholders, (&head.method, &head.uri), &target)?;
     head.version = Version::HTTP_11;
     let outgoing = match body.is_empty() {
         true => Outgoing::Empty,

@@ -118,7 +118,8 @@ async fn through_filters(
     redirect(target, &before, &head.uri).map_err(|error| Problem::redirected(&error))?;
     // the record has what filters see
     let secrets = &live.worker.shared.secrets;
-    secrets.fill(&mut head.headers, &placeholders, &head.uri, target).map_err(|misuse| Problem::misused(&misuse))?;
+    let filled = secrets.fill(&mut head.headers, &placeholders, (&head.method, &head.uri), target);
+    filled.map_err(|misuse| Problem::misused(&misuse))?;
     Ok((head, was_held))
 }
 

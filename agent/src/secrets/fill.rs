@@ -1,6 +1,6 @@
 //! Secrets in place of what stands for them, in the last moment before a head is sent.
 
-use http::{HeaderMap, HeaderValue, Uri};
+use http::{HeaderMap, HeaderValue, Method, Uri};
 use weir_artifact::Name;
 use weir_host::Placeholder;
 use zeroize::Zeroizing;
@@ -20,13 +20,15 @@ pub enum Misuse {
     Cleartext { filter: Name, secret: Name, to: String },
     #[error("filter {filter} sent the secret {secret}, which this agent has no longer")]
     Gone { filter: Name, secret: Name },
+    #[error("filter {filter} sent the secret {secret} with {method}, whose answer is what was sent")]
+    Echoed { filter: Name, secret: Name, method: Method },
     #[error("fields with secrets in them have more than {FILLED_BYTES} bytes")]
     TooLarge,
 }
 
 impl Secrets {
-    /// Puts in the secrets that these placeholders stand for. `uri` is the request's, in absolute form, and `target` where
-    /// it goes. A text that is no placeholder of this exchange is left as it is: it means nothing to anybody.
+    /// Puts in the secrets that these placeholders stand for. `uri` is the request's, in absolute form, beside its method, and
+    /// `target` where it goes. A text that is no placeholder of this exchange is left as it is: it means nothing to anybody.
     ///
     /// # Errors
     /// One is not to go there; the fields are worth nothing then.
@@ -34,7 +36,7 @@ impl Secrets {
         &self,
         fields: &mut HeaderMap,
         placeholders: &[Placeholder],
-        uri: &Uri,
+        (method, uri): (&Method, &Uri),
         target: &Target,
     ) -> Result<(), Misuse> {
         if placeholders.is_empty() {
@@ -51,6 +53,13 @@ impl Secrets {
                 let found =
                     known.get(secret).ok_or_else(|| Misuse::Gone { filter: filter.clone(), secret: secret.clone() })?;
                 found.judge(filter, secret, uri, target)?;
+                if is_echoed(method) {
+                    return Err(Misuse::Echoed {
+                        filter: filter.clone(),
+                        secret: secret.clone(),
+                        method: method.clone(),
+                    });
+                }
                 total += at + found.value.len();
                 if total > FILLED_BYTES {
                     return Err(Misuse::TooLarge);
@@ -72,6 +81,12 @@ impl Secrets {
         }
         Ok(())
     }
+}
+
+/// Whoever gets the answer has the fields (RFC 9110 section 9.3.8: none that is sensitive). Some servers know another name for it, and
+/// take any case.
+fn is_echoed(method: &Method) -> bool {
+    ["TRACE", "TRACK"].iter().any(|echo| method.as_str().eq_ignore_ascii_case(echo))
 }
 
 /// The first placeholder in a value.
@@ -122,7 +137,8 @@ mod tests {
         let uri: Uri = uri.parse().unwrap();
         let own = Target::from_uri(&uri).unwrap();
         let mut fields = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_str(value).unwrap())]);
-        secrets.fill(&mut fields, &[placeholder("key", "weir-secret-01")], &uri, target.unwrap_or(&own))?;
+        let placeholders = [placeholder("key", "weir-secret-01")];
+        secrets.fill(&mut fields, &placeholders, (&Method::GET, &uri), target.unwrap_or(&own))?;
         Ok(fields.remove(AUTHORIZATION).unwrap())
     }
 
@@ -175,11 +191,29 @@ mod tests {
         let uri: Uri = "https://a.example/".parse().unwrap();
         let target = Target::from_uri(&uri).unwrap();
         let mut fields = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static("p"))]);
-        let gone = secrets.fill(&mut fields, &[placeholder("other", "p")], &uri, &target);
+        let gone = secrets.fill(&mut fields, &[placeholder("other", "p")], (&Method::GET, &uri), &target);
         assert!(matches!(gone, Err(Misuse::Gone { .. })));
         let many = "p".repeat(FILLED_BYTES / 6 + 1);
         fields.insert(AUTHORIZATION, HeaderValue::from_str(&many).unwrap());
-        assert_eq!(secrets.fill(&mut fields, &[placeholder("key", "p")], &uri, &target), Err(Misuse::TooLarge));
+        let filled = secrets.fill(&mut fields, &[placeholder("key", "p")], (&Method::GET, &uri), &target);
+        assert_eq!(filled, Err(Misuse::TooLarge));
+    }
+
+    #[test]
+    fn what_is_sent_back_has_none() {
+        let secrets = secrets(&["a.example"], false);
+        let uri: Uri = "https://a.example/".parse().unwrap();
+        let target = Target::from_uri(&uri).unwrap();
+        for method in ["TRACE", "trace", "TRACK"] {
+            let fill = |value| {
+                let mut fields = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static(value))]);
+                let method = method.parse().unwrap();
+                secrets.fill(&mut fields, &[placeholder("key", "weir-secret-01")], (&method, &uri), &target)
+            };
+            let refused = fill("weir-secret-01").unwrap_err().to_string();
+            assert_eq!(refused, format!("filter f sent the secret key with {method}, whose answer is what was sent"));
+            fill("another").unwrap();
+        }
     }
 
     proptest! {
