@@ -130,7 +130,7 @@ fn commit<'a>(database: &Database, all: impl Iterator<Item = (&'a str, &'a [Chan
     {
         let mut table = transaction.open_table(ENTRIES)?;
         for (name, changes) in all {
-            for (key, entry) in changes {
+            for Change { key, entry, .. } in changes {
                 match entry {
                     Some(entry) => drop(table.insert((name, key.as_str()), (entry.expires, entry.value.as_slice()))?),
                     None => drop(table.remove((name, key.as_str()))?),
