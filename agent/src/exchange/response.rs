@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue, UPGRADE};
 use http::{HeaderMap, Method, Response, StatusCode, Version, response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::ext::ReasonPhrase;
@@ -204,6 +204,9 @@ async fn filtered_head(
         head.extensions = extensions;
         if head.status != status {
             head.extensions.remove::<ReasonPhrase>();
+            if status == StatusCode::SWITCHING_PROTOCOLS {
+                head.headers.remove(UPGRADE);
+            }
         }
         Some((head, original))
     });

@@ -160,6 +160,26 @@ async fn a_filter_answers_by_the_head_and_the_upstream_hears_nothing() -> anyhow
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_filter_that_denies_an_upgrade_leaves_no_word_of_it() -> anyhow::Result<()> {
+    let mut guest = Guest::new(Wants { response_head: true, ..Wants::default() });
+    guest.response_head =
+        "(call $set-status (local.get $of) (i32.const 403) (i32.const 0x300)) global.get $next".to_owned();
+    let setup = filtered(&guest).await?;
+    let origin = setup.origin.plain();
+    let mut client = Raw::dial(setup.agent.proxy).await?;
+    client
+        .say(format!(
+            "GET http://{origin}/ws HTTP/1.1\r\nHost: {origin}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        ))
+        .await?;
+    let answer = client.response().await?;
+    assert_eq!((answer.status, answer.body.len()), (403, 0));
+    assert!(!answer.head.to_ascii_lowercase().contains("upgrade"), "{}", answer.head);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_filter_answers_in_the_middle_of_an_upload() -> anyhow::Result<()> {
     let mut guest = Guest::new(Wants { request_body: OBSERVE, ..Wants::default() });
     guest.body = "global.get $chunk-respond".into();
