@@ -11,11 +11,16 @@ mod stretch;
 mod wire;
 
 use std::{
-    pin::{Pin, pin},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
-    task::{Context, Waker},
+    pin::pin,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    task::{Context, Poll, Wake, Waker},
+    time::Duration,
 };
 
+use tokio::runtime::{Builder, Handle, Runtime};
 use wasmtime::{Engine, component::Component};
 use weir_artifact::Artifact;
 
@@ -141,22 +146,74 @@ fn misfit(error: wasmtime::Error) -> LoadFault {
 
 /// Does it start at all, and does its configuration suit it? Then what it wants to see.
 pub(crate) fn try_out(filter: &Arc<Filter>) -> Result<Subscription, LoadFault> {
+    let limit = Duration::from_millis(filter.publication().limits.startup_ms.into());
+    let waits = || LoadFault::Instantiate(format!("it waited for {} ms, for nothing that comes", limit.as_millis()));
     if filter.world() == World::StreamFilter {
-        return now(streaming::trial(filter));
+        return now(limit, streaming::trial(filter)).unwrap_or_else(|| Err(waits()));
     }
     if !filter.takes_no_config() {
         let message = "a component of wasi:http/middleware takes no configuration: leave it out".to_owned();
         return Err(LoadFault::Config { problems: vec![crate::Problem { pointer: String::new(), message }] });
     }
-    now(standard::trial(filter)).map(|()| SEES_ALL)
+    now(limit, standard::trial(filter)).unwrap_or_else(|| Err(waits())).map(|()| SEES_ALL)
 }
 
-/// Runs what waits for nothing but its own slices of CPU time.
-fn now<T>(future: impl Future<Output = T>) -> T {
+/// Between two looks at what waits.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// Runs what waits for nothing but its own slices of CPU time. None: it has waited for so long for something else. What it works
+/// meanwhile does not count, however busy the machine is.
+fn now<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
+    // Who begins to wait for a clock needs timers, which a command that loads a filter does not have.
+    let timers = Handle::try_current().err().and_then(|_| Builder::new_current_thread().enable_time().build().ok());
+    let _entered = timers.as_ref().map(Runtime::enter);
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
     let mut future = pin!(future);
+    let mut waited = Duration::ZERO;
     loop {
-        if let std::task::Poll::Ready(done) = Pin::new(&mut future).poll(&mut Context::from_waker(Waker::noop())) {
-            return done;
+        if let Poll::Ready(done) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return Some(done);
         }
+        if woken.0.swap(false, Relaxed) {
+            continue;
+        }
+        if waited >= limit {
+            return None;
+        }
+        std::thread::sleep(LOOK);
+        waited += LOOK;
+    }
+}
+
+/// Whether there is reason to look again.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, poll_fn};
+
+    use super::*;
+
+    #[test]
+    fn what_waits_for_nothing_that_comes_is_given_up() {
+        let limit = Duration::from_millis(5);
+        assert_eq!(now(limit, pending::<()>()), None);
+        assert_eq!(now(limit, async { tokio::time::sleep(Duration::from_secs(3600)).await }), None);
+        // slices of its own time are no wait
+        let mut slices = 0;
+        let sliced = poll_fn(|cx| {
+            slices += 1;
+            cx.waker().wake_by_ref();
+            if slices < 1000 { Poll::Pending } else { Poll::Ready(slices) }
+        });
+        assert_eq!(now(Duration::ZERO, sliced), Some(1000));
     }
 }
