@@ -50,10 +50,11 @@ impl From<TooMuch> for End {
 /// Before the text, some say what it is encoded in (RFC 8259 section 8.1 lets readers ignore it).
 const MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// It begins as objects and lists do. What is something else holds no named place.
+/// It begins as objects and lists do, or with a number right before one, as messages of Socket.IO do. What is something else holds no
+/// named place.
 pub(super) fn looks_like_it(body: &[u8]) -> bool {
-    let body = body.strip_prefix(MARK).unwrap_or(body);
-    body.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| matches!(byte, b'{' | b'['))
+    let body = body.strip_prefix(MARK).unwrap_or(body).trim_ascii_start();
+    body.iter().find(|byte| !byte.is_ascii_digit()).is_some_and(|byte| matches!(byte, b'{' | b'['))
 }
 
 /// With a marker at each of the places.

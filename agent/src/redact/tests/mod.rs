@@ -226,6 +226,9 @@ fn what_is_json_within_something_else() {
     let kind = |content: &'static str| {
         Kind::of(&HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(content))]))
     };
+    // a kind of packet, as Socket.IO has it
+    assert_eq!(body(&rules, r#"42["login",{"token":"t"}]"#), r#"42["login",{"token":"[redacted]"}]"#);
+    assert_eq!(body(&rules, "42 is no packet"), "42 is no packet");
     // with a guard before it, as some servers send
     assert_eq!(rules.body(&kind("application/json"), b")]}',\n{\"token\":1}", false), Redacted::Withheld);
     assert_eq!(rules.body(&kind("text/event-stream"), b"data: {\"token\":1}", false), Redacted::Withheld);
