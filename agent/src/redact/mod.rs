@@ -96,12 +96,15 @@ impl Rules {
         if self.config.headers.contains(name) {
             return masking.of(value, mask::Text::Words);
         }
-        // fields that hold the URL of a request, or of the next
-        let has_url = [header::REFERER, header::LOCATION, header::CONTENT_LOCATION].contains(name);
-        if has_url {
+        // fields that are the URL of a request, or of the next
+        if [header::REFERER, header::LOCATION, header::CONTENT_LOCATION].contains(name) {
             return self.path_by(masking, value);
         }
-        self.patterns.replace(masking, Cow::Borrowed(value))
+        let without = match self.config.query.is_empty() {
+            true => None,
+            false => form::redact_urls(value, &self.config.query, masking),
+        };
+        self.patterns.replace(masking, without.map_or(Cow::Borrowed(value), Cow::Owned))
     }
 
     /// A path with its query, or a whole URL.

@@ -54,6 +54,37 @@ fn what_pauses_has_it_back_as_it_was_written() {
 }
 
 #[test]
+fn a_parameter_is_found_in_urls_wherever_they_stand() {
+    let token = rules(RedactConfig { query: vec!["token".to_owned()], ..RedactConfig::default() });
+    let path = |path: &str| String::from_utf8(token.path(path).into_owned()).unwrap();
+    let hidden = "%5Bredacted%5D";
+    assert_eq!(path("/in?next=/reset?token=a?b&x=1"), format!("/in?next=/reset?token={hidden}&x=1"));
+    assert_eq!(
+        path("/in?next=%2Freset%3Fa%3D1%26token%3Da%2Fb%26c%3D2&x=1"),
+        format!("/in?next=%2Freset%3Fa%3D1%26token%3D{hidden}%26c%3D2&x=1")
+    );
+    for other in ["/in?next=%2Ftoken%3Da", "/in?token=&x=token", "/in?a?b?c=?", "/token=a", "/in?next=%3Ftoken%3D"] {
+        assert_eq!(path(other), other);
+    }
+    let field = |name: &'static str, value: &'static str| {
+        let value = HeaderValue::from_static(value);
+        String::from_utf8(token.field(&HeaderName::from_static(name), &value).into_owned()).unwrap()
+    };
+    assert_eq!(
+        field("link", r#"<https://a/?page=2&token=a>; rel="next", <https://a/?token=b#c>; rel="last""#),
+        format!(r#"<https://a/?page=2&token={hidden}>; rel="next", <https://a/?token={hidden}#c>; rel="last""#)
+    );
+    assert_eq!(field("refresh", "5; url=/x?token=a"), format!("5; url=/x?token={hidden}"));
+    assert_eq!(field("x-question", "is this? token=a"), "is this? token=a");
+
+    let mut kept = Kept::default();
+    let text = "/in?next=%2Freset%3Ftoken%3Da%2Fb";
+    let shown = token.path_kept(&mut kept, text.as_bytes()).into_owned();
+    assert_eq!(String::from_utf8_lossy(&shown), "/in?next=%2Freset%3Ftoken%3D%5Bredacted-1%5D");
+    assert_eq!(kept.restore(&shown).text, text.as_bytes());
+}
+
+#[test]
 fn text_in_which_nothing_would_be_found_is_not_recorded() {
     let of = |rules: &Rules, kind: &'static str, body: &[u8]| {
         let head = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(kind))]);
