@@ -227,15 +227,15 @@ fn members_beyond_the_format_that_cannot_be_read_are_passed_over_and_told() {
 #[test]
 fn files_that_are_no_archives() {
     for (text, says) in [
-        ("", "EOF while parsing"),
+        ("", "it is no whole JSON, so no HTTP Archive, or one that was cut off: EOF while parsing"),
         ("{}", "there is no `log`"),
         ("[]", "invalid type: sequence, expected an HTTP Archive"),
         (r#"{"log":{}}"#, "there is no `log` with `entries`"),
         (r#"{"log":{"entries":{}}}"#, "invalid type: map, expected `log.entries`, a list"),
-        (r#"{"log":{"entries":[]}} x"#, "trailing characters"),
+        (r#"{"log":{"entries":[]}} x"#, "it is no JSON, so no HTTP Archive: trailing characters"),
         (r#"{"log":{"entries":[]},"log":{"entries":[]}}"#, "`log` is there twice"),
-        (r#"{"log":{"entries":[]"#, "EOF while parsing"),
-        ("\u{1f}\u{8b}", "expected value"),
+        (r#"{"log":{"entries":[]"#, "it is no whole JSON, so no HTTP Archive, or one that was cut off: EOF"),
+        ("\u{1f}\u{8b}", "it is no JSON, so no HTTP Archive: expected value"),
     ] {
         let error = read(text.as_bytes(), |_| true).unwrap_err();
         assert!(error.to_string().starts_with(says), "{text}: {error}");

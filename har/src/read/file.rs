@@ -8,6 +8,7 @@ use std::{
 };
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::error::Category;
 
 use super::{
     Found, ImportError, LeftOut, Source,
@@ -51,11 +52,20 @@ pub(super) fn read(file: impl Read, take: &mut dyn FnMut(Found) -> bool) -> Resu
     reading.left_out.cut = told.cut.get();
     match (reading.failure, result) {
         (Some(failure), _) => Err(failure),
-        (None, Err(error)) => Err(ImportError::File(cut(&error.to_string()))),
+        (None, Err(error)) => Err(ImportError::File(cut(&not_read(&error)))),
         (None, Ok(())) if !reading.has_entries => {
             Err(ImportError::File("there is no `log` with `entries`: this is no HTTP Archive".to_owned()))
         }
         (None, Ok(())) => Ok((reading.source, reading.left_out)),
+    }
+}
+
+/// A HAR is JSON: a file that is none may be the wrong one, and one that ends early was not written to its end.
+fn not_read(error: &serde_json::Error) -> String {
+    match error.classify() {
+        Category::Syntax => format!("it is no JSON, so no HTTP Archive: {error}"),
+        Category::Eof => format!("it is no whole JSON, so no HTTP Archive, or one that was cut off: {error}"),
+        Category::Data | Category::Io => error.to_string(),
     }
 }
 

@@ -131,7 +131,7 @@ impl Row {
         match &self.refused {
             Some(reason) => Some(format!("{name} is refused: {}\n", person::line(reason))),
             None if self.is_left_behind() => Some(format!(
-                "{name}: its certificate ended at {}: give it another join token (`orchestrator join-token`)\n",
+                "{name}: its certificate ended at {} UTC: give it another join token (`orchestrator join-token`)\n",
                 self.certificate_ends.as_deref().map(units::short_time).unwrap_or_default()
             )),
             None => None,
@@ -148,7 +148,7 @@ impl listing::Row<9> for Row {
         Column::Text("CONFIG"),
         Column::Text("LISTEN"),
         Column::Text("VERSION"),
-        Column::Text("LAST SEEN"),
+        Column::Text("SEEN (UTC)"),
         Column::Text("ID"),
     ];
 
@@ -167,26 +167,33 @@ impl listing::Row<9> for Row {
     }
 }
 
-/// Of the one that is meant: whoever guesses takes the wrong one's away.
-async fn revoke(which: &str, client: &Client) -> Result<(), Failure> {
+/// The id of an agent that is meant by it, by the last digits of it as listings show them, or by its name. One that no agent
+/// has any more may be whole: records outlive agents.
+pub(crate) async fn id_of(which: &str, client: &Client) -> Result<String, Failure> {
+    if uuid::Uuid::try_parse(which).is_ok() {
+        return Ok(which.to_owned());
+    }
+    Ok(meant(which, client).await?.id)
+}
+
+async fn meant(which: &str, client: &Client) -> Result<Row, Failure> {
     let items = client.all(PATH).await?;
-    let rows: Vec<Row> = listing::read(PATH, items)?;
-    let is_meant = |row: &&Row| {
+    let mut rows: Vec<Row> = listing::read(PATH, items)?;
+    rows.retain(|row| {
         let is_tail = which.len() >= 8 && row.id.ends_with(which);
         row.id == which || is_tail || row.name == which && row.state != "revoked"
-    };
-    let meant: Vec<&Row> = rows.iter().filter(is_meant).collect();
-    let row = match meant[..] {
-        [row] => row,
-        [] => return Err(Failure::Refused(format!("there is no agent `{which}`; `orchestrator agents` lists them"))),
-        _ => {
-            let ids: Vec<&str> = meant.iter().map(|row| row.id.as_str()).collect();
-            return Err(Failure::Refused(format!(
-                "`{which}` is more than one agent, name one by its id: {}",
-                ids.join(", ")
-            )));
-        }
-    };
+    });
+    if rows.len() > 1 {
+        let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+        let ids = ids.join(", ");
+        return Err(Failure::Refused(format!("`{which}` is more than one agent, name one by its id: {ids}")));
+    }
+    rows.pop().ok_or_else(|| Failure::Refused(format!("there is no agent `{which}`; `orchestrator agents` lists them")))
+}
+
+/// Of the one that is meant: whoever guesses takes the wrong one's away.
+async fn revoke(which: &str, client: &Client) -> Result<(), Failure> {
+    let row = meant(which, client).await?;
     client.delete(&["agents", &row.id]).await?;
     Ok(output::say(format!("revoked {} ({})\n", person::line(&row.name), row.id))?)
 }

@@ -1,9 +1,30 @@
 //! Queries as people type them. The server would say what is wrong too; said here, it is an error of usage, with the place below
 //! the query, and saves the way.
 
+use clap::Args;
 use weir_query::Query;
 
-use super::failure::Failure;
+use super::{failure::Failure, person};
+
+/// What follows a query where the shell was not told that it is one argument.
+#[derive(Debug, Args)]
+pub(crate) struct Rest {
+    #[arg(hide = true)]
+    rest: Vec<String>,
+}
+
+impl Rest {
+    /// Joined they would say something else than was typed: the shell took the quotes away.
+    pub(crate) fn check(&self, query: &str) -> Result<(), Failure> {
+        let [first, ..] = &self.rest[..] else { return check(query) };
+        let whole = format!("{query} {}", self.rest.join(" ")).replace('\'', r"'\''");
+        Err(Failure::Usage(format!(
+            "a query is one argument, so quote it for the shell: '{}' (`{}` is one too many)",
+            person::line(&whole),
+            person::line(first)
+        )))
+    }
+}
 
 /// Refuses what is no query, and what is rather an option that there is not.
 pub(crate) fn check(query: &str) -> Result<(), Failure> {

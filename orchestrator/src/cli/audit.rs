@@ -32,7 +32,7 @@ impl Audit {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let columns = [
             Column::Text("UTC"),
-            Column::Text("WHO"),
+            Column::Long("WHO"),
             Column::Text("ROLE"),
             Column::Text("AREAS"),
             Column::Text("DID"),

@@ -71,6 +71,8 @@ pub(super) struct Wanted {
     /// Which exchanges pause, such as 'host:api.example.com method:POST'; see docs/query.md
     #[arg(value_name = "QUERY", allow_hyphen_values = true)]
     pub(super) query: String,
+    #[command(flatten)]
+    rest: asked::Rest,
     /// Whether requests pause, or responses
     #[arg(long, value_enum, default_value_t)]
     at: At,
@@ -135,9 +137,13 @@ impl Wanted {
         body
     }
 
+    /// What can be known without asking anybody.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        self.rest.check(&self.query)
+    }
+
     /// Makes it; as REST answers.
     pub(super) async fn make(&self, client: &Client) -> Result<Value, Failure> {
-        asked::check(&self.query)?;
         client.post(&["breakpoints"], &self.body()).await
     }
 }
@@ -181,6 +187,7 @@ impl Breakpoints {
             None => self.list.run().await,
             Some(Command::List(list)) => list.run().await,
             Some(Command::Add { wanted, format, connect }) => {
+                wanted.check()?;
                 let made = wanted.make(&connect.client()?).await?;
                 if format == Format::Json {
                     return Ok(output::json(&made)?);
@@ -193,7 +200,7 @@ impl Breakpoints {
                 let id = meant(&client, &id).await?;
                 let renewed: Value = client.post(&["breakpoints", &id, "renew"], &json!({})).await?;
                 let ends = renewed["ends"].as_str().unwrap_or_default();
-                Ok(output::say(format!("it ends at {}", units::short_time(ends)))?)
+                Ok(output::say(format!("it ends at {} UTC", units::short_time(ends)))?)
             }
             Some(Command::Remove { id, connect }) => {
                 let client = connect.client()?;
@@ -224,7 +231,7 @@ impl List {
             Column::Number("PAUSED"),
             Column::Number("PASSED"),
             Column::Text("OWNER"),
-            Column::Text("ENDS"),
+            Column::Text("ENDS (UTC)"),
         ];
         Ok(output::say(output::table(columns, rows))?)
     }
@@ -239,7 +246,7 @@ impl Item {
     fn cells(self) -> [String; 8] {
         let set = self.at_agents.iter().filter(|agent| agent.state == "set").count();
         [
-            person::line(&self.id),
+            person::line(person::short_id(&self.id)),
             person::line(&self.at),
             person::line(&self.query),
             format!("{set}/{}", self.at_agents.len()),

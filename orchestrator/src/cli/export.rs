@@ -23,6 +23,8 @@ pub(crate) struct Export {
     /// Such as 'host:*.example.com status:5xx'; quote it for the shell [default: all]
     #[arg(allow_hyphen_values = true)]
     query: Option<String>,
+    #[command(flatten)]
+    rest: asked::Rest,
     /// Form of the file
     #[arg(long, value_enum, default_value_t)]
     format: Form,
@@ -63,7 +65,7 @@ impl Form {
 impl Export {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let query = self.query.as_deref().unwrap_or_default();
-        asked::check(query)?;
+        self.rest.check(query)?;
         let limit = self.limit.map(|limit| limit.to_string());
         let client = self.connect.client()?;
         let wanted = Wanted { form: self.format, query, limit: limit.as_deref(), reveal: self.reveal };

@@ -9,7 +9,7 @@ use super::person;
 pub(crate) enum Failure {
     /// clap's own; help and version come this way too.
     #[error(transparent)]
-    Arguments(#[from] clap::Error),
+    Arguments(clap::Error),
     /// Arguments that only together, or only looked into, are wrong.
     #[error("{0}")]
     Usage(String),
@@ -44,7 +44,10 @@ pub(crate) enum Failure {
         "no token for {0}: give --token or WEIR_TOKEN, or name with --data-dir the server's data folder, which holds it"
     )]
     NoToken(String),
-    #[error("the orchestrator at {url} does not take the token from {source_of_token}")]
+    #[error(
+        "the orchestrator at {url} does not take the token from {source_of_token}\nit may have expired or been revoked, or be \
+         another server's: --token or WEIR_TOKEN gives another"
+    )]
     Unauthorized { url: String, source_of_token: String },
     /// A problem document (RFC 9457).
     #[error("the orchestrator refused it ({status}): {text}")]

@@ -148,7 +148,7 @@ impl List {
             Column::Number("PRIORITY"),
             Column::Text("ON FAILURE"),
             Column::Long("MATCH"),
-            Column::Text("PUBLISHED"),
+            Column::Text("PUSHED (UTC)"),
         ];
         Ok(output::say(output::table(columns, rows))?)
     }

@@ -1,6 +1,6 @@
 //! `orchestrator import`: a file of a browser or a proxy becomes recorded exchanges.
 
-use std::path::PathBuf;
+use std::{io, path::PathBuf};
 
 use clap::Args;
 use futures_util::TryStreamExt as _;
@@ -71,8 +71,11 @@ impl Import {
         }
         let fault = |error| Failure::File { path: self.file.clone(), error };
         let file = tokio::fs::File::open(&self.file).await.map_err(fault)?;
-        let length = file.metadata().await.map_err(fault)?.len();
-        Ok(told(file, Some(length)))
+        let about = file.metadata().await.map_err(fault)?;
+        if about.is_dir() {
+            return Err(fault(io::ErrorKind::IsADirectory.into()));
+        }
+        Ok(told(file, Some(about.len())))
     }
 }
 

@@ -67,9 +67,9 @@ async fn list(newest: Newest) -> Result<(), Failure> {
     let columns = [
         Column::Text("GROUP"),
         Column::Text("STATE"),
-        Column::Text("MADE"),
+        Column::Text("MADE (UTC)"),
         Column::Long("MADE BY"),
-        Column::Text("EXPIRES"),
+        Column::Text("EXPIRES (UTC)"),
         Column::Long("AGENT"),
         Column::Text("ID"),
     ];

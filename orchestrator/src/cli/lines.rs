@@ -8,6 +8,7 @@ use serde_json::Value;
 use weir_artifact::Name;
 
 use super::{
+    agents,
     client::{Client, Connect},
     failure::Failure,
     output::{self, Format},
@@ -23,8 +24,8 @@ pub(crate) struct Lines {
     /// Go on as lines come
     #[arg(long, short)]
     follow: bool,
-    /// Only of the agent with this id
-    #[arg(long, value_name = "ID")]
+    /// Only of this agent, by its name or id
+    #[arg(long, value_name = "AGENT")]
     agent: Option<String>,
     /// At most so many, the newest
     #[arg(long, short = 'n', value_name = "N", default_value_t = 50)]
@@ -57,12 +58,19 @@ impl Lines {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let client = self.connect.client()?;
         let path = ["filters", self.name.as_str(), "logs"];
-        let agent: Vec<_> = self.agent.iter().map(|agent| ("agent", agent.as_str())).collect();
+        let agent = match &self.agent {
+            Some(which) => Some(agents::id_of(which, &client).await?),
+            None => None,
+        };
+        let agent: Vec<_> = agent.iter().map(|agent| ("agent", agent.as_str())).collect();
         // First the place, then what was there: what falls in between is in both, and told once.
         let one = [&agent[..], &[("limit", "1")]].concat();
         let Page { newest, .. } = client.get(&path, &one).await?;
         let mut items = client.list(&path, &agent, self.limit).await?;
         items.reverse();
+        if items.is_empty() {
+            self.is_known(&client).await?;
+        }
         if self.format == Format::Json && !self.follow {
             return Ok(output::json(&items)?);
         }
@@ -72,6 +80,15 @@ impl Lines {
             return Ok(());
         }
         self.follow(&client, &path, &agent, newest, told).await
+    }
+
+    /// A name that was misspelt would look like a filter that says nothing.
+    async fn is_known(&self, client: &Client) -> Result<(), Failure> {
+        let filters = client.all(&["filters"]).await?;
+        if filters.iter().any(|filter| filter["name"].as_str() == Some(self.name.as_str())) {
+            return Ok(());
+        }
+        Err(Failure::Refused(format!("there is no filter {}; `orchestrator filters` lists them", self.name)))
     }
 
     async fn follow(

@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
+    agents,
     client::Connect,
     failure::Failure,
     output::{self, Column, Format},
@@ -89,8 +90,8 @@ impl Newest {
 /// The newest of what agents have recorded.
 #[derive(Debug, Args)]
 pub(crate) struct Recorded {
-    /// Only of the agent with this id
-    #[arg(long, value_name = "ID")]
+    /// Only of this agent, by its name or id
+    #[arg(long, value_name = "AGENT")]
     agent: Option<String>,
     #[command(flatten)]
     newest: Newest,
@@ -104,9 +105,14 @@ impl Recorded {
         wanted: (&str, Option<&str>),
     ) -> Result<(), Failure> {
         let Newest { limit, format, connect } = self.newest;
-        let wanted = [wanted, ("agent", self.agent.as_deref())];
+        let client = connect.client()?;
+        let agent = match &self.agent {
+            Some(which) => Some(agents::id_of(which, &client).await?),
+            None => None,
+        };
+        let wanted = [wanted, ("agent", agent.as_deref())];
         let query: Vec<_> = wanted.iter().filter_map(|(name, value)| Some((*name, (*value)?))).collect();
-        show::<R, N>(path, connect.client()?.list(path, &query, limit).await?, format)
+        show::<R, N>(path, client.list(path, &query, limit).await?, format)
     }
 }
 

@@ -3,6 +3,7 @@
 //! any program can do.
 
 mod agents;
+mod arguments;
 mod asked;
 mod audit;
 mod backup;
@@ -102,8 +103,8 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
-fn execute(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
-    let cli = Cli::try_parse_from(arguments)?;
+fn execute(typed: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
+    let cli = Cli::try_parse_from(typed).map_err(arguments::told)?;
     let command = match cli.command {
         Command::Serve(serve) => return serve.run(),
         Command::NewFilter(new) => return new.run(),

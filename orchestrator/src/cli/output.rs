@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::person;
 
-/// Width when there is no terminal to ask.
-const WIDTH: usize = 100;
+/// Width when there is no terminal to ask: what goes to a file or to `grep` is cut only where it is beyond reading.
+const WIDTH: usize = 1_000;
 const GAP: usize = 2;
 /// A column that gives way is never narrower than this.
 const NARROWEST: usize = 8;

@@ -10,6 +10,8 @@ use std::{
 use super::failure::Failure;
 
 pub(crate) struct Part {
+    /// What it becomes, which is what whoever asked for it knows.
+    of: PathBuf,
     path: PathBuf,
     file: File,
     whole: bool,
@@ -22,8 +24,8 @@ impl Part {
         let path = of.with_file_name(name);
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         match file {
-            Ok(file) => Ok(Self { path, file, whole: false }),
-            Err(error) => Err(Failure::File { path, error }),
+            Ok(file) => Ok(Self { of: of.to_owned(), path, file, whole: false }),
+            Err(error) => Err(Failure::File { path: of.to_owned(), error }),
         }
     }
 
@@ -33,7 +35,7 @@ impl Part {
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.file.write_all(bytes).map_err(|error| Failure::File { path: self.path.clone(), error })
+        self.file.write_all(bytes).map_err(|error| Failure::File { path: self.of.clone(), error })
     }
 
     /// It is on disk, under its name.

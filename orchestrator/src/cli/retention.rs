@@ -34,9 +34,12 @@ enum Command {
     /// Let exchanges that fit go before their time
     Drop {
         /// Such as 'host:static.example.com type:image/*'
+        #[arg(allow_hyphen_values = true)]
         query: String,
-        /// How long after they came
-        #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = age)]
+        #[command(flatten)]
+        rest: asked::Rest,
+        /// How long after they came; 0s for at once, also those that are here already
+        #[arg(long, value_name = "DURATION", value_parser = age)]
         after: Duration,
         #[command(flatten)]
         connect: Connect,
@@ -44,7 +47,10 @@ enum Command {
     /// Let neither age nor a rule take exchanges that fit
     Keep {
         /// Such as 'status:5xx' or 'tag:incident'
+        #[arg(allow_hyphen_values = true)]
         query: String,
+        #[command(flatten)]
+        rest: asked::Rest,
         #[command(flatten)]
         connect: Connect,
     },
@@ -94,16 +100,26 @@ struct Rule {
     after_s: Option<u64>,
 }
 
+impl Rule {
+    /// `drop after 1h: host:static.example.com`
+    fn said(&self) -> String {
+        let after = self.after_s.map(|after| format!(" after {}", span(after))).unwrap_or_default();
+        format!("{}{after}: {}", self.action, person::line(&self.query))
+    }
+}
+
 impl Retention {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         match self.command {
             None => self.show.run().await,
             Some(Command::Show(show)) => show.run().await,
-            Some(Command::Drop { query, after, connect }) => {
+            Some(Command::Drop { query, rest, after, connect }) => {
+                rest.check(&query)?;
                 let rule = Rule { action: "drop".to_owned(), query, after_s: Some(after.as_secs()) };
                 add(&connect.client()?, rule).await
             }
-            Some(Command::Keep { query, connect }) => {
+            Some(Command::Keep { query, rest, connect }) => {
+                rest.check(&query)?;
                 add(&connect.client()?, Rule { action: "keep".to_owned(), query, after_s: None }).await
             }
             Some(Command::Remove { number, connect }) => {
@@ -115,7 +131,7 @@ impl Retention {
                     Ok(rules.remove(number - 1))
                 });
                 let gone = gone.await?;
-                Ok(output::say(format!("removed: {} {}", person::line(&gone.action), person::line(&gone.query)))?)
+                Ok(output::say(format!("removed: {}", gone.said()))?)
             }
         }
     }
@@ -147,8 +163,7 @@ impl Show {
 }
 
 async fn add(client: &Client, rule: Rule) -> Result<(), Failure> {
-    asked::check(&rule.query)?;
-    let said = format!("{} {}", rule.action, person::line(&rule.query));
+    let said = rule.said();
     // A rule more is right whatever the others are.
     changed(client, TRIES, |rules| {
         rules.push(rule.clone());

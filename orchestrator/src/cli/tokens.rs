@@ -101,8 +101,8 @@ async fn list(listing: Listing) -> Result<(), Failure> {
         Column::Long("NAME"),
         Column::Text("ROLE"),
         Column::Text("AREAS"),
-        Column::Text("EXPIRES"),
-        Column::Text("LAST USED"),
+        Column::Text("EXPIRES (UTC)"),
+        Column::Text("USED (UTC)"),
         Column::Text("MADE BY"),
         Column::Text("ID"),
     ];

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
+    agents,
     client::Connect,
     failure::Failure,
     output::{self, Column, Format},
@@ -26,8 +27,8 @@ pub(crate) struct Usage {
     /// Only of this user; '' for clients that gave no name
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
-    /// Only of the agent with this id
-    #[arg(long, value_name = "ID")]
+    /// Only of this agent, by its name or id
+    #[arg(long, value_name = "AGENT")]
     agent: Option<String>,
     /// At most so many, up to 1000
     #[arg(long, short = 'n', value_name = "N", default_value_t = 100)]
@@ -67,13 +68,19 @@ impl Usage {
         let (from, limit) = (rfc3339(now_us().saturating_sub(since)), self.limit.to_string());
         let mut query = vec![("by", self.by.name()), ("from", from.as_str()), ("limit", limit.as_str())];
         query.extend(self.user.iter().map(|user| ("user", user.as_str())));
-        query.extend(self.agent.iter().map(|agent| ("agent", agent.as_str())));
-        let report: Value = self.connect.client()?.get(&["usage"], &query).await?;
+        let client = self.connect.client()?;
+        let agent = match &self.agent {
+            Some(which) => Some(agents::id_of(which, &client).await?),
+            None => None,
+        };
+        query.extend(agent.iter().map(|agent| ("agent", agent.as_str())));
+        let report: Value = client.get(&["usage"], &query).await?;
         if self.format == Format::Json {
             return Ok(output::json(&report)?);
         }
         let items = report["items"].as_array().cloned().unwrap_or_default();
-        let rows = items.into_iter().map(|item| serde_json::from_value::<Row>(item).unwrap_or_default().cells());
+        let by = self.by;
+        let rows = items.into_iter().map(|item| serde_json::from_value::<Row>(item).unwrap_or_default().cells(by));
         let columns = [
             Column::Text(self.by.title()),
             Column::Number("EXCHANGES"),
@@ -111,9 +118,10 @@ impl By {
 }
 
 impl Row {
-    fn cells(self) -> [String; 6] {
-        // `2026-11-26T08:00`
-        let at = self.at.map(|at| at.chars().take(16).collect::<String>().replace('T', " "));
+    fn cells(self, by: By) -> [String; 6] {
+        // `2026-11-26`, `2026-11-26T08:00`
+        let told = if matches!(by, By::Day) { 10 } else { 16 };
+        let at = self.at.map(|at| at.chars().take(told).collect::<String>().replace('T', " "));
         let of = at.or(self.agent_name).or(self.user).unwrap_or_default();
         [
             person::or_dash(&of),

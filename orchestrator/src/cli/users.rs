@@ -82,7 +82,7 @@ impl Users {
 }
 
 async fn list(listing: Listing) -> Result<(), Failure> {
-    let columns = [Column::Long("NAME"), Column::Text("ROLE"), Column::Text("ADDED"), Column::Text("ADDED BY")];
+    let columns = [Column::Long("NAME"), Column::Text("ROLE"), Column::Text("ADDED (UTC)"), Column::Text("ADDED BY")];
     let cells = |item| {
         let row: Row = serde_json::from_value(item).unwrap_or_default();
         let name = person::or_dash(&row.name);

@@ -16,7 +16,7 @@ pub enum ServeError {
         error: io::Error,
     },
     /// Another orchestrator has it.
-    #[error("data directory {}: another orchestrator is using it", .0.display())]
+    #[error("data directory {}: another orchestrator is using it; --data-dir names another folder", .0.display())]
     InUse(PathBuf),
     /// The certificate authority cannot be used.
     #[error(transparent)]
@@ -37,7 +37,7 @@ pub enum ServeError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// An address cannot be listened on.
-    #[error("{listener} cannot listen on {address}: {error}")]
+    #[error("{listener} cannot listen on {address}: {error}; --{} gives another address", listener.to_lowercase())]
     Bind {
         /// REST or gRPC.
         listener: &'static str,

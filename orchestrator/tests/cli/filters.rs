@@ -19,7 +19,7 @@ fn listed_for_people_and_programs() {
     let server = Server::with_key();
     assert_eq!(
         server.run(&["filters"]).ok(),
-        "NAME  GROUP  VERSION  STATE  AGENTS  PRIORITY  ON FAILURE  MATCH  PUBLISHED\n"
+        "NAME  GROUP  VERSION  STATE  AGENTS  PRIORITY  ON FAILURE  MATCH  PUSHED (UTC)\n"
     );
     push(&server, "1", &["--match", &format!("path:/{}", "long/".repeat(50))]);
     push(&server, "1", &["--name", "other", "--group", "edge"]);
@@ -30,6 +30,8 @@ fn listed_for_people_and_programs() {
     let listed = server.run(&["filters", "--format", "json"]).json();
     assert_eq!((listed[0]["name"].as_str(), listed[1]["group"].as_str()), (Some("block"), Some("edge")));
     server.run(&["filters", "show", "nothing"]).fails(1, "group default has no filter nothing");
+    server.run(&["filters", "logs", "blok"]).fails(1, "there is no filter blok; `orchestrator filters` lists them");
+    assert_eq!(server.run(&["filters", "logs", "block"]).ok(), "");
 }
 
 #[test]
@@ -40,7 +42,10 @@ fn shown_with_agents_and_versions() {
     assert_eq!(server.run(&["push-filter", &file]).code, 1);
     let shown = server.run(&["filters", "show", "block"]).ok();
     assert!(shown.contains("on_failure     closed"), "{shown}");
-    assert!(shown.contains("edge-1        1  refused ") && shown.contains("  compile: out of memory"), "{shown}");
+    assert!(
+        shown.contains("edge-1        1  refused ") && shown.contains("\nedge-1: compile: out of memory\n"),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -116,7 +121,7 @@ fn agents_are_listed() {
     let agent = Agent::join(&server, "edge-1", content);
     let table = server.run(&["agents"]).ok();
     assert!(
-        table.starts_with("NAME    GROUP    STATE      REVISION  CONFIG  LISTEN          VERSION  LAST SEEN  ID\n"),
+        table.starts_with("NAME    GROUP    STATE      REVISION  CONFIG  LISTEN          VERSION  SEEN (UTC)  ID\n"),
         "{table}"
     );
     assert!(table.contains("edge-1  default  connected         0  -       127.0.0.1:8080  0.1.0"), "{table}");

@@ -5,7 +5,10 @@ use std::{
     net::TcpListener,
 };
 
-use crate::server::{Server, command};
+use crate::{
+    agent::{Agent, content},
+    server::{Server, command},
+};
 
 /// Something that answers each request so.
 fn stranger(answer: &'static str) -> String {
@@ -57,4 +60,43 @@ fn the_wrong_place_is_told_from_no_place() {
 fn the_port_for_agents_is_not_rest() {
     let server = Server::start();
     check(&format!("http://{}", server.grpc), 1, "it may speak TLS: try https://");
+}
+
+#[test]
+fn files_that_are_none_are_not_the_servers_fault() {
+    let server = Server::start();
+    let folder = server.path("");
+    server.run(&["import", folder.to_str().unwrap()]).fails(1, "error: ");
+    let said = server.run(&["import", folder.to_str().unwrap()]).stderr;
+    assert!(said.contains("directory") && !said.contains("no orchestrator answers"), "{said}");
+    for (contents, says) in
+        [("GET / HTTP/1.1", "it is no JSON, so no HTTP Archive"), ("{\"log\":", "or one that was cut off")]
+    {
+        server.run(&["import", &server.file("x.har", contents)]).fails(1, says);
+    }
+    let nowhere = server.path("none/x.har");
+    let nowhere = nowhere.to_str().unwrap();
+    server.run(&["export", "--output", nowhere]).fails(1, &format!("{nowhere}: No such file"));
+}
+
+#[test]
+fn an_agent_is_named_as_listings_name_it() {
+    let server = Server::with_key();
+    let _agent = Agent::join(&server, "edge-1", content);
+    let agents = server.run(&["agents", "--format", "json"]).json();
+    let id = agents[0]["id"].as_str().unwrap();
+    for which in ["edge-1", id, &id[id.len() - 8..]] {
+        for command in [&["tunnels"][..], &["connections", "ended"], &["usage"]] {
+            server.run(&[command, &["--agent", which]].concat()).ok();
+        }
+        server
+            .run(&["tunnels", "--agent", "edge-2"])
+            .fails(1, "there is no agent `edge-2`; `orchestrator agents` lists");
+    }
+}
+
+#[test]
+fn a_token_that_counts_no_more_is_told_with_what_to_do() {
+    let server = Server::start();
+    server.run(&["agents", "--token", "weir-token-none"]).fails(1, "it may have expired or been revoked");
 }

@@ -227,7 +227,7 @@ impl Group {
         });
         let columns = [
             Column::Number("VERSION"),
-            Column::Text("PUSHED"),
+            Column::Text("PUSHED (UTC)"),
             Column::Text("KEY"),
             Column::Number("RESTORES"),
             Column::Long("SETS"),

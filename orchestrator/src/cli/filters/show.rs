@@ -78,35 +78,38 @@ pub(super) async fn show(name: &Name, group: &GroupName, format: Format, connect
     let row: Row = row(shown)?;
     output::say(format!("{:<14} {}\n", "digest", person::or_dash(&row.digest)))?;
     output::say(agents(&row.agents))?;
+    for (agent, why) in row.agents.iter().filter_map(|agent| Some((agent, agent.why_not()?))) {
+        output::say(format!("{}: {}", person::line(agent.called()), person::line(&why)))?;
+    }
     output::say("")?;
     let versions = versions.into_iter().map(|version| {
         [version.version.to_string(), units::short_time(&version.published), person::or_dash(&version.digest)]
     });
-    let columns = [Column::Number("VERSION"), Column::Text("PUBLISHED"), Column::Long("DIGEST")];
+    let columns = [Column::Number("VERSION"), Column::Text("PUBLISHED (UTC)"), Column::Long("DIGEST")];
     Ok(output::say(output::table(columns, versions.collect()))?)
+}
+
+impl Agent {
+    fn called(&self) -> &str {
+        if self.name.is_empty() { &self.agent } else { &self.name }
+    }
+
+    /// The phase and the reason, which no table has the room for.
+    fn why_not(&self) -> Option<String> {
+        let told = [self.phase.as_deref(), self.reason.as_deref()];
+        let told: Vec<&str> = told.into_iter().flatten().filter(|text| !text.is_empty()).collect();
+        (!told.is_empty()).then(|| told.join(": "))
+    }
 }
 
 fn agents(agents: &[Agent]) -> String {
     let rows = agents.iter().map(|agent| {
         let state = if agent.active { "active" } else { "refused" };
-        let reason = [agent.phase.as_deref(), agent.reason.as_deref()];
-        let reason: Vec<&str> = reason.into_iter().flatten().filter(|text| !text.is_empty()).collect();
-        let name = if agent.name.is_empty() { &agent.agent } else { &agent.name };
         let counted = agent.figures.as_ref().map_or_else(|| std::array::from_fn(|_| "-".to_owned()), Figures::cells);
         let [exchanges, mean, instances, memory, failures] = counted;
         let state = state.to_owned();
         let version = agent.version.to_string();
-        [
-            person::line(name),
-            version,
-            state,
-            exchanges,
-            mean,
-            instances,
-            memory,
-            failures,
-            person::or_dash(&reason.join(": ")),
-        ]
+        [person::line(agent.called()), version, state, exchanges, mean, instances, memory, failures]
     });
     let columns = [
         Column::Text("AGENT"),
@@ -117,7 +120,6 @@ fn agents(agents: &[Agent]) -> String {
         Column::Number("INSTANCES"),
         Column::Number("MEMORY"),
         Column::Long("FAILURES"),
-        Column::Long("REASON"),
     ];
     output::table(columns, rows.collect())
 }

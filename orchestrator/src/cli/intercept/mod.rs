@@ -61,6 +61,7 @@ struct Session<'a> {
 
 impl Intercept {
     pub(crate) async fn run(self) -> Result<(), Failure> {
+        self.wanted.check()?;
         let client = self.connect.client()?;
         // First the stream, then the breakpoint: nothing that pauses falls in between.
         let events = Stream::open(&client, &["events"], &[("kinds", KINDS)]).await?;

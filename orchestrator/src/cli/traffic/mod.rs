@@ -40,7 +40,7 @@ Queries (docs/query.md has all of it):
   header.x-foo:bar  request.header.NAME  response.header.NAME  type:json
   body:token  request.body~\"id=[0-9]+\"  path~^/v[0-9]/
   size:>1MB  request.size:0  duration:>200ms  first-byte:>1s
-  user:ann  client:192.0.2.7  agent:edge-1  entry:socks5
+  user:ann  client:192.0.2.7  agent:edge-1  entry:connect
   filter:block  filter:block=failed  tag:geo.country=DE
   error:*refused*  outcome:client-gone  id:0199aa*
   is:error|answered|changed|edited|truncated|websocket|h2|tls|intercepted|replay
@@ -123,6 +123,8 @@ struct Search {
     /// Such as 'host:*.example.com status:5xx -method:GET'; quote it for the shell
     #[arg(allow_hyphen_values = true)]
     query: Option<String>,
+    #[command(flatten)]
+    rest: asked::Rest,
     /// Go on as exchanges come
     #[arg(long, short)]
     follow: bool,
@@ -201,7 +203,7 @@ impl Traffic {
 impl Search {
     async fn run(self) -> Result<(), Failure> {
         let query = self.query.as_deref().unwrap_or_default();
-        asked::check(query)?;
+        self.rest.check(query)?;
         if self.follow && self.format == Format::Har {
             return Err(Failure::Usage("--follow goes with table and json: a HAR file has an end".to_owned()));
         }
@@ -219,6 +221,9 @@ impl Search {
             Format::Json => Ok(output::json(&items)?),
             Format::Table | Format::Har => {
                 let rows = items.into_iter().map(|item| parsed(item).map(Row::cells)).collect::<Result<Vec<_>, _>>()?;
+                if rows.is_empty() {
+                    eprintln!("nothing that is recorded {}", if query.is_empty() { "is here yet" } else { "fits" });
+                }
                 Ok(output::say(output::table(COLUMNS, rows))?)
             }
         }
