@@ -120,6 +120,12 @@ pub fn not_live(name: &str) -> String {
         return "this is decided where the agent runs, by whoever runs it: no configuration that is pushed sets it"
             .to_owned();
     }
-    let known: Vec<&str> = LIVE.iter().map(|key| key.name).collect();
+    let section = name.split_once('.').map_or("", |(section, _)| section);
+    let beside = |known: &&str| known.split_once('.').is_some_and(|(of, _)| of == section);
+    let all = LIVE.iter().map(|key| key.name);
+    let mut known: Vec<&str> = all.clone().filter(beside).collect();
+    if known.is_empty() {
+        known.extend(all);
+    }
     format!("there is no such key among those that can be pushed: {}", known.join(", "))
 }

@@ -40,7 +40,8 @@ fn every_fault_is_named_with_line_and_key() {
         "line 1: listen: this is decided where the agent runs",
         "line 2: workers: agents read this when they start",
         "line 4: capture.body_bytes: 2MiB is out of range: 0 to 1MiB",
-        "line 5: capture.bodybytes: there is no such key among those that can be pushed: capture.body_bytes, capture.",
+        "line 5: capture.bodybytes: there is no such key among those that can be pushed: capture.body_bytes, capture.connections, capture.filter_lines, \
+         capture.message_bytes, capture.messages, capture.whole_digest",
         "line 7: client.head_timeout: this is a whole number, expected a time with its unit",
         "line 8: client.headers: -1 is out of range: 16 to 1024",
         "line 10: intercept.pass_through: `a b` is not a target",

@@ -21,7 +21,9 @@ use super::{
     socket::{self, Peer},
     sse,
 };
-use crate::rest::{Asker, Asking, Held, Problem, Standing, identify, tell_budget, too_many, unfinished, vouched};
+use crate::rest::{
+    Asker, Asking, Held, Problem, Standing, identify, parameters, tell_budget, too_many, unfinished, vouched,
+};
 
 /// Of a request.
 const BODY: usize = 64 << 10;
@@ -122,7 +124,7 @@ pub(super) async fn get(
     let answered = async {
         let found = found.ok_or_else(Problem::unauthorized)?;
         let asked = Query::<Asked>::try_from_uri(&parts.uri);
-        let Query(asked) = asked.map_err(|error| Problem::bad_request(error.body_text()))?;
+        let Query(asked) = asked.map_err(|error| Problem::bad_request(parameters(&error.body_text())))?;
         let variables = asked.variables.as_deref().map(serde_json::from_str).transpose();
         let variables = variables.map_err(|error| Problem::bad_request(format!("variables: {error}")))?;
         let mut request = Request::new(asked.query).variables(Variables::from_json(variables.unwrap_or_default()));

@@ -162,7 +162,7 @@ async fn signed_in(
     let address = client.ip();
     let refused = |who: &str| {
         tracing::info!(%client, who, "a credential was refused");
-        limit::failed_sign_in(orchestrator.rates.sign_in(address)).unwrap_or_else(Problem::unauthorized)
+        limit::failed_sign_in(orchestrator.rates.sign_in(address)).unwrap_or_else(Problem::not_accepted)
     };
     match credential(headers).ok_or_else(Problem::unauthorized)? {
         Credential::Bearer(token) => {
@@ -205,7 +205,7 @@ async fn signed_in(
                 (Err(PasswordError::Busy), _) => Err(Problem::busy("too many passwords are being tried: try again")),
                 _ => {
                     tracing::info!(%client, user, "a password was refused");
-                    Err(Problem::unauthorized())
+                    Err(Problem::not_accepted())
                 }
             }
         }

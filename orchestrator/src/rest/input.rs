@@ -24,8 +24,26 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match Query::<T>::from_request_parts(parts, state).await {
             Ok(Query(params)) => Ok(Self(params)),
-            Err(error) => Err(Problem::bad_request(error.body_text())),
+            Err(error) => Err(Problem::bad_request(parameters(&error.body_text()))),
         }
+    }
+}
+
+/// What is wrong with a query string, in the words of whoever wrote it rather than of the parser.
+pub(crate) fn parameters(told: &str) -> String {
+    const WORDS: [(&str, &str); 4] = [
+        ("invalid digit found in string", "a whole number is expected"),
+        ("cannot parse integer from empty string", "a whole number is expected"),
+        ("number too large to fit in target type", "the number is too large"),
+        ("number too small to fit in target type", "the number is too small"),
+    ];
+    let told = told.strip_prefix("Failed to deserialize query string: ").unwrap_or(told);
+    let (name, reason) = told.split_once(": ").unwrap_or(("", told));
+    let plain = WORDS.into_iter().find(|(parser, _)| *parser == reason).map(|(_, plain)| plain);
+    let is_id = reason.starts_with("UUID parsing failed");
+    match plain.or(is_id.then_some("an id is a UUID, such as 0199aa3c-7b1e-7c3a-9f00-0123456789ab")) {
+        Some(plain) => format!("query string: {name}: {plain}"),
+        None => format!("query string: {told}"),
     }
 }
 

@@ -97,7 +97,10 @@ pub(super) async fn make(
     let group = group.map_err(|error| Problem::unprocessable("group", format!("group: {error}")))?;
     let seconds = wanted.expires_in_s.unwrap_or(DAY_S);
     if !(1..=LONGEST_S).contains(&seconds) {
-        return Err(Problem::unprocessable("expiry", format!("expires_in_s has to be 1 to {LONGEST_S}")));
+        return Err(Problem::unprocessable(
+            "expiry",
+            format!("expires_in_s has to be 1 to {LONGEST_S} ({} days)", LONGEST_S / DAY_S),
+        ));
     }
     let (token, now) = (tokens::join(), now_us());
     let kept = JoinTokenRow::new(group.as_str(), Some(principal.name), now, now + seconds * 1_000_000);

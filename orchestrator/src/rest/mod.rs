@@ -88,7 +88,7 @@ pub(crate) use exchanges::{some, url};
 use gate::Asks as _;
 pub(crate) use gate::identify;
 pub(crate) use held::Held;
-pub(crate) use input::Place;
+pub(crate) use input::{Place, parameters};
 pub(crate) use limit::{tell as tell_budget, too_many};
 use list::{List, newest};
 pub(crate) use live::{Watch, seat};

@@ -124,6 +124,13 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
     }
 
+    /// Something was sent, and which of these it is is told to nobody.
+    pub(super) fn not_accepted() -> Self {
+        let detail = "what was sent does not count: a token may have expired or been revoked, or be none of this server's; \
+                      a name or a password may be wrong";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+
     /// RFC 6750 section 3.1.
     pub(super) fn invalid_token(reason: &str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "invalid-token", reason)

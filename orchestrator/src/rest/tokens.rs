@@ -84,7 +84,10 @@ pub(super) async fn make(
     let areas = areas(wanted.areas.as_deref(), &principal)?;
     let seconds = wanted.expires_in_s.unwrap_or(DEFAULT_S);
     if !(1..=LONGEST_S).contains(&seconds) {
-        return Err(Problem::unprocessable("expiry", format!("expires_in_s has to be 1 to {LONGEST_S}")));
+        return Err(Problem::unprocessable(
+            "expiry",
+            format!("expires_in_s has to be 1 to {LONGEST_S} ({} days)", LONGEST_S / DAY_S),
+        ));
     }
     let (token, now, id) = (tokens::access(), now_us(), Uuid::now_v7());
     let kept = AccessToken {

@@ -115,3 +115,27 @@ async fn secrets_are_for_their_owner_and_outlive_a_restart() {
     assert_eq!(old.send().await.unwrap().status(), 401);
     running.person.get("/api/v1/agents").await;
 }
+
+#[tokio::test]
+async fn what_was_asked_for_wrongly_is_told_in_plain_words() {
+    let running = Running::start().await;
+    for (path, status, says) in [
+        ("exchanges?limit=x", 400, "query string: limit: a whole number is expected"),
+        ("exchanges?limit=99999999999999999999", 400, "query string: limit: the number is too large"),
+        ("tunnels?agent=edge-1", 400, "query string: agent: an id is a UUID, such as "),
+        ("exchanges?quary=x", 400, "query string: quary: unknown field `quary`, expected one of"),
+    ] {
+        let request = running.person.request(Method::GET, &format!("/api/v1/{path}"));
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), status, "{path}");
+        let problem: Value = response.json().await.unwrap();
+        assert!(problem["detail"].as_str().unwrap().starts_with(says), "{path}: {problem}");
+    }
+    let person = &running.person;
+    for (token, says) in [(None, "send a token that counts"), (Some("weir-token-x"), "a token may have expired")] {
+        let request = person.http.get(format!("{}/api/v1/agents", person.base));
+        let request = token.iter().fold(request, |request, token| request.bearer_auth(token));
+        let problem: Value = request.send().await.unwrap().json().await.unwrap();
+        assert!(problem["detail"].as_str().unwrap().contains(says), "{problem}");
+    }
+}
