@@ -42,7 +42,8 @@ fn listen(address: SocketAddr, shared: bool) -> io::Result<StdListener> {
     socket.set_nonblocking(true)?;
     match socket.bind(&address.into()).and_then(|()| socket.listen(BACKLOG)) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            Err(io::Error::new(error.kind(), "another process listens on this address, perhaps another agent"))
+            let taken = "another process listens on this address, perhaps another agent; --listen gives another";
+            Err(io::Error::new(error.kind(), taken))
         }
         listens => listens.map(|()| socket.into()),
     }

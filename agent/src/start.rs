@@ -2,7 +2,7 @@
 //! down in the other. The only place that knows all parts.
 
 use std::{
-    io::Write as _,
+    io::{self, Write as _},
     net::{SocketAddr, TcpListener as StdListener},
     path::PathBuf,
     sync::Arc,
@@ -58,6 +58,16 @@ pub fn certificate(config: &Config) -> anyhow::Result<PathBuf> {
     Ok(own)
 }
 
+/// Listens where health and metrics are.
+fn admin_door(address: SocketAddr) -> io::Result<StdListener> {
+    StdListener::bind(address).map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            io::Error::new(error.kind(), "another process listens on this address; --admin gives another")
+        }
+        _ => error,
+    })
+}
+
 /// Carries traffic until a signal says to stop.
 ///
 /// # Errors
@@ -70,7 +80,7 @@ pub(crate) fn run(config: Config, level: Level) -> anyhow::Result<()> {
     let _own = disk::lock(data_dir).with_context(|| format!("the data dir {}", data_dir.display()))?;
     let (listeners, proxy) =
         listener::bind(config.listen, config.workers).with_context(|| format!("listen {}", config.listen))?;
-    let admin = StdListener::bind(config.admin).with_context(|| format!("admin {}", config.admin))?;
+    let admin = admin_door(config.admin).with_context(|| format!("admin {}", config.admin))?;
     admin.set_nonblocking(true)?;
     let addresses = Addresses { proxy, admin: admin.local_addr()? };
     let secrets = Arc::new(Secrets::open(config.secrets.as_deref())?);

@@ -1,4 +1,4 @@
-//! The cases of one filter, read from its folder: the only I/O here.
+//! The cases of one filter, read from its folder, or one of them from its file: the only I/O here.
 
 use std::{
     fs, io,
@@ -31,7 +31,7 @@ pub enum FolderError {
     Empty(PathBuf),
 }
 
-/// Every `*.http` of a folder by file stem, sorted.
+/// Every `*.http` of a folder by file stem, sorted; of a file the one that it is.
 ///
 /// # Errors
 /// A file that cannot be read or is no case, or no file at all.
@@ -41,10 +41,14 @@ pub fn folder(path: &Path) -> Result<Vec<(String, Case)>, FolderError> {
         move |source| FolderError::Io { path, source }
     };
     let mut files = Vec::new();
-    for entry in fs::read_dir(path).map_err(io(path))? {
-        let file = entry.map_err(io(path))?.path();
-        if file.extension().is_some_and(|extension| extension == "http") {
-            files.push(file);
+    if path.is_file() {
+        files.push(path.to_owned());
+    } else {
+        for entry in fs::read_dir(path).map_err(io(path))? {
+            let file = entry.map_err(io(path))?.path();
+            if file.extension().is_some_and(|extension| extension == "http") {
+                files.push(file);
+            }
         }
     }
     if files.is_empty() {

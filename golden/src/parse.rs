@@ -192,7 +192,8 @@ fn verdict<'a, 's>(section: &'s Section<'a>) -> Result<(Verdict, &'s [Line<'a>])
         return fault(section.title.0, "the verdict is missing");
     };
     let Some((_, verdict)) = Verdict::NAMES.iter().find(|(name, _)| name == &word.trim()) else {
-        return fault(*number, format!("no such verdict: `{word}`"));
+        let there = Verdict::NAMES.map(|(name, _)| name).join(", ");
+        return fault(*number, format!("no such verdict: `{word}` (there are: {there})"));
     };
     Ok((*verdict, rest))
 }
@@ -241,7 +242,7 @@ mod tests {
         assert_eq!(error("text\n"), "line 1: only `# comments` may stand before the first `### section`");
         assert!(error("### confg\n").starts_with("line 1: no such section: `confg`"));
         assert_eq!(error("### config\n### config\n"), "line 2: `config` stands in line 1 already");
-        assert_eq!(error("### expect\nfine\n"), "line 2: no such verdict: `fine`");
+        assert!(error("### expect\nfine\n").starts_with("line 2: no such verdict: `fine` (there are: pass, respond, "));
         assert_eq!(
             error("### expect\npass\n"),
             "line 1: either a `### request` or a `### tunnel`, or `invalid` and neither"

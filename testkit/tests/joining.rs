@@ -43,6 +43,20 @@ async fn a_man_in_the_middle_is_refused_before_the_token_is_said() -> anyhow::Re
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_is_sent_to_rest_is_told_where_agents_connect() -> anyhow::Result<()> {
+    let scratch = Scratch::new("sent-to-rest")?;
+    let orchestrator = Orchestrator::start(&scratch, "orchestrator").await?;
+    orchestrator.generate_keys().await?;
+    let mut misled = AgentOptions::new(&scratch, "misled")
+        .with("--orchestrator", format!("https://{}", orchestrator.rest))
+        .with("--join-token", orchestrator.join_token().await?)
+        .spawn()?;
+    misled.says("agents connect to the address of gRPC").await?;
+    let _ = misled.kill().await;
+    Ok(())
+}
+
 /// Ids of the agents that the orchestrator knows.
 async fn ids(orchestrator: &Orchestrator) -> anyhow::Result<Vec<String>> {
     let agents = orchestrator.list("/agents").await?;

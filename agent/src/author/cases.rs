@@ -1,6 +1,9 @@
 //! `agent filter test`: golden cases through a component in a real host, one line for each, and why one failed.
 
-use std::{fmt::Write as _, path::PathBuf};
+use std::{
+    fmt::{Display, Write as _},
+    path::PathBuf,
+};
 
 use clap::Args;
 use serde_json::json;
@@ -18,7 +21,7 @@ use super::{Fault, file, pattern, say};
 pub(crate) struct Test {
     /// The component
     file: PathBuf,
-    /// Folder of cases
+    /// Folder of cases, or one case
     cases: PathBuf,
     /// For cases that state no configuration: JSON, or NAME.toml as it stands beside a component, whose limits and grants
     /// count then too [default: {}]
@@ -51,9 +54,7 @@ impl Test {
         let subject = trial.subject(publication, component).map_err(|unfit| self.unfit(&unfit))?;
         let mut all = Vec::with_capacity(cases.len());
         for (name, case) in cases {
-            let report = subject.run(&case).map_err(|fault| {
-                Fault::Usage(format!("{}: {fault}", self.cases.join(format!("{name}.http")).display()))
-            })?;
+            let report = subject.run(&case).map_err(|fault| self.unrunnable(&name, &fault))?;
             let difference = case.check(&report.outcome).err().map(|mismatch| mismatch.to_string());
             all.push(Ran { name, title: case.title, report, difference });
         }
@@ -84,6 +85,11 @@ impl Test {
         Ok(cases)
     }
 
+    fn unrunnable(&self, name: &str, fault: &dyn Display) -> Fault {
+        let file = if self.cases.is_file() { self.cases.clone() } else { self.cases.join(format!("{name}.http")) };
+        Fault::Usage(format!("{}: {fault}", file.display()))
+    }
+
     fn unfit(&self, unfit: &Unfit) -> Fault {
         let reason = match unfit {
             Unfit::Artifact(error) => error.to_string(),
@@ -98,7 +104,7 @@ impl Ran {
         let Report { outcome, calls, memory, time, log } = &self.report;
         json!({
             "name": self.name, "title": self.title, "ok": self.difference.is_none(), "verdict": outcome.verdict.name(),
-            "reason": outcome.reason, "difference": self.difference, "calls": calls, "time_us": time.as_secs_f64() * 1e6,
+            "reason": outcome.reason, "difference": self.difference, "calls": calls, "time_us": time.as_nanos() as f64 / 1e3,
             "memory_bytes": memory,
             "log": log,
         })

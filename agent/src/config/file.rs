@@ -33,7 +33,7 @@ pub(super) fn read(text: &str, known: impl Fn(&str) -> bool) -> Result<Settings,
     walk(document.get_ref(), "", &mut |path, at, is_section| {
         keys.push((path.to_owned(), at.clone()));
         if !is_section && !known(path) {
-            let problem = "there is no such key".to_owned();
+            let problem = "there is no such key; `agent run --help` has those there are".to_owned();
             faults.push(LineFault { line: line(text, at.start), key: path.to_owned(), problem });
         }
     });

@@ -156,7 +156,17 @@ fn key_for(folder: &Path, spent: Digest) -> Result<KeyPair, JoinError> {
 fn not_there(url: &str, error: &tonic::transport::Error) -> JoinError {
     let (url, reason) = (url.to_owned(), link::explain(error));
     match link::tls_fault(error) {
-        Some(tls) if !link::is_of_the_clock(tls) => JoinError::Impostor { url, reason: tls.to_string() },
+        Some(tls) if !link::is_of_the_clock(tls) => JoinError::Impostor { url, reason: told(tls) },
         _ => JoinError::Away { url, reason },
+    }
+}
+
+/// Of an orchestrator's two addresses people type the wrong one.
+fn told(fault: &rustls::Error) -> String {
+    const REST: &str =
+        "no TLS is spoken there; agents connect to the address of gRPC (port 7443 by default), not to that of REST";
+    match fault {
+        rustls::Error::InvalidMessage(_) => REST.to_owned(),
+        other => other.to_string(),
     }
 }

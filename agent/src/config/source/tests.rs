@@ -32,10 +32,10 @@ fn faults_name_file_line_and_key() {
     check(
         "lisen = \"a\"\n\n[client]\nheadbytes = 1\n[nothing]\nx = 1\n[empty]\n",
         &[
-            "/agent.toml:1: lisen: there is no such key",
-            "/agent.toml:4: client.headbytes: there is no such key",
-            "/agent.toml:6: nothing.x: there is no such key",
-            "/agent.toml:7: empty: there is no such key",
+            "/agent.toml:1: lisen: there is no such key; `agent run --help` has those there are",
+            "/agent.toml:4: client.headbytes: there is no such key; `agent run --help` has those there are",
+            "/agent.toml:6: nothing.x: there is no such key; `agent run --help` has those there are",
+            "/agent.toml:7: empty: there is no such key; `agent run --help` has those there are",
         ],
     );
     check(
@@ -60,7 +60,7 @@ fn faults_name_file_line_and_key() {
         ],
     );
     check("listen = \"127.0.0.1:8080\"\nlisten = \"127.0.0.1:8081\"\n", &["/agent.toml:2: duplicate key"]);
-    check("client = 5\n", &["/agent.toml:1: client: there is no such key"]);
+    check("client = 5\n", &["/agent.toml:1: client: there is no such key; `agent run --help` has those there are"]);
     check(
         "[client]\nhead_timeout = \"5 parsecs\"\n",
         &["/agent.toml:2: client.head_timeout: `5 parsecs` is not a time such as 250ms, 30s, 5m or 1h"],
