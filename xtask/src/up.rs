@@ -82,8 +82,10 @@ pub(crate) fn run(state: &str, once: bool) -> anyhow::Result<()> {
          REST          {rest}/api/v1/exchanges  token: {token_file}\n\
          origin        http://{plain}  https://{tls}\n\
          logs          {dir}/*.log\n\n\
+         In another terminal, for the commands below\n  \
+           export WEIR_ORCHESTRATOR={rest} WEIR_TOKEN=$(cat {token_file})\n\
          Send a request    curl -x http://{proxy} --cacert {ca} {allowed}\n\
-         Change the filter\n  export WEIR_ORCHESTRATOR={rest} WEIR_TOKEN=$(cat {token_file})\n  \
+         Change the filter\n  \
            {bin}/orchestrator push-filter {block} --name block --key-dir {keys} --config '{{\"paths\":[\"/text*\"]}}'\n\
          See the traffic   {bin}/orchestrator traffic --follow\n                  \
            curl -H \"Authorization: Bearer $WEIR_TOKEN\" {rest}/api/v1/exchanges",
