@@ -54,6 +54,10 @@ pub fn certificate(config: &Config) -> anyhow::Result<PathBuf> {
         );
         return Ok(root);
     }
+    // With another folder than the agent's, what follows would be of no use to its clients either.
+    if !own.exists() {
+        eprintln!("no agent has used {} yet: the authority that follows is a new one", config.data_dir.display());
+    }
     Authority::load_or_create(&config.data_dir)?;
     Ok(own)
 }

@@ -3,7 +3,13 @@
 
 use anyhow::{Context as _, ensure};
 use weir_testkit::{
-    agent::AgentOptions, binaries::filter, ca::Ca, debian, origin::Origin, scratch::Scratch, setup::Setup,
+    agent::AgentOptions,
+    binaries::{binary, filter},
+    ca::Ca,
+    debian,
+    origin::Origin,
+    scratch::Scratch,
+    setup::Setup,
 };
 
 const ADS_REFUSED: &str = r#"{"paths":["/ads*"],"status":403}"#;
@@ -171,5 +177,19 @@ async fn sigterm_lets_exchanges_finish_and_takes_no_new_ones() -> anyhow::Result
     let mut process = setup.agent.process;
     let status = process.ended(std::time::Duration::from_secs(10)).await?;
     ensure!(status.success(), "{status}");
+    Ok(())
+}
+
+#[test]
+fn the_authority_of_a_folder_that_no_agent_has_used_is_told_to_be_new() -> anyhow::Result<()> {
+    let scratch = Scratch::new("new-authority")?;
+    let folder = scratch.join("agent");
+    let asked = || {
+        let output = std::process::Command::new(binary("agent")?).args(["ca", "--data-dir"]).arg(&folder).output()?;
+        anyhow::Ok((String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?))
+    };
+    let (first, said) = asked()?;
+    ensure!(first.starts_with("-----BEGIN CERTIFICATE-----") && said.contains("is a new one"), "{first}{said}");
+    assert_eq!(asked()?, (first, String::new()));
     Ok(())
 }

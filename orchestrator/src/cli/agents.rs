@@ -103,7 +103,7 @@ impl List {
         let mut rows: Vec<Row> = listing::read(PATH, items)?;
         // Where imports are shown is for programs: nothing runs there.
         rows.retain(|row| row.kind != "import");
-        let notes: String = rows.iter().filter_map(Row::note).collect();
+        let notes: String = rows.iter().filter_map(Row::note).map(|note| format!("\n{note}")).collect();
         let table = output::table(Row::COLUMNS, rows.into_iter().map(Row::cells).collect());
         Ok(output::say(table + &notes)?)
     }
@@ -129,9 +129,9 @@ impl Row {
     fn note(&self) -> Option<String> {
         let name = person::line(if self.name.is_empty() { &self.id } else { &self.name });
         match &self.refused {
-            Some(reason) => Some(format!("{name} is refused: {}\n", person::line(reason))),
+            Some(reason) => Some(format!("{name} is refused: {}", person::line(reason))),
             None if self.is_left_behind() => Some(format!(
-                "{name}: its certificate ended at {} UTC: give it another join token (`orchestrator join-token`)\n",
+                "{name}: its certificate ended at {} UTC: give it another join token (`orchestrator join-token`)",
                 self.certificate_ends.as_deref().map(units::short_time).unwrap_or_default()
             )),
             None => None,

@@ -138,7 +138,8 @@ impl List {
         if self.format == Format::Json {
             return Ok(output::json(&items)?);
         }
-        let rows = items.into_iter().map(|item| row(item).map(Row::cells)).collect::<Result<Vec<_>, _>>()?;
+        let rows = items.into_iter().map(row::<Row>).collect::<Result<Vec<_>, _>>()?;
+        let notes: String = rows.iter().filter_map(Row::note).map(|note| format!("\n{note}")).collect();
         let columns = [
             Column::Text("NAME"),
             Column::Text("GROUP"),
@@ -150,7 +151,7 @@ impl List {
             Column::Long("MATCH"),
             Column::Text("PUSHED (UTC)"),
         ];
-        Ok(output::say(output::table(columns, rows))?)
+        Ok(output::say(output::table(columns, rows.into_iter().map(Row::cells).collect()) + &notes)?)
     }
 }
 
@@ -159,7 +160,37 @@ fn row<T: serde::de::DeserializeOwned>(item: Value) -> Result<T, Failure> {
         .map_err(|error| Failure::Answer { asked: "GET /api/v1/filters".to_owned(), reason: error.to_string() })
 }
 
+impl Agent {
+    fn called(&self) -> &str {
+        if self.name.is_empty() { &self.agent } else { &self.name }
+    }
+
+    /// The phase and the reason, which no table has the room for.
+    fn why_not(&self) -> Option<String> {
+        let told = [self.phase.as_deref(), self.reason.as_deref()];
+        let told: Vec<&str> = told.into_iter().flatten().filter(|text| !text.is_empty()).collect();
+        (!told.is_empty()).then(|| told.join(": "))
+    }
+}
+
 impl Row {
+    /// Why not all agents that it is for run it, which the table has no room for.
+    fn note(&self) -> Option<String> {
+        let mut refusing = self.agents.iter().filter(|agent| self.state == "active" && !agent.active);
+        let (first, why) = refusing.find_map(|agent| Some((agent, agent.why_not()?)))?;
+        let others = match refusing.filter(|agent| agent.why_not().is_some()).count() {
+            0 => String::new(),
+            more => format!(" and {more} more (`orchestrator filters show {}`)", self.name),
+        };
+        Some(format!(
+            "{} is refused by {}{}: {}",
+            person::line(&self.name),
+            person::line(first.called()),
+            person::line(&others),
+            person::line(&why)
+        ))
+    }
+
     fn cells(self) -> [String; 9] {
         let active = self.agents.iter().filter(|agent| agent.active && agent.version == self.version).count();
         let agents = if self.agents.is_empty() { "-".to_owned() } else { format!("{active}/{}", self.agents.len()) };

@@ -40,6 +40,8 @@ fn shown_with_agents_and_versions() {
     let _agent = Agent::join(&server, "edge-1", |_| Some(("compile", "out of memory")));
     let file = server.file("block.wasm", component::filter(&["http"], "1"));
     assert_eq!(server.run(&["push-filter", &file]).code, 1);
+    let listed = server.run(&["filters"]).ok();
+    assert!(listed.ends_with("\nblock is refused by edge-1: compile: out of memory\n"), "{listed}");
     let shown = server.run(&["filters", "show", "block"]).ok();
     assert!(shown.contains("on_failure     closed"), "{shown}");
     assert!(

@@ -68,7 +68,7 @@ async fn a_certificate_that_ends_while_its_agent_is_away_is_worth_nothing_and_pe
         String::from_utf8(command.output().await.unwrap().stdout).unwrap()
     };
     let shown = eventually(table, |shown| shown.contains(" ended ")).await;
-    assert!(shown.contains("edge-1: its certificate ended at") && shown.contains("join-token"), "{shown}");
+    assert!(shown.contains("\nedge-1: its certificate ended at") && shown.contains("join-token"), "{shown}");
     // Another token, and it is there again, as another.
     let again = running.agent().await;
     assert_ne!(again.id, agent.id);

@@ -89,19 +89,6 @@ pub(super) async fn show(name: &Name, group: &GroupName, format: Format, connect
     Ok(output::say(output::table(columns, versions.collect()))?)
 }
 
-impl Agent {
-    fn called(&self) -> &str {
-        if self.name.is_empty() { &self.agent } else { &self.name }
-    }
-
-    /// The phase and the reason, which no table has the room for.
-    fn why_not(&self) -> Option<String> {
-        let told = [self.phase.as_deref(), self.reason.as_deref()];
-        let told: Vec<&str> = told.into_iter().flatten().filter(|text| !text.is_empty()).collect();
-        (!told.is_empty()).then(|| told.join(": "))
-    }
-}
-
 fn agents(agents: &[Agent]) -> String {
     let rows = agents.iter().map(|agent| {
         let state = if agent.active { "active" } else { "refused" };
