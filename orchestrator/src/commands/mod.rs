@@ -40,9 +40,9 @@ fn needs(command: &Command) -> &'static str {
     }
 }
 
-/// Does it change nothing?
+/// May whoever may look have it asked, and nothing changes?
 fn only_asks(command: &Command) -> bool {
-    matches!(command, Command::ListConnections(_) | Command::ListPaused(_) | Command::ReadPaused(_))
+    matches!(command, Command::ListConnections(_) | Command::ListPaused(_))
 }
 
 fn problem(kind: ProblemKind, text: impl Into<String>) -> Problem {
