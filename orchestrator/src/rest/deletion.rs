@@ -14,6 +14,7 @@ use super::{
     input::{Id, Paging, Params, cursor},
     problem::Problem,
     secrets::Asker,
+    standing::Standing,
 };
 use crate::{
     orchestrator::Orchestrator,
@@ -69,12 +70,14 @@ pub(super) async fn one(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Deletes the exchanges that fit and are there now, to the last one or as many as are asked for, also when whoever asked has gone.
+/// Deletes the exchanges that fit and are there now, to the last one or as many as are asked for, also when whoever asked has gone; not
+/// when their credential counts no longer.
 #[utoipa::path(delete, path = "/api/v1/exchanges", operation_id = "deleteExchanges", tag = "exchanges", params(Unwanted), responses(
     (status = 200, body = Deleted), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn many(
     State(orchestrator): State<Arc<Orchestrator>>,
     Extension(deed): Extension<Deed>,
+    Extension(standing): Extension<Standing>,
     Params(Unwanted { query: text, limit, cursor: place }): Params<Unwanted>,
 ) -> Result<Json<Deleted>, Problem> {
     let query = Query::parse(&text).map_err(|error| Problem::bad_query(&error))?;
@@ -98,6 +101,10 @@ pub(super) async fn many(
         match page.next {
             Some(next) if left > 0 => before = Some(next),
             next => break next.map(|id| cursor(id.into_bytes())),
+        }
+        if !standing.counts(&orchestrator).await? {
+            tracing::warn!(deleted, query = %text, "a deletion was broken off: its credential counts no longer");
+            return Err(Problem::unauthorized());
         }
     };
     tracing::info!(deleted, unread, query = %text, "exchanges were deleted as a request has it");

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Extension, Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 use utoipa::ToSchema;
@@ -15,6 +15,7 @@ use super::{
     input::{Body, Id},
     problem::Problem,
     secrets::Asker,
+    standing::Standing,
 };
 use crate::{
     orchestrator::Orchestrator,
@@ -144,6 +145,7 @@ struct Replay {
 pub(super) async fn again(
     State(orchestrator): State<Arc<Orchestrator>>,
     asker: Asker,
+    Extension(standing): Extension<Standing>,
     Id(id): Id,
     Body(request): Body<ReplayRequest>,
 ) -> Result<(StatusCode, Json<Replays>), Problem> {
@@ -152,7 +154,7 @@ pub(super) async fn again(
     let (summary, exchange) = found.ok_or_else(|| Problem::not_found(format!("there is no exchange {id}")))?;
     let wanted = replay::again(exchange, &edits).map_err(|unfit| unfit_for(&unfit))?;
     let agent = agent(&orchestrator, how.agent.as_deref(), Some(summary.agent)).await?;
-    send(&orchestrator, &asker, &agent, &how, &wanted, &format!("exchange {id}")).await
+    send(&orchestrator, (&asker, &standing), &agent, &how, &wanted, &format!("exchange {id}")).await
 }
 
 /// Has an agent send a request that is not recorded anywhere.
@@ -162,12 +164,13 @@ pub(super) async fn again(
 pub(super) async fn made(
     State(orchestrator): State<Arc<Orchestrator>>,
     asker: Asker,
+    Extension(standing): Extension<Standing>,
     Body(request): Body<SendRequest>,
 ) -> Result<(StatusCode, Json<Replays>), Problem> {
     let (how, made) = request.parts();
     let wanted = replay::made(&made).map_err(|unfit| unfit_for(&unfit))?;
     let agent = agent(&orchestrator, how.agent.as_deref(), None).await?;
-    send(&orchestrator, &asker, &agent, &how, &wanted, "a request").await
+    send(&orchestrator, (&asker, &standing), &agent, &how, &wanted, "a request").await
 }
 
 fn unfit_for(unfit: &replay::Unfit) -> Problem {
@@ -202,7 +205,7 @@ async fn agent(orchestrator: &Orchestrator, named: Option<&str>, carried: Option
 
 async fn send(
     orchestrator: &Orchestrator,
-    asker: &Asker,
+    (asker, standing): (&Asker, &Standing),
     agent: &AgentRow,
     how: &Sending,
     wanted: &Wanted,
@@ -221,7 +224,18 @@ async fn send(
     // The trail has it before the agent does.
     asker.did(orchestrator, "replay", &told).await?;
     let mut replays = Replays { items: Vec::new(), stopped: None };
-    for _ in 0..count {
+    for sent in 0..count {
+        // Each takes as long as its upstream likes.
+        if sent > 0 {
+            replays.stopped = match standing.counts(orchestrator).await {
+                Ok(true) => None,
+                Ok(false) => Some("the credential counts no longer".to_owned()),
+                Err(_) => Some("whether the credential counts cannot be seen: the database is away".to_owned()),
+            };
+            if replays.stopped.is_some() {
+                break;
+            }
+        }
         let id = Uuid::now_v7();
         let command = Command::Replay(wanted.command(id, asker.name()));
         let replayed = match orchestrator.ask(&agent.agent, command, Duration::from_secs(seconds)).await {

@@ -11,9 +11,10 @@ use tokio::{
     net::TcpSocket,
     time::timeout,
 };
-use weir_proto::v1::{Body, Exchange};
+use weir_proto::v1::{Body, Exchange, Replayed, answer::Answer};
 
 use crate::{
+    commands::{able, connected},
     harness::{PATIENCE, Person, Running, eventually, exchange, id},
     sse::Stream,
 };
@@ -273,4 +274,37 @@ async fn an_import_under_way_ends_and_nothing_of_it_is_stored() {
     assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
     assert_eq!(admin.ids("", 10).await, Vec::<String>::new());
     sending.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_goes_no_further_than_the_credential_that_asked_for_it() {
+    let running = Running::start().await;
+    let (admin, agent) = (&running.person, running.agent().await);
+    for _ in 0..10 {
+        agent.record((0..2000).map(|_| exchange("a.example", "/", 200)).collect()).await;
+    }
+    let (operator, path) = somebody(admin, "operator", 3600).await;
+    let all = "/api/v1/exchanges?query=host:a.example";
+    let deleting = tokio::spawn(async move { operator.request(Method::DELETE, all).send().await.unwrap().status() });
+    let held = || async { admin.get("/api/v1/retention").await["held"]["exchanges"].as_u64().unwrap() };
+    eventually(held, |held| *held < 20_000).await;
+    revoke(admin, &path).await;
+    assert_eq!(deleting.await.unwrap(), StatusCode::UNAUTHORIZED);
+    assert!(held().await > 0, "all of it went");
+}
+
+#[tokio::test]
+async fn no_request_is_sent_for_a_credential_that_counts_no_longer() {
+    let running = Running::start().await;
+    let (admin, agent) = (&running.person, running.agent().await);
+    let mut control = connected(&agent, able(&["replay"])).await;
+    let (operator, path) = somebody(admin, "operator", 3600).await;
+    let wanted = json!({"url": "http://a.example/", "count": 3});
+    let sending = tokio::spawn(async move { operator.post("/api/v1/replays", &wanted).await });
+    let command = control.command().await;
+    revoke(admin, &path).await;
+    control.answer(&command, Answer::Replayed(Replayed { ended: false, status: 200 })).await;
+    let (status, sent) = sending.await.unwrap();
+    assert_eq!((status, sent["items"].as_array().map(Vec::len)), (StatusCode::ACCEPTED, Some(1)), "{sent}");
+    assert_eq!(sent["stopped"], "the credential counts no longer");
 }
