@@ -57,8 +57,8 @@ pub(super) async fn diff(
 ) -> Result<Json<ExchangeDiff>, Problem> {
     let Ok(Path((a, b))) = ids else { return Err(Problem::not_found("ids are UUIDs")) };
     let secrets = Secrets::asked(&orchestrator, &asker, reveal).await?;
-    let beside = beside(&orchestrator, a).await?.saturating_add(beside(&orchestrator, b).await?);
-    let room = orchestrator.room_for(beside).await.ok_or_else(Problem::unavailable)?;
+    let bytes = bytes(&orchestrator, a).await?.saturating_add(bytes(&orchestrator, b).await?);
+    let room = orchestrator.room_for(bytes).await.ok_or_else(Problem::unavailable)?;
     let one = load(&orchestrator, a).await?;
     let other = load(&orchestrator, b).await?;
     let compared = orchestrator.lay_out(move || {
@@ -74,10 +74,10 @@ pub(super) async fn diff(
     Ok(Json(ExchangeDiff { a, b, same, request, response }))
 }
 
-/// Bytes of its bodies.
-async fn beside(orchestrator: &Orchestrator, id: Uuid) -> Result<u64, Problem> {
+/// With its bodies.
+async fn bytes(orchestrator: &Orchestrator, id: Uuid) -> Result<u64, Problem> {
     let found = orchestrator.store.outline(id).await?;
-    found.map(|outline| outline.beside()).ok_or_else(|| Problem::not_found(format!("there is no exchange {id}")))
+    found.map(|outline| outline.whole_bytes()).ok_or_else(|| Problem::not_found(format!("there is no exchange {id}")))
 }
 
 async fn load(orchestrator: &Orchestrator, id: Uuid) -> Result<Exchange, Problem> {

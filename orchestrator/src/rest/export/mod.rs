@@ -107,9 +107,9 @@ pub(super) async fn one(
     Params(wanted): Params<WantedOfOne>,
 ) -> Result<Response, Problem> {
     let absent = || Problem::not_found(format!("there is no exchange {id}"));
-    let beside = orchestrator.store.outline(id).await?.ok_or_else(absent)?.beside();
+    let bytes = orchestrator.store.outline(id).await?.ok_or_else(absent)?.whole_bytes();
     // The exchange and what is written of it, until that lies in a file.
-    let _room = orchestrator.room_for(beside.saturating_mul(2)).await.ok_or_else(Problem::unavailable)?;
+    let _room = orchestrator.room_for(bytes.saturating_mul(2)).await.ok_or_else(Problem::unavailable)?;
     let (summary, mut exchange) = orchestrator.store.exchange(id).await?.ok_or_else(absent)?;
     let form = wanted.format.unwrap_or_default();
     Secrets::asked(&orchestrator, &asker, wanted.reveal).await?.guard(&mut exchange);

@@ -61,9 +61,10 @@ pub(crate) struct Outline {
 }
 
 impl Outline {
-    /// Bytes of the bodies that are kept beside it.
-    pub(crate) fn beside(&self) -> u64 {
-        self.kept.iter().map(Kept::captured).fold(0, u64::saturating_add)
+    /// Bytes of it with the bodies that are kept beside it, about.
+    pub(crate) fn whole_bytes(&self) -> u64 {
+        let own = self.exchange.encoded_len() as u64;
+        self.kept.iter().map(Kept::captured).fold(own, u64::saturating_add)
     }
 }
 
