@@ -32,6 +32,8 @@ pub(crate) struct Orchestrator {
     pub(crate) events: Events,
     /// Of those who follow.
     pub(crate) seats: Arc<Seats>,
+    /// Of those who search.
+    pub(crate) searching: Arc<Seats>,
     /// Looks at connections for those who follow them.
     pub(crate) watch: Watch,
     /// Answers of REST that their readers have not taken.

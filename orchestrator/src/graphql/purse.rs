@@ -6,7 +6,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex, MutexGuard, OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use super::fault::Fault;
 use crate::rest::Problem;
@@ -20,6 +20,7 @@ const WHOLE: usize = 4;
 pub(super) struct Purse {
     left: AtomicUsize,
     turn: OnceCell<OwnedSemaphorePermit>,
+    search: Mutex<()>,
 }
 
 /// Of all answers.
@@ -33,7 +34,7 @@ impl Default for Turns {
 
 impl Default for Purse {
     fn default() -> Self {
-        Self { left: AtomicUsize::new(MOST), turn: OnceCell::new() }
+        Self { left: AtomicUsize::new(MOST), turn: OnceCell::new(), search: Mutex::new(()) }
     }
 }
 
@@ -42,6 +43,11 @@ impl Purse {
     pub(super) fn spend(&self, bytes: usize) -> Result<(), Fault> {
         let spent = self.left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(bytes));
         spent.map(drop).map_err(|_| Fault::too_much(MOST >> 20))
+    }
+
+    /// Waits until no other part of the question searches.
+    pub(super) async fn search(&self) -> MutexGuard<'_, ()> {
+        self.search.lock().await
     }
 
     /// Waits for the turn, which lasts as long as the purse.

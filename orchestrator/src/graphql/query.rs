@@ -125,9 +125,12 @@ impl Query {
         let first = within(first, "first", MOST_EXCHANGES)?;
         let after = after.as_deref().map(Place::read).transpose().map_err(Fault::from)?;
         let before = after.map(|place| Uuid::from_bytes(place.0));
+        let purse = context.data_unchecked::<Arc<Purse>>();
+        let _turn = purse.search().await;
+        let _seat = asker.searches(orchestrator(context), &query).map_err(Fault::from)?;
         let page = orchestrator(context).store.exchanges(&query, before, first).await.map_err(Fault::from)?;
         let bytes = |summary: &Summary| summary.path.len() + summary.authority.len() + summary.error.len();
-        context.data_unchecked::<Arc<Purse>>().spend(page.items.iter().map(bytes).sum())?;
+        purse.spend(page.items.iter().map(bytes).sum())?;
         if page.unread.count > 0 {
             context.add_error(Fault::from(Problem::unread(&page.unread)).of_request());
         }

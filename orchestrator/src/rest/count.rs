@@ -52,6 +52,7 @@ pub(super) async fn count(
     Params(which): Params<Which>,
 ) -> Result<Json<ExchangeCount>, Problem> {
     let query = asker.query(which.query.as_deref().unwrap_or_default())?;
+    let _seat = asker.searches(&orchestrator, &query)?;
     let mut before = Paging { limit: None, cursor: which.cursor }.place()?.map(Uuid::from_bytes);
     let until = Instant::now() + PATIENCE;
     let (mut count, mut unread) = (0, 0);

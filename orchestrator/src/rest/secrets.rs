@@ -16,6 +16,7 @@ use crate::{
     access::{Area, Permission, Principal},
     clock::now_us,
     orchestrator::Orchestrator,
+    seats::Seat,
     store::Outline,
 };
 
@@ -78,6 +79,15 @@ impl Asker {
             return Err(Problem::forbidden_query(self.principal.role, Permission::Operate));
         }
         Ok(query)
+    }
+
+    /// A place among those who search, until it is dropped; who lists all needs none.
+    pub(crate) fn searches(&self, orchestrator: &Orchestrator, query: &Query) -> Result<Option<Seat>, Problem> {
+        if query.expr().is_none() {
+            return Ok(None);
+        }
+        let seat = orchestrator.searching.take(&self.principal.name);
+        seat.map(Some).ok_or_else(|| Problem::busy("other searches go on: try again when one has ended"))
     }
 
     /// Puts in the audit trail what else than a change is to be found there.

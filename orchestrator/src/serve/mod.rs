@@ -54,6 +54,8 @@ const PUSHES: usize = 2;
 const LAYING_OUT: usize = 4;
 /// Large bodies that are being sent at a time.
 const READINGS: usize = 64;
+/// Searches at a time, in all and for one name: few of them read, and the others wait for these.
+const SEARCHES: (usize, usize) = (128, 16);
 /// Exports that are written at a time.
 const EXPORTS: usize = 4;
 /// Imports that are being sent at a time.
@@ -104,6 +106,7 @@ impl Server {
             relay: Relay::default(),
             events,
             seats: Arc::new(Seats::new(seats::ALL, seats::EACH)),
+            searching: Arc::new(Seats::new(SEARCHES.0, SEARCHES.1)),
             watch: rest::Watch::default(),
             untaken: Arc::default(),
             interception: Interception::default(),

@@ -26,6 +26,7 @@ on_both! {
     notes_of_rules_before_count_no_longer_and_go_in_time,
     what_is_being_dropped_stays_when_the_rules_change,
     rules_that_ask_of_bodies_are_asked_of_each_once,
+    retention_waits_for_nobody_who_searches,
     deleting_and_retaining_do_not_get_in_each_others_way,
     the_audit_trail_is_bounded_by_its_bytes,
 }
@@ -217,6 +218,16 @@ async fn rules_that_ask_of_bodies_are_asked_of_each_once(store: &Store) {
     assert_eq!(store.retain(ALL, NOW_US).await.unwrap(), old as u64);
     let walked = Sql::new("SELECT walked FROM retention_rules").fetch_one(&store.reads).await.unwrap();
     assert_eq!(walked.number(0).unwrap(), 1500 - 61);
+}
+
+async fn retention_waits_for_nobody_who_searches(store: &Store) {
+    came(store, (0..4).map(|n| (60, "a.example".to_owned(), format!("/{n}")))).await;
+    let drops = [rule(Drop { after: HOUR / 2 }, "-response.header.x:y host:a.example")];
+    store.set_retention_rules(&drops, |_| true, &Deed::default()).await.unwrap();
+    let every = u32::try_from(UNPACKING).unwrap();
+    let _searches = Arc::clone(&store.unpacking).acquire_many_owned(every).await.unwrap();
+    let retained = timeout(Duration::from_secs(60), store.retain(ALL, NOW_US)).await;
+    assert_eq!(retained.expect("it waits").unwrap(), 4);
 }
 
 async fn deleting_and_retaining_do_not_get_in_each_others_way(store: &Store) {

@@ -197,3 +197,18 @@ async fn however_many_ask_for_large_bodies_few_are_in_memory() {
         assert!(after < before + 300_000, "it took {} KiB more", after - before);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_searches_without_end_is_told_so_and_others_are_not() {
+    let running = Running::start().await;
+    record_much(&running).await;
+    record_much(&running).await;
+    let viewer = running.person.of_role("viewer").await;
+    let search = "/api/v1/exchanges?query=body~%22no%20such%20thing%22";
+    let many = futures_util::future::join_all((0..60).map(|_| viewer.status(Method::GET, search)));
+    let (many, other) = tokio::join!(many, running.person.ask(search));
+    let count = |status: StatusCode| many.iter().filter(|told| **told == status).count();
+    let (found, refused) = (count(StatusCode::OK), count(StatusCode::TOO_MANY_REQUESTS));
+    assert!(found >= 16 && refused > 0 && found + refused == 60, "{many:?}");
+    assert_eq!(other.0, StatusCode::OK, "{}", other.1);
+}

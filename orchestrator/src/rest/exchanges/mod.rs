@@ -90,6 +90,7 @@ pub(super) async fn list(
 ) -> Result<Json<Found>, Problem> {
     let selection = Selection::of(which.fields.as_deref())?;
     let query = asker.query(which.query.as_deref().unwrap_or_default())?;
+    let _seat = asker.searches(&orchestrator, &query)?;
     let paging = Paging { limit: which.limit, cursor: which.cursor };
     let before = paging.place()?.map(Uuid::from_bytes);
     let page = orchestrator.store.exchanges(&query, before, paging.limit()?).await?;
