@@ -23,6 +23,8 @@ const AGENT_WORD: Duration = Duration::from_secs(3);
 const AGENT_HANDSHAKE: Duration = Duration::from_secs(10);
 /// An agent opens three or four streams when it connects, and one for each component that it lacks.
 const AGENT_CALLS: NonZeroU32 = NonZeroU32::new(600).unwrap();
+/// One that comes back brings those of an hour.
+const AGENT_SAMPLES: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
 
 /// How long and how much is kept; the first bound reached counts.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +73,8 @@ pub struct Limits {
     pub agent_handshake: Duration,
     /// New streams and calls of one agent a minute.
     pub agent_calls: NonZeroU32,
+    /// Samples of one agent's machine in 200 seconds.
+    pub agent_samples: NonZeroU32,
 }
 
 impl Retention {
@@ -117,6 +121,7 @@ impl Limits {
             agent_word: AGENT_WORD,
             agent_handshake: AGENT_HANDSHAKE,
             agent_calls: AGENT_CALLS,
+            agent_samples: AGENT_SAMPLES,
         })
     }
 }

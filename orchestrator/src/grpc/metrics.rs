@@ -33,6 +33,7 @@ impl Metrics for Service {
                 if samples.len() > MOST {
                     return Err(Status::invalid_argument(format!("more than {MOST} samples in a batch")));
                 }
+                service.paces.samples(id, samples.len()).await;
                 let stored = service.orchestrator.store.add_metrics(number, &samples, now_us()).await;
                 stored.map_err(|error| unavailable(&error))?;
                 service.orchestrator.events.looked(id);

@@ -80,7 +80,7 @@ pub(crate) async fn serve(
     let incoming = door::open(listener, &identity, &orchestrator.pki, telemetry, limits, stop.clone())?;
     weir_proto::on_unknown(tell_unknown);
     let places = Arc::new(Seats::new(usize::MAX, places::EACH));
-    let paces = pace::Paces::new(orchestrator.limits.agent_calls, Arc::clone(&orchestrator.telemetry));
+    let paces = pace::Paces::new(orchestrator.limits, Arc::clone(&orchestrator.telemetry));
     let service = Service { orchestrator, places, paces: Arc::new(paces), stop: stop.clone() };
     let control = ControlServer::new(service.clone()).max_decoding_message_size(SMALL);
     let interception = InterceptionServer::new(service.clone()).max_decoding_message_size(REQUEST);

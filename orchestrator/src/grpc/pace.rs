@@ -1,5 +1,6 @@
 //! How fast an agent may come: so many new streams and calls a minute, whatever certificate it shows and over however many
-//! connections; one too many is refused, with when to come again. What it says on its control stream is read at a pace.
+//! connections; one too many is refused, with when to come again. What it says on its control stream, and of its
+//! machine, is read at a pace.
 
 use std::{num::NonZeroU32, sync::Arc};
 
@@ -7,7 +8,7 @@ use tokio::time::sleep;
 use tonic::{Code, Status, metadata::MetadataMap};
 use uuid::Uuid;
 
-use crate::{access::Buckets, telemetry::Telemetry};
+use crate::{Limits, access::Buckets, telemetry::Telemetry};
 
 /// gRFC A6: milliseconds to the next attempt, for the client to heed.
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
@@ -16,17 +17,25 @@ const CALLS_WINDOW: u32 = 60;
 /// Messages of the control stream: as many at once, and so many in these seconds. Three stand for an exchange that pauses.
 const MESSAGES: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
 const MESSAGES_WINDOW: u32 = 10;
+/// Seconds of the bound on samples of its machine.
+const SAMPLES_WINDOW: u32 = 200;
 
 /// Of all agents.
 pub(super) struct Paces {
     calls: Buckets<Uuid>,
     messages: Buckets<Uuid>,
+    samples: Buckets<Uuid>,
     telemetry: Arc<Telemetry>,
 }
 
 impl Paces {
-    pub(super) fn new(calls: NonZeroU32, telemetry: Arc<Telemetry>) -> Self {
-        Self { calls: Buckets::new(calls, CALLS_WINDOW), messages: Buckets::new(MESSAGES, MESSAGES_WINDOW), telemetry }
+    pub(super) fn new(limits: Limits, telemetry: Arc<Telemetry>) -> Self {
+        Self {
+            calls: Buckets::new(limits.agent_calls, CALLS_WINDOW),
+            messages: Buckets::new(MESSAGES, MESSAGES_WINDOW),
+            samples: Buckets::new(limits.agent_samples, SAMPLES_WINDOW),
+            telemetry,
+        }
     }
 
     /// One more stream or call.
@@ -46,8 +55,19 @@ impl Paces {
 
     /// One more message: who says too much waits to be heard.
     pub(super) async fn message(&self, agent: Uuid) {
-        while let Some(wait) = self.messages.wait(&agent) {
-            sleep(wait).await;
+        one(&self.messages, agent).await;
+    }
+
+    /// So many more samples.
+    pub(super) async fn samples(&self, agent: Uuid, count: usize) {
+        for _ in 0..count {
+            one(&self.samples, agent).await;
         }
+    }
+}
+
+async fn one(of: &Buckets<Uuid>, agent: Uuid) {
+    while let Some(wait) = of.wait(&agent) {
+        sleep(wait).await;
     }
 }

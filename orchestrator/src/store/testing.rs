@@ -56,6 +56,7 @@ pub(super) fn limits() -> Limits {
         agent_word: Duration::from_secs(1),
         agent_handshake: Duration::from_secs(1),
         agent_calls: std::num::NonZeroU32::MIN,
+        agent_samples: std::num::NonZeroU32::MIN,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     net::{Ipv4Addr, SocketAddr},
     num::NonZeroU32,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use http::{Request, Response, StatusCode};
@@ -17,9 +17,12 @@ use tokio::{
 };
 use tonic::Code;
 use weir_orchestrator::{FaceArgs, ServeArgs, ServeConfig, Server};
-use weir_proto::v1::{RenewRequest, control_client::ControlClient};
+use weir_proto::v1::{RenewRequest, SystemMetrics, control_client::ControlClient};
 
-use crate::harness::{Agent, Home, PATIENCE, Person, Running, eventually, exchange};
+use crate::{
+    harness::{Agent, Home, PATIENCE, Person, Running, eventually, exchange},
+    metrics::report,
+};
 
 /// For which those stay who say nothing, where others are not to wait for them: whoever does is too late.
 const FOR_EVER: Duration = Duration::from_secs(3600);
@@ -303,6 +306,23 @@ async fn an_agent_that_comes_without_end_is_told_when_to_come_again() {
     assert_eq!(call(&other).await.code(), Code::InvalidArgument);
     let text = ask(from(99, rest(&running)).await, "/metrics").await;
     assert!(text.contains("weir_orchestrator_agent_calls_refused_total 4\n"), "{text}");
+}
+
+#[tokio::test]
+async fn what_an_agent_tells_of_its_machine_is_read_at_a_pace() {
+    let many = NonZeroU32::new(200).unwrap();
+    let running = bounded(0, None, |config| config.limits.agent_samples = many).await;
+    let (agent, other) = (running.agent().await, running.agent().await);
+    let samples = |at: std::ops::Range<u64>| -> Vec<SystemMetrics> {
+        at.map(|at_us| SystemMetrics { at_us, ..SystemMetrics::default() }).collect()
+    };
+    report(&agent, samples(1..201)).await;
+    let began = Instant::now();
+    report(&other, samples(1..201)).await;
+    report(&agent, samples(201..203)).await;
+    // A second for each.
+    assert!(began.elapsed() > Duration::from_millis(900), "{:?}", began.elapsed());
+    assert_eq!(running.person.get("/api/v1/metrics?limit=500").await["items"].as_array().unwrap().len(), 402);
 }
 
 #[tokio::test(flavor = "multi_thread")]
