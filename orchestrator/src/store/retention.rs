@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::{
     Store, StoreError,
@@ -22,6 +22,8 @@ const STEP: u64 = 1000;
 const STEP_BYTES: u64 = 16 << 20;
 /// Between two steps.
 const PAUSE: Duration = Duration::from_millis(5);
+/// For rules, of one pass: they go on from there in the next.
+const RULES: Duration = Duration::from_secs(30);
 /// Metrics may take one part of so many of the bytes.
 const METRICS_SHARE: u64 = 10;
 /// So may these; exchanges have what they leave.
@@ -84,8 +86,8 @@ impl Store {
             let held = Sql::new("SELECT bytes FROM held WHERE what = $1").bind(table).fetch_one(&self.reads).await?;
             bytes = bytes.saturating_sub(held.number(0)?);
         }
-        // A body store that is away keeps rules waiting, and no bound.
-        let dropped = self.drop_by_rules(now_us).await.unwrap_or_else(|error| {
+        // A body store that is away keeps rules waiting, and no bound; nor does one that is slow, or a new rule with all to ask.
+        let dropped = self.drop_by_rules(now_us, Instant::now() + RULES).await.unwrap_or_else(|error| {
             tracing::error!(%error, "rules of retention wait");
             0
         });

@@ -27,6 +27,7 @@ on_both! {
     what_is_being_dropped_stays_when_the_rules_change,
     rules_that_ask_of_bodies_are_asked_of_each_once,
     retention_waits_for_nobody_who_searches,
+    rules_that_take_long_go_on_in_the_next_pass,
     deleting_and_retaining_do_not_get_in_each_others_way,
     the_audit_trail_is_bounded_by_its_bytes,
 }
@@ -228,6 +229,16 @@ async fn retention_waits_for_nobody_who_searches(store: &Store) {
     let _searches = Arc::clone(&store.unpacking).acquire_many_owned(every).await.unwrap();
     let retained = timeout(Duration::from_secs(60), store.retain(ALL, NOW_US)).await;
     assert_eq!(retained.expect("it waits").unwrap(), 4);
+}
+
+async fn rules_that_take_long_go_on_in_the_next_pass(store: &Store) {
+    came(store, (0..1500).map(|n| (60, "a.example".to_owned(), format!("/{n}")))).await;
+    let drops = [rule(Drop { after: HOUR / 2 }, "host:a.example")];
+    store.set_retention_rules(&drops, |_| true, &Deed::default()).await.unwrap();
+    for (gone, left) in [(1000, 500), (500, 0), (0, 0)] {
+        assert_eq!(store.drop_by_rules(NOW_US, tokio::time::Instant::now()).await.unwrap(), gone);
+        assert_eq!(count(store, "").await, left);
+    }
 }
 
 async fn deleting_and_retaining_do_not_get_in_each_others_way(store: &Store) {

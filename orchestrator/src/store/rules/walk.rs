@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use super::{
@@ -14,8 +14,8 @@ use super::{
 const BLOCK: i64 = 1000;
 
 impl Store {
-    /// One pass of the rules that drop; how many exchanges went.
-    pub(in super::super) async fn drop_by_rules(&self, now_us: u64) -> Result<u64, StoreError> {
+    /// One pass of the rules that drop, as far as it comes until then; how many exchanges went.
+    pub(in super::super) async fn drop_by_rules(&self, now_us: u64, until: Instant) -> Result<u64, StoreError> {
         let rules = self.rules().await?;
         let mut gone = 0;
         for rule in &rules.drops {
@@ -32,6 +32,9 @@ impl Store {
                     break;
                 }
                 at = to;
+                if Instant::now() >= until {
+                    return Ok(gone);
+                }
                 sleep(PAUSE).await;
             }
         }
