@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashSet,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use futures_util::{StreamExt as _, future::join_all};
@@ -15,15 +15,18 @@ use super::{
 
 /// Keys of one step.
 const STEP: usize = 200;
+/// For what rows named, of one time: whatever else retention does waits for it.
+const CLEARING: Duration = Duration::from_secs(30);
 /// Deleted at a time: what a bucket takes for one it takes for all of them.
 const AT_ONCE: usize = 20;
 /// Younger ones may still be named by a row: see `put.rs` for how old one may be by then.
 const ORPHAN: Duration = Duration::from_secs(24 * 3600);
 
 impl Store {
-    /// Deletes what rows named that are gone; how many. What cannot be deleted is tried again the next time.
+    /// Deletes what rows named that are gone; how many. What cannot be deleted, or takes too long, is tried again the next time.
     pub(crate) async fn clear_bodies(&self) -> Result<u64, StoreError> {
         let Some(objects) = &self.shelves.objects else { return Ok(0) };
+        let until = Instant::now() + CLEARING;
         let mut cleared = 0;
         loop {
             let look = format!("SELECT object FROM bodies_gone LIMIT {STEP}");
@@ -39,7 +42,7 @@ impl Store {
                 forget.execute(&self.writes).await?;
             }
             cleared += gone.len() as u64;
-            if keys.len() < STEP || gone.is_empty() {
+            if keys.len() < STEP || gone.is_empty() || Instant::now() >= until {
                 return failed.map_or(Ok(cleared), |error| Err(objects.fault(error)));
             }
         }
