@@ -19,6 +19,7 @@ use async_graphql::{
 use parking_lot::Mutex;
 
 use super::{bounds, fault::Fault, loaders, order::Order, purse::Purse};
+use crate::rest::Asker;
 
 /// What is wrong in one answer is told so often.
 const FAULTS: usize = 50;
@@ -114,7 +115,7 @@ impl Extension for Watch {
             *kept.lock() = Some(Arc::clone(&purse));
         }
         if self.complexity.load(Relaxed) > LIGHT
-            && let Err(fault) = purse.turn(context.data_unchecked()).await
+            && let Err(fault) = purse.turn(context.data_unchecked(), context.data_unchecked::<Asker>().name()).await
         {
             return Response::from_errors(vec![fault.of_request()]);
         }

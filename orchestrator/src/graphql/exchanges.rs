@@ -18,7 +18,7 @@ use super::{
 use crate::{
     access::{Area::Agents, Permission::Read},
     clock::rfc3339,
-    rest::{Problem, Secrets, some, url},
+    rest::{Asker, Problem, Secrets, some, url},
     store::Summary,
 };
 
@@ -237,7 +237,7 @@ impl Exchange {
     async fn held(&self, context: &Context<'_>) -> Result<Held, Fault> {
         let read = async || {
             let purse = context.data_unchecked::<Arc<Purse>>();
-            purse.turn(context.data_unchecked()).await?;
+            purse.turn(context.data_unchecked(), context.data_unchecked::<Asker>().name()).await?;
             let exchange = loaders::of(context).load_one(Whole(self.summary.id)).await?.transpose()?;
             let gone = || Problem::not_found("the exchange was deleted meanwhile");
             let (secrets, purse) = (self.secrets, Arc::clone(purse));
