@@ -1,17 +1,14 @@
 //! How much one answer may carry: a question is small, however often it asks for the same. And few answers that may carry much
 //! are made at a time.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
+
+use super::{
+    fair::{Fair, Share},
+    fault::Fault,
 };
-
-use tokio::sync::{Mutex, MutexGuard, OnceCell, OwnedSemaphorePermit, Semaphore};
-
-use super::fault::Fault;
 use crate::rest::Problem;
 
 /// Of what it says, and of messages and samples that it is read from, bytes.
@@ -23,39 +20,16 @@ const EACH: usize = WHOLE - 1;
 /// What an answer may still carry, and its turn once it holds something.
 pub(super) struct Purse {
     left: AtomicUsize,
-    turn: OnceCell<[OwnedSemaphorePermit; 2]>,
+    turn: OnceCell<Share>,
     search: Mutex<()>,
 }
 
-/// Of all answers, and of those of each name.
-pub(super) struct Turns {
-    all: Arc<Semaphore>,
-    names: parking_lot::Mutex<HashMap<String, Weak<Semaphore>>>,
-}
+/// Of all answers.
+pub(super) struct Turns(Fair);
 
 impl Default for Turns {
     fn default() -> Self {
-        Self { all: Arc::new(Semaphore::new(WHOLE)), names: parking_lot::Mutex::default() }
-    }
-}
-
-impl Turns {
-    fn of(&self, name: &str) -> Arc<Semaphore> {
-        let mut names = self.names.lock();
-        if let Some(turns) = names.get(name).and_then(Weak::upgrade) {
-            return turns;
-        }
-        names.retain(|_, turns| turns.strong_count() > 0);
-        let turns = Arc::new(Semaphore::new(EACH));
-        names.insert(name.to_owned(), Arc::downgrade(&turns));
-        turns
-    }
-
-    /// First among those of this name, then among all.
-    async fn take(&self, name: &str) -> Result<[OwnedSemaphorePermit; 2], Problem> {
-        let own = self.of(name).acquire_owned().await.map_err(|_| Problem::unavailable())?;
-        let all = Arc::clone(&self.all).acquire_owned().await.map_err(|_| Problem::unavailable())?;
-        Ok([own, all])
+        Self(Fair::new(WHOLE, EACH))
     }
 }
 
@@ -79,7 +53,8 @@ impl Purse {
 
     /// Waits for the turn of whoever asks, which lasts as long as the purse.
     pub(super) async fn turn(&self, turns: &Turns, name: &str) -> Result<(), Fault> {
-        self.turn.get_or_try_init(|| turns.take(name)).await?;
+        let take = async || turns.0.take(name, 1).await.map_err(|_| Problem::unavailable());
+        self.turn.get_or_try_init(take).await?;
         Ok(())
     }
 }
@@ -106,22 +81,9 @@ mod tests {
         for purse in &purses {
             assert!(purse.turn(&turns, "a").await.is_ok() && purse.turn(&turns, "a").await.is_ok());
         }
-        assert_eq!(turns.all.available_permits(), WHOLE - EACH);
+        let next = Purse::default();
+        assert!(timeout(Duration::from_millis(50), next.turn(&turns, "a")).await.is_err());
         purses.pop();
-        assert_eq!(turns.all.available_permits(), WHOLE - EACH + 1);
-    }
-
-    #[tokio::test]
-    async fn whoever_asks_for_much_leaves_a_turn_for_others() {
-        let turns = Turns::default();
-        let purses: Vec<Purse> = (0..=EACH).map(|_| Purse::default()).collect();
-        let all = futures_util::future::join_all(purses.iter().map(|purse| purse.turn(&turns, "a")));
-        assert!(timeout(Duration::from_millis(50), all).await.is_err(), "one of them waits");
-        let other = Purse::default();
-        assert!(timeout(Duration::from_secs(60), other.turn(&turns, "b")).await.expect("it waits").is_ok());
-        drop((purses, other));
-        assert_eq!(turns.all.available_permits(), WHOLE);
-        drop(turns.of("c"));
-        assert_eq!(turns.names.lock().len(), 1, "of who is gone nothing is kept");
+        assert!(timeout(Duration::from_secs(60), next.turn(&turns, "a")).await.expect("it waits").is_ok());
     }
 }

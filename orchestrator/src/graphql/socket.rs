@@ -247,7 +247,8 @@ impl Conversation {
         }
         let text = text(&Told::Next { id: &id, payload: &answer })?;
         drop(answer);
-        let room = self.door.outgoing.room(text.len()).await;
+        let name = self.asker.as_ref().map(|(asker, _)| asker.name()).unwrap_or_default();
+        let room = self.door.outgoing.room(name, text.len()).await;
         kept.release();
         match room {
             Ok(_room) => self.send(Message::Text(text.into())).await,

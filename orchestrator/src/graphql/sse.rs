@@ -13,12 +13,9 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream, stream::BoxStream};
-use tokio::{
-    sync::{OwnedSemaphorePermit, oneshot},
-    time::sleep,
-};
+use tokio::{sync::oneshot, time::sleep};
 
-use super::{Door, answer::Kept, fault::Fault, http::Found};
+use super::{Door, answer::Kept, fair::Share, fault::Fault, http::Found};
 use crate::{
     orchestrator::Orchestrator,
     rest::{Problem, SeesToIt, Standing, seat},
@@ -46,9 +43,11 @@ pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
 pub(super) fn answer(door: &Door, Found { asker, standing }: Found, request: Request) -> Result<Response, Fault> {
     let seat = seat(&door.orchestrator, asker.name())?;
     let kept = Kept::default();
+    let name = asker.name().to_owned();
     let answers = door.api.execute_stream(request.data(asker).data(kept.clone()));
     let telling = Telling {
         door: door.clone(),
+        name,
         answers: Some(answers),
         kept,
         over: over(Arc::clone(&door.orchestrator), standing),
@@ -85,13 +84,15 @@ struct CutOff;
 /// What is told to one client.
 struct Telling {
     door: Door,
+    /// Whose it is.
+    name: String,
     /// None when that was all.
     answers: Option<BoxStream<'static, Answer>>,
     kept: Kept,
     over: oneshot::Receiver<Fault>,
     /// Of an event that the connection has begun to take.
     rest: Bytes,
-    _room: Option<OwnedSemaphorePermit>,
+    _room: Option<Share>,
     _seat: Seat,
 }
 
@@ -126,7 +127,7 @@ impl Telling {
     async fn told(&mut self, answer: Answer) -> Bytes {
         let text = next(&answer);
         drop(answer);
-        let room = self.door.outgoing.room(text.len()).await;
+        let room = self.door.outgoing.room(&self.name, text.len()).await;
         self.kept.release();
         match room {
             Ok(room) => {
