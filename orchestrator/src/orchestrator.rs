@@ -69,7 +69,7 @@ pub(crate) struct Orchestrator {
     /// Turns of pushes, whose bodies are large.
     pub(crate) pushing: Semaphore,
     /// Turns of exports: each holds an exchange in two forms.
-    pub(crate) exporting: Arc<Semaphore>,
+    pub(crate) exporting: Arc<Seats>,
     /// Turns of imports that are being sent.
     pub(crate) uploading: Arc<Semaphore>,
     /// The turn of imports that are being stored.

@@ -56,8 +56,8 @@ const LAYING_OUT: usize = 4;
 const READINGS: usize = 64;
 /// Searches at a time, in all and for one name: few of them read, and the others wait for these.
 const SEARCHES: (usize, usize) = (128, 16);
-/// Exports that are written at a time.
-const EXPORTS: usize = 4;
+/// Exports that are written at a time, in all and for one name: one is left for others.
+const EXPORTS: (usize, usize) = (4, 3);
 /// Imports that are being sent at a time.
 const UPLOADS: usize = 4;
 /// Requests in progress may finish for so long after a signal.
@@ -129,7 +129,7 @@ impl Server {
             laying_out: Arc::new(Semaphore::new(LAYING_OUT)),
             in_hand: Arc::new(Semaphore::new(IN_HAND >> 10)),
             reading: Arc::new(Semaphore::new(READINGS)),
-            exporting: Arc::new(Semaphore::new(EXPORTS)),
+            exporting: Arc::new(Seats::new(EXPORTS.0, EXPORTS.1)),
             uploading: Arc::new(Semaphore::new(UPLOADS)),
             importing: Arc::new(Semaphore::new(1)),
             backing_up: Arc::new(Semaphore::new(1)),

@@ -11,7 +11,6 @@ use bytes::Bytes;
 use futures_util::stream;
 use prost::Message as _;
 use serde::Deserialize;
-use tokio::sync::OwnedSemaphorePermit;
 use utoipa::IntoParams;
 use uuid::Uuid;
 use weir_proto::v1::{Exchange, Message};
@@ -27,6 +26,7 @@ use super::{
 use crate::{
     clock::{now_us, rfc3339},
     orchestrator::Orchestrator,
+    seats::Seat,
     store::{Damage, StoreError, Summary},
 };
 
@@ -82,8 +82,8 @@ pub(super) async fn many(
     let text = wanted.query.unwrap_or_default();
     let query = asker.query(&text)?;
     let secrets = Secrets::asked(&orchestrator, &asker, wanted.reveal).await?;
-    let turn = Arc::clone(&orchestrator.exporting).try_acquire_owned();
-    let turn = turn.map_err(|_| Problem::busy("other exports are being written: try again when one has ended"))?;
+    let busy = || Problem::busy("other exports are being written: try again when one has ended");
+    let turn = orchestrator.exporting.take(asker.name()).ok_or_else(busy)?;
     let ids = match wanted.limit {
         None => Ids::all(&orchestrator, query).await?,
         Some(limit @ 1..=MOST) => Ids::newest(&orchestrator, &query, limit).await?,
@@ -91,7 +91,7 @@ pub(super) async fn many(
     };
     let form = wanted.format.unwrap_or_default();
     let name = format!("weir-{}", rfc3339(now_us()).chars().take(19).filter(|c| *c != ':').collect::<String>());
-    let writing = Writing { orchestrator, ids, form, secrets, written: 0, state: Place::Begin, _turn: Some(turn) };
+    let writing = Writing { orchestrator, ids, form, secrets, written: 0, state: Place::Begin, _turn: turn };
     Ok(file(form, &name, Body::from_stream(stream::try_unfold(writing, Writing::next))))
 }
 
@@ -138,7 +138,7 @@ struct Writing {
     secrets: Secrets,
     written: u64,
     state: Place,
-    _turn: Option<OwnedSemaphorePermit>,
+    _turn: Seat,
 }
 
 impl Writing {
