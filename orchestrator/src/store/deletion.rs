@@ -31,7 +31,7 @@ impl Store {
         if !still(outline) {
             return Ok(Changed::Otherwise);
         }
-        if let Transaction::Postgres(_) = transaction {
+        if let Transaction::Postgres(..) = transaction {
             // First what whoever records takes first, or each would wait for the other.
             let first = "SELECT newest FROM held WHERE what = 'exchanges' FOR UPDATE";
             Sql::new(first).fetch_one(&mut transaction).await?;

@@ -94,7 +94,7 @@ impl Others {
 impl Transaction {
     /// Other orchestrators look when it is committed.
     pub(super) async fn tell_others(&mut self) -> Result<(), StoreError> {
-        if let Self::Postgres(_) = self {
+        if let Self::Postgres(..) = self {
             Sql::new("SELECT pg_notify($1, '')").bind(CHANGED).fetch_one(self).await?;
         }
         Ok(())

@@ -203,7 +203,7 @@ pub(super) async fn ingest(writes: &PgPool, batches: &[&Recorded]) -> Result<Vec
     if new.iter().any(|new| *new > 0) {
         tell_of_arrivals(&mut transaction).await?;
     }
-    let mut transaction = sql::Transaction::Postgres(transaction);
+    let mut transaction = sql::Transaction::Postgres(transaction, sql::IN_VAIN_TO_WRITE);
     seen::insert(&mut transaction, batches.iter().flat_map(|batch| &batch.seen)).await?;
     transaction.commit().await?;
     Ok(new)

@@ -137,3 +137,33 @@ async fn a_server_that_vanishes_without_a_word_is_known_in_seconds() {
     assert_eq!(setup.person.ids("", 10).await.len(), 2);
     setup.server.stop().await;
 }
+
+/// Whoever was in the middle of a change when it vanished keeps no connection from those that come after.
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_under_way_when_a_server_vanishes_are_given_up() {
+    let scratch = Scratch::new("postgres-changes").unwrap();
+    let postgres = postgres::Server::start(scratch.path()).await.unwrap();
+    let gate = Gate::to(([127, 0, 0, 1], postgres.port()).into()).await.unwrap();
+    let url = postgres.url().replace(&format!(":{}/", postgres.port()), &format!(":{}/", gate.address().port()));
+    let dir = scratch.join("data");
+    let server = Server::start(ServeConfig::load(args(&dir, Some(url))).unwrap()).await.unwrap();
+    let person = Person::new(server.rest, &dir);
+    let make = |person: Person| async move { person.post("/api/v1/join-tokens", &serde_json::json!({})).await.0 };
+    let changing: Vec<_> = (0..8)
+        .map(|_| {
+            let person = person.clone();
+            tokio::spawn(async move { while make(person.clone()).await == StatusCode::CREATED {} })
+        })
+        .collect();
+    eventually(|| person.get("/api/v1/join-tokens?limit=500"), |made| made["items"].as_array().unwrap().len() > 50)
+        .await;
+    // They wait for answers that never come; new connections lead somewhere.
+    gate.cut();
+    gate.mend();
+    let again = tokio::time::timeout(Duration::from_secs(180), async {
+        while make(person.clone()).await != StatusCode::CREATED {}
+    });
+    again.await.expect("its connections are given up");
+    changing.iter().for_each(tokio::task::JoinHandle::abort);
+    server.stop().await;
+}

@@ -158,7 +158,7 @@ enum Content {
 }
 
 async fn load<R: Read>(pool: Pool, archive: &mut Reader<R>, shelving: &mut Shelving) -> Result<Counts, RestoreError> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = pool.begin_at_leisure().await?;
     let tables = tables(&mut transaction).await?;
     for table in &tables {
         let any = Sql::new(format!("SELECT 1 FROM {} LIMIT 1", quoted(&table.name)));
@@ -249,7 +249,7 @@ impl<'a> Loading<'a> {
         }
         let columns: Vec<_> = self.places.iter().map(|place| quoted(&self.table.columns[*place].name)).collect();
         // PostgreSQL gives numbers of its own where it is not told that these are meant.
-        let meant = if let Transaction::Postgres(_) = transaction { " OVERRIDING SYSTEM VALUE" } else { "" };
+        let meant = if let Transaction::Postgres(..) = transaction { " OVERRIDING SYSTEM VALUE" } else { "" };
         let mut insert =
             Sql::new(format!("INSERT INTO {} ({}){meant} VALUES ", quoted(&self.table.name), columns.join(", ")));
         for (row, cells) in std::mem::take(&mut self.rows).into_iter().enumerate() {
@@ -281,7 +281,7 @@ impl<'a> Loading<'a> {
                  NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = $2)",
                 "UPDATE sqlite_sequence SET seq = max(seq, $1) WHERE name = $2",
             ],
-            Transaction::Postgres(_) => &[
+            Transaction::Postgres(..) => &[
                 "SELECT setval(name::regclass, $1::bigint) FROM pg_get_serial_sequence($2, 'number') AS name \
                  WHERE name IS NOT NULL AND $1::bigint > 0",
                 "UPDATE held SET newest = greatest(newest, $1) WHERE what = $2",

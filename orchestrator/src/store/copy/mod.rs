@@ -99,7 +99,7 @@ async fn tables(transaction: &mut Transaction) -> Result<Vec<Table>, StoreError>
             "SELECT t.name, f.\"table\" FROM pragma_table_list t JOIN pragma_foreign_key_list(t.name) f \
              WHERE t.schema = 'main' AND t.type = 'table'",
         ),
-        Transaction::Postgres(_) => (
+        Transaction::Postgres(..) => (
             "SELECT c.relname::text, a.attname::text, format_type(a.atttypid, NULL) FROM pg_class c \
              JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' \
              WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND c.relnamespace = current_schema()::regnamespace ORDER BY c.relname, a.attnum",

@@ -16,7 +16,7 @@ use crate::{
     backup::archive::{Cell, Writer},
     store::{
         Store, StoreError,
-        sql::{Pool, Row, Sql, Transaction},
+        sql::{IN_VAIN, Pool, Row, Sql, Transaction},
     },
 };
 
@@ -131,7 +131,7 @@ impl Store {
             Pool::Sqlite(pool) => Ok(Transaction::Sqlite(pool.begin().await?)),
             Pool::Postgres(pool) => {
                 let begun = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-                let mut moment = Transaction::Postgres(begun);
+                let mut moment = Transaction::Postgres(begun, IN_VAIN);
                 Sql::new("SET LOCAL statement_timeout = 0").execute(&mut moment).await?;
                 Ok(moment)
             }
@@ -147,7 +147,7 @@ async fn newest(moment: &mut Transaction, table: &str) -> Result<Option<i64>, St
              coalesce((SELECT seq FROM sqlite_sequence WHERE name = $1), 0))",
             quoted(table)
         ),
-        Transaction::Postgres(_) => format!(
+        Transaction::Postgres(..) => format!(
             "SELECT greatest(0, (SELECT max(number) FROM {0}), (SELECT newest FROM held WHERE what = $1), \
              pg_sequence_last_value(pg_get_serial_sequence('{0}', 'number')::regclass))",
             quoted(table)
