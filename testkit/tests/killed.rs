@@ -166,7 +166,8 @@ async fn killed(scratch: &str, database: Option<Database>, kills: u32) -> anyhow
     let store = scratch.join("bodies");
     let url = database.as_ref().map(Database::url);
     let place = format!("file://{}", store.display());
-    let more = ["--body-store", &place, "--body-store-from-bytes", "16384"];
+    // every body is asked for in the end, as fast as a client can
+    let more = ["--body-store", &place, "--body-store-from-bytes", "16384", "--rate-limit", "0"];
     let setup = Setup::start_serving(scratch, url, &more, |options| options.with("--workers", "1")).await?;
     let http = setup.client()?.forward().await?;
     setup.connected().await?;
