@@ -34,12 +34,13 @@ const OLDEST: i32 = 130_000;
 const STATEMENT: usize = 16 << 20;
 
 /// Of every session. A commit answered for is on the disk, whatever the server's own setting; a session whose orchestrator
-/// vanished gives up its locks.
+/// vanished gives up its locks. Queries are short: compiling one that looks costly takes longer than it does.
 const SESSION: &str = "SELECT \
     set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') = 'remote_apply' \
         THEN 'remote_apply' ELSE 'on' END, false), \
     set_config('idle_in_transaction_session_timeout', '30s', false), set_config('lock_timeout', '20s', false), \
     set_config('statement_timeout', '60s', false), set_config('plan_cache_mode', 'force_custom_plan', false), \
+    set_config('jit', 'off', false), \
     set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', false), \
     set_config('tcp_keepalives_count', '3', false)";
 
