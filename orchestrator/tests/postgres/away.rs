@@ -102,16 +102,22 @@ async fn a_server_stops_though_its_database_is_away() {
     assert!(traffic.acks.message().await.is_err(), "it was never acknowledged");
 }
 
-/// Nobody is told that the connections are worth nothing: no reset, no end.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_vanishes_without_a_word_is_known_in_seconds() {
-    let scratch = Scratch::new("postgres-vanished").unwrap();
+/// A server that reaches its PostgreSQL through a gate.
+async fn behind_a_gate(scratch: &str) -> (Scratch, postgres::Server, Gate, Server, Person) {
+    let scratch = Scratch::new(scratch).unwrap();
     let postgres = postgres::Server::start(scratch.path()).await.unwrap();
     let gate = Gate::to(([127, 0, 0, 1], postgres.port()).into()).await.unwrap();
     let url = postgres.url().replace(&format!(":{}/", postgres.port()), &format!(":{}/", gate.address().port()));
     let dir = scratch.join("data");
     let server = Server::start(ServeConfig::load(args(&dir, Some(url))).unwrap()).await.unwrap();
     let person = Person::new(server.rest, &dir);
+    (scratch, postgres, gate, server, person)
+}
+
+/// Nobody is told that the connections are worth nothing: no reset, no end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_vanishes_without_a_word_is_known_in_seconds() {
+    let (scratch, postgres, gate, server, person) = behind_a_gate("postgres-vanished").await;
     let agent = Agent::join(server.grpc, &person.join_token("default").await).await.unwrap();
     let setup = Setup { postgres, server, person, agent, _scratch: scratch };
     setup.agent.record(vec![exchange("a.example", "/before", 200)]).await;
@@ -141,13 +147,7 @@ async fn a_server_that_vanishes_without_a_word_is_known_in_seconds() {
 /// Whoever was in the middle of a change when it vanished keeps no connection from those that come after.
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_under_way_when_a_server_vanishes_are_given_up() {
-    let scratch = Scratch::new("postgres-changes").unwrap();
-    let postgres = postgres::Server::start(scratch.path()).await.unwrap();
-    let gate = Gate::to(([127, 0, 0, 1], postgres.port()).into()).await.unwrap();
-    let url = postgres.url().replace(&format!(":{}/", postgres.port()), &format!(":{}/", gate.address().port()));
-    let dir = scratch.join("data");
-    let server = Server::start(ServeConfig::load(args(&dir, Some(url))).unwrap()).await.unwrap();
-    let person = Person::new(server.rest, &dir);
+    let (_scratch, _postgres, gate, server, person) = behind_a_gate("postgres-changes").await;
     let make = |person: Person| async move { person.post("/api/v1/join-tokens", &serde_json::json!({})).await.0 };
     let changing: Vec<_> = (0..8)
         .map(|_| {
@@ -157,8 +157,11 @@ async fn changes_under_way_when_a_server_vanishes_are_given_up() {
         .collect();
     eventually(|| person.get("/api/v1/join-tokens?limit=500"), |made| made["items"].as_array().unwrap().len() > 50)
         .await;
-    // They wait for answers that never come; new connections lead somewhere.
+    // They wait for answers that never come, and whoever comes after them for a connection.
     gate.cut();
+    let ready = || async { person.http.get(format!("{}/readyz", person.base)).send().await.unwrap().status() };
+    eventually(ready, |status| *status == StatusCode::SERVICE_UNAVAILABLE).await;
+    // New connections lead somewhere again.
     gate.mend();
     let again = tokio::time::timeout(Duration::from_secs(180), async {
         while make(person.clone()).await != StatusCode::CREATED {}
