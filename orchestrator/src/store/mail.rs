@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use sqlx::{Row as _, postgres::PgListener};
-use tokio::time::{sleep, timeout};
+use sqlx::Row as _;
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::{
     Store, StoreError,
     others::NOW_US,
+    postgres::Listener,
     sql::{Pool, Sql},
 };
 use crate::fleet::SILENCE;
@@ -31,7 +32,7 @@ pub(crate) struct Letter {
 /// Hears of letters.
 #[derive(Default)]
 pub(crate) struct Mail {
-    listener: Option<PgListener>,
+    listener: Option<Listener>,
 }
 
 impl Mail {
@@ -39,21 +40,17 @@ impl Mail {
     pub(crate) async fn wait(&mut self, store: &Store, own: Uuid) {
         let Pool::Postgres(pool) = &store.reads else { return std::future::pending().await };
         if self.listener.is_none() {
-            let listen = async {
-                let mut listener = PgListener::connect_with(pool).await?;
-                listener.listen(&channel(own)).await?;
-                Ok::<_, sqlx::Error>(listener)
-            };
-            match listen.await {
+            match pool.listen([&*channel(own)]).await {
                 Ok(listener) => return self.listener = Some(listener),
                 Err(error) => tracing::debug!(%error, "mail of other orchestrators is looked for, not heard of"),
             }
         }
         match &mut self.listener {
-            Some(listener) => match timeout(LOOK, listener.try_recv()).await {
-                Ok(Ok(Some(_))) | Err(_) => {}
-                Ok(Ok(None) | Err(_)) => self.listener = None,
-            },
+            Some(listener) => {
+                if listener.hear(LOOK).await.is_err() {
+                    self.listener = None;
+                }
+            }
             None => sleep(LOOK).await,
         }
     }
@@ -84,7 +81,7 @@ impl Store {
              RETURNING number) SELECT pg_notify($5, '') FROM sent"
         );
         let sent = sqlx::query(sqlx::AssertSqlSafe(text)).bind(to).bind(letter.from).bind(letter.agent);
-        sent.bind(&letter.body).bind(channel(to)).fetch_one(pool).await?;
+        pool.fetch_one(sent.bind(&letter.body).bind(channel(to))).await?;
         Ok(())
     }
 
@@ -97,7 +94,7 @@ impl Store {
              SELECT sender, agent, body FROM taken ORDER BY number"
         );
         let stale = i64::try_from(STALE.as_micros()).unwrap_or(i64::MAX);
-        let rows = sqlx::query(sqlx::AssertSqlSafe(text)).bind(own).bind(stale).fetch_all(pool).await?;
+        let rows = pool.fetch_all(sqlx::query(sqlx::AssertSqlSafe(text)).bind(own).bind(stale)).await?;
         let letter = |row: &sqlx::postgres::PgRow| {
             Ok(Letter { from: row.try_get(0)?, agent: row.try_get(1)?, body: row.try_get(2)? })
         };

@@ -4,13 +4,14 @@
 use std::{sync::Arc, time::Duration};
 
 use prost::Message as _;
-use sqlx::{PgConnection, postgres::PgListener};
-use tokio::time::{sleep, timeout};
+use sqlx::PgConnection;
+use tokio::time::sleep;
 use uuid::Uuid;
 use weir_proto::v1::Heartbeat;
 
 use super::{
     Store, StoreError,
+    postgres::Listener,
     sql::{Pool, Sql, Transaction},
 };
 use crate::tokens::TokenHash;
@@ -53,7 +54,7 @@ pub(crate) enum News {
 /// Hears of others.
 #[derive(Default)]
 pub(crate) struct Others {
-    listener: Option<PgListener>,
+    listener: Option<Listener>,
 }
 
 impl Others {
@@ -61,12 +62,7 @@ impl Others {
     pub(crate) async fn news(&mut self, store: &Store) -> News {
         let Pool::Postgres(pool) = &store.reads else { return std::future::pending().await };
         if self.listener.is_none() {
-            let listen = async {
-                let mut listener = PgListener::connect_with(pool).await?;
-                listener.listen_all([CHANGED, ARRIVED, SAID]).await?;
-                Ok::<_, sqlx::Error>(listener)
-            };
-            match listen.await {
+            match pool.listen([CHANGED, ARRIVED, SAID]).await {
                 // What was changed before it listened is found by a look at once.
                 Ok(listener) => {
                     self.listener = Some(listener);
@@ -76,14 +72,14 @@ impl Others {
             }
         }
         match &mut self.listener {
-            Some(listener) => match timeout(LOOK, listener.try_recv()).await {
-                Ok(Ok(Some(news))) => match news.channel() {
+            Some(listener) => match listener.hear(LOOK).await {
+                Ok(Some(news)) => match news.channel() {
                     ARRIVED => return News::Arrived,
                     SAID => return News::Said(news.payload().to_owned()),
                     _ => return News::Changed,
                 },
-                Err(_) => {}
-                Ok(Ok(None) | Err(_)) => self.listener = None,
+                Ok(None) => {}
+                Err(_) => self.listener = None,
             },
             None => sleep(LOOK).await,
         }
@@ -143,9 +139,9 @@ impl Store {
              WHERE p.orchestrator = excluded.orchestrator OR p.heard_us < excluded.heard_us"
         );
         let note = sqlx::query(sqlx::AssertSqlSafe(note)).bind(own).bind(&numbers).bind(ages).bind(beats);
-        note.execute(pool).await?;
+        pool.execute(note).await?;
         let gone = sqlx::query("DELETE FROM presence WHERE orchestrator = $1 AND agent <> ALL($2)").bind(own);
-        gone.bind(&numbers).execute(pool).await?;
+        pool.execute(gone.bind(&numbers)).await?;
         let others = format!("SELECT agent, {NOW_US} - heard_us, heartbeat FROM presence WHERE orchestrator <> $1");
         let rows = Sql::new(others).bind(own).fetch_all(&self.reads).await?;
         let presence = |row: &super::sql::Row| {

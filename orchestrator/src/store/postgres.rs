@@ -6,13 +6,15 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{
-    ConnectOptions as _, Connection as _, Executor as _, PgConnection, PgPool, Row as _,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, Row as _, postgres::PgConnectOptions};
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use self::pool::PATIENCE;
+pub(super) use self::{
+    listener::Listener,
+    pool::{PgPool, PgTransaction},
+};
 use super::{
     Recorded, Row, StoreError,
     bodies::Piece,
@@ -22,12 +24,17 @@ use super::{
 };
 use crate::PostgresUrl;
 
+mod listener;
+mod pool;
+
 /// Readers at a time; more wait their turn.
-const READERS: u32 = 8;
+const READERS: usize = 8;
 /// One of them writes recorded exchanges, the others what agents and people change.
-const WRITERS: u32 = 4;
-/// To reach it, or to get a connection that others use.
-const PATIENCE: Duration = Duration::from_secs(5);
+const WRITERS: usize = 4;
+/// Longer than it lets a statement run: one that takes more is waited for in vain, for it vanished.
+const IN_VAIN: Duration = Duration::from_secs(65);
+/// The same of one that writes, which may take less: others wait for its connection.
+const IN_VAIN_TO_WRITE: Duration = Duration::from_secs(45);
 /// The oldest that has all that is used here.
 const OLDEST: i32 = 130_000;
 /// Of one statement, bytes; more rows take more statements.
@@ -58,14 +65,16 @@ pub(super) async fn open(url: &PostgresUrl) -> Result<(PgPool, PgPool), StoreErr
     // With the time limits of the server, not with ours: a change of a large table takes as long as it takes.
     schema::migrate_postgres(&mut first).await?;
     first.close().await?;
-    Ok((pool(READERS, &options, READS), pool(WRITERS, &options, WRITES)))
+    let reads = PgPool::new(READERS, &options, vec![SESSION, READS], IN_VAIN);
+    let writes = PgPool::new(WRITERS, &options, vec![SESSION, WRITES], IN_VAIN_TO_WRITE);
+    Ok((reads, writes))
 }
 
 /// One connection, with the time limits of the server.
-pub(super) async fn open_alone(url: &PostgresUrl) -> Result<PgPool, StoreError> {
+pub(super) async fn open_alone(url: &PostgresUrl) -> Result<(PgConnection, PgPool), StoreError> {
     let options = url.options().clone().application_name("weir-restore").disable_statement_logging();
-    reach(url, &options).await?.close().await?;
-    Ok(PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect_lazy_with(options))
+    let first = reach(url, &options).await?;
+    Ok((first, PgPool::new(1, &options, Vec::new(), Duration::MAX)))
 }
 
 /// A connection to what can be used.
@@ -96,30 +105,6 @@ async fn usable(connection: &mut PgConnection) -> Result<Result<(), String>, sql
         return Ok(Err("it is a standby, which takes no writes: name the primary".to_owned()));
     }
     Ok(Ok(()))
-}
-
-fn pool(connections: u32, options: &PgConnectOptions, session: &'static str) -> PgPool {
-    PgPoolOptions::new()
-        .max_connections(connections)
-        .min_connections(0)
-        .acquire_timeout(PATIENCE)
-        // one whose server was started anew is found out before it is used
-        .test_before_acquire(true)
-        // One whose statement was given up may wait for its answer for ever, and would keep its place: it is closed.
-        .after_release(|connection, _| {
-            Box::pin(async move {
-                let answers = timeout(PATIENCE, connection.ping()).await;
-                answers.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
-            })
-        })
-        .after_connect(move |connection, _| {
-            Box::pin(async move {
-                connection.execute(SESSION).await?;
-                connection.execute(session).await?;
-                Ok(())
-            })
-        })
-        .connect_lazy_with(options.clone())
 }
 
 /// Is it the server that is away, or a peer in the way, so that the same may go well later?
@@ -204,7 +189,7 @@ pub(super) async fn ingest(writes: &PgPool, batches: &[&Recorded]) -> Result<Vec
     if new.iter().any(|new| *new > 0) {
         tell_of_arrivals(&mut transaction).await?;
     }
-    let mut transaction = sql::Transaction::Postgres(transaction, sql::IN_VAIN_TO_WRITE);
+    let mut transaction = sql::Transaction::Postgres(transaction);
     seen::insert(&mut transaction, batches.iter().flat_map(|batch| &batch.seen)).await?;
     transaction.commit().await?;
     Ok(new)

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, ops::Deref};
 
 use sqlx::{
-    Acquire, PgPool, SqlitePool,
+    Acquire, PgConnection, SqlitePool,
     migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator},
 };
 
@@ -76,7 +76,7 @@ pub(super) async fn migrate_sqlite_to(numbers: &[i64], writes: &SqlitePool) -> R
 }
 
 /// The same. Tables that have more migrations are left as they are.
-pub(super) async fn migrate_postgres_to(numbers: &[i64], database: &PgPool) -> Result<(), StoreError> {
+pub(super) async fn migrate_postgres_to(numbers: &[i64], database: &mut PgConnection) -> Result<(), StoreError> {
     let mut migrator = migrator(POSTGRES, |number| numbers.contains(&number));
     migrator.set_ignore_missing(true).run(database).await.map_err(StoreError::Migrate)
 }

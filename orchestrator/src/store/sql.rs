@@ -1,22 +1,22 @@
 //! A statement with its values, and the rows it answers with: all that the rest of the store says to a database. Values are
 //! numbered, `$1`, which every database here reads. Knows no table.
 
-use std::{borrow::Cow, fmt::Write as _, time::Duration};
+use std::{borrow::Cow, fmt::Write as _};
 
-use futures_util::{
-    StreamExt as _, TryStreamExt as _,
-    stream::{self, BoxStream},
-};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
 use sqlx::{
-    AssertSqlSafe, Decode, PgPool, Postgres, Row as _, SqlSafeStr as _, SqlStr, Sqlite, SqlitePool, Type,
+    AssertSqlSafe, Decode, Postgres, Row as _, SqlSafeStr as _, SqlStr, Sqlite, SqlitePool, Type,
     postgres::{PgArguments, PgRow},
     query::Query,
     sqlite::{SqliteArguments, SqliteRow},
 };
-use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{StoreError, dialect::Dialect};
+use super::{
+    StoreError,
+    dialect::Dialect,
+    postgres::{PgPool, PgTransaction},
+};
 
 /// What a place in a statement stands for.
 #[derive(Debug, Clone)]
@@ -45,8 +45,7 @@ pub(super) enum Pool {
 /// Statements that are done as one, or not at all.
 pub(super) enum Transaction {
     Sqlite(sqlx::Transaction<'static, Sqlite>),
-    /// With how long one of its statements is waited for.
-    Postgres(sqlx::Transaction<'static, Postgres>, Duration),
+    Postgres(PgTransaction),
 }
 
 /// What only one orchestrator does at a time. The numbers are those of PostgreSQL's locks and stay as they are.
@@ -76,45 +75,16 @@ pub(super) trait Column<'r>: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Post
 
 impl<'r, T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>> Column<'r> for T {}
 
-/// Longer than PostgreSQL lets a statement run: one that takes more is waited for in vain, for its server vanished.
-pub(super) const IN_VAIN: Duration = Duration::from_secs(65);
-/// The same of one that writes, which may take less: others wait for its connection.
-pub(super) const IN_VAIN_TO_WRITE: Duration = Duration::from_secs(45);
-
-async fn in_time<T>(
-    limit: Duration,
-    statement: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, sqlx::Error> {
-    timeout(limit, statement).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
-}
-
-/// The same rows, each of which is waited for so long. Whoever takes their time over one does not count.
-fn each_in_time<'a>(
-    limit: Duration,
-    rows: BoxStream<'a, Result<Row, StoreError>>,
-) -> BoxStream<'a, Result<Row, StoreError>> {
-    let next = move |rows: Option<BoxStream<'a, Result<Row, StoreError>>>| async move {
-        let mut rows = rows?;
-        match timeout(limit, rows.next()).await {
-            Ok(row) => Some((row?, Some(rows))),
-            Err(_) => Some((Err(StoreError::Sql(sqlx::Error::PoolTimedOut)), None)),
-        }
-    };
-    stream::unfold(Some(rows), next).boxed()
-}
-
 /// Runs a statement where it is to run.
 macro_rules! run {
     ($sql:expr, $on:expr, $method:ident) => {
         match $on.into() {
             On::Pool(Pool::Sqlite(pool)) => $sql.sqlite().$method(pool).await?.into(),
-            On::Pool(Pool::Postgres(pool)) => in_time(IN_VAIN, $sql.postgres().$method(pool)).await?.into(),
+            On::Pool(Pool::Postgres(pool)) => pool.$method($sql.postgres()).await?.into(),
             On::Transaction(Transaction::Sqlite(transaction)) => {
                 $sql.sqlite().$method(&mut **transaction).await?.into()
             }
-            On::Transaction(Transaction::Postgres(transaction, limit)) => {
-                in_time(*limit, $sql.postgres().$method(&mut **transaction)).await?.into()
-            }
+            On::Transaction(Transaction::Postgres(transaction)) => transaction.$method($sql.postgres()).await?.into(),
         }
     };
 }
@@ -172,10 +142,7 @@ impl Sql {
     pub(super) fn fetch(self, pool: &Pool) -> BoxStream<'_, Result<Row, StoreError>> {
         match pool {
             Pool::Sqlite(pool) => self.sqlite().fetch(pool).map_ok(Row::Sqlite).map_err(StoreError::from).boxed(),
-            Pool::Postgres(pool) => {
-                let rows = self.postgres().fetch(pool).map_ok(Row::Postgres).map_err(StoreError::from);
-                each_in_time(IN_VAIN, rows.boxed())
-            }
+            Pool::Postgres(pool) => pool.fetch(self.postgres()).map_ok(Row::Postgres).map_err(StoreError::from).boxed(),
         }
     }
 
@@ -185,9 +152,8 @@ impl Sql {
             Transaction::Sqlite(on) => {
                 self.sqlite().fetch(&mut **on).map_ok(Row::Sqlite).map_err(StoreError::from).boxed()
             }
-            Transaction::Postgres(on, limit) => {
-                let rows = self.postgres().fetch(&mut **on).map_ok(Row::Postgres).map_err(StoreError::from);
-                each_in_time(*limit, rows.boxed())
+            Transaction::Postgres(on) => {
+                on.fetch(self.postgres()).map_ok(Row::Postgres).map_err(StoreError::from).boxed()
             }
         }
     }
@@ -241,7 +207,7 @@ impl Transaction {
     pub(super) async fn commit(self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(transaction) => transaction.commit().await?,
-            Self::Postgres(transaction, limit) => in_time(limit, transaction.commit()).await?,
+            Self::Postgres(transaction) => transaction.commit().await?,
         }
         Ok(())
     }
@@ -261,19 +227,8 @@ impl Pool {
     pub(super) async fn begin(&self) -> Result<Transaction, StoreError> {
         match self {
             Self::Sqlite(pool) => Ok(Transaction::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?)),
-            Self::Postgres(pool) => {
-                let begun = in_time(IN_VAIN_TO_WRITE, pool.begin()).await?;
-                Ok(Transaction::Postgres(begun, IN_VAIN_TO_WRITE))
-            }
+            Self::Postgres(pool) => Ok(Transaction::Postgres(pool.begin().await?)),
         }
-    }
-
-    /// The same for what takes as long as it takes.
-    pub(super) async fn begin_at_leisure(&self) -> Result<Transaction, StoreError> {
-        Ok(match self.begin().await? {
-            Transaction::Postgres(begun, _) => Transaction::Postgres(begun, Duration::MAX),
-            begun @ Transaction::Sqlite(_) => begun,
-        })
     }
 
     pub(super) async fn close(&self) {

@@ -9,6 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use sqlx::Connection as _;
 use uuid::Uuid;
 
 use super::{
@@ -78,11 +79,13 @@ pub(crate) async fn restore<R: Read>(
     let counts = match database {
         Database::Sqlite(file) => into_file(file, &theirs, archive, &mut shelving).await?,
         Database::Postgres(url) => {
-            let pool = postgres::open_alone(url).await?;
-            schema::migrate_postgres_to(&theirs, &pool).await?;
+            let (mut migrating, pool) = postgres::open_alone(url).await?;
+            schema::migrate_postgres_to(&theirs, &mut migrating).await?;
             let counts = load(Pool::Postgres(pool.clone()), archive, &mut shelving).await?;
-            schema::migrate_postgres(&pool).await?;
             pool.close().await;
+            schema::migrate_postgres(&mut migrating).await?;
+            // All is committed, whatever becomes of this.
+            let _ = migrating.close().await;
             counts
         }
     };
@@ -158,7 +161,7 @@ enum Content {
 }
 
 async fn load<R: Read>(pool: Pool, archive: &mut Reader<R>, shelving: &mut Shelving) -> Result<Counts, RestoreError> {
-    let mut transaction = pool.begin_at_leisure().await?;
+    let mut transaction = pool.begin().await?;
     let tables = tables(&mut transaction).await?;
     for table in &tables {
         let any = Sql::new(format!("SELECT 1 FROM {} LIMIT 1", quoted(&table.name)));

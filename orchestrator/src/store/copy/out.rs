@@ -16,7 +16,7 @@ use crate::{
     backup::archive::{Cell, Writer},
     store::{
         Store, StoreError,
-        sql::{IN_VAIN, Pool, Row, Sql, Transaction},
+        sql::{Pool, Row, Sql, Transaction},
     },
 };
 
@@ -131,7 +131,7 @@ impl Store {
             Pool::Sqlite(pool) => Ok(Transaction::Sqlite(pool.begin().await?)),
             Pool::Postgres(pool) => {
                 let begun = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-                let mut moment = Transaction::Postgres(begun, IN_VAIN);
+                let mut moment = Transaction::Postgres(begun);
                 Sql::new("SET LOCAL statement_timeout = 0").execute(&mut moment).await?;
                 Ok(moment)
             }
