@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_stream::try_stream;
-use deadpool::managed::{self, Metrics, Object, RecycleError, RecycleResult};
+use deadpool::managed::{self, Metrics, Object, QueueMode, RecycleError, RecycleResult};
 use futures_util::{Stream, TryStreamExt as _, future::join_all, stream::BoxStream};
 use sqlx::{
     Connection as _, Error, Executor as _, PgConnection, Postgres,
@@ -20,6 +20,8 @@ use super::Listener;
 
 /// To reach the server, or to get a connection that others use.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// For one that was not in use to answer; whoever asked has time left for another.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 /// One that is older is made anew: a name may lead to another server by now.
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
 /// Between two attempts to reach a server that is just starting.
@@ -85,7 +87,8 @@ impl PgPool {
     /// None is made before it is needed. A statement is waited for `limit` at most, which is more than the server lets it run.
     pub(super) fn new(most: usize, options: &PgConnectOptions, session: Vec<&'static str>, limit: Duration) -> Self {
         let connector = Connector { options: options.clone(), session };
-        let all = managed::Pool::builder(connector).max_size(most).build();
+        // The one used last knows the statements and has the tables at hand.
+        let all = managed::Pool::builder(connector).max_size(most).queue_mode(QueueMode::Lifo).build();
         Self { all: all.expect("times are kept here, not there"), limit }
     }
 
@@ -227,14 +230,14 @@ impl managed::Manager for Connector {
         self.connect().await
     }
 
-    /// One whose server was started anew is found out before it is used. Whoever asked has little time, which is enough here.
+    /// One whose server was started anew, or vanished, is found out before it is used.
     async fn recycle(&self, held: &mut Held, _: &Metrics) -> RecycleResult<Error> {
         if held.since.elapsed() > LIFETIME {
             let old = std::mem::replace(held, self.connect().await.map_err(RecycleError::Backend)?);
             tokio::spawn(timeout(PATIENCE, old.connection.close()));
             return Ok(());
         }
-        held.connection.ping().await.map_err(RecycleError::Backend)
+        in_time(SIGN_OF_LIFE, held.connection.ping()).await.map_err(RecycleError::Backend)
     }
 }
 
