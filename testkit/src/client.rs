@@ -121,6 +121,7 @@ impl Http {
             Alpn::Http2 => {
                 let mut builder = http2::Builder::new(TokioExecutor::new());
                 builder.initial_stream_window_size(1 << 20).initial_connection_window_size(4 << 20);
+                builder.max_header_list_size(1 << 20);
                 let (send, connection) = builder.handshake(stream).await?;
                 tokio::spawn(connection);
                 Self::Two(send)

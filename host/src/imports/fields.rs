@@ -19,6 +19,30 @@ pub(crate) const HEAD_LINES: usize = 1000;
 
 type Set = Result<(), HeaderError>;
 
+/// How much some fields are.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Extent {
+    pub(crate) lines: usize,
+    /// Of names and values.
+    pub(crate) bytes: usize,
+}
+
+impl Extent {
+    pub(crate) fn of(fields: &HeaderMap) -> Self {
+        Self { lines: fields.len(), bytes: size(fields) }
+    }
+
+    /// The larger of each.
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self { lines: self.lines.max(other.lines), bytes: self.bytes.max(other.bytes) }
+    }
+
+    /// What a guest was given it may hand on, however much; what it made is held to the bounds.
+    pub(crate) fn may_follow(self, given: Self) -> bool {
+        self.bytes <= HEAD_BYTES.max(given.bytes) && self.lines <= HEAD_LINES.max(given.lines)
+    }
+}
+
 fn map(exchange: &Exchange, part: Part) -> Option<&HeaderMap> {
     match part {
         Part::Request => Some(&exchange.request.headers),

@@ -15,7 +15,7 @@ mod tags;
 use wasmtime::{Engine, component::Linker};
 
 pub(crate) use self::control::{parse_authority, parse_path};
-pub(crate) use self::fields::{HEAD_BYTES, HEAD_LINES, is_owned, lines, parse_value};
+pub(crate) use self::fields::{Extent, HEAD_BYTES, HEAD_LINES, is_owned, lines, parse_value};
 pub(crate) use self::{ambient::TooMuch, calls::prepare as prepare_call, metrics::WrongMetric};
 use crate::state::State;
 

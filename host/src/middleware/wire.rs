@@ -21,7 +21,7 @@ use http::{HeaderMap, Request, Response};
 use wasmtime_wasi_http::WasiBody;
 
 use super::stretch::Stretch;
-use crate::{Direction, Failure, Placeholder, Tag, UpstreamError};
+use crate::{Direction, Failure, Placeholder, Tag, UpstreamError, imports::Extent};
 
 /// What the guest gives in the end.
 pub(crate) type Given = Result<Response<WasiBody>, Ending>;
@@ -76,6 +76,8 @@ struct Inner {
     /// When guest or chain last gave or took something.
     moved: Instant,
     copied: [u64; 2],
+    /// The most trailers that the guest was given.
+    trailers: Extent,
 }
 
 /// A body on its way into the guest.
@@ -128,6 +130,7 @@ impl Wire {
             asked: [false; 2],
             moved: Instant::now(),
             copied: [0; 2],
+            trailers: Extent::default(),
         };
         Self {
             inner: Mutex::new(inner),

@@ -6,7 +6,7 @@
 //! | `/check?seed=S` | reads a patterned body; 200 and its size when every byte was right, else 400 |
 //! | `/length` | reads the body to its end; 200 and its size |
 //! | `/bytes/N?seed=S[&chunked][&by=C][&pace=MS]` | a patterned body of N bytes |
-//! | `/trailers` | a chunked body with the trailers `x-sum` and `x-late` |
+//! | `/trailers?lines=N&long=BYTES` | a chunked body with the trailers `x-sum` and `x-late`, and so many and so long ones |
 //! | `/heard` | the request head as JSON |
 //! | `/status/N` | that status |
 //! | `/text/…` | a text body that names the path |
@@ -85,6 +85,12 @@ async fn route(request: Request<Incoming>) -> anyhow::Result<Response<Boxed>> {
             let mut trailers = HeaderMap::new();
             trailers.insert("x-sum", HeaderValue::from_static("4096"));
             trailers.insert("x-late", HeaderValue::from_static("yes"));
+            for _ in 0..number("lines").unwrap_or_default() {
+                trailers.append("x-line", HeaderValue::from_static("one of many"));
+            }
+            if let Some(bytes) = number("long") {
+                trailers.insert("x-long", "y".repeat(bytes as usize).parse()?);
+            }
             let mut response = Response::new(Pattern::new(seed, 4096).trailed(trailers).boxed());
             response.headers_mut().insert(TRAILER, HeaderValue::from_static("x-sum, x-late"));
             response

@@ -11,6 +11,7 @@ use tokio::{
 use weir_testkit::{
     binaries::filter,
     body::{self, Pattern},
+    client::Alpn,
     setup::Setup,
     wait::within,
 };
@@ -90,6 +91,31 @@ async fn trailers_pass_both_ways() -> anyhow::Result<()> {
             let trailers = reply.trailers.clone().unwrap_or_default();
             ensure!(trailers.get("x-up").is_some_and(|up| up == "loaded"), "{what}, {base}: {reply:?}");
         }
+    }
+    Ok(())
+}
+
+/// What it was given goes on, however much; what it makes itself is its fault, and never looks whole.
+#[tokio::test(flavor = "multi_thread")]
+async fn long_trailers_go_on_or_are_told() -> anyhow::Result<()> {
+    let setup = setup("middleware-long-trailers", &[]).await?;
+    let mut http = setup.client()?.intercepted(&setup.tls_authority(), Alpn::Http2).await?;
+    for what in ["pass", "upper"] {
+        let url = setup.tls(&format!("/trailers?lines=1200&long=90000&{what}"));
+        let reply = told(&mut http, what, "GET", &url, body::empty()).await?;
+        let trailers = reply.trailers.unwrap_or_default();
+        let long = trailers.get("x-long").map_or(0, |long| long.len());
+        let lines = trailers.get_all("x-line").iter().count();
+        ensure!(reply.status == 200 && (lines, long) == (1200, 90_000), "{what}: {lines} lines, {long} bytes");
+    }
+    let contract = async || setup.agent.metric("weir_agent_filter_failures_total", "kind=\"contract\"").await;
+    for (count, (mut http, base)) in ways(&setup).await?.into_iter().enumerate() {
+        let reply = told(&mut http, "long-trailer", "GET", &format!("{base}/own-{count}"), body::empty()).await;
+        ensure!(reply.is_err(), "{base}: {reply:?}");
+        let record = setup.recorded(&format!("/own-{count}")).await?;
+        let error = record["receipts"][0]["error"].as_str().unwrap_or_default();
+        ensure!(error.contains("1 fields with 70005 bytes as trailers"), "{record}");
+        ensure!(contract().await? == count as f64 + 1.0, "{base}");
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use http::{HeaderMap, Request, StatusCode};
 use wasmtime_wasi_http::WasiBody;
 
 use super::{Answered, Given, Inner, Input, Wire};
-use crate::{Direction, Failure, Placeholder, Tag};
+use crate::{Direction, Failure, Placeholder, Tag, imports::Extent};
 
 impl Wire {
     /// Whom to wake when there is something of this direction.
@@ -43,7 +43,16 @@ impl Wire {
     }
 
     pub(crate) fn push_end(&self, direction: Direction, trailers: Option<HeaderMap>) {
+        let extent = trailers.as_ref().map(Extent::of).unwrap_or_default();
+        let mut inner = self.lock();
+        inner.trailers = inner.trailers.or(extent);
+        drop(inner);
         self.give(direction, |input| input.end = Some(trailers));
+    }
+
+    /// The most that the guest was given, whichever way they came.
+    pub(crate) fn given_trailers(&self) -> Extent {
+        self.lock().trailers
     }
 
     fn give(&self, direction: Direction, give: impl FnOnce(&mut Input)) {

@@ -9,7 +9,8 @@ use http::{
 };
 
 use crate::{
-    Direction, Exchange, imports,
+    Direction, Exchange,
+    imports::{self, Extent},
     middleware::{Tags, is_agents_own},
 };
 
@@ -72,7 +73,7 @@ pub(super) fn requested(
         return Err(format!("it hands on a request with the method {}", head.method));
     }
     head.uri = target(&head, &exchange.request.uri)?;
-    let declared = restore(&mut head.headers, kept, &exchange.request.headers)?;
+    let declared = restore(&mut head.headers, kept, Extent::of(&exchange.request.headers))?;
     if head.headers.contains_key(HOST) {
         let host = head.uri.authority().map_or("", Authority::as_str);
         head.headers.insert(HOST, HeaderValue::from_str(host).map_err(|error| error.to_string())?);
@@ -119,7 +120,10 @@ pub(super) fn responded(
         return Err(format!("it responds with the status {}", head.status.as_u16()));
     }
     let nothing = Kept::new();
-    let (kept, given) = before.map_or((&nothing, &nothing), |before| (kept, &before.headers));
+    let (kept, given) = match before {
+        Some(before) => (kept, Extent::of(&before.headers)),
+        None => (&nothing, Extent::default()),
+    };
     let declared = restore(&mut head.headers, kept, given)?;
     if let Some(before) = before {
         head.version = before.version;
@@ -130,12 +134,12 @@ pub(super) fn responded(
 
 /// Takes the fields out that are not the guest's to set, puts those back that were not its to see, and gives the length
 /// that it promised. What it was given it may hand on, however large.
-fn restore(headers: &mut HeaderMap, kept: &Kept, given: &HeaderMap) -> Result<Option<u64>, String> {
+fn restore(headers: &mut HeaderMap, kept: &Kept, given: Extent) -> Result<Option<u64>, String> {
     let declared = headers.remove(CONTENT_LENGTH);
     let declared = declared.and_then(|value| value.to_str().ok()?.parse().ok());
-    let bytes = size(headers);
-    if bytes > imports::HEAD_BYTES.max(size(given)) || headers.len() > imports::HEAD_LINES.max(given.len()) {
-        return Err(format!("it hands on {} fields with {bytes} bytes", headers.len()));
+    let made = Extent::of(headers);
+    if !made.may_follow(given) {
+        return Err(format!("it hands on {} fields with {} bytes", made.lines, made.bytes));
     }
     let foreign: Vec<_> = headers.keys().filter(|name| is_agents_own(name)).cloned().collect();
     for name in foreign {
@@ -149,15 +153,10 @@ fn restore(headers: &mut HeaderMap, kept: &Kept, given: &HeaderMap) -> Result<Op
     Ok(declared)
 }
 
-/// Of names and values.
-fn size(headers: &HeaderMap) -> usize {
-    headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
-}
-
-/// Trailers that a guest handed on.
-pub(super) fn trailers(mut trailers: HeaderMap) -> Option<HeaderMap> {
-    restore(&mut trailers, &Kept::new(), &Kept::new()).ok()?;
-    Some(trailers)
+/// Trailers that a guest handed on; `given` is the most that it was given of them.
+pub(super) fn trailers(mut trailers: HeaderMap, given: Extent) -> Result<HeaderMap, String> {
+    restore(&mut trailers, &Kept::new(), given).map_err(|reason| format!("{reason} as trailers"))?;
+    Ok(trailers)
 }
 
 /// What is said of the content's length until it is known how it goes on.

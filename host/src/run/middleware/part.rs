@@ -133,7 +133,13 @@ impl Part {
             })),
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(chunk) => Pull::Chunk(chunk),
-                Err(frame) => Pull::End(frame.into_trailers().ok().and_then(heads::trailers)),
+                Err(frame) => {
+                    let made = frame.into_trailers().ok();
+                    match made.map(|made| heads::trailers(made, wire.given_trailers())).transpose() {
+                        Ok(trailers) => Pull::End(trailers),
+                        Err(reason) => Pull::Broken(filter.failure(wire.phase(), FailureKind::Contract, reason)),
+                    }
+                }
             },
         };
         if let Pull::Chunk(chunk) = &pull

@@ -43,6 +43,7 @@ impl Guest for Middleware {
         match asked.as_str() {
             "upper" => upper(request).await,
             "answer" => Ok(text(418, "short and stout\n".repeat(10_000), Some(("x-end", b"here")))),
+            "long-trailer" => Ok(text(200, "short and stout\n".to_owned(), Some(("x-end", &[b'y'; 70_000])))),
             "flood" => Ok(text(200, "so much to say\n".repeat(1 << 20), None)),
             "count" => count(request).await,
             "weigh" => weigh(request).await,
