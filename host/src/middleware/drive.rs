@@ -87,8 +87,8 @@ impl Driven {
         let pause = (limit / 4).max(Duration::from_millis(10));
         let watch = self.watch.get_or_insert_with(|| Box::pin(tokio::time::sleep(pause)));
         while watch.as_mut().poll(cx).is_ready() {
-            if wire.stalled(limit) && !stretch(&wire).goes_on() {
-                let reason = format!("it did nothing for {} ms while the exchange waited for it", limit.as_millis());
+            let stalled = wire.stalled(limit);
+            if let Some(reason) = stalled.filter(|_| !stretch(&wire).goes_on()) {
                 wire.fail(self.account.filter.failure(wire.phase(), FailureKind::Stalled, reason));
                 return true;
             }

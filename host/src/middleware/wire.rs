@@ -73,11 +73,31 @@ struct Inner {
     news: [bool; 2],
     /// The chain has asked for something of this direction that is not there yet.
     asked: [bool; 2],
-    /// When guest or chain last gave or took something.
+    /// When guest or chain last gave or took something, or a call came to its end.
     moved: Instant,
+    /// The same without calls; or since when the chain waits, if that is later.
+    gave: Instant,
+    /// The longest time that one of its calls may take.
+    longest_call: Duration,
     copied: [u64; 2],
     /// The most trailers that the guest was given.
     trailers: Extent,
+}
+
+impl Inner {
+    /// Something was given or taken.
+    fn moves(&mut self) {
+        let now = Instant::now();
+        (self.moved, self.gave) = (now, now);
+    }
+
+    /// Whether the chain waits for something of this direction. A guest that nobody waited for has its time from here on.
+    fn asks(&mut self, direction: Direction, asks: bool) {
+        if asks && !self.asked.contains(&true) {
+            self.gave = Instant::now();
+        }
+        self.asked[direction.index()] = asks;
+    }
 }
 
 /// A body on its way into the guest.
@@ -129,6 +149,8 @@ impl Wire {
             news: [false; 2],
             asked: [false; 2],
             moved: Instant::now(),
+            gave: Instant::now(),
+            longest_call: Duration::ZERO,
             copied: [0; 2],
             trailers: Extent::default(),
         };
@@ -155,15 +177,10 @@ impl Wire {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Something was given or taken.
-    fn moves(&self) {
-        self.lock().moved = Instant::now();
-    }
-
     /// Something of this direction is there for the chain.
     pub(crate) fn notify(&self, direction: Direction) {
         let mut inner = self.lock();
-        inner.moved = Instant::now();
+        inner.moves();
         inner.news[direction.index()] = true;
         let waker = inner.chain[direction.index()].take();
         drop(inner);

@@ -98,6 +98,47 @@ async fn a_slow_answer_is_no_stall() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Calls, and idleness, that last for a moment.
+async fn hasty(name: &str, further: &[&str]) -> anyhow::Result<Setup> {
+    let setup = Setup::start(name).await?;
+    let oracle = format!("oracle={},timeout_ms=200", setup.plain("/"));
+    push(&setup, &[&["--upstream", &oracle, "--limit", "stall_ms=300"], further].concat()).await?;
+    Ok(setup)
+}
+
+/// Each call has its end, and all of them together.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_without_end_are_a_stall() -> anyhow::Result<()> {
+    let setup = hasty("streaming-calls-endless", &[]).await?;
+    let stalls = async || setup.agent.metric("weir_agent_filter_failures_total", "kind=\"stalled\"").await;
+    let (alive, dead) = (setup.plain("/text/x"), "http://127.0.0.1:9/");
+    let faults = [
+        ("ask-forever", alive.as_str(), "on-request", "nothing but call servers for 3000 ms"),
+        ("response-ask-forever", &alive, "on-response", "nothing but call servers for 3000 ms"),
+        ("ask-forever-error", dead, "on-upstream-error", "nothing but call servers for 3000 ms"),
+        ("oversleep-error", dead, "on-upstream-error", "did nothing for 300 ms"),
+    ];
+    for (what, url, hook, words) in faults {
+        let before = stalls().await?;
+        let reply = told(&mut setup.client()?.forward().await?, what, "GET", url, body::empty()).await?;
+        let problem = reply.problem(500, "filter").map_err(|error| error.context(what))?;
+        let detail = problem["detail"].as_str().unwrap_or_default();
+        ensure!(detail.contains(words) && detail.contains(hook), "{what}: {problem}");
+        ensure!(stalls().await? == before + 1.0, "{what} is counted once");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_without_end_end_by_the_policy() -> anyhow::Result<()> {
+    let setup = hasty("streaming-calls-open", &["--on-failure", "open"]).await?;
+    for (mut http, base) in ways(&setup).await? {
+        let reply = told(&mut http, "ask-forever", "POST", &format!("{base}/echo"), body::full("a body")).await?;
+        ensure!(reply.status == 200 && reply.text() == "a body", "{base}: {reply:?}");
+    }
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn secrets_are_used_and_not_seen() -> anyhow::Result<()> {
     let own = Scratch::new("streaming-secrets-file")?;

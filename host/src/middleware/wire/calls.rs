@@ -4,6 +4,7 @@
 use std::{
     sync::{MutexGuard, PoisonError, atomic::Ordering::Relaxed},
     task::Waker,
+    time::Instant,
 };
 
 use tokio::sync::oneshot;
@@ -30,6 +31,7 @@ impl Wire {
         &self,
         request: CallRequest,
     ) -> Result<oneshot::Receiver<CallOutcome>, TooManyCalls> {
+        let timeout = request.timeout;
         let mut asked = self.asked();
         let number = asked.waiting.iter().position(Option::is_none).ok_or(TooManyCalls)?;
         let (tell, outcome) = oneshot::channel();
@@ -38,6 +40,9 @@ impl Wire {
         let agent = asked.agent.take();
         drop(asked);
         self.calls.fetch_add(1, Relaxed);
+        let mut inner = self.lock();
+        inner.longest_call = inner.longest_call.max(timeout);
+        drop(inner);
         if let Some(agent) = agent {
             agent.wake();
         }
@@ -90,7 +95,7 @@ impl Wire {
         let Some(tell) = asked.waiting.get_mut(usize::from(number)).and_then(Option::take) else { return };
         drop(asked);
         self.calls.fetch_sub(1, Relaxed);
-        self.moves();
+        self.lock().moved = Instant::now();
         // nobody may wait any more
         let _ = tell.send(outcome);
     }

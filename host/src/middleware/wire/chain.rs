@@ -3,7 +3,6 @@
 use std::{
     collections::VecDeque,
     task::{Poll, Waker},
-    time::Instant,
 };
 
 use bytes::Bytes;
@@ -57,7 +56,7 @@ impl Wire {
 
     fn give(&self, direction: Direction, give: impl FnOnce(&mut Input)) {
         let mut inner = self.lock();
-        inner.moved = Instant::now();
+        inner.moves();
         // one that failed may have left it all untouched
         let is_lost = inner.failure.is_none() && inner.inputs[direction.index()].over;
         if is_lost {
@@ -94,15 +93,20 @@ impl Wire {
         self.give(direction, |input| input.broken = true);
     }
 
+    /// The chain waits for something of this direction.
+    pub(crate) fn asks(&self, direction: Direction) {
+        self.lock().asks(direction, true);
+    }
+
     /// The chain waits for nothing of this direction.
     pub(crate) fn asks_nothing(&self, direction: Direction) {
-        self.lock().asked[direction.index()] = false;
+        self.lock().asks(direction, false);
     }
 
     /// What came of its call.
     pub(crate) fn answer(&self, answer: Answered) {
         let mut inner = self.lock();
-        inner.moved = Instant::now();
+        inner.moves();
         inner.answered = true;
         inner.answer = Some(answer);
         let waker = inner.awaits_answer.take();
@@ -133,7 +137,7 @@ impl Wire {
     fn ask<T>(&self, direction: Direction, take: impl FnOnce(&mut Inner) -> Option<T>) -> Option<T> {
         let mut inner = self.lock();
         let taken = take(&mut inner);
-        inner.asked[direction.index()] = taken.is_none();
+        inner.asks(direction, taken.is_none());
         taken
     }
 
@@ -167,9 +171,9 @@ impl Wire {
         let pulled = pull();
         let mut inner = self.lock();
         inner.inputs[direction.index()].pulled = false;
-        inner.asked[direction.index()] = pulled.is_pending();
+        inner.asks(direction, pulled.is_pending());
         if pulled.is_ready() {
-            inner.moved = Instant::now();
+            inner.moves();
         }
         pulled
     }

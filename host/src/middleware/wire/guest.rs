@@ -2,7 +2,7 @@
 
 use std::{
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use http::Request;
@@ -10,6 +10,9 @@ use wasmtime_wasi_http::WasiBody;
 
 use super::{Answered, Given, Piece, Wire};
 use crate::{Direction, Failure, Placeholder, Tag};
+
+/// So many times as long as it may do nothing, a guest may make one call after another.
+const CALLING: u32 = 10;
 
 impl Wire {
     pub(in crate::middleware) fn poll_closed(&self, cx: &Context<'_>) -> Poll<()> {
@@ -104,7 +107,7 @@ impl Wire {
             input.taken = true;
             let copied = if input.pulled { 0 } else { chunk.len() as u64 };
             inner.copied[0] += copied;
-            inner.moved = Instant::now();
+            inner.moves();
             return Poll::Ready(Some(Piece::Chunk(chunk)));
         }
         if let Some(end) = input.end.take() {
@@ -143,13 +146,23 @@ impl Wire {
         self.notify(direction);
     }
 
-    /// The chain waits for the guest, the guest for nobody, and so it has been for this long.
-    pub(in crate::middleware) fn stalled(&self, limit: Duration) -> bool {
+    /// The chain waits for the guest, the guest for nobody, and so it has been for too long: why it is given up.
+    pub(in crate::middleware) fn stalled(&self, limit: Duration) -> Option<String> {
         let inner = self.lock();
         let waits_for_input = inner.inputs.iter().any(|input| input.wanted.is_some() && !input.over && !input.broken);
         // while its request is still being drawn from it, it is the guest that is waited for
         let waits_for_answer = inner.called && !inner.answered && !inner.asked[Direction::Request.index()];
         let is_asked = inner.asked.contains(&true);
-        is_asked && !waits_for_input && !waits_for_answer && !self.calls() && inner.moved.elapsed() >= limit
+        if !is_asked || waits_for_input || waits_for_answer {
+            return None;
+        }
+        if !self.calls() && inner.moved.elapsed() >= limit {
+            return Some(format!("it did nothing for {} ms while the exchange waited for it", limit.as_millis()));
+        }
+        // each call has its time, which ends by itself: one that began in time is not cut off
+        let calling = limit * CALLING;
+        (inner.gave.elapsed() >= calling + inner.longest_call).then(|| {
+            format!("it did nothing but call servers for {} ms while the exchange waited for it", calling.as_millis())
+        })
     }
 }

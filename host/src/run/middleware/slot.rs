@@ -131,11 +131,18 @@ impl Slot {
             part.upstream_error(error);
         }
         match part.early_response(&filter, core.exchange()) {
-            Head::Nothing | Head::Out { .. } => Ok(None),
+            // here it is the guest that is waited for
+            Head::Nothing | Head::Out { .. } => {
+                part.wire().asks(Direction::Response);
+                Ok(None)
+            }
             Head::Responds(head) => Err(self.answers(core, at, *head)),
             Head::Aborts => Err(self.abort(core, at)),
             // It passes the error on.
-            Head::Failed(failure) if failure.kind == FailureKind::GaveError => Ok(Some(())),
+            Head::Failed(failure) if failure.kind == FailureKind::GaveError => {
+                part.wire().asks_nothing(Direction::Response);
+                Ok(Some(()))
+            }
             Head::Failed(failure) => self.fail(core, at, failure).map(Some),
         }
     }

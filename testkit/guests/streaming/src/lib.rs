@@ -110,6 +110,7 @@ impl StreamFilter for Streaming {
                 body.map_or(Action::Next, Action::NextWith)
             }
             ("ask-each", Some(body)) => ask_each(request, body),
+            ("ask-forever", _) => ask_forever(request).await,
             ("ask-many", _) => LocalResponse::text(200, ask_many(request).await).into(),
             ("sign", body) => {
                 let Some(secret) = request.secret("key") else { return Action::Abort };
@@ -148,6 +149,7 @@ impl StreamFilter for Streaming {
                 body.map_or(Action::Next, Action::NextWith)
             }
             ("ask-each", Some(body)) => ask_each(response.request(), body),
+            ("response-ask-forever", _) => ask_forever(response.request()).await,
             ("other-way", _) => self.kept.take().map_or(Action::Abort, Action::NextWith),
             ("response-ignore", Some(_)) => written("something else"),
             ("response-answer", _) => LocalResponse::text(451, "not this\n").into(),
@@ -169,6 +171,11 @@ impl StreamFilter for Streaming {
         match asked(request).as_str() {
             "fallback" => LocalResponse::text(200, format!("in place of {error:?}\n")).into(),
             "abort-error" => Action::Abort,
+            "oversleep-error" => {
+                sleep(Duration::from_secs(3600)).await;
+                Action::Next
+            }
+            "ask-forever-error" => ask_forever(request).await,
             _ => Action::Next,
         }
     }
@@ -235,6 +242,14 @@ fn ask_each(request: &Request, mut body: Body) -> Action {
         Ok(())
     })
     .into()
+}
+
+/// One call after another, without end.
+async fn ask_forever(request: &Request) -> Action {
+    let oracle = Upstream::new(request, "oracle");
+    loop {
+        let _ = black_box(oracle.send(&CallRequest::get("/text/x")).await);
+    }
 }
 
 /// Seventeen at once.
