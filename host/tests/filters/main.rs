@@ -15,5 +15,6 @@ mod lifetimes;
 mod load;
 mod messages;
 mod secrets;
+mod standard;
 mod support;
 mod waits;

@@ -126,3 +126,24 @@ async fn it_is_listed_as_what_it_is() -> anyhow::Result<()> {
     ensure!(listed["world"] == "weir:filter/stream-filter" && listed["isolation"] == "exchange", "{listed}");
     Ok(())
 }
+
+/// What comes and goes between two writes the disk never hears of, and memory holds no list of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_it_forgets_at_once_is_kept_nowhere() -> anyhow::Result<()> {
+    let setup = setup("streaming-churn", &["--limit", "cpu_ms=10000"]).await?;
+    let mut http = setup.client()?.forward().await?;
+    let mut churn = async || {
+        let reply = told(&mut http, "churn", "GET", &setup.plain("/a"), body::empty()).await?;
+        ensure!(reply.status == 200 && reply.text() == "0", "{reply:?}");
+        anyhow::Ok(())
+    };
+    churn().await?;
+    let before = setup.agent.process.resident()?;
+    for _ in 0..5 {
+        churn().await?;
+    }
+    let grown = setup.agent.process.resident()?.saturating_sub(before) >> 20;
+    println!("{grown} MiB more after 100,000 entries that came and went");
+    ensure!(grown < 16, "the agent grew by {grown} MiB");
+    Ok(())
+}

@@ -121,6 +121,7 @@ impl StreamFilter for Streaming {
                 let sum = kv::add("exchanges", 1.0, None).unwrap_or(-1.0);
                 LocalResponse::text(200, sum.to_string()).into()
             }
+            ("churn", _) => LocalResponse::text(200, churn()).into(),
             _ => Action::Next,
         }
     }
@@ -272,6 +273,16 @@ async fn ask_many(request: &Request) -> String {
     said.sort();
     said.dedup();
     said.join(", ")
+}
+
+/// Keeps under many names what it forgets at once; says how much it could not.
+fn churn() -> String {
+    let end = "k".repeat(500);
+    let failed = (0..20_000).filter(|n| {
+        let key = format!("{n}{end}");
+        kv::set(&key, b"", None).is_err() || !kv::delete(&key)
+    });
+    failed.count().to_string()
 }
 
 fn written(text: &'static str) -> Action {
