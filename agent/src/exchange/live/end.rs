@@ -32,7 +32,12 @@ impl Live {
             Blame::Upstream => Outcome::UpstreamFailed,
             Blame::Filter => Outcome::FilterFailed,
         };
-        self.ends(outcome, Some(problem.detail.clone().into_owned()));
+        let detail = problem.detail.clone().into_owned();
+        // its answer was not the end: it breaks off
+        if outcome == Outcome::FilterFailed && matches!(*self.outcome.borrow(), Some((Outcome::FilterAnswered, None))) {
+            return self.ends_after_all(outcome, detail);
+        }
+        self.ends(outcome, Some(detail));
     }
 }
 
