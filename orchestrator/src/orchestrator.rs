@@ -70,6 +70,8 @@ pub(crate) struct Orchestrator {
     pub(crate) pushing: Semaphore,
     /// Turns of exports: each holds an exchange in two forms.
     pub(crate) exporting: Arc<Seats>,
+    /// Of imports, from their first byte until they are stored: each may hold a long file on the disk.
+    pub(crate) arriving: Arc<Seats>,
     /// Turns of imports that are being sent.
     pub(crate) uploading: Arc<Semaphore>,
     /// The turn of imports that are being stored.

@@ -17,10 +17,11 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use weir_har::ImportError;
 
-use super::{input::Params, problem::Problem, standing::Standing, vouched::unfinished};
+use super::{input::Params, problem::Problem, secrets::Asker, standing::Standing, vouched::unfinished};
 use crate::{
     import::{self, ImportFailure, Imported},
     orchestrator::Orchestrator,
+    seats::Seat,
     store::IMPORT_AGENT,
 };
 
@@ -75,12 +76,14 @@ pub(super) struct Answer {
     (status = 415, body = Problem, content_type = "application/problem+json"),
     (status = 422, body = Problem, content_type = "application/problem+json", description = "An entry is wrong: `errors` says which and where. \
     Nothing was stored"),
-    (status = 429, body = Problem, content_type = "application/problem+json", description = "Other imports are on their way"),
+    (status = 429, body = Problem, content_type = "application/problem+json", description = "Other imports are on their way: 3 \
+    of this token or user, or 8 of all, of which 4 may be being sent; or it waited longer than 10 minutes for another to be stored"),
     (status = 503, body = Problem, content_type = "application/problem+json", description = "The database failed in the middle; \
     the detail says after how many. The same file again stores the others")))]
 pub(super) async fn import(
     State(orchestrator): State<Arc<Orchestrator>>,
     Extension(standing): Extension<Standing>,
+    asker: Asker,
     Params(Sent { format: None | Some(ImportForm::Har) }): Params<Sent>,
     request: Request,
 ) -> Result<Json<Answer>, Problem> {
@@ -91,13 +94,13 @@ pub(super) async fn import(
     }
     // Until it is being stored; then it goes on to its end.
     let lapsed = standing.lapsed(Arc::clone(&orchestrator));
-    let ready = ready(&orchestrator, request.into_body());
-    let (file, turn) = tokio::select! {
+    let ready = ready(&orchestrator, asker.name(), request.into_body());
+    let (file, held) = tokio::select! {
         ready = ready => ready?,
         () = lapsed => return Err(Problem::unauthorized()),
     };
     let storing = tokio::spawn(async move {
-        let _turn = turn;
+        let _held = held;
         import::store(&orchestrator, file).await
     });
     let imported = storing.await.map_err(|_| Problem::unavailable())?.map_err(refusal)?;
@@ -110,10 +113,16 @@ pub(super) async fn import(
     Ok(Json(answer(imported)))
 }
 
-/// The file, looked at, and the turn to store it.
-async fn ready(orchestrator: &Orchestrator, body: Body) -> Result<(File, OwnedSemaphorePermit), Problem> {
-    let upload = Arc::clone(&orchestrator.uploading).try_acquire_owned();
-    let upload = upload.map_err(|_| Problem::busy("other imports are on their way: try again when one has ended"))?;
+/// The file, looked at, and the turn to store it with the place that the file takes.
+async fn ready(
+    orchestrator: &Orchestrator,
+    name: &str,
+    body: Body,
+) -> Result<(File, (OwnedSemaphorePermit, Seat)), Problem> {
+    let busy = || Problem::busy("other imports are on their way: try again when one has ended");
+    // Before any of it is taken, until it is stored: those that wait lie on the disk.
+    let seat = orchestrator.arriving.take(name).ok_or_else(busy)?;
+    let upload = Arc::clone(&orchestrator.uploading).try_acquire_owned().map_err(|_| busy())?;
     let mut file = receive(orchestrator, body).await?;
     drop(upload);
     // What is here already waits its turn; whoever sends slowly keeps nobody from it.
@@ -126,7 +135,7 @@ async fn ready(orchestrator: &Orchestrator, body: Body) -> Result<(File, OwnedSe
     let checked = tokio::task::spawn_blocking(move || import::check(&mut file, &stop).map(|()| file)).await;
     let file = checked.map_err(|_| Problem::unavailable())?.map_err(refusal)?;
     drop(stopping);
-    Ok((file, turn))
+    Ok((file, (turn, seat)))
 }
 
 /// The body as a file that goes when it is closed.

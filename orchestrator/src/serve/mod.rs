@@ -58,6 +58,9 @@ const READINGS: usize = 64;
 const SEARCHES: (usize, usize) = (128, 16);
 /// Exports that are written at a time, in all and for one name: one is left for others.
 const EXPORTS: (usize, usize) = (4, 3);
+/// Imports that are here, sent, waiting or being stored, in all and for one name: their files are on the disk, and one that can be
+/// sent is left for others.
+const IMPORTS: (usize, usize) = (8, 3);
 /// Imports that are being sent at a time.
 const UPLOADS: usize = 4;
 /// Requests in progress may finish for so long after a signal.
@@ -130,6 +133,7 @@ impl Server {
             in_hand: Arc::new(Semaphore::new(IN_HAND >> 10)),
             reading: Arc::new(Semaphore::new(READINGS)),
             exporting: Arc::new(Seats::new(EXPORTS.0, EXPORTS.1)),
+            arriving: Arc::new(Seats::new(IMPORTS.0, IMPORTS.1)),
             uploading: Arc::new(Semaphore::new(UPLOADS)),
             importing: Arc::new(Semaphore::new(1)),
             backing_up: Arc::new(Semaphore::new(1)),

@@ -10,7 +10,7 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpSocket, TcpStream},
 };
-use weir_orchestrator::{ServeConfig, Server};
+use weir_orchestrator::{Limits, ServeConfig, Server};
 use weir_proto::v1::Body;
 
 use crate::{
@@ -20,10 +20,18 @@ use crate::{
 
 /// A server that is less patient than others.
 async fn impatient() -> Running {
+    with(|limits| {
+        limits.answer_time = Duration::from_secs(2);
+        limits.body_grace = Duration::from_secs(2);
+    })
+    .await
+}
+
+/// A server with other bounds.
+async fn with(change: impl FnOnce(&mut Limits)) -> Running {
     let dir = Home::new().await;
     let mut config = ServeConfig::load(dir.args()).unwrap();
-    config.limits.answer_time = Duration::from_secs(2);
-    config.limits.body_grace = Duration::from_secs(2);
+    change(&mut config.limits);
     let server = Server::start(config).await.unwrap();
     let (person, grpc) = (Person::new(server.rest, dir.path()), server.grpc);
     Running { server: Some(server), person, grpc, dir }
@@ -116,6 +124,40 @@ async fn an_import_sent_byte_by_byte_ends_and_keeps_nobody_waiting() {
     sending.abort();
 }
 
+/// Each may hold a long file on the disk, so one token or user has few of them, and others can still import.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_imports_under_way_leaves_some_for_others() {
+    let running = with(|limits| limits.body_grace = Duration::from_secs(3600)).await;
+    let rest = running.server.as_ref().unwrap().rest;
+    let operator = running.person.of_role("operator").await;
+    let mut begun = Vec::new();
+    for _ in 0..3 {
+        let mut socket = TcpStream::connect(rest).await.unwrap();
+        let head = format!(
+            "POST /api/v1/exchanges/import HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+             Content-Length: 4294967296\r\nExpect: 100-continue\r\n\r\n",
+            operator.token
+        );
+        socket.write_all(head.as_bytes()).await.unwrap();
+        // It is waited for.
+        let mut told = [0; 12];
+        tokio::time::timeout(PATIENCE, socket.read_exact(&mut told)).await.unwrap().unwrap();
+        assert_eq!(&told, b"HTTP/1.1 100");
+        begun.push(socket);
+    }
+    let archive = json!({"log": {"version": "1.2", "creator": {"name": "a", "version": "1"}, "entries": []}});
+    let refused = operator.request(Method::POST, "/api/v1/exchanges/import").json(&archive).send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(refused.headers()["retry-after"], "5");
+    assert!(refused.text().await.unwrap().contains("urn:weir:problem:busy"));
+    let (status, answer) = running.person.post("/api/v1/exchanges/import", &archive).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    // Whoever hangs up has its place back.
+    begun.pop();
+    let again = || async { operator.post("/api/v1/exchanges/import", &archive).await.0 };
+    eventually(again, |status| *status == StatusCode::OK).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_small_body_sent_byte_by_byte_ends_too() {
     let running = impatient().await;
@@ -136,12 +178,7 @@ async fn a_small_body_sent_byte_by_byte_ends_too() {
 /// A connection that is kept alive without a question gives its place back: over HTTP/2 pings are answered for ever.
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_on_which_nothing_is_asked_end() {
-    let dir = Home::new().await;
-    let mut config = ServeConfig::load(dir.args()).unwrap();
-    config.limits.idle_time = Duration::from_millis(500);
-    let server = Server::start(config).await.unwrap();
-    let (person, grpc) = (Person::new(server.rest, dir.path()), server.grpc);
-    let running = Running { server: Some(server), person, grpc, dir };
+    let running = with(|limits| limits.idle_time = Duration::from_millis(500)).await;
     let rest = running.server.as_ref().unwrap().rest;
     let shake = async || {
         let stream = TokioIo::new(TcpStream::connect(rest).await.unwrap());
