@@ -14,6 +14,7 @@ mod config;
 mod database;
 mod disk;
 mod events;
+mod fair;
 mod fleet;
 mod graphql;
 mod grpc;

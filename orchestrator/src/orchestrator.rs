@@ -11,6 +11,7 @@ use crate::{
     Limits, MetricsRetention, Retention,
     commands::Relay,
     events::Events,
+    fair::Fair,
     fleet::Fleet,
     in_transit::InTransit,
     interception::Interception,
@@ -62,7 +63,7 @@ pub(crate) struct Orchestrator {
     /// Room in memory for recorded bodies of which something is being made, KiB.
     pub(crate) in_hand: Arc<Semaphore>,
     /// Turns of answers that lie in a file while they are sent.
-    pub(crate) reading: Arc<Semaphore>,
+    pub(crate) reading: Fair,
     /// Changes that go on whether or not somebody waits for them.
     pub(crate) changing: TaskTracker,
     pub(crate) in_transit: InTransit,

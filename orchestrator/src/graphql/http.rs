@@ -175,13 +175,13 @@ async fn answer(door: &Door, found: Found, request: BatchRequest, headers: &Head
                 BatchResponse::Batch(answers)
             }
         };
-        told(door, headers, answer).await
+        told(door, found.asker.name(), headers, answer).await
     };
     let late = || Problem::too_slow(format!("the answer took longer than {} s: ask for less", PATIENCE.as_secs()));
     timeout(PATIENCE, made).await.map_err(|_| late())?
 }
 
-async fn told(door: &Door, headers: &HeaderMap, answer: BatchResponse) -> Result<Response, Fault> {
+async fn told(door: &Door, name: &str, headers: &HeaderMap, answer: BatchResponse) -> Result<Response, Fault> {
     let mut accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let own = accepted.any(|value| value.contains(OWN));
     // Data that is null where nothing was executed: the question was wrong.
@@ -194,7 +194,7 @@ async fn told(door: &Door, headers: &HeaderMap, answer: BatchResponse) -> Result
     drop(answer);
     let kind = HeaderValue::from_static(if own { OWN } else { "application/json" });
     let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, kind)]);
-    Ok(Held::of(&door.orchestrator, bytes.into()).await?.answer(status, headers))
+    Ok(Held::of(&door.orchestrator, name, None, bytes.into()).await?.answer(status, headers))
 }
 
 /// Nothing was asked, or nobody was let in.

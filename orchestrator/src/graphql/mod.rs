@@ -7,7 +7,6 @@ mod answer;
 mod bounds;
 pub(crate) mod describe;
 mod exchanges;
-mod fair;
 mod fault;
 mod filters;
 mod http;

@@ -5,8 +5,10 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 
-use super::fair::{Fair, Share};
-use crate::rest::Problem;
+use crate::{
+    fair::{Fair, Share},
+    rest::Problem,
+};
 
 /// What is not longer does not count, bytes.
 const SMALL: usize = 64 << 10;

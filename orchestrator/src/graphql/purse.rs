@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
-use super::{
+use super::fault::Fault;
+use crate::{
     fair::{Fair, Share},
-    fault::Fault,
+    rest::Problem,
 };
-use crate::rest::Problem;
 
 /// Of what it says, and of messages and samples that it is read from, bytes.
 const MOST: usize = 16 << 20;

@@ -15,8 +15,9 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream, stream::BoxStream};
 use tokio::{sync::oneshot, time::sleep};
 
-use super::{Door, answer::Kept, fair::Share, fault::Fault, http::Found};
+use super::{Door, answer::Kept, fault::Fault, http::Found};
 use crate::{
+    fair::Share,
     orchestrator::Orchestrator,
     rest::{Problem, SeesToIt, Standing, seat},
     seats::Seat,

@@ -18,10 +18,11 @@ use weir_proto::v1::{self, Field};
 
 use super::{
     conditional::entity_tag,
-    held::Held,
+    held::{self, Held},
     input::{Id, Params},
     problem::Problem,
     range::{Part, part},
+    secrets::Asker,
 };
 use crate::{
     orchestrator::Orchestrator,
@@ -77,10 +78,13 @@ pub(super) enum Flag {
     (status = 404, body = Problem, content_type = "application/problem+json"),
     (status = 416, body = Problem, content_type = "application/problem+json", description = "Nothing of it lies there"),
     (status = 422, body = Problem, content_type = "application/problem+json", description = "It cannot be decoded: the coding \
-    is not known, or the bytes are not what it says, or grow beyond the bound")))]
+    is not known, or the bytes are not what it says, or grow beyond the bound"),
+    (status = 429, body = Problem, content_type = "application/problem+json", description = "Other large bodies are being sent, to \
+    this token or user or to all")))]
 pub(super) async fn request(
     State(orchestrator): State<Arc<Orchestrator>>,
     Id(id): Id,
+    asker: Asker,
     Params(Side { side, decoded }): Params<Side>,
     method: Method,
     headers: HeaderMap,
@@ -94,7 +98,7 @@ pub(super) async fn request(
     let request = request.ok_or_else(|| Problem::not_found("no filter changed the request of this exchange"))?;
     let kept = kept.iter().find(|kept| kept.is(slot));
     let stored = Stored { id, what: "request", body: request.body.unwrap_or_default(), fields: request.headers };
-    stored.answer(&orchestrator, kept, decoded == Some(Flag::True), &method, &headers).await
+    stored.answer(&orchestrator, asker.name(), kept, decoded == Some(Flag::True), &method, &headers).await
 }
 
 /// The captured bytes of the response's body.
@@ -107,10 +111,13 @@ pub(super) async fn request(
     (status = 400, body = Problem, content_type = "application/problem+json"),
     (status = 404, body = Problem, content_type = "application/problem+json"),
     (status = 416, body = Problem, content_type = "application/problem+json", description = "Nothing of it lies there"),
-    (status = 422, body = Problem, content_type = "application/problem+json", description = "It cannot be decoded")))]
+    (status = 422, body = Problem, content_type = "application/problem+json", description = "It cannot be decoded"),
+    (status = 429, body = Problem, content_type = "application/problem+json", description = "Other large bodies are being sent, to \
+    this token or user or to all")))]
 pub(super) async fn response(
     State(orchestrator): State<Arc<Orchestrator>>,
     Id(id): Id,
+    asker: Asker,
     Params(Side { side, decoded }): Params<Side>,
     method: Method,
     headers: HeaderMap,
@@ -126,7 +133,7 @@ pub(super) async fn response(
     let response = response.ok_or_else(|| Problem::not_found(missing))?;
     let kept = kept.iter().find(|kept| kept.is(slot));
     let stored = Stored { id, what: "response", body: response.body.unwrap_or_default(), fields: response.headers };
-    stored.answer(&orchestrator, kept, decoded == Some(Flag::True), &method, &headers).await
+    stored.answer(&orchestrator, asker.name(), kept, decoded == Some(Flag::True), &method, &headers).await
 }
 
 async fn outline(orchestrator: &Orchestrator, id: Uuid) -> Result<Outline, Problem> {
@@ -143,10 +150,11 @@ struct Stored {
 }
 
 impl Stored {
-    /// `kept` says where the captured bytes are, if they are not in it.
+    /// `kept` says where the captured bytes are, if they are not in it; `name` is whose turn it takes to send many.
     async fn answer(
         mut self,
         orchestrator: &Orchestrator,
+        name: &str,
         kept: Option<&Kept>,
         decoded: bool,
         method: &Method,
@@ -154,6 +162,8 @@ impl Stored {
     ) -> Result<Response, Problem> {
         let captured = kept.map_or(self.body.data.len() as u64, Kept::captured);
         let grown = if decoded { captured.saturating_mul(MOST_GROWN).min(DECODED_BYTES as u64) } else { 0 };
+        let sent = if method == Method::HEAD { 0 } else { captured + grown };
+        let turn = held::turn(orchestrator, name, sent).await?;
         // Until they lie in a file.
         let _room = orchestrator.room_for(captured + grown).await.ok_or_else(Problem::unavailable)?;
         if let Some(kept) = kept {
@@ -181,7 +191,7 @@ impl Stored {
                 headers.insert(header::CONTENT_LENGTH, length.into());
                 Ok(headers.into_response())
             }
-            Part::Whole => Ok(Held::of(orchestrator, data).await?.answer(StatusCode::OK, headers)),
+            Part::Whole => Ok(Held::of(orchestrator, name, turn, data).await?.answer(StatusCode::OK, headers)),
             Part::NotModified => Ok((StatusCode::NOT_MODIFIED, headers).into_response()),
             Part::Range(first, last) => {
                 put(&mut headers, header::CONTENT_RANGE, format!("bytes {first}-{last}/{length}"));
@@ -192,7 +202,7 @@ impl Stored {
                 if part.len() < data.len() / 2 {
                     part = Bytes::copy_from_slice(&part);
                 }
-                Ok(Held::of(orchestrator, part).await?.answer(StatusCode::PARTIAL_CONTENT, headers))
+                Ok(Held::of(orchestrator, name, turn, part).await?.answer(StatusCode::PARTIAL_CONTENT, headers))
             }
             Part::Unsatisfiable => {
                 let problem =

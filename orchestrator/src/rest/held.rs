@@ -1,9 +1,9 @@
 //! An answer that takes its time: however slow its reader is, and however many of them there are, memory holds a chunk for
-//! each. What is larger lies in a file of the data folder that has no name, and there are only so many of these.
+//! each. What is larger lies in a file of the data folder that has no name, and there are only so many of these, and fewer for each
+//! token or user.
 
 use std::{
     io::{self, Seek as _, Write as _},
-    sync::Arc,
     time::Duration,
 };
 
@@ -14,11 +14,11 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
-use tokio::{sync::OwnedSemaphorePermit, time::timeout};
+use tokio::time::timeout;
 use tokio_util::io::ReaderStream;
 
 use super::problem::Problem;
-use crate::orchestrator::Orchestrator;
+use crate::{fair::Share, orchestrator::Orchestrator};
 
 /// What may stay in memory.
 const SMALL: usize = 64 << 10;
@@ -30,17 +30,38 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes that are to be sent.
 pub(crate) enum Held {
     Small(Bytes),
-    Large { file: std::fs::File, length: u64, turn: OwnedSemaphorePermit },
+    Large { file: std::fs::File, length: u64, turn: Share },
+}
+
+/// A turn of this name to send so many bytes, where they need one. It is asked for before room in memory is: whoever waits holds none.
+pub(crate) async fn turn(orchestrator: &Orchestrator, name: &str, bytes: u64) -> Result<Option<Share>, Problem> {
+    match bytes > SMALL as u64 {
+        true => next(orchestrator, name).await.map(Some),
+        false => Ok(None),
+    }
+}
+
+async fn next(orchestrator: &Orchestrator, name: &str) -> Result<Share, Problem> {
+    let busy = || Problem::busy("other large bodies are being sent: try again when one has ended");
+    let turn = timeout(PATIENCE, orchestrator.reading.take(name, 1)).await;
+    turn.map_err(|_| busy())?.map_err(|_| Problem::unavailable())
 }
 
 impl Held {
-    pub(crate) async fn of(orchestrator: &Orchestrator, data: Bytes) -> Result<Self, Problem> {
+    /// For whoever has this name, and this turn unless so many bytes were not expected.
+    pub(crate) async fn of(
+        orchestrator: &Orchestrator,
+        name: &str,
+        turn: Option<Share>,
+        data: Bytes,
+    ) -> Result<Self, Problem> {
         if data.len() <= SMALL {
             return Ok(Self::Small(data));
         }
-        let busy = || Problem::busy("other large bodies are being sent: try again when one has ended");
-        let turn = timeout(PATIENCE, Arc::clone(&orchestrator.reading).acquire_owned()).await;
-        let turn = turn.map_err(|_| busy())?.map_err(|_| Problem::unavailable())?;
+        let turn = match turn {
+            Some(turn) => turn,
+            None => next(orchestrator, name).await?,
+        };
         let (scratch, length) = (orchestrator.scratch.clone(), data.len() as u64);
         let write = move || -> io::Result<std::fs::File> {
             let mut file = tempfile::tempfile_in(scratch)?;

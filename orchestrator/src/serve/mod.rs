@@ -33,6 +33,7 @@ use crate::{
     commands::{self, Relay},
     disk,
     events::{self, Events},
+    fair::Fair,
     fleet::Fleet,
     grpc,
     in_transit::InTransit,
@@ -52,8 +53,8 @@ use crate::{
 const PUSHES: usize = 2;
 /// Bodies that are unpacked or compared at a time.
 const LAYING_OUT: usize = 4;
-/// Large bodies that are being sent at a time.
-const READINGS: usize = 64;
+/// Large bodies that are being sent at a time, in all and for one name.
+const READINGS: (usize, usize) = (64, 32);
 /// Searches at a time, in all and for one name: few of them read, and the others wait for these.
 const SEARCHES: (usize, usize) = (128, 16);
 /// Exports that are written at a time, in all and for one name: one is left for others.
@@ -131,7 +132,7 @@ impl Server {
             pushing: Semaphore::new(PUSHES),
             laying_out: Arc::new(Semaphore::new(LAYING_OUT)),
             in_hand: Arc::new(Semaphore::new(IN_HAND >> 10)),
-            reading: Arc::new(Semaphore::new(READINGS)),
+            reading: Fair::new(READINGS.0, READINGS.1),
             exporting: Arc::new(Seats::new(EXPORTS.0, EXPORTS.1)),
             arriving: Arc::new(Seats::new(IMPORTS.0, IMPORTS.1)),
             uploading: Arc::new(Semaphore::new(UPLOADS)),

@@ -17,10 +17,10 @@ use tokio::{
 };
 use tonic::Code;
 use weir_orchestrator::{FaceArgs, ServeArgs, ServeConfig, Server};
-use weir_proto::v1::{RenewRequest, SystemMetrics, control_client::ControlClient};
+use weir_proto::v1::{Body, RenewRequest, SystemMetrics, control_client::ControlClient};
 
 use crate::{
-    harness::{Agent, Home, PATIENCE, Person, Running, eventually, exchange},
+    harness::{Agent, Home, PATIENCE, Person, Running, eventually, exchange, id},
     metrics::report,
 };
 
@@ -345,4 +345,29 @@ async fn who_takes_nothing_of_long_answers_has_few_of_them_and_others_get_theirs
     assert_eq!(running.person.get(list).await["items"].as_array().unwrap().len(), 500);
     held.pop();
     eventually(|| async { viewer.status(Method::GET, list).await }, |status| *status == StatusCode::OK).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_takes_nothing_of_large_bodies_leaves_turns_for_others() {
+    let running = bounded(100, None, |config| config.limits.answer_time = FOR_EVER).await;
+    let mut one = exchange("a.example", "/", 200);
+    let bytes = vec![7; 1 << 20];
+    one.response.as_mut().unwrap().body = Some(Body { size: 1 << 20, data: bytes.into(), ..Body::default() });
+    let path = format!("/api/v1/exchanges/{}/response/body", id(&one));
+    running.agent().await.record(vec![one]).await;
+    let viewer = running.person.of_role("viewer").await;
+    let mut held = Vec::new();
+    loop {
+        let (connection, answer) = untaken(&running, &path, &viewer.token).await;
+        if answer.status() == StatusCode::TOO_MANY_REQUESTS {
+            break;
+        }
+        assert!(answer.status() == StatusCode::OK && held.len() < 64, "{}", answer.status());
+        held.push((connection, answer));
+    }
+    assert_eq!(held.len(), 32);
+    let other = running.person.request(Method::GET, &path).send().await.unwrap();
+    assert_eq!((other.status(), other.bytes().await.unwrap().len()), (StatusCode::OK, 1 << 20));
+    held.pop();
+    eventually(|| async { viewer.status(Method::GET, &path).await }, |status| *status == StatusCode::OK).await;
 }

@@ -18,7 +18,7 @@ use weir_proto::v1::{Exchange, Message};
 pub(super) use self::form::ExportForm;
 use self::{form::file, ids::Ids};
 use super::{
-    held::Held,
+    held::{self, Held},
     input::{Id, Params},
     problem::Problem,
     secrets::{Asker, Secrets},
@@ -108,6 +108,7 @@ pub(super) async fn one(
 ) -> Result<Response, Problem> {
     let absent = || Problem::not_found(format!("there is no exchange {id}"));
     let bytes = orchestrator.store.outline(id).await?.ok_or_else(absent)?.whole_bytes();
+    let turn = held::turn(&orchestrator, asker.name(), bytes).await?;
     // The exchange and what is written of it, until that lies in a file.
     let _room = orchestrator.room_for(bytes.saturating_mul(2)).await.ok_or_else(Problem::unavailable)?;
     let (summary, mut exchange) = orchestrator.store.exchange(id).await?.ok_or_else(absent)?;
@@ -121,7 +122,8 @@ pub(super) async fn one(
         out
     });
     let written = written.await.ok_or_else(Problem::unavailable)?;
-    Ok(file(form, &id.to_string(), Held::of(&orchestrator, written.into()).await?.body()))
+    let held = Held::of(&orchestrator, asker.name(), turn, written.into()).await?;
+    Ok(file(form, &id.to_string(), held.body()))
 }
 
 enum Place {

@@ -10,22 +10,22 @@ use parking_lot::Mutex;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
 /// So much in all, and less for each name.
-pub(super) struct Fair {
+pub(crate) struct Fair {
     all: Arc<Semaphore>,
     each: usize,
     names: Mutex<HashMap<String, Weak<Semaphore>>>,
 }
 
 /// Some of it, until it is dropped.
-pub(super) type Share = [OwnedSemaphorePermit; 2];
+pub(crate) type Share = [OwnedSemaphorePermit; 2];
 
 impl Fair {
-    pub(super) fn new(all: usize, each: usize) -> Self {
+    pub(crate) fn new(all: usize, each: usize) -> Self {
         Self { all: Arc::new(Semaphore::new(all)), each, names: Mutex::default() }
     }
 
     /// Waits for so much; whoever wants more than a name may have has all of that.
-    pub(super) async fn take(&self, name: &str, much: usize) -> Result<Share, AcquireError> {
+    pub(crate) async fn take(&self, name: &str, much: usize) -> Result<Share, AcquireError> {
         let much = u32::try_from(much.min(self.each)).unwrap_or(u32::MAX);
         let own = self.of(name).acquire_many_owned(much).await?;
         Ok([own, Arc::clone(&self.all).acquire_many_owned(much).await?])
