@@ -36,6 +36,8 @@ pub(crate) struct Telemetry {
     turned_away: TurnedAway,
     paced: Counter<u64, AtomicU64>,
     paced_told: Mutex<Told>,
+    joins: Counter<u64, AtomicU64>,
+    joins_told: Mutex<Told>,
 }
 
 /// The end of a pause that a later agent may tell of.
@@ -58,6 +60,8 @@ impl Telemetry {
             turned_away: TurnedAway::default(),
             paced: Counter::default(),
             paced_told: Mutex::default(),
+            joins: Counter::default(),
+            joins_told: Mutex::default(),
             registry: Registry::default(),
         };
         registry.register(
@@ -90,6 +94,11 @@ impl Telemetry {
             "agent_calls_refused",
             "Streams and calls of agents that began more of them than they may in a minute",
             new.paced.clone(),
+        );
+        registry.register(
+            "joins_refused",
+            "Attempts to join that were not looked at, since too many from their address came to nothing",
+            new.joins.clone(),
         );
         for end in PAUSE_ENDS.into_iter().chain([OTHER]) {
             drop(new.pauses.get_or_create(&[("end", end)]));
@@ -178,6 +187,14 @@ impl Telemetry {
         self.paced.inc();
         if let Some(count) = self.paced_told.lock().one(Instant::now()) {
             tracing::warn!(%agent, count, "an agent begins streams without end: calls are refused until it slows down");
+        }
+    }
+
+    /// An attempt to join is not looked at: too many from its address came to nothing.
+    pub(crate) fn joins_refused(&self, peer: IpAddr) {
+        self.joins.inc();
+        if let Some(count) = self.joins_told.lock().one(Instant::now()) {
+            tracing::warn!(%peer, count, "attempts to join were refused: too many from this address came to nothing");
         }
     }
 

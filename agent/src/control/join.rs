@@ -27,6 +27,9 @@ pub enum JoinError {
     /// Worth another attempt.
     #[error("the orchestrator {url} cannot be reached: {reason}")]
     Away { url: String, reason: String },
+    /// The same: others at this address ask for too much.
+    #[error("the orchestrator does not look at the join token yet: {0}")]
+    Later(String),
     #[error("the orchestrator refused the join token: {0}")]
     Refused(String),
     /// One of them has to be upgraded.
@@ -47,7 +50,7 @@ pub enum JoinError {
 impl JoinError {
     /// The same attempt may succeed later.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Away { .. })
+        matches!(self, Self::Away { .. } | Self::Later(_))
     }
 }
 
@@ -98,6 +101,7 @@ impl Identity {
             Code::Unavailable | Code::DeadlineExceeded | Code::Unknown => {
                 JoinError::Away { url: url.to_owned(), reason: link::explain(&status) }
             }
+            Code::ResourceExhausted => JoinError::Later(status.message().to_owned()),
             Code::FailedPrecondition => JoinError::Apart(status.message().to_owned()),
             _ => JoinError::Refused(status.message().to_owned()),
         })?;

@@ -119,6 +119,13 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
         }
     }
 
+    /// One that was taken does not count.
+    pub(crate) fn put_back(&self, key: &K) {
+        if let Some(at) = self.full_at.lock().get_mut(key) {
+            *at = at.checked_sub(self.each).unwrap_or(*at);
+        }
+    }
+
     /// One of this bucket; if there is none left, how long until there is.
     pub(crate) fn wait(&self, key: &K) -> Option<Duration> {
         self.one(key).err()
@@ -180,6 +187,18 @@ mod tests {
         assert_eq!(address("::ffff:192.0.2.1").remaining, 1);
         assert_eq!(address("192.0.2.1").remaining, 0);
         assert_eq!(address("192.0.2.1").wait_s, Some(20));
+    }
+
+    #[test]
+    fn what_is_put_back_can_be_taken_again() {
+        let buckets = Buckets::new(NonZeroU32::new(2).unwrap(), 3600);
+        for _ in 0..10 {
+            assert_eq!(buckets.take(&"a").wait_s, None);
+            buckets.put_back(&"a");
+        }
+        buckets.put_back(&"b");
+        let left: Vec<Option<u64>> = (0..3).map(|_| buckets.take(&"a").wait_s.map(|_| 0)).collect();
+        assert_eq!(left, [None, None, Some(0)]);
     }
 
     #[test]

@@ -23,6 +23,8 @@ const AGENT_WORD: Duration = Duration::from_secs(3);
 const AGENT_HANDSHAKE: Duration = Duration::from_secs(10);
 /// An agent opens three or four streams when it connects, and one for each component that it lacks.
 const AGENT_CALLS: NonZeroU32 = NonZeroU32::new(600).unwrap();
+/// More than an address has connections without a certificate.
+const JOINS: NonZeroU32 = NonZeroU32::new(120).unwrap();
 /// One that comes back brings those of an hour.
 const AGENT_SAMPLES: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
 
@@ -71,6 +73,8 @@ pub struct Limits {
     pub agent_word: Duration,
     /// In which it then has to finish its handshake.
     pub agent_handshake: Duration,
+    /// Attempts to join of one address that make no agent, a minute.
+    pub joins: NonZeroU32,
     /// New streams and calls of one agent a minute.
     pub agent_calls: NonZeroU32,
     /// Samples of one agent's machine in 200 seconds.
@@ -120,6 +124,7 @@ impl Limits {
             connections: CONNECTIONS,
             agent_word: AGENT_WORD,
             agent_handshake: AGENT_HANDSHAKE,
+            joins: JOINS,
             agent_calls: AGENT_CALLS,
             agent_samples: AGENT_SAMPLES,
         })

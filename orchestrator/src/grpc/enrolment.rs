@@ -1,6 +1,8 @@
 //! A one-time token and a public key come in; an agent's id and certificate go out. The same two again give the same
 //! agent: its request is signed with the key, and a certificate is worth nothing without it.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use sha2::{Digest as _, Sha256};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
@@ -21,6 +23,9 @@ impl Enrolment for Service {
         let request = request.into_inner();
         // Before the token is spent: it is good for another attempt.
         refused(&request.version)?;
+        // Each costs a look into the database.
+        let address = source.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+        self.paces.join(address)?;
         let hash = tokens::hash(&request.token);
         let unknown = || Status::unauthenticated("the join token is not one of this orchestrator");
         // Nothing is signed, and no other writer waits, for a stranger.
@@ -48,6 +53,7 @@ impl Enrolment for Service {
             Spend::Expired => return Err(Status::unauthenticated("the join token has expired: make another")),
         };
         if id == new {
+            self.paces.joined(address);
             tracing::info!(agent = %id, name, group, "an agent joined");
         } else {
             certificate_chain = sign(id)?;

@@ -1,18 +1,22 @@
 //! How fast an agent may come: so many new streams and calls a minute, whatever certificate it shows and over however many
-//! connections; one too many is refused, with when to come again. What it says on its control stream, and of its
+//! connections; one too many is refused, with when to come again. So is an address whose attempts to join come to nothing. What an agent says on its control stream, and of its
 //! machine, is read at a pace.
 
-use std::{num::NonZeroU32, sync::Arc};
+use std::{net::IpAddr, num::NonZeroU32, sync::Arc};
 
 use tokio::time::sleep;
 use tonic::{Code, Status, metadata::MetadataMap};
 use uuid::Uuid;
 
-use crate::{Limits, access::Buckets, telemetry::Telemetry};
+use crate::{
+    Limits,
+    access::{Buckets, holder},
+    telemetry::Telemetry,
+};
 
 /// gRFC A6: milliseconds to the next attempt, for the client to heed.
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
-/// Seconds of the bound on calls.
+/// Seconds of the bounds on calls and on attempts to join.
 const CALLS_WINDOW: u32 = 60;
 /// Messages of the control stream: as many at once, and so many in these seconds. Three stand for an exchange that pauses.
 const MESSAGES: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
@@ -22,6 +26,7 @@ const SAMPLES_WINDOW: u32 = 200;
 
 /// Of all agents.
 pub(super) struct Paces {
+    joins: Buckets<IpAddr>,
     calls: Buckets<Uuid>,
     messages: Buckets<Uuid>,
     samples: Buckets<Uuid>,
@@ -31,6 +36,7 @@ pub(super) struct Paces {
 impl Paces {
     pub(super) fn new(limits: Limits, telemetry: Arc<Telemetry>) -> Self {
         Self {
+            joins: Buckets::new(limits.joins, CALLS_WINDOW),
             calls: Buckets::new(limits.agent_calls, CALLS_WINDOW),
             messages: Buckets::new(MESSAGES, MESSAGES_WINDOW),
             samples: Buckets::new(limits.agent_samples, SAMPLES_WINDOW),
@@ -38,19 +44,34 @@ impl Paces {
         }
     }
 
+    /// One more attempt to join from this address: before anybody looks whether its token is one.
+    pub(super) fn join(&self, address: IpAddr) -> Result<(), Status> {
+        let budget = self.joins.take(&holder(address));
+        let Some(wait_s) = budget.wait_s else { return Ok(()) };
+        self.telemetry.joins_refused(address);
+        let text = format!(
+            "more than {} attempts to join from this address came to nothing within {} s: the next one is looked at in {wait_s} s",
+            budget.quota, budget.window_s
+        );
+        Err(later(text, wait_s))
+    }
+
+    /// An agent came of it: it does not count.
+    pub(super) fn joined(&self, address: IpAddr) {
+        self.joins.put_back(&holder(address));
+    }
+
     /// One more stream or call.
     pub(super) fn call(&self, agent: Uuid) -> Result<(), Status> {
         let budget = self.calls.take(&agent);
         let Some(wait_s) = budget.wait_s else { return Ok(()) };
         self.telemetry.paced(agent);
-        let mut told = MetadataMap::new();
-        told.insert(PUSHBACK, wait_s.saturating_mul(1000).into());
         let text = format!(
             "agent {agent} began more than {} streams and calls within {} s: it may come again in {wait_s} s; does it fail \
              at each, or another process use its identity?",
             budget.quota, budget.window_s
         );
-        Err(Status::with_metadata(Code::ResourceExhausted, text, told))
+        Err(later(text, wait_s))
     }
 
     /// One more message: who says too much waits to be heard.
@@ -64,6 +85,13 @@ impl Paces {
             one(&self.samples, agent).await;
         }
     }
+}
+
+/// Not now, but in so many seconds.
+fn later(text: String, wait_s: u64) -> Status {
+    let mut told = MetadataMap::new();
+    told.insert(PUSHBACK, wait_s.saturating_mul(1000).into());
+    Status::with_metadata(Code::ResourceExhausted, text, told)
 }
 
 async fn one(of: &Buckets<Uuid>, agent: Uuid) {

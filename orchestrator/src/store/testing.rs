@@ -55,6 +55,7 @@ pub(super) fn limits() -> Limits {
         connections: 1,
         agent_word: Duration::from_secs(1),
         agent_handshake: Duration::from_secs(1),
+        joins: std::num::NonZeroU32::MIN,
         agent_calls: std::num::NonZeroU32::MIN,
         agent_samples: std::num::NonZeroU32::MIN,
     }

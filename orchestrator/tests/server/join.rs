@@ -1,13 +1,16 @@
 //! An agent joins: once per token, with the right server, under a name that it does not choose.
 
+use std::{net::Ipv4Addr, num::NonZeroU32};
+
 use rcgen::KeyPair;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tonic::Code;
+use weir_orchestrator::{ServeConfig, Server};
 use weir_proto::v1::{FetchRequest, control_client::ControlClient};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use crate::harness::{Agent, JoinTicket, Running, connect, eventually, join};
+use crate::harness::{Agent, Home, JoinTicket, Person, Running, connect, eventually, join, join_from};
 
 #[tokio::test]
 async fn one_agent_is_shown_as_the_list_has_it() {
@@ -62,6 +65,37 @@ async fn a_made_up_token_lets_nobody_in() {
         let refused = Agent::join(running.grpc, &ticket).await.map(|agent| agent.id).unwrap_err();
         assert_eq!(refused.code(), Code::Unauthenticated);
     }
+}
+
+#[tokio::test]
+async fn who_guesses_join_tokens_is_not_looked_at_and_agents_of_other_addresses_join() {
+    let dir = Home::new().await;
+    let mut config = ServeConfig::load(dir.args()).unwrap();
+    config.limits.joins = NonZeroU32::MIN;
+    let server = Server::start(config).await.unwrap();
+    let (person, grpc) = (Person::new(server.rest, dir.path()), server.grpc);
+    let running = Running { server: Some(server), person, grpc, dir };
+    let join = async |last: u8, ticket: &JoinTicket| {
+        join_from(Ipv4Addr::new(127, 0, 0, last).into(), running.grpc, ticket).await.map(|joined| joined.agent_id)
+    };
+    // Those who let somebody in do not count.
+    for _ in 0..3 {
+        join(2, &running.person.join_token("default").await).await.unwrap();
+    }
+    let ticket = running.person.join_token("default").await;
+    let guess = JoinTicket { token: "weir-once-AAAA".to_owned(), ca: ticket.ca.clone() };
+    assert_eq!(join(2, &guess).await.unwrap_err().code(), Code::Unauthenticated);
+    for ticket in [&guess, &ticket] {
+        let refused = join(2, ticket).await.unwrap_err();
+        assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
+        assert!(refused.message().contains("more than 1 attempts to join from this address"), "{refused}");
+        let wait = refused.metadata().get("grpc-retry-pushback-ms").unwrap().to_str().unwrap();
+        assert!((1000..=60_000).contains(&wait.parse::<u32>().unwrap()), "{wait}");
+    }
+    join(3, &ticket).await.unwrap();
+    let text = running.person.http.get(format!("{}/metrics", running.person.base)).send().await.unwrap();
+    let text = text.text().await.unwrap();
+    assert!(text.contains("weir_orchestrator_joins_refused_total 2\n"), "{text}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! An agent as the orchestrator sees one: it joins, and speaks over the streams.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rcgen::{CertificateParams, KeyPair};
@@ -44,17 +44,31 @@ pub(crate) async fn connect_as(
     identity: Option<Identity>,
     says: &str,
 ) -> Result<Channel, Status> {
+    let endpoint = endpoint(grpc, ca, identity).user_agent(says.to_owned()).unwrap();
+    endpoint.connect().await.map_err(|error| Status::unavailable(format!("{error:?}")))
+}
+
+fn endpoint(grpc: SocketAddr, ca: &[u8], identity: Option<Identity>) -> Endpoint {
     let mut tls =
         ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem(ca))).domain_name("weir-orchestrator");
     if let Some(identity) = identity {
         tls = tls.identity(identity);
     }
-    let endpoint = Endpoint::from_shared(format!("https://{grpc}")).unwrap().user_agent(says.to_owned()).unwrap();
-    let endpoint = endpoint.tls_config(tls).unwrap();
-    endpoint.connect().await.map_err(|error| Status::unavailable(format!("{error:?}")))
+    Endpoint::from_shared(format!("https://{grpc}")).unwrap().tls_config(tls).unwrap()
 }
 
 pub(crate) async fn join(grpc: SocketAddr, ticket: &JoinTicket, key: &KeyPair) -> Result<JoinResponse, Status> {
+    join_over(connect(grpc, &ticket.ca, None).await?, ticket, key).await
+}
+
+/// From an address of this machine.
+pub(crate) async fn join_from(address: IpAddr, grpc: SocketAddr, ticket: &JoinTicket) -> Result<JoinResponse, Status> {
+    let channel = endpoint(grpc, &ticket.ca, None).local_address(Some(address)).connect().await;
+    let channel = channel.map_err(|error| Status::unavailable(format!("{error:?}")))?;
+    join_over(channel, ticket, &KeyPair::generate().unwrap()).await
+}
+
+async fn join_over(channel: Channel, ticket: &JoinTicket, key: &KeyPair) -> Result<JoinResponse, Status> {
     // Names that the agent may not choose: they must not be in its certificate.
     let params = CertificateParams::new(vec!["weir-orchestrator".to_owned()]).unwrap();
     let request = params.serialize_request(key).unwrap();
@@ -64,7 +78,6 @@ pub(crate) async fn join(grpc: SocketAddr, ticket: &JoinTicket, key: &KeyPair) -
         name: "edge-1".into(),
         version: "0.1.0".into(),
     };
-    let channel = connect(grpc, &ticket.ca, None).await?;
     Ok(EnrolmentClient::new(channel).join(join).await?.into_inner())
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use weir_orchestrator::{ServeArgs, ServeConfig, Server};
 use weir_proto::v1::{Exchange, Request, Response};
 
-pub(crate) use agent::{Agent, Control, connect, connect_as, join, pem};
+pub(crate) use agent::{Agent, Control, connect, connect_as, join, join_from, pem};
 pub(crate) use home::Home;
 #[allow(unused_imports, reason = "for the tests of one database")]
 pub(crate) use home::args;
