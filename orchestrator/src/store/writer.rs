@@ -20,6 +20,8 @@ const TRANSACTION_ROWS: usize = 2048;
 const QUEUE: usize = 1024;
 /// A transaction that takes so long is to be known: nothing is recorded meanwhile.
 const STALLED: Duration = Duration::from_secs(5);
+/// SQLSTATE of a statement that took longer than it may.
+const QUERY_CANCELED: &str = "57014";
 /// Between two tries at a database that is away: doubled from the first to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
@@ -117,6 +119,7 @@ async fn run(
     (telemetry, arrived, begun): (Arc<Telemetry>, watch::Sender<u64>, Begun),
     closing: CancellationToken,
 ) {
+    let mut most = TRANSACTION_ROWS;
     while let Some(first) = batches.recv().await {
         let mut group = vec![first];
         let mut rows = group[0].rows.rows();
@@ -127,7 +130,7 @@ async fn run(
             group.push(next);
         }
         *begun.lock() = Some(Instant::now());
-        let persisted = persist(&writes, &mut group, &telemetry, &closing).await;
+        let persisted = persist(&writes, &mut group, &mut most, &telemetry, &closing).await;
         *begun.lock() = None;
         match persisted {
             Ok(new) => {
@@ -152,37 +155,70 @@ async fn run(
 const PATIENCE: Duration = Duration::from_secs(45);
 
 /// Commits, and while the database is away does not give up: agents are slowed meanwhile by the queue that fills, and
-/// what was committed though we did not hear of it is found to be there.
+/// what was committed though we did not hear of it is found to be there. `most` is how many batches one transaction takes: half
+/// of those that were too much, and an eighth more each time that goes well.
 async fn persist(
     writes: &Pool,
     group: &mut [Batch],
+    most: &mut usize,
     telemetry: &Telemetry,
     closing: &CancellationToken,
 ) -> Result<Vec<u64>, StoreError> {
     let mut pause = PAUSES.0;
     let mut failed = 0;
-    loop {
+    let mut new = Vec::with_capacity(group.len());
+    while new.len() < group.len() {
+        let rest = &mut group[new.len()..];
+        let count = rest.len().min(*most);
         let began = Instant::now();
-        let result = commit(writes, group).await;
+        let result = commit(writes, &mut rest[..count]).await;
         telemetry.committed(began.elapsed(), &result);
         match result {
+            Ok(of_these) => {
+                if failed > 0 {
+                    tracing::info!(failed, "the database takes exchanges again");
+                }
+                new.extend(of_these);
+                *most = (*most + (*most / 8).max(1)).min(TRANSACTION_ROWS);
+                (pause, failed) = (PAUSES.0, 0);
+                continue;
+            }
             Err(StoreError::Sql(error)) if writes.may_come_back(&error) && !closing.is_cancelled() => {
                 if failed == 0 {
                     tracing::error!(%error, "the database takes no exchanges; they are kept and tried again");
                 }
                 failed += 1;
-            }
-            other => {
-                if failed > 0 && other.is_ok() {
-                    tracing::info!(failed, "the database takes exchanges again");
+                if is_too_much(&error, began.elapsed()) {
+                    tell_too_much(&rest[..count], began.elapsed());
+                    *most = (count / 2).max(1);
                 }
-                return other;
             }
+            Err(other) => return Err(other),
         }
         // An end to the pause, not an error.
         let _ = timeout(pause, closing.cancelled()).await;
         pause = (pause * 2).min(PAUSES.1);
     }
+    Ok(new)
+}
+
+/// Did it end for the time that it took, so that less of it may go well?
+fn is_too_much(error: &sqlx::Error, took: Duration) -> bool {
+    let canceled = error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == QUERY_CANCELED);
+    canceled || took >= PATIENCE
+}
+
+fn tell_too_much(part: &[Batch], took: Duration) {
+    let rows: usize = part.iter().map(|batch| batch.rows.rows()).sum();
+    let bytes: usize = part.iter().map(|batch| batch.rows.bytes()).sum();
+    let (batches, seconds) = (part.len(), took.as_secs());
+    tracing::warn!(
+        batches,
+        rows,
+        bytes,
+        seconds,
+        "the database did not get through a transaction in its time: half of the batches are tried, or the same where it is one"
+    );
 }
 
 /// New exchanges of each batch.

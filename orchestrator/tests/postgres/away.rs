@@ -10,7 +10,7 @@ use weir_orchestrator::{ServeConfig, Server};
 use weir_proto::v1::TrafficBatch;
 use weir_testkit::{gate::Gate, postgres, scratch::Scratch};
 
-use crate::harness::{Agent, Person, args, eventually, exchange, id};
+use crate::harness::{Agent, PATIENCE, Person, Running, args, eventually, exchange, id};
 
 struct Setup {
     postgres: postgres::Server,
@@ -100,6 +100,39 @@ async fn a_server_stops_though_its_database_is_away() {
     traffic.send.send(TrafficBatch { batch: 1, exchanges, ..TrafficBatch::default() }).await.unwrap();
     tokio::time::timeout(crate::harness::PATIENCE / 2, setup.server.stop()).await.expect("it ends");
     assert!(traffic.acks.message().await.is_err(), "it was never acknowledged");
+}
+
+/// Batches that come while others are written share a transaction, which may be more than a slow database gets through in its time.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_much_for_one_transaction_is_stored_in_parts() {
+    let running = Running::start().await;
+    let agent = running.agent().await;
+    let slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.3); \
+        IF (SELECT count(*) FROM added) > 10 THEN RAISE EXCEPTION 'too much' USING ERRCODE = 'query_canceled'; END IF; \
+        RETURN NULL; END $$; CREATE TRIGGER slow AFTER INSERT ON exchanges REFERENCING NEW TABLE AS added \
+        FOR EACH STATEMENT EXECUTE FUNCTION slow()";
+    running.dir.sql(slow).await;
+    let failures = async || {
+        let told = running.person.http.get(format!("{}/metrics", running.person.base)).send().await.unwrap();
+        let text = told.text().await.unwrap();
+        let count = text.lines().find_map(|line| line.strip_prefix("weir_orchestrator_commit_failures_total "));
+        count.unwrap_or_else(|| panic!("{text}")).parse::<u64>().unwrap()
+    };
+    let mut traffic = agent.traffic().await.unwrap();
+    let mut batch = 0;
+    while failures().await == 0 {
+        assert!(batch < 400, "they never share a transaction");
+        for _ in 0..8 {
+            batch += 1;
+            let exchanges = (0..5).map(|n| exchange("a.example", &format!("/{n}"), 200)).collect();
+            traffic.send.send(TrafficBatch { batch, exchanges, ..TrafficBatch::default() }).await.unwrap();
+        }
+        for expect in batch - 7..=batch {
+            let ack = tokio::time::timeout(PATIENCE, traffic.acks.message()).await.expect("it is tried for ever");
+            assert_eq!(ack.unwrap().unwrap().batch, expect);
+        }
+    }
+    assert_eq!(running.person.ids("", 500).await.len() as u64, batch * 5);
 }
 
 /// A server that reaches its PostgreSQL through a gate.
