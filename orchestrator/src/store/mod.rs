@@ -23,6 +23,8 @@ mod mail;
 mod messages;
 mod metrics;
 mod others;
+#[cfg(test)]
+mod plans_tests;
 mod postgres;
 mod record;
 mod retention;

@@ -55,8 +55,10 @@ const SESSION: &str = "SELECT \
 /// Who waits for the writer knows soon when nothing comes of it.
 const WRITES: &str = "SELECT set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false), \
     set_config('statement_timeout', '25s', false)";
-/// Of sessions that read.
-const READS: &str = "SET default_transaction_read_only = on";
+/// Of sessions that read. What is asked for is found by an index, in its order, and what belongs to it by a look at another index for each:
+/// of a table that is not analyzed yet PostgreSQL would gather and sort all that fits for the sake of one page.
+const READS: &str = "SELECT set_config('default_transaction_read_only', 'on', false), set_config('enable_bitmapscan', 'off', false), \
+    set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false)";
 
 /// Connects, sees whether it can be used, and brings it up to date: for reading, and for writing.
 pub(super) async fn open(url: &PostgresUrl) -> Result<(PgPool, PgPool), StoreError> {

@@ -116,7 +116,7 @@ impl Store {
     }
 
     /// All values of a column, each once, by one step through its index for each; none when they are too many.
-    async fn values(&self, column: Column) -> Result<Option<Vec<Part>>, StoreError> {
+    pub(in super::super) async fn values(&self, column: Column) -> Result<Option<Vec<Part>>, StoreError> {
         let name = column.name();
         let mut query = Sql::new("WITH RECURSIVE v(x) AS (SELECT min(");
         query
@@ -161,7 +161,12 @@ impl Store {
 
     /// What fits in one block. Where whole messages had to be read and the time ran out, the last one that was.
     async fn block(&self, walk: &mut Walk, before: Uuid, floor: Option<Uuid>) -> Result<Option<Uuid>, StoreError> {
-        let search = Arc::clone(&walk.search);
+        let query = self.within(&walk.search, (before, floor), walk.enough - walk.items.len());
+        self.take(walk, query).await
+    }
+
+    /// What fits below `before` and down to the floor as far as the columns say, `most` of it where they say all.
+    pub(in super::super) fn within(&self, search: &Search, (before, floor): (Uuid, Option<Uuid>), most: usize) -> Sql {
         let dialect = self.dialect();
         let mut query = Sql::new("");
         for run in 0..search.runs() {
@@ -180,9 +185,9 @@ impl Store {
         // Each run is in this order already: they are merged, not sorted.
         query.push(" ORDER BY 1 DESC");
         if !search.needs_detail() {
-            query.push(" LIMIT ").push_bind(i64::try_from(walk.enough - walk.items.len()).unwrap_or(i64::MAX));
+            query.push(" LIMIT ").push_bind(i64::try_from(most).unwrap_or(i64::MAX));
         }
-        self.take(walk, query).await
+        query
     }
 
     /// What fits of these, which fit as far as the columns say. Where the time ran out or there is enough, the last one that was

@@ -242,12 +242,21 @@ impl Store {
 
     /// The same of the rows that came after those that are noted.
     async fn loose(&self, search: &Search, noted: i64, before: Uuid) -> Result<Vec<Uuid>, StoreError> {
+        let rows = self.unnoted(search, noted, before).fetch_all(&self.reads).await?;
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    pub(in super::super) fn unnoted(&self, search: &Search, noted: i64, before: Uuid) -> Sql {
         let mut ask = Sql::new("SELECT e.id");
         ask.push(self.dialect().exchanges_in_order()).push(self.dialect().with_agents());
-        ask.push(" WHERE e.number >= ").push_bind(noted).push(" AND e.id < ").push_bind(before);
+        // With more of them the index is not asked. Without that bound PostgreSQL reads the whole table until it has analyzed it.
+        ask.push(" WHERE e.number >= ")
+            .push_bind(noted)
+            .push(" AND e.number < ")
+            .push_bind(noted.saturating_add(LOOSE));
+        ask.push(" AND e.id < ").push_bind(before);
         search.push_columns(&mut ask, self.dialect());
-        let rows = ask.fetch_all(&self.reads).await?;
-        rows.iter().map(|row| row.get(0)).collect()
+        ask
     }
 }
 
