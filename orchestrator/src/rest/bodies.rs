@@ -80,7 +80,7 @@ pub(super) enum Flag {
     (status = 422, body = Problem, content_type = "application/problem+json", description = "It cannot be decoded: the coding \
     is not known, or the bytes are not what it says, or grow beyond the bound"),
     (status = 429, body = Problem, content_type = "application/problem+json", description = "Other large bodies are being sent, to \
-    this token or user or to all")))]
+    this token or user or to all; or too many requests")))]
 pub(super) async fn request(
     State(orchestrator): State<Arc<Orchestrator>>,
     Id(id): Id,
@@ -113,7 +113,7 @@ pub(super) async fn request(
     (status = 416, body = Problem, content_type = "application/problem+json", description = "Nothing of it lies there"),
     (status = 422, body = Problem, content_type = "application/problem+json", description = "It cannot be decoded"),
     (status = 429, body = Problem, content_type = "application/problem+json", description = "Other large bodies are being sent, to \
-    this token or user or to all")))]
+    this token or user or to all; or too many requests")))]
 pub(super) async fn response(
     State(orchestrator): State<Arc<Orchestrator>>,
     Id(id): Id,

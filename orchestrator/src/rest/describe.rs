@@ -108,19 +108,21 @@ fn named(method: &HttpMethod) -> &'static str {
     }
 }
 
-/// A problem document, unless the operation says more of it itself.
+/// A problem document, unless the operation says more of it itself; what comes with the status does so in either case.
 fn add(operation: &mut Operation, status: &str, description: &str) {
-    operation.responses.responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(problem(status, description)));
+    let found = operation.responses.responses.entry(status.to_owned());
+    let RefOr::T(response) = found.or_insert_with(|| RefOr::T(problem(description))) else { return };
+    let (name, means) = match status {
+        "429" => ("Retry-After", "Seconds"),
+        "401" => ("WWW-Authenticate", "RFC 6750"),
+        _ => return,
+    };
+    response.headers.entry(name.to_owned()).or_insert_with(|| text(means));
 }
 
-fn problem(status: &str, description: &str) -> Response {
+fn problem(description: &str) -> Response {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-    let response = ResponseBuilder::new().description(description).content("application/problem+json", content);
-    match status {
-        "429" => response.header("Retry-After", text("Seconds")).build(),
-        "401" => response.header("WWW-Authenticate", text("RFC 6750")).build(),
-        _ => response.build(),
-    }
+    ResponseBuilder::new().description(description).content("application/problem+json", content).build()
 }
 
 fn text(description: &str) -> Header {

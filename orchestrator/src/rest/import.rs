@@ -77,7 +77,7 @@ pub(super) struct Answer {
     (status = 422, body = Problem, content_type = "application/problem+json", description = "An entry is wrong: `errors` says which and where. \
     Nothing was stored"),
     (status = 429, body = Problem, content_type = "application/problem+json", description = "Other imports are on their way: 3 \
-    of this token or user, or 8 of all, of which 4 may be being sent; or it waited longer than 10 minutes for another to be stored"),
+    of this token or user, or 8 of all, of which 4 may be being sent; or it waited longer than 10 minutes for another to be stored; or too many requests"),
     (status = 503, body = Problem, content_type = "application/problem+json", description = "The database failed in the middle; \
     the detail says after how many. The same file again stores the others")))]
 pub(super) async fn import(
