@@ -16,9 +16,10 @@ const PRESENCE: Duration = Duration::from_secs(2);
 
 /// Tells agents here of statements that came in elsewhere, lets go of those that were revoked there, takes over a new
 /// admin token, and tells followers here what happened there.
-pub(crate) async fn watch(orchestrator: Arc<Orchestrator>, stop: CancellationToken) {
-    let mut others = Others::default();
-    let (mut statements, mut revoked) = (0, 0);
+pub(crate) async fn watch(orchestrator: Arc<Orchestrator>, mut others: Others, stop: CancellationToken) {
+    let mut seen = Seen::default();
+    // What was changed before they were heard.
+    seen.look(&orchestrator).await;
     loop {
         let news = tokio::select! {
             news = others.news(&orchestrator.store) => news,
@@ -41,14 +42,30 @@ pub(crate) async fn watch(orchestrator: Arc<Orchestrator>, stop: CancellationTok
             News::Quiet => orchestrator.store.arrived_elsewhere(),
             News::Changed => {}
         }
+        seen.look(&orchestrator).await;
+    }
+}
+
+/// What was found at the last look.
+#[derive(Default)]
+struct Seen {
+    statements: u64,
+    revoked: u64,
+}
+
+impl Seen {
+    async fn look(&mut self, orchestrator: &Orchestrator) {
+        if !orchestrator.store.has_others() {
+            return;
+        }
         match orchestrator.store.shared().await {
             Ok(shared) => {
-                if statements != shared.newest_statement {
-                    statements = shared.newest_statement;
+                if self.statements != shared.newest_statement {
+                    self.statements = shared.newest_statement;
                     orchestrator.fleet.announce();
                 }
-                if revoked != shared.revoked {
-                    revoked = shared.revoked;
+                if self.revoked != shared.revoked {
+                    self.revoked = shared.revoked;
                     orchestrator.fleet.announce_revocation();
                 }
                 if let Some(admin) = shared.admin {

@@ -44,7 +44,7 @@ use crate::{
     rest,
     root::Roots,
     seats::{self, Seats},
-    store::Store,
+    store::{Others, Store},
     telemetry::Telemetry,
     tokens,
 };
@@ -142,6 +142,9 @@ impl Server {
             stop: stop.clone(),
         });
 
+        // Before anybody follows anything here: nobody misses what others say.
+        let mut others = Others::default();
+        others.listen(&orchestrator.store).await;
         let (rest, rest_address) = bind("REST", config.rest).await?;
         let (grpc, grpc_address) = bind("gRPC", config.grpc).await?;
         let agents = grpc::serve(Arc::clone(&orchestrator), identity, grpc, stop.clone());
@@ -158,7 +161,7 @@ impl Server {
             part(&stop, events::carry(Arc::clone(&orchestrator), outbox, stop.clone())),
             part(&stop, chores::fold(Arc::clone(&orchestrator), config.metrics, stop.clone())),
             part(&stop, chores::index(Arc::clone(&orchestrator), stop.clone())),
-            part(&stop, others::watch(Arc::clone(&orchestrator), stop.clone())),
+            part(&stop, others::watch(Arc::clone(&orchestrator), others, stop.clone())),
             part(&stop, commands::carry(Arc::clone(&orchestrator), stop.clone())),
             part(&stop, interception::keep(Arc::clone(&orchestrator), stop.clone())),
             part(&stop, others::presence(Arc::clone(&orchestrator), stop.clone())),

@@ -58,17 +58,24 @@ pub(crate) struct Others {
 }
 
 impl Others {
+    /// Begins to hear them. What was changed before is found by a look.
+    pub(crate) async fn listen(&mut self, store: &Store) {
+        let Pool::Postgres(pool) = &store.reads else { return };
+        match pool.listen([CHANGED, ARRIVED, SAID]).await {
+            Ok(listener) => self.listener = Some(listener),
+            Err(error) => tracing::debug!(%error, "changes by other orchestrators are looked for, not heard of"),
+        }
+    }
+
     /// Until something may have changed; for ever where there are no others.
     pub(crate) async fn news(&mut self, store: &Store) -> News {
-        let Pool::Postgres(pool) = &store.reads else { return std::future::pending().await };
+        if !store.has_others() {
+            return std::future::pending().await;
+        }
         if self.listener.is_none() {
-            match pool.listen([CHANGED, ARRIVED, SAID]).await {
-                // What was changed before it listened is found by a look at once.
-                Ok(listener) => {
-                    self.listener = Some(listener);
-                    return News::Listening;
-                }
-                Err(error) => tracing::debug!(%error, "changes by other orchestrators are looked for, not heard of"),
+            self.listen(store).await;
+            if self.listener.is_some() {
+                return News::Listening;
             }
         }
         match &mut self.listener {

@@ -56,15 +56,17 @@ async fn what_happens_to_an_agent_is_told_as_it_happens() {
     }
     let path = format!("/api/v1/agents/{}", agent.id);
     assert_eq!(person.request(Method::DELETE, &path).send().await.unwrap().status(), StatusCode::NO_CONTENT);
-    assert_eq!(all.told().await.event, "agent.revoked");
-    assert_eq!(all.told().await.event, "agent.disconnected");
+    // It may be gone before it is told why: another on the same database would have let go of it too.
+    let mut told = [all.told().await.event, all.told().await.event];
+    told.sort();
+    assert_eq!(told, ["agent.disconnected", "agent.revoked"]);
     assert_eq!(some.told().await.event, "agent.revoked");
 
     // Whoever lost the connection goes on where it broke, by header or by parameter.
     let mut back = Stream::go_on(person, "/api/v1/events", &connected).await;
     assert_eq!(back.told().await.event, "revision.applied");
     let mut back = Stream::open(person, &format!("/api/v1/events?after={connected}&kinds=agent.*")).await;
-    assert_eq!(back.told().await.event, "agent.revoked");
+    assert!(["agent.disconnected", "agent.revoked"].contains(&&*back.told().await.event));
 }
 
 #[tokio::test]
