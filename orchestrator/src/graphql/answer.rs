@@ -18,7 +18,7 @@ use async_graphql::{
 };
 use parking_lot::Mutex;
 
-use super::{bounds, fault::Fault, loaders, order::Order, purse::Purse};
+use super::{bounds, fault::Fault, loaders, operation::Beginning, order::Order, purse::Purse};
 use crate::rest::Asker;
 
 /// What is wrong in one answer is told so often.
@@ -109,6 +109,9 @@ impl Extension for Watch {
         operation_name: Option<&str>,
         next: NextExecute<'_>,
     ) -> Response {
+        if let Some(beginning) = context.data_opt::<Beginning>() {
+            beginning.is_over();
+        }
         // Questions of one request have one.
         let purse = context.data_opt::<Arc<Purse>>().cloned().unwrap_or_default();
         if let Some(Kept(kept)) = context.data_opt() {

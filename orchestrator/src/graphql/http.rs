@@ -158,7 +158,7 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<BatchRequest, Fault> {
 
 async fn answer(door: &Door, found: Found, request: BatchRequest, headers: &HeaderMap) -> Result<Response, Fault> {
     let request = match request {
-        BatchRequest::Single(request) if sse::is_wanted(headers) => return sse::answer(door, found, request),
+        BatchRequest::Single(request) if sse::is_wanted(headers) => return sse::answer(door, found, request).await,
         other => other,
     };
     // All of them carry what one may. It is there until the answer is small, or lies in a file.

@@ -13,6 +13,7 @@ mod http;
 mod loaders;
 mod messages;
 mod metrics;
+mod operation;
 mod order;
 mod outgoing;
 mod purse;

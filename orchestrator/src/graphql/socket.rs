@@ -2,7 +2,7 @@
 //! (<https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md>). One task reads and writes: what is followed is asked for
 //! as fast as the client takes it.
 
-use std::{net::SocketAddr, pin::pin, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, pin::pin, time::Duration};
 
 use async_graphql::{Request, Response as Answer};
 use axum::{
@@ -10,16 +10,16 @@ use axum::{
     http::{HeaderMap, HeaderValue, header},
     response::Response,
 };
-use futures_util::{StreamExt as _, stream, stream::BoxStream};
+use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::time::{sleep, timeout};
 use tokio_stream::StreamMap;
 
 use super::{
     Door,
-    answer::Kept,
     fault::Fault,
     http::{Found, let_in, refused},
+    operation::{Begun, Operation, Turn},
 };
 use crate::{
     rest::{Asker, Asking, Problem, Standing, seat, too_many},
@@ -81,8 +81,12 @@ struct Conversation {
     peer: Peer,
     socket: WebSocket,
     asker: Option<(Asker, Seat)>,
-    /// What goes on, by the client's ids; each with its place among those who follow.
-    operations: StreamMap<String, BoxStream<'static, Option<(Answer, Kept)>>>,
+    /// What was asked for last. What is said after it is heard when it has begun, so that an answer to that says this.
+    beginning: Option<Begun>,
+    /// What goes on, by the client's ids.
+    operations: StreamMap<String, Operation>,
+    /// Of each its place among those who follow.
+    seats: HashMap<String, Seat>,
 }
 
 /// A credential comes in a header, whose `found` it is then, or in the first message where a client cannot set one.
@@ -103,7 +107,8 @@ pub(super) fn open(
         return refused(&Problem::bad_request("a page of another origin sends its token in connection_init").into());
     }
     upgrade.on_upgrade(move |socket| async move {
-        let conversation = Conversation { door, peer, socket, asker: None, operations: StreamMap::new() };
+        let (operations, seats) = (StreamMap::new(), HashMap::new());
+        let conversation = Conversation { door, peer, socket, asker: None, beginning: None, operations, seats };
         conversation.hold(found).await;
     })
 }
@@ -117,6 +122,12 @@ fn is_own(headers: &HeaderMap) -> bool {
             let origin = text(header::ORIGIN).and_then(|origin| Some(origin.split_once("://")?.1));
             origin.is_some() && origin == text(header::HOST)
         }
+    }
+}
+
+async fn begun(beginning: Option<&mut Begun>) {
+    if let Some(begun) = beginning {
+        begun.wait().await;
     }
 }
 
@@ -143,7 +154,11 @@ impl Conversation {
         loop {
             let done = tokio::select! {
                 () = &mut lapsed => Err(UNAUTHORIZED),
-                message = self.socket.recv() => match message {
+                () = begun(self.beginning.as_mut()), if self.beginning.is_some() => {
+                    self.beginning = None;
+                    Ok(())
+                }
+                message = self.socket.recv(), if self.beginning.is_none() => match message {
                     Some(Ok(message)) => self.hear(message).await,
                     Some(Err(_)) | None => Err(GONE),
                 },
@@ -199,7 +214,7 @@ impl Conversation {
             Said::Pong {} => Ok(()),
             Said::Subscribe { id, payload } => self.begin(id, *payload).await,
             Said::Complete { id } => {
-                self.operations.remove(&id);
+                self.end(&id);
                 Ok(())
             }
         }
@@ -224,36 +239,38 @@ impl Conversation {
                 return self.tell(&Told::Error { id: &id, payload: &[fault.of_request()] }).await;
             }
         };
-        let kept = Kept::default();
-        let answers = self.door.api.execute_stream(request.data(asker.clone()).data(kept.clone()));
-        let ends = stream::once(async move {
-            drop(seat);
-            None
-        });
-        self.operations.insert(id, answers.map(move |answer| Some((answer, kept.clone()))).chain(ends).boxed());
+        let (operation, begun) = Operation::begin(&self.door.api, request.data(asker.clone()));
+        self.beginning = Some(begun);
+        self.seats.insert(id.clone(), seat);
+        self.operations.insert(id, operation);
         Ok(())
     }
 
+    fn end(&mut self, id: &str) {
+        self.operations.remove(id);
+        self.seats.remove(id);
+    }
+
     /// One answer of an operation, or its end.
-    async fn answer(&mut self, id: String, answer: Option<(Answer, Kept)>) -> Result<(), Close> {
-        let Some((answer, kept)) = answer else {
-            self.operations.remove(&id);
+    async fn answer(&mut self, id: String, answer: Option<(Answer, Turn)>) -> Result<(), Close> {
+        let Some((answer, turn)) = answer else {
+            self.end(&id);
             return self.tell(&Told::Complete { id: &id }).await;
         };
         // Nothing was executed: that is the end of it.
         if answer.is_err() && answer.data == async_graphql::Value::Null {
-            self.operations.remove(&id);
+            self.end(&id);
             return self.tell(&Told::Error { id: &id, payload: &answer.errors }).await;
         }
         let text = text(&Told::Next { id: &id, payload: &answer })?;
         drop(answer);
         let name = self.asker.as_ref().map(|(asker, _)| asker.name()).unwrap_or_default();
         let room = self.door.outgoing.room(name, text.len()).await;
-        kept.release();
+        turn.release();
         match room {
             Ok(_room) => self.send(Message::Text(text.into())).await,
             Err(problem) => {
-                self.operations.remove(&id);
+                self.end(&id);
                 self.tell(&Told::Error { id: &id, payload: &[Fault::from(problem).of_request()] }).await
             }
         }

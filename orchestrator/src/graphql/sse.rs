@@ -12,10 +12,15 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _, stream, stream::BoxStream};
+use futures_util::{Stream, StreamExt as _, stream};
 use tokio::{sync::oneshot, time::sleep};
 
-use super::{Door, answer::Kept, fault::Fault, http::Found};
+use super::{
+    Door,
+    fault::Fault,
+    http::Found,
+    operation::{Operation, Turn},
+};
 use crate::{
     fair::Share,
     orchestrator::Orchestrator,
@@ -40,20 +45,20 @@ pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
     })
 }
 
-/// The answers to one question, until there are no more, the credential ends or the server stops.
-pub(super) fn answer(door: &Door, Found { asker, standing }: Found, request: Request) -> Result<Response, Fault> {
+/// The answers to one question, until there are no more, the credential ends or the server stops. What is followed is followed
+/// from the head on.
+pub(super) async fn answer(door: &Door, Found { asker, standing }: Found, request: Request) -> Result<Response, Fault> {
     let seat = seat(&door.orchestrator, asker.name())?;
-    let kept = Kept::default();
     let name = asker.name().to_owned();
-    let answers = door.api.execute_stream(request.data(asker).data(kept.clone()));
+    let (answers, mut begun) = Operation::begin(&door.api, request.data(asker));
+    begun.wait().await;
     let telling = Telling {
         door: door.clone(),
         name,
         answers: Some(answers),
-        kept,
         over: over(Arc::clone(&door.orchestrator), standing),
         rest: Bytes::new(),
-        _room: None,
+        _taken: None,
         _seat: seat,
     };
     let headers = [(header::CONTENT_TYPE, KIND), (BUFFERING, "no")];
@@ -88,12 +93,12 @@ struct Telling {
     /// Whose it is.
     name: String,
     /// None when that was all.
-    answers: Option<BoxStream<'static, Answer>>,
-    kept: Kept,
+    answers: Option<Operation>,
     over: oneshot::Receiver<Fault>,
     /// Of an event that the connection has begun to take.
     rest: Bytes,
-    _room: Option<Share>,
+    /// Its turn, and the room that it has.
+    _taken: Option<(Turn, Option<Share>)>,
     _seat: Seat,
 }
 
@@ -104,7 +109,7 @@ impl Telling {
 
     async fn piece(&mut self) -> Option<Result<Bytes, CutOff>> {
         if self.rest.is_empty() {
-            self._room = None;
+            self._taken = None;
             self.rest = self.event().await?;
         } else if self.answers.is_some() && self.over.try_recv().is_ok() {
             (self.answers, self.rest) = (None, Bytes::new());
@@ -117,22 +122,22 @@ impl Telling {
         let answers = self.answers.as_mut()?;
         tokio::select! {
             answer = answers.next() => match answer {
-                Some(answer) => Some(self.told(answer).await),
-                None => Some(self.last("")),
+                Some(Some((answer, turn))) => Some(self.told(answer, turn).await),
+                _ => Some(self.last("")),
             },
             fault = &mut self.over => Some(self.failed(fault.unwrap_or_else(|_| Problem::unavailable().into()))),
             () = sleep(HEARTBEAT) => Some(Bytes::from_static(b":\n\n")),
         }
     }
 
-    async fn told(&mut self, answer: Answer) -> Bytes {
+    async fn told(&mut self, answer: Answer, turn: Turn) -> Bytes {
         let text = next(&answer);
         drop(answer);
         let room = self.door.outgoing.room(&self.name, text.len()).await;
-        self.kept.release();
+        turn.release();
         match room {
             Ok(room) => {
-                self._room = room;
+                self._taken = Some((turn, room));
                 text.into()
             }
             Err(problem) => self.failed(problem.into()),

@@ -12,6 +12,7 @@ use super::{
     exchanges::Exchange,
     fault::Fault,
     metrics::{SystemMetrics, Telling},
+    operation::Beginning,
     query::{may, no_agent, orchestrator, parsed},
 };
 use crate::{
@@ -49,6 +50,7 @@ impl Subscription {
         }
         let at = orchestrator.events.looks(None).place();
         let looks = Looks { orchestrator, agent, at };
+        begun(context);
         let pages = stream::unfold(looks, async |mut looks| Some((looks.next().await, looks)));
         Ok(pages.flat_map(|page| stream::iter(told(page))))
     }
@@ -63,12 +65,20 @@ impl Subscription {
         let query = may(context, Read, Traffic)?.query(&query).map_err(Fault::from)?;
         let after = after.as_deref().map(Place::read).transpose().map_err(Fault::from)?;
         let tail = Tail::open(orchestrator(context), query, after.map(Place::number)).await.map_err(Fault::from)?;
+        begun(context);
         let pages = stream::unfold(tail, async |mut tail| {
             let page = tail.next().await;
             let exchange = |Arrival { number, summary }| Exchange::told(summary, Place::from(number).to_string());
             Some((page.map(|page| page.items.into_iter().map(exchange).collect()), tail))
         });
         Ok(pages.flat_map(|page| stream::iter(told(page))))
+    }
+}
+
+/// Whatever comes from now on is told.
+fn begun(context: &Context<'_>) {
+    if let Some(beginning) = context.data_opt::<Beginning>() {
+        beginning.is_over();
     }
 }
 
