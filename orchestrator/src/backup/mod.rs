@@ -30,15 +30,15 @@ const CHUNK: usize = 256 << 10;
 /// Bytes of the file as they come. An error ends it.
 pub(crate) type Chunks = mpsc::Receiver<io::Result<Bytes>>;
 
-/// Begins one; from then on the file comes out of the channel. `kept` is let go at the end.
+/// Begins one; from then on the file comes out of the channel. `kept` is let go before its end is seen there.
 pub(crate) async fn begin(orchestrator: Arc<Orchestrator>, kept: impl Send + 'static) -> Result<Chunks, StoreError> {
     let (out, chunks) = mpsc::channel(2);
     let (begun, begins) = oneshot::channel();
     let runtime = tokio::runtime::Handle::current();
     // Packing and files are no work for the threads of others.
     tokio::task::spawn_blocking(move || {
-        let _kept = kept;
-        runtime.block_on(write(&orchestrator, begun, out));
+        runtime.block_on(write(&orchestrator, begun, &out));
+        drop(kept);
     });
     begins.await.map_err(|_| StoreError::Closed)??;
     Ok(chunks)
@@ -47,7 +47,7 @@ pub(crate) async fn begin(orchestrator: Arc<Orchestrator>, kept: impl Send + 'st
 async fn write(
     orchestrator: &Orchestrator,
     begun: oneshot::Sender<Result<(), StoreError>>,
-    out: mpsc::Sender<io::Result<Bytes>>,
+    out: &mpsc::Sender<io::Result<Bytes>>,
 ) {
     let head = Head::new(rfc3339(now_us()), store::newest_schema(), &orchestrator.pki.key_hash());
     let moment = async {
@@ -70,15 +70,15 @@ async fn write(
             if chunk.is_empty() {
                 break;
             }
-            send(&out, chunk).await?;
+            send(out, chunk).await?;
         }
         drop(file);
         while orchestrator.store.copy_on(&mut snapshot, &mut archive).await.map_err(io::Error::other)? {
             if archive.ready() >= CHUNK {
-                send(&out, archive.take()).await?;
+                send(out, archive.take()).await?;
             }
         }
-        send(&out, archive.finish()?).await
+        send(out, archive.finish()?).await
     };
     if let Err(error) = rest.await {
         tracing::error!(%error, "a backup was broken off");
