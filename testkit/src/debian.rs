@@ -2,11 +2,12 @@
 //! port of its own, from a configuration in the test's folder.
 
 use std::{
+    hash::{BuildHasher as _, Hasher as _, RandomState},
     net::{Ipv4Addr, SocketAddr},
     path::Path,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::{
@@ -109,9 +110,16 @@ pub fn which(name: &str) -> anyhow::Result<std::path::PathBuf> {
         .with_context(|| format!("`{name}` is not installed: `cargo xtask test` installs it"))
 }
 
-/// A port that was free a moment ago, for programs that cannot be asked for port 0.
+/// A port that was free a moment ago, for programs that cannot be asked for port 0. It is none of those that connections get by
+/// themselves (Linux: 32768 and up), so that nobody has it by chance before it is taken, or while its server is away.
 pub async fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?.port())
+    for _ in 0..100 {
+        let port = 10_000 + u16::try_from(RandomState::new().build_hasher().finish() % 20_000)?;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("100 ports of 127.0.0.1 were tried, and none is free")
 }
 
 fn local(port: u16) -> SocketAddr {

@@ -330,7 +330,7 @@ async fn of_events_each_area_hears_its_own() {
     drop(control);
     let mut told = of_agents.told_but("missed").await.event;
     while told.starts_with("revision.") {
-        told = of_agents.told().await.event;
+        told = of_agents.told_but("missed").await.event;
     }
     assert_eq!(told, "agent.disconnected");
 }

@@ -115,7 +115,8 @@ async fn what_agents_tell_of_pauses_is_in_the_stream_and_no_more() {
     control.say(Message::Paused(Paused { id: vec![1; 15].into(), ..paused.clone() })).await;
     control.say(Message::PauseEnded(PauseEnded::default())).await;
     control.say(Message::Paused(paused.clone())).await;
-    let told = stream.told().await;
+    // Others on the same database may have said something before they were heard.
+    let told = stream.told_but("missed").await;
     assert_eq!((&*told.event, &told.data["message"]), ("exchange.paused", &json!("request")));
     assert_eq!(told.data["paused"], Uuid::from_slice(&paused.id).unwrap().to_string());
     assert_eq!(told.data["agent"], agent.id.to_string());
@@ -123,13 +124,13 @@ async fn what_agents_tell_of_pauses_is_in_the_stream_and_no_more() {
     assert!(url.starts_with("http://a [2J/xx") && url.len() <= 4096, "{url}");
     let how = Intervention { decision: "kill".into(), by: "user:ann".into(), waited_us: 5, ..Intervention::default() };
     control.say(Message::PauseEnded(PauseEnded { paused: Some(paused.clone()), how: Some(how) })).await;
-    let told = stream.told().await;
+    let told = stream.told_but("missed").await;
     assert_eq!((&*told.event, &told.data["decision"]), ("exchange.decided", &json!("kill")));
     assert_eq!(told.data["pause"]["paused"], Uuid::from_slice(&paused.id).unwrap().to_string());
     assert_eq!((&told.data["by"], &told.data["waited_us"]), (&json!("user:ann"), &json!(5)));
     let how = Intervention { decision: "\"} 1\nforged".into(), ..Intervention::default() };
     control.say(Message::PauseEnded(PauseEnded { paused: Some(paused.clone()), how: Some(how) })).await;
-    stream.told().await;
+    stream.told_but("missed").await;
     let person = &running.person;
     let metrics = person.http.get(format!("{}/metrics", person.base)).send().await.unwrap().text().await.unwrap();
     for (end, count) in [("kill", 1), ("other", 1), ("continue", 0)] {

@@ -269,7 +269,8 @@ async fn silent_connections_of_many_addresses_keep_nobody_from_rest() {
 async fn a_head_that_comes_slowly_ends_the_connection() {
     let running = bounded(0, None, |config| config.limits.head_time = Duration::from_millis(500)).await;
     let mut socket = from(2, rest(&running)).await;
-    socket.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ").await.unwrap();
+    // It may be too slow for that already.
+    let _ = socket.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ").await;
     let (mut read, mut write) = socket.into_split();
     let sending = tokio::spawn(async move {
         while write.write_all(b"x").await.is_ok() {
@@ -316,12 +317,12 @@ async fn what_an_agent_tells_of_its_machine_is_read_at_a_pace() {
     let samples = |at: std::ops::Range<u64>| -> Vec<SystemMetrics> {
         at.map(|at_us| SystemMetrics { at_us, ..SystemMetrics::default() }).collect()
     };
-    report(&agent, samples(1..201)).await;
     let began = Instant::now();
+    report(&agent, samples(1..201)).await;
     report(&other, samples(1..201)).await;
     report(&agent, samples(201..203)).await;
-    // A second for each.
-    assert!(began.elapsed() > Duration::from_millis(900), "{:?}", began.elapsed());
+    // As many as may come at once, and a second for each of the others.
+    assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());
     assert_eq!(running.person.get("/api/v1/metrics?limit=500").await["items"].as_array().unwrap().len(), 402);
 }
 

