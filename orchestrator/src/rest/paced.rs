@@ -90,11 +90,11 @@ mod tests {
     #[tokio::test]
     async fn who_takes_some_is_waited_for_and_who_takes_nothing_is_not() {
         let (near, mut far) = tokio::io::duplex(8);
-        let mut paced = Paced { stall: Duration::from_millis(300), ..Paced::new(near, ()) };
+        let mut paced = Paced { stall: Duration::from_secs(3), ..Paced::new(near, ()) };
         let slow = async {
             let mut taken = [0; 8];
             for _ in 0..4 {
-                tokio::time::sleep(Duration::from_millis(150)).await;
+                tokio::time::sleep(Duration::from_millis(1200)).await;
                 far.read_exact(&mut taken).await.unwrap();
             }
             far

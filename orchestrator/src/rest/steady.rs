@@ -89,30 +89,32 @@ mod tests {
 
     use super::{super::vouched::unfinished, *};
 
-    fn every(pause: Duration, bytes: usize, times: usize) -> Steady {
+    fn every(pause: Duration, bytes: usize, times: usize, grace: Duration) -> Steady {
         let pieces = stream::iter(0..times).then(move |_| async move {
             tokio::time::sleep(pause).await;
             Ok::<_, std::io::Error>(Bytes::from(vec![0; bytes]))
         });
-        let grace = Duration::from_millis(100);
         Steady { body: Body::from_stream(pieces), received: 0, waited: Duration::ZERO, waiting: None, grace }
     }
 
     #[tokio::test]
     async fn what_comes_byte_by_byte_fails_and_what_comes_at_the_rate_comes() {
-        let slow = Body::new(every(Duration::from_millis(10), 1, 100));
+        let grace = Duration::from_millis(100);
+        let slow = Body::new(every(Duration::from_millis(10), 1, 100, grace));
         let error = axum::body::to_bytes(slow, usize::MAX).await.unwrap_err();
         assert_eq!(unfinished(&error).map(|problem| problem.status()), Some(408), "{error:?}");
-        // 20 pieces of half a second's bytes in 1 s
-        let steady = Body::new(every(Duration::from_millis(50), RATE as usize / 2, 20));
-        assert_eq!(axum::body::to_bytes(steady, usize::MAX).await.unwrap().len(), RATE as usize * 10);
+        // 20 pieces of ten seconds' bytes in 1 s, or in longer where the machine is slow
+        let steady = Body::new(every(Duration::from_millis(50), RATE as usize * 10, 20, grace));
+        assert_eq!(axum::body::to_bytes(steady, usize::MAX).await.unwrap().len(), RATE as usize * 200);
     }
 
     #[tokio::test]
     async fn the_time_of_its_reader_is_not_counted() {
-        let mut body = Body::new(every(Duration::from_millis(1), 10, 20)).into_data_stream();
+        let grace = Duration::from_secs(2);
+        let mut body = Body::new(every(Duration::from_millis(1), 10, 20, grace)).into_data_stream();
         for _ in 0..20 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            // longer in all than the body may be waited for
+            tokio::time::sleep(Duration::from_millis(150)).await;
             body.next().await.unwrap().unwrap();
         }
     }

@@ -8,7 +8,7 @@ use crate::harness::{Home, Running, eventually, exchange};
 
 async fn short_lived() -> Running {
     Running::start_in(Home::new().await, |mut args| {
-        args.agent_certificate = Some("5s".to_owned());
+        args.agent_certificate = Some("15s".to_owned());
         args
     })
     .await

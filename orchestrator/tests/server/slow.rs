@@ -18,13 +18,9 @@ use crate::{
     hostile::peak,
 };
 
-/// A server that is less patient than others.
+/// A server that is less patient than others with bodies.
 async fn impatient() -> Running {
-    with(|limits| {
-        limits.answer_time = Duration::from_secs(2);
-        limits.body_grace = Duration::from_secs(2);
-    })
-    .await
+    with(|limits| limits.body_grace = Duration::from_secs(2)).await
 }
 
 /// A server with other bounds.
@@ -60,7 +56,8 @@ async fn connect(rest: SocketAddr) -> TcpStream {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn exports_that_nobody_reads_give_their_turns_back() {
-    let running = impatient().await;
+    // All of them have to be there before the first is given up.
+    let running = with(|limits| limits.answer_time = Duration::from_secs(10)).await;
     record_much(&running).await;
     let (rest, person) = (running.server.as_ref().unwrap().rest, &running.person);
     let mut silent = Vec::new();
@@ -178,7 +175,7 @@ async fn a_small_body_sent_byte_by_byte_ends_too() {
 /// A connection that is kept alive without a question gives its place back: over HTTP/2 pings are answered for ever.
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_on_which_nothing_is_asked_end() {
-    let running = with(|limits| limits.idle_time = Duration::from_millis(500)).await;
+    let running = with(|limits| limits.idle_time = Duration::from_secs(5)).await;
     let rest = running.server.as_ref().unwrap().rest;
     let shake = async || {
         let stream = TokioIo::new(TcpStream::connect(rest).await.unwrap());
@@ -191,12 +188,14 @@ async fn connections_on_which_nothing_is_asked_end() {
     };
     // One that asked once, one that never did, and one on which an answer goes on.
     let (mut send, once) = shake().await;
-    let (_never, never) = shake().await;
-    let (mut follow, going) = shake().await;
-    let (once, never, going) = (tokio::spawn(once), tokio::spawn(never), tokio::spawn(going));
+    let once = tokio::spawn(once);
     assert_eq!(send.send_request(ask("/healthz")).await.unwrap().status(), StatusCode::OK);
+    let (mut follow, going) = shake().await;
+    let going = tokio::spawn(going);
     let stream = follow.send_request(ask("/api/v1/events")).await.unwrap();
     assert_eq!(stream.status(), StatusCode::OK);
+    let (_never, never) = shake().await;
+    let never = tokio::spawn(never);
     for ended in [once, never] {
         tokio::time::timeout(PATIENCE, ended).await.unwrap().unwrap().unwrap();
     }

@@ -4,7 +4,10 @@ mod followed;
 mod forms;
 mod shown;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::LazyLock,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use uuid::{NoContext, Timestamp, Uuid};
 use weir_proto::v1::{Body, Connection, Exchange, Field, Outcome, Receipt, Request, Response};
@@ -22,9 +25,12 @@ fn body(data: &'static [u8], size: u64) -> Option<Body> {
     Some(Body { data: data.into(), size, ..Body::default() })
 }
 
-/// The `number`th, a tenth of a second apart: making them takes time too.
+/// When the first of a test's exchanges began.
+static BEGIN: LazyLock<Duration> = LazyLock::new(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap());
+
+/// The `number`th, a tenth of a second apart, however long making them takes.
 fn exchange(number: u64, host: &str, path: &str, status: u32) -> Exchange {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_millis(100 * number);
+    let now = *BEGIN + Duration::from_millis(100 * number);
     let id = Uuid::new_v7(Timestamp::from_unix(NoContext, now.as_secs(), now.subsec_nanos()));
     Exchange {
         id: id.into_bytes().to_vec().into(),

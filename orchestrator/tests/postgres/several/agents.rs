@@ -33,18 +33,19 @@ async fn who_is_asked_at_one_is_found_at_the_other() {
     let path = format!("/api/v1/connections?agent={}", agent.id);
     let agents = || one.person.get("/api/v1/agents");
     eventually(agents, |agents| agents["items"][0]["state"] == "connected").await;
+    let began = std::time::Instant::now();
     for count in 1..=20 {
         let answers = async {
             let command = control.command().await;
             control.answer(&command, answer::Answer::Closed(Closed { count })).await;
         };
         let close = one.person.request(reqwest::Method::DELETE, &path).send();
-        let began = std::time::Instant::now();
         let (response, ()) = tokio::join!(close, answers);
         let body: serde_json::Value = response.unwrap().json().await.unwrap();
         assert_eq!(body, json!({"closed": count, "unanswered": []}));
-        assert!(began.elapsed() < Duration::from_secs(4), "it is notified, not found by a look");
     }
+    // With a look every 5 s each of them would take 5 s.
+    assert!(began.elapsed() < Duration::from_secs(60), "it is notified, not found by a look: {:?}", began.elapsed());
     // The agent's own problem comes through as it is, and so does its end.
     let answers = async {
         let command = control.command().await;
@@ -75,7 +76,7 @@ async fn what_happens_at_one_is_told_at_the_other() {
     let told = stream.told_but("missed").await;
     assert_eq!((&*told.event, &told.data["agent"]), ("agent.connected", &json!(agent.id.to_string())));
     drop(control);
-    assert_eq!(stream.told().await.event, "agent.disconnected");
+    assert_eq!(stream.told_but("missed").await.event, "agent.disconnected");
     // A place of one is none at the other: there the list has to be read anew.
     let mut elsewhere = Stream::go_on(&two.person, "/api/v1/events", &stream.last).await;
     assert_eq!(elsewhere.told().await.event, "missed");

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::beside;
 use crate::{
-    component::{filter, filter_noted},
+    component::filter_noted,
     harness::{Publisher, Running, eventually, publication},
 };
 
@@ -18,9 +18,14 @@ async fn what_is_pushed_at_one_reaches_the_agents_of_the_other() {
     let mut control = agent.sync().await.unwrap();
     assert_eq!(control.state().await.unwrap().revision, 0);
     let publisher = Publisher::new(&one.person);
-    assert_eq!(publisher.publish(publication(&filter(), 1), Some(&filter())).await.0, 201);
-    let told = tokio::time::timeout(Duration::from_secs(4), control.state()).await;
-    assert_eq!(told.expect("it is notified, not found by a look").unwrap().revision, 1);
+    let began = std::time::Instant::now();
+    for version in 1..=13 {
+        let component = filter_noted(&version.to_string());
+        assert_eq!(publisher.publish(publication(&component, version), Some(&component)).await.0, 201);
+        assert_eq!(control.state().await.unwrap().revision, version);
+    }
+    // A look every 5 s would find each of them but the first after 5 s.
+    assert!(began.elapsed() < Duration::from_secs(50), "it is notified, not found by a look: {:?}", began.elapsed());
     // One sees that the agent is connected, to the other.
     let agents = || one.person.get("/api/v1/agents");
     eventually(agents, |agents| agents["items"][0]["state"] == "connected").await;
