@@ -11,7 +11,7 @@ use anyhow::ensure;
 
 use crate::{
     binaries::target_dir,
-    debian::free_port,
+    ports::reserve,
     process::Process,
     wait::{PATIENCE, eventually},
 };
@@ -34,7 +34,7 @@ impl Bucket {
     /// An empty bucket in this folder.
     pub async fn start(root: &Path) -> anyhow::Result<Self> {
         std::fs::create_dir_all(root.join(NAME))?;
-        let address = ([127, 0, 0, 1], free_port().await?).into();
+        let address = ([127, 0, 0, 1], reserve()?).into();
         let mut bucket = Self { process: None, address, root: root.to_owned() };
         bucket.come_back().await?;
         Ok(bucket)

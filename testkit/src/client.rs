@@ -1,6 +1,6 @@
 //! A client of the proxy: forward requests, CONNECT tunnels, TLS inside them, HTTP/1.1 and HTTP/2.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
@@ -22,6 +22,9 @@ use crate::{
     ca,
     wait::{PATIENCE, within},
 };
+
+/// For an answer: the body that goes before it, or comes with it, may have hundreds of megabytes.
+const ANSWER: Duration = PATIENCE.saturating_mul(4);
 
 /// What to speak inside TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,11 +138,11 @@ impl Http {
         let response = match self {
             Self::One(send) => {
                 within(PATIENCE, "the connection", send.ready()).await??;
-                within(PATIENCE, &what, send.send_request(request)).await?
+                within(ANSWER, &what, send.send_request(request)).await?
             }
             Self::Two(send) => {
                 within(PATIENCE, "the connection", send.ready()).await??;
-                within(PATIENCE, &what, send.send_request(request)).await?
+                within(ANSWER, &what, send.send_request(request)).await?
             }
         };
         response.context(what)
@@ -148,7 +151,7 @@ impl Http {
     /// Sends a request and reads the whole response.
     pub async fn exchange(&mut self, request: Request<Boxed>) -> anyhow::Result<Reply> {
         let (head, body) = self.send(request).await?.into_parts();
-        let body = within(PATIENCE, "the response's body", body.collect()).await?.context("the response's body")?;
+        let body = within(ANSWER, "the response's body", body.collect()).await?.context("the response's body")?;
         let trailers = body.trailers().cloned();
         Ok(Reply { status: head.status, headers: head.headers, body: body.to_bytes(), trailers })
     }

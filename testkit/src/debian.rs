@@ -2,16 +2,16 @@
 //! port of its own, from a configuration in the test's folder.
 
 use std::{
-    hash::{BuildHasher as _, Hasher as _, RandomState},
     net::{Ipv4Addr, SocketAddr},
     path::Path,
 };
 
-use anyhow::{Context as _, bail};
-use tokio::net::{TcpListener, TcpStream};
+use anyhow::Context as _;
+use tokio::net::TcpStream;
 
 use crate::{
     ca::Leaf,
+    ports::reserve,
     process::Process,
     scratch::Scratch,
     wait::{PATIENCE, eventually},
@@ -29,7 +29,7 @@ pub struct Server {
 
 /// nginx with HTTP/1.1 and HTTP/2 over TLS, and plain: serves `scratch`/www, which it makes.
 pub async fn nginx(scratch: &Scratch, leaf: &Leaf) -> anyhow::Result<Server> {
-    let [tls, plain] = [free_port().await?, free_port().await?];
+    let [tls, plain] = [reserve()?, reserve()?];
     let www = scratch.join("www");
     std::fs::create_dir_all(&www)?;
     std::fs::write(www.join("index.html"), "nginx says hello\n")?;
@@ -62,7 +62,7 @@ pub async fn nginx(scratch: &Scratch, leaf: &Leaf) -> anyhow::Result<Server> {
 
 /// `openssl s_server -www`: answers every GET with a page about the TLS connection.
 pub async fn s_server(scratch: &Scratch, leaf: &Leaf, arguments: &[&str]) -> anyhow::Result<Server> {
-    let port = free_port().await?;
+    let port = reserve()?;
     let certificate = scratch.write("s_server.pem", &leaf.certificate)?;
     let key = scratch.write("s_server.key", &leaf.key)?;
     let accept = format!("127.0.0.1:{port}");
@@ -76,7 +76,7 @@ pub async fn s_server(scratch: &Scratch, leaf: &Leaf, arguments: &[&str]) -> any
 
 /// sshd that lets in whoever holds the key `scratch`/ssh-user.
 pub async fn sshd(scratch: &Scratch) -> anyhow::Result<Server> {
-    let port = free_port().await?;
+    let port = reserve()?;
     for name in ["ssh-host", "ssh-user"] {
         let file = scratch.join(name);
         let file = file.to_str().context("UTF-8")?;
@@ -108,18 +108,6 @@ pub fn which(name: &str) -> anyhow::Result<std::path::PathBuf> {
         .map(|dir| dir.join(name))
         .find(|file| file.exists())
         .with_context(|| format!("`{name}` is not installed: `cargo xtask test` installs it"))
-}
-
-/// A port that was free a moment ago, for programs that cannot be asked for port 0. It is none of those that connections get by
-/// themselves (Linux: 32768 and up), so that nobody has it by chance before it is taken, or while its server is away.
-pub async fn free_port() -> anyhow::Result<u16> {
-    for _ in 0..100 {
-        let port = 10_000 + u16::try_from(RandomState::new().build_hasher().finish() % 20_000)?;
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.is_ok() {
-            return Ok(port);
-        }
-    }
-    bail!("100 ports of 127.0.0.1 were tried, and none is free")
 }
 
 fn local(port: u16) -> SocketAddr {

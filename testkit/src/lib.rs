@@ -17,6 +17,7 @@ pub mod load;
 pub mod numbered;
 pub mod orchestrator;
 pub mod origin;
+pub mod ports;
 pub mod postgres;
 pub mod process;
 pub mod raw;

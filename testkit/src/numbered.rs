@@ -50,7 +50,7 @@ impl Numbered {
     /// Waits until so many more are answered.
     pub async fn more(&self, count: u64) -> anyhow::Result<()> {
         let until = self.sent.load(Ordering::Relaxed) + count;
-        eventually(PATIENCE, "requests to go on", || async {
+        eventually(PATIENCE * 2, "requests to go on", || async {
             Ok((self.sent.load(Ordering::Relaxed) >= until || self.task.is_finished()).then_some(()))
         })
         .await
@@ -66,7 +66,7 @@ impl Numbered {
     /// Stops, and sees that each request is stored, once.
     pub async fn all_are_stored(self, orchestrator: &Orchestrator) -> anyhow::Result<()> {
         let sent = self.finish().await?;
-        let all = eventually(PATIENCE, &format!("{sent} exchanges to be stored"), || async {
+        let all = eventually(PATIENCE * 2, &format!("{sent} exchanges to be stored"), || async {
             let stored = stored(orchestrator).await?;
             ensure!(stored.len() as u64 >= sent, "{} of {sent} are stored", stored.len());
             Ok(Some(stored))

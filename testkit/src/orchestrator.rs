@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::{
     binaries::binary,
+    ports::reserve,
     process::{Finished, Process, address, run},
     scratch::Scratch,
     wait::PATIENCE,
@@ -68,8 +69,9 @@ impl Orchestrator {
         database: Option<String>,
     ) -> anyhow::Result<Self> {
         let (data, log) = (scratch.join(name), scratch.join(format!("{name}.log")));
-        let any: SocketAddr = ([127, 0, 0, 1], 0).into();
-        let (process, rest, grpc) = serve(&data, &log, (any, any), &more, database.as_deref()).await?;
+        // it comes back to them when it is started again
+        let own = || anyhow::Ok(SocketAddr::from(([127, 0, 0, 1], reserve()?)));
+        let (process, rest, grpc) = serve(&data, &log, (own()?, own()?), &more, database.as_deref()).await?;
         let http = reqwest::Client::builder().no_proxy().build()?;
         Ok(Self { process, rest, grpc, data, keys: scratch.join("keys"), log, more, database, http })
     }

@@ -69,7 +69,8 @@ impl Process {
         loop {
             let log = self.log();
             let printed = log.get(from..).unwrap_or_default();
-            if let Some(rest) = printed.lines().find_map(|line| line.strip_prefix(start)) {
+            let mut lines = printed.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
+            if let Some(rest) = lines.find_map(|line| line.strip_prefix(start)) {
                 return Ok(rest.trim().to_owned());
             }
             if let Some(status) = self.child.try_wait()? {

@@ -1,6 +1,7 @@
 //! A folder for one test: data directories, keys, logs. Removed when the test is done, kept when it panicked or was ended.
 
 use std::{
+    fs, io,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
 };
@@ -40,6 +41,31 @@ impl Scratch {
         let path = self.join(name);
         std::fs::write(&path, contents).with_context(|| format!("writing {}", path.display()))?;
         Ok(path)
+    }
+}
+
+/// Files below a folder in which these bytes are. Programs may write and remove files there meanwhile: what is gone has nothing.
+pub fn holding(folder: &Path, bytes: &[u8]) -> anyhow::Result<Vec<PathBuf>> {
+    let (mut folders, mut found) = (vec![folder.to_owned()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in present(fs::read_dir(&folder))?.into_iter().flatten() {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.is_file()
+                && present(fs::read(&path))?.is_some_and(|all| all.windows(bytes.len()).any(|window| window == bytes))
+            {
+                found.push(path);
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn present<T>(read: io::Result<T>) -> io::Result<Option<T>> {
+    match read {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some),
     }
 }
 

@@ -158,11 +158,11 @@ async fn an_endless_log_is_limited_and_what_is_left_out_is_counted() -> anyhow::
         let mut http = setup.client()?.forward().await?;
         http.get(&setup.plain("/text/a")).await?.problem(500, "filter")?;
     }
-    let written = setup.agent.process.log().matches("and another thing").count();
-    // 100 lines a second, and the three hooks took less than a few seconds
-    ensure!((1..=1000).contains(&written), "{written} lines were written");
+    let log = setup.agent.process.says("and another thing").await?;
+    let written = log.matches("and another thing").count() as f64;
     let left_out = setup.agent.metric("weir_agent_filter_log_suppressed_total", "chatty").await?;
-    ensure!(left_out > 0.0, "lines left out are counted");
+    // 100 lines a second, of all that fit into the CPU time of three hooks
+    ensure!(left_out > 0.0 && written < left_out, "{written} lines were written, {left_out} left out");
     Ok(())
 }
 

@@ -2,7 +2,6 @@
 
 use std::{
     io,
-    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -17,21 +16,25 @@ use tokio::{
 use weir_testkit::{
     ca::{self, Ca},
     client::{Alpn, Http},
-    debian::free_port,
     origin::Origin,
+    ports::Closed,
     raw::{Raw, RawOrigin, Script},
     setup::Setup,
     wait::{PATIENCE, within},
 };
 
 async fn setup(name: &str) -> anyhow::Result<Setup> {
+    Setup::start_with(name, |options| options.with("--workers", "1")).await
+}
+
+/// One that waits for nobody for long.
+async fn impatient(name: &str) -> anyhow::Result<Setup> {
     Setup::start_with(name, |options| {
         options
             .with("--workers", "1")
             .with("--client-head-timeout", "2s")
             .with("--client-handshake-timeout", "2s")
             .with("--upstream-head-timeout", "2s")
-            .with("--upstream-connect-timeout", "2s")
     })
     .await
 }
@@ -74,7 +77,7 @@ async fn malformed_requests_are_the_clients_fault() -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ambiguous_framing_is_never_forwarded() -> anyhow::Result<()> {
-    let setup = setup("smuggling").await?;
+    let setup = impatient("smuggling").await?;
     let origin = RawOrigin::start(Script::Answer(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec())).await?;
     let at = origin.address();
     let smuggled = "GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -118,7 +121,7 @@ async fn oversized_heads_are_refused() -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_clients_are_timed_out_and_hinder_nobody() -> anyhow::Result<()> {
-    let setup = setup("slow").await?;
+    let setup = impatient("slow").await?;
     let mut slow = Vec::new();
     for _ in 0..50 {
         let mut raw = Raw::dial(setup.agent.proxy).await?;
@@ -139,7 +142,7 @@ async fn slow_clients_are_timed_out_and_hinder_nobody() -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_garbage_ends_the_tunnel_and_nothing_else() -> anyhow::Result<()> {
-    let setup = setup("tls-garbage").await?;
+    let setup = impatient("tls-garbage").await?;
     let authority = setup.tls_authority();
     let cases: [&[u8]; 5] = [
         b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00",
@@ -166,7 +169,8 @@ async fn tls_garbage_ends_the_tunnel_and_nothing_else() -> anyhow::Result<()> {
 async fn upstreams_that_fail_are_named_as_such() -> anyhow::Result<()> {
     let setup = setup("bad-upstreams").await?;
     let mut http = setup.client()?.forward().await?;
-    let closed: SocketAddr = ([127, 0, 0, 1], free_port().await?).into();
+    let nobody = Closed::new()?;
+    let closed = nobody.address();
     http.get(&format!("http://{closed}/")).await?.problem(502, "upstream")?;
     let reset = RawOrigin::start(Script::Reset).await?;
     let mut http = setup.client()?.forward().await?;
@@ -174,9 +178,6 @@ async fn upstreams_that_fail_are_named_as_such() -> anyhow::Result<()> {
     let nonsense = RawOrigin::start(Script::Answer(b"what?\r\n\r\n".to_vec())).await?;
     let mut http = setup.client()?.forward().await?;
     http.get(&format!("http://{}/", nonsense.address())).await?.problem(502, "upstream")?;
-    let silent = RawOrigin::start(Script::Silence).await?;
-    let mut http = setup.client()?.forward().await?;
-    http.get(&format!("http://{}/", silent.address())).await?.problem(504, "upstream")?;
     let mut http = setup.client()?.forward().await?;
     // a resolver that takes its time about it (RFC 6761 section 6.4) is the upstream's fault as well
     let reply = http.get("http://no-such-name.invalid/").await?;
@@ -186,6 +187,15 @@ async fn upstreams_that_fail_are_named_as_such() -> anyhow::Result<()> {
     let closed = format!("localhost:{}", closed.port());
     let mut http = setup.client()?.intercepted(&closed, Alpn::Http1).await?;
     http.get(&format!("https://{closed}/")).await?.problem(502, "upstream")?;
+    still_well(&setup).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_that_says_nothing_is_not_waited_for_for_ever() -> anyhow::Result<()> {
+    let setup = impatient("silent-upstream").await?;
+    let silent = RawOrigin::start(Script::Silence).await?;
+    let mut http = setup.client()?.forward().await?;
+    http.get(&format!("http://{}/", silent.address())).await?.problem(504, "upstream")?;
     still_well(&setup).await
 }
 
@@ -237,7 +247,8 @@ async fn wrong_upstream_certificates_are_refused_and_named() -> anyhow::Result<(
 #[tokio::test(flavor = "multi_thread")]
 async fn browsers_get_a_page_and_programs_a_document() -> anyhow::Result<()> {
     let setup = setup("pages").await?;
-    let closed = format!("http://127.0.0.1:{}/", free_port().await?);
+    let nobody = Closed::new()?;
+    let closed = format!("http://{}/", nobody.address());
     let mut http = setup.client()?.forward().await?;
     let mut request = http.request("GET", &closed, weir_testkit::body::empty())?;
     request.headers_mut().insert("accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8".parse()?);

@@ -1,8 +1,7 @@
 //! What exchanges came to, told to a filter by a real agent.
 
 use anyhow::ensure;
-use tokio::net::TcpListener;
-use weir_testkit::{binaries::filter, body, client::Alpn, setup::Setup};
+use weir_testkit::{binaries::filter, body, client::Alpn, ports::Closed, setup::Setup};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn exchanges_stand_in_the_log_with_their_sizes_and_as_sums() -> anyhow::Result<()> {
@@ -11,7 +10,8 @@ async fn exchanges_stand_in_the_log_with_their_sizes_and_as_sums() -> anyhow::Re
     setup.orchestrator.push(&filter("access-log")?, &["--config", config]).await?;
     setup.agent.active("access-log", 1).await?;
     let client = setup.client()?;
-    let closed = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+    let nobody = Closed::new()?;
+    let closed = nobody.address();
     client.forward().await?.post(&setup.plain("/echo?secret"), body::full("abc")).await?;
     client
         .intercepted(&setup.tls_authority(), Alpn::Http2)

@@ -88,7 +88,7 @@ async fn every_exchange_is_found_over_rest_with_its_bodies_and_what_filters_did(
     assert_eq!((&receipt["name"], &receipt["version"]), (&"stamp".into(), &1.into()));
     assert_eq!(receipt["changed"], true);
     assert_eq!(receipt["changes"], serde_json::json!(["request-head", "response-head"]));
-    ensure!(receipt["took_us"].as_f64().is_some_and(|us| us > 0.0 && us < 1e6), "{receipt}");
+    ensure!(receipt["took_us"].as_f64().is_some_and(|us| us > 0.0 && us < 3e7), "{receipt}");
     Ok(())
 }
 
@@ -175,7 +175,7 @@ async fn sigterm_lets_exchanges_finish_and_takes_no_new_ones() -> anyhow::Result
     let (size, _) = weir_testkit::body::check(response.into_body(), 0).await?;
     ensure!(size == 8000, "{size} of 8000 bytes");
     let mut process = setup.agent.process;
-    let status = process.ended(std::time::Duration::from_secs(10)).await?;
+    let status = process.ended(weir_testkit::wait::PATIENCE).await?;
     ensure!(status.success(), "{status}");
     Ok(())
 }

@@ -131,7 +131,7 @@ async fn curl_and_openssl_trust_every_agent_by_one_root() -> anyhow::Result<()> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_intermediate_is_renewed_until_its_agent_is_revoked() -> anyhow::Result<()> {
-    let mut fleet = Fleet::start("fleet-renewal", "9s").await?;
+    let mut fleet = Fleet::start("fleet-renewal", "12s").await?;
     fleet.make_root().await?;
     let root = fleet.exported().await?;
     let agent = fleet.agent("agent").await?.start().await?;

@@ -18,7 +18,7 @@ async fn a_certificate_is_renewed_before_it_ends() -> anyhow::Result<()> {
     let scratch = Scratch::new("renewing")?;
     let ca = Ca::new("testkit origins")?;
     let origin = Origin::start(&ca).await?;
-    let orchestrator = Orchestrator::start_with(&scratch, "orchestrator", &["--agent-certificate", "6s"]).await?;
+    let orchestrator = Orchestrator::start_with(&scratch, "orchestrator", &["--agent-certificate", "15s"]).await?;
     orchestrator.generate_keys().await?;
     let options = AgentOptions::new(&scratch, "agent")
         .with("--orchestrator", orchestrator.grpc_url())
@@ -61,6 +61,7 @@ async fn a_certificate_is_renewed_before_it_ends() -> anyhow::Result<()> {
 async fn a_revoked_agent_serves_on_and_is_heard_no_more() -> anyhow::Result<()> {
     let setup = weir_testkit::setup::Setup::start("revoking").await?;
     setup.orchestrator.push(&filter("block")?, &BLOCK).await?;
+    setup.agent.active("block", 1).await?;
     let agents = setup.orchestrator.list("/agents").await?;
     let id = agents.first().and_then(|agent| agent["id"].as_str()).context("an agent")?;
     let unknown = setup.orchestrator.command(["agents", "revoke", "nobody"]).await?;

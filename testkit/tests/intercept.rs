@@ -14,7 +14,7 @@ use weir_testkit::{
     body,
     client::Reply,
     setup::Setup,
-    wait::{PATIENCE, within},
+    wait::{PATIENCE, eventually, within},
 };
 
 /// The command, and both ends of its talk.
@@ -59,6 +59,15 @@ fn post(setup: &Setup, body: &'static str) -> JoinHandle<anyhow::Result<Reply>> 
     tokio::spawn(async move { client?.forward().await?.post(&url, body::full(body)).await })
 }
 
+/// The command's breakpoint is at the agent: what comes from here on pauses.
+async fn is_set(setup: &Setup) -> anyhow::Result<()> {
+    eventually(PATIENCE, "a breakpoint at the agent", || async {
+        let breakpoints = setup.orchestrator.list("/breakpoints").await?;
+        Ok(breakpoints.iter().any(|one| one["at_agents"][0]["state"] == "set").then_some(()))
+    })
+    .await
+}
+
 async fn start(name: &str) -> anyhow::Result<Setup> {
     Setup::start_with(name, |options| options.with("--allow", "breakpoints")).await
 }
@@ -67,9 +76,7 @@ async fn start(name: &str) -> anyhow::Result<Setup> {
 async fn a_program_decides_line_by_line() -> anyhow::Result<()> {
     let setup = start("intercept-json").await?;
     let mut program = Intercept::start(&setup, &["path:/echo", "--format", "json"], "false")?;
-    while setup.orchestrator.list("/breakpoints").await?.is_empty() {
-        tokio::task::yield_now().await;
-    }
+    is_set(&setup).await?;
     let sent = post(&setup, "mine");
     let paused: Value = serde_json::from_str(&program.hears().await?)?;
     let paused = &paused["paused"];
@@ -100,9 +107,7 @@ async fn a_program_decides_line_by_line() -> anyhow::Result<()> {
 async fn a_person_decides_with_letters_and_an_editor() -> anyhow::Result<()> {
     let setup = start("intercept-person").await?;
     let mut person = Intercept::start(&setup, &["path:/echo", "--on-timeout", "fail"], "sed -i s/mine/edited/")?;
-    while setup.orchestrator.list("/breakpoints").await?.is_empty() {
-        tokio::task::yield_now().await;
-    }
+    is_set(&setup).await?;
     let sent = post(&setup, "mine");
     let line = person.hears().await?;
     ensure!(line.starts_with(&format!("[1] POST {} (request, 4 B, ", setup.plain("/echo"))), "{line}");
@@ -143,9 +148,7 @@ async fn requests(setup: &Setup) -> anyhow::Result<f64> {
 async fn it_is_told_and_does_not_ask_again_and_again() -> anyhow::Result<()> {
     let setup = start("intercept-told").await?;
     let mut program = Intercept::start(&setup, &["path:/echo", "--timeout", "4s", "--format", "json"], "false")?;
-    while setup.orchestrator.list("/breakpoints").await?.is_empty() {
-        tokio::task::yield_now().await;
-    }
+    is_set(&setup).await?;
     let before = requests(&setup).await?;
     let sent = post(&setup, "mine");
     let paused: Value = serde_json::from_str(&program.hears().await?)?;

@@ -318,7 +318,7 @@ async fn who_breaks_the_protocol_is_told_and_the_other_too() -> anyhow::Result<(
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_is_silent_ends_and_one_that_talks_outlives_the_wish_to_stop() -> anyhow::Result<()> {
     let sidecar = format!("config = '''{GUARD}'''");
-    let idle = |options: AgentOptions| options.with("--client-tunnel-idle", "1s");
+    let idle = |options: AgentOptions| options.with("--client-tunnel-idle", "3s");
     let watched = Watched::start_with("messages-idle", "message-guard", &sidecar, idle).await?;
     let Talk { mut client, mut origin, .. } = watched.talk().await?;
     client.say(TEXT, "hello").await?;

@@ -82,7 +82,9 @@ async fn expect_100_continue_is_answered_before_the_body() -> anyhow::Result<()>
     let file = setup.scratch.write("upload", vec![b'u'; 100_000])?;
     let data = format!("@{}", file.display());
     for url in [setup.plain("/length"), setup.tls("/length")] {
-        let arguments = ["--http1.1", "--header", "Expect: 100-continue", "--data-binary", &data, &url];
+        // curl waits for a second by itself, and sends the body then
+        let patient = ["--http1.1", "--expect100-timeout", "30"];
+        let arguments = [&patient[..], &["--header", "Expect: 100-continue", "--data-binary", &data, &url]].concat();
         let reply = setup.agent.curl(&ca).get(&arguments).await?;
         assert_eq!((reply.status, reply.body.as_str()), (200, "100000"));
         assert!(reply.verbose.contains("100 Continue"), "{}", reply.verbose);

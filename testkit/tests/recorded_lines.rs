@@ -1,7 +1,5 @@
 //! What a filter writes on an agent is read at the orchestrator, line by line and as it comes.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
 use weir_testkit::{
@@ -35,5 +33,5 @@ async fn what_a_filter_writes_is_read_at_the_orchestrator() -> anyhow::Result<()
     let table = setup.orchestrator.command(["filters", "logs", "access-log"]).await?.ok()?;
     let (one, two) = (table.find("/text/one").context("one")?, table.find("/text/two").context("two")?);
     ensure!(one < two && table.contains("INFO"), "the oldest first: {table}");
-    setup.agent.stop(Duration::from_secs(10)).await
+    setup.agent.stop(PATIENCE).await
 }

@@ -8,6 +8,7 @@ use tokio::{
 };
 use weir_testkit::{
     client::{Alpn, Client},
+    ports::Closed,
     raw::Raw,
     setup::Setup,
     wait::{PATIENCE, eventually, within},
@@ -87,7 +88,8 @@ async fn tunnels_that_come_to_nothing_say_why() -> anyhow::Result<()> {
     let named = recorded(&setup, "/tunnels", |tunnel| tunnel["target"] == "named.example:443").await?;
     ensure!(!named.to_string().contains("hunter2"), "{named}");
 
-    let closed = TcpListener::bind("127.0.0.1:0").await?.local_addr()?.to_string();
+    let nobody = Closed::new()?;
+    let closed = nobody.address().to_string();
     refused(&setup, &closed).await?;
     let unreachable = recorded(&setup, "/tunnels", |tunnel| tunnel["target"] == closed.as_str()).await?;
     assert_eq!(unreachable["outcome"], "unreachable");

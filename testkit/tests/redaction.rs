@@ -1,7 +1,7 @@
 //! What an operator says is not to be recorded is nowhere: not in the agent's spool, not at the orchestrator. What passes is
 //! as it was.
 
-use std::{io::Read as _, path::Path};
+use std::io::Read as _;
 
 use anyhow::{Context as _, ensure};
 use base64::Engine as _;
@@ -15,30 +15,19 @@ use weir_testkit::{
     binaries::filter,
     body::full,
     raw::Raw,
+    scratch::holding,
     setup::Setup,
     wait::{PATIENCE, eventually, within},
 };
 
 const SECRET: &str = "hunter2-never-to-be-seen";
 
-/// Files in which the secret's bytes are.
-fn holding(folder: &Path, found: &mut Vec<String>) -> anyhow::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            holding(&path, found)?;
-        } else if std::fs::read(&path)?.windows(SECRET.len()).any(|window| window == SECRET.as_bytes()) {
-            found.push(path.display().to_string());
-        }
-    }
-    Ok(())
-}
-
+/// No file of either program has it.
 async fn nowhere(setup: &Setup) -> anyhow::Result<()> {
-    let mut found = Vec::new();
-    holding(setup.agent.data(), &mut found)?;
-    holding(setup.orchestrator.data(), &mut found)?;
-    ensure!(found.is_empty(), "the secret is in {found:?}");
+    for folder in [setup.agent.data(), setup.orchestrator.data()] {
+        let found = holding(folder, SECRET.as_bytes())?;
+        ensure!(found.is_empty(), "the secret is in {found:?}");
+    }
     Ok(())
 }
 

@@ -46,6 +46,14 @@ impl Author {
         Ok(self.agent.client(&[])?.forward().await?.get(&url).await?.header("x-hello").to_owned())
     }
 
+    /// How long this machine takes for the work of it: a compilation, in a program that has to start for it.
+    async fn work(&self) -> anyhow::Result<Duration> {
+        let begun = Instant::now();
+        let words = ["filter".into(), "inspect".into(), self.hello().into_os_string()];
+        weir_testkit::process::run(&binaries::binary("agent")?, words, &[]).await?.ok()?;
+        Ok(begun.elapsed())
+    }
+
     /// How long it takes until a client sees this.
     async fn until(&self, value: &str) -> anyhow::Result<Duration> {
         let saved = Instant::now();
@@ -55,7 +63,7 @@ impl Author {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_saved_runs_within_a_second_however_it_is_saved() -> anyhow::Result<()> {
+async fn what_is_saved_is_noticed_within_a_second_however_it_is_saved() -> anyhow::Result<()> {
     let author = Author::start("saving").await?;
     let versions = [("from c", fs::read(filter("hello-c")?)?), ("from a filter", fs::read(filter("hello-filter")?)?)];
     type Save = fn(&Author, &[u8]) -> std::io::Result<()>;
@@ -77,18 +85,19 @@ async fn what_is_saved_runs_within_a_second_however_it_is_saved() -> anyhow::Res
         }),
     ];
     for (how, save) in save {
-        // a machine that is busy with something else has another try
-        let mut fastest = Duration::MAX;
+        // a machine that is busy with something else has another try, and as long for the work as it needs
+        let (mut fastest, mut enough) = (Duration::MAX, Duration::ZERO);
         for _ in 0..5 {
             for (value, bytes) in &versions {
                 save(&author, bytes)?;
                 fastest = author.until(value).await?.min(fastest);
             }
-            if fastest < Duration::from_secs(1) {
+            enough = enough.max(Duration::from_secs(1) + 2 * author.work().await?);
+            if fastest < enough {
                 break;
             }
         }
-        assert!(fastest < Duration::from_secs(1), "{how}: {fastest:?}");
+        assert!(fastest < enough, "{how}: {fastest:?}, and not {enough:?}");
     }
     let log = author.agent.process.log();
     assert!(!log.contains("ERROR"), "something was told that is no fault:\n{log}");

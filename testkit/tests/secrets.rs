@@ -9,7 +9,7 @@ use weir_testkit::{
     binaries::filter,
     body,
     client::{Alpn, Http},
-    scratch::Scratch,
+    scratch::{Scratch, holding},
     setup::Setup,
     wait::{PATIENCE, eventually},
 };
@@ -50,19 +50,8 @@ fn told(setup: &Setup, path: &str) -> Option<String> {
 
 /// No file below has it.
 fn is_nowhere(folder: &Path) -> anyhow::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            is_nowhere(&path)?;
-        } else if path.is_file() {
-            let bytes = fs::read(&path)?;
-            ensure!(
-                !bytes.windows(VALUE.len()).any(|window| window == VALUE.as_bytes()),
-                "it is in {}",
-                path.display()
-            );
-        }
-    }
+    let found = holding(folder, VALUE.as_bytes())?;
+    ensure!(found.is_empty(), "it is in {found:?}");
     Ok(())
 }
 
@@ -167,8 +156,7 @@ async fn calls_carry_secrets_to_their_hosts_alone() -> anyhow::Result<()> {
     }
     ensure!(told(&setup, "/length") == Some(format!("Bearer {VALUE}")), "{:?}", told(&setup, "/length"));
     ensure!(told(&setup, "/page").as_deref() == Some("-"));
-    let log = setup.agent.process.log();
-    ensure!(log.contains("filter ask sent the secret key to 127.0.0.1"), "{log}");
+    setup.agent.process.says("filter ask sent the secret key to 127.0.0.1").await?;
     is_nowhere(setup.scratch.path())
 }
 

@@ -1,8 +1,6 @@
 //! Filters that wait, count and tell, in the whole product: calls to real servers, timers, the filters' own store over swaps
 //! and restarts, tags in the record.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -10,6 +8,7 @@ use weir_testkit::{
     binaries::filter,
     body,
     client::{Alpn, Http},
+    ports::Closed,
     setup::Setup,
     wait::{PATIENCE, eventually, within},
 };
@@ -108,7 +107,8 @@ async fn what_no_call_can_reach_is_told_to_the_filter() -> anyhow::Result<()> {
     let client = setup.client()?;
     // accepts and never answers
     let silent = TcpListener::bind("127.0.0.1:0").await?;
-    let closed = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+    let nobody = Closed::new()?;
+    let closed = nobody.address();
     let own = format!("http://{}", setup.agent.admin);
     let cases = [
         (format!("http://{closed}"), "/echo", "failed Refused"),
@@ -142,22 +142,24 @@ async fn who_waits_keeps_nobody_waiting_and_ends_with_its_client() -> anyhow::Re
     setup.agent.active("ask", 1).await?;
     let mut waiting = Vec::new();
     for _ in 0..100 {
-        let mut http = client.forward().await?;
+        let http = client.forward().await?;
         let request = http.request("GET", &setup.plain("/slow"), body::empty())?;
-        waiting.push(tokio::spawn(async move { http.send(request).await.map(|response| response.status()) }));
+        // it is not this client that gives up
+        let Http::One(mut send) = http else { anyhow::bail!("HTTP/1.1 was asked for") };
+        waiting.push(tokio::spawn(async move { send.send_request(request).await.map(|response| response.status()) }));
     }
     eventually(PATIENCE, "100 exchanges to wait", || async {
         Ok((setup.agent.metric("weir_agent_exchanges_active", "").await? >= 100.0).then_some(()))
     })
     .await?;
     let mut http = client.forward().await?;
-    let reply = within(Duration::from_secs(10), "an exchange beside", http.get(&setup.plain("/fast"))).await??;
+    let reply = within(PATIENCE, "an exchange beside", http.get(&setup.plain("/fast"))).await??;
     ensure!(reply.status == 200);
     // a swap waits for nobody, and the version that is waited in stays until then
     let quick = json!({"stage": "request-head", "delay_ms": 1});
     setup.orchestrator.push(&filter("ask")?, &["--config", &quick.to_string()]).await?;
     setup.agent.active("ask", 2).await?;
-    let reply = within(Duration::from_secs(10), "the next version", http.get(&setup.plain("/slow"))).await??;
+    let reply = within(PATIENCE, "the next version", http.get(&setup.plain("/slow"))).await??;
     ensure!(reply.header("x-answer") == "elapsed" && reply.header("x-count") == "1", "{}", reply.header("x-answer"));
     for task in waiting {
         ensure!(!task.is_finished(), "it waits for a minute");

@@ -22,7 +22,7 @@ impl Child {
     /// Starts the command, its output to `log`, and waits for a line that begins with `ready`.
     pub(crate) fn start(name: &str, command: &mut Command, ready: &str, log: &Path) -> anyhow::Result<Self> {
         let mut child = Self::spawn(name, command, log)?;
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             let printed = fs::read_to_string(log).unwrap_or_default();
             if let Some(line) = printed.lines().find_map(|line| line.strip_prefix(ready)) {

@@ -79,17 +79,22 @@ struct Seen {
 }
 
 impl Seen {
-    fn at(stamp: Stamp, active: bool) -> Self {
-        Self { stamp, since: Instant::now(), settled: false, active, gone: None }
+    fn at(stamp: Stamp, active: bool, now: Instant) -> Self {
+        Self { stamp, since: now, settled: false, active, gone: None }
     }
 
     /// May the file beside the component be one that is only being written? Then the defaults are not what is meant.
-    fn waits_for_sidecar(&self) -> bool {
+    fn waits_for_sidecar(&self, now: Instant) -> bool {
         let unlikely = match self.stamp.sidecar {
             Some((length, ..)) => length == 0,
             None => self.active,
         };
-        unlikely && self.since.elapsed() < SETTLED
+        unlikely && !self.is_old(now)
+    }
+
+    /// Has nothing changed for so long that nobody is still writing?
+    fn is_old(&self, now: Instant) -> bool {
+        now.duration_since(self.since) >= SETTLED
     }
 }
 
@@ -113,7 +118,7 @@ impl Folder {
             let name = sidecar::name(&path).map_err(SidecarFault)?;
             let stamp = stamp(&path);
             folder.load(&name, &path).await?;
-            folder.seen.insert(name, Seen { settled: true, ..Seen::at(stamp, true) });
+            folder.seen.insert(name, Seen { settled: true, ..Seen::at(stamp, true, Instant::now()) });
         }
         Ok(folder)
     }
@@ -137,11 +142,12 @@ impl Folder {
                 let deadline = Instant::now() + SETTLED;
                 while Instant::now() < deadline && timeout(QUIET, changed.notified()).await.is_ok() {}
             }
-            self.look().await;
+            self.look(Instant::now()).await;
         }
     }
 
-    async fn look(&mut self) {
+    /// Looks once, at this time: what is there is taken up, what has been gone for long enough is taken out.
+    pub async fn look(&mut self, now: Instant) {
         let paths = match self.components() {
             Ok(paths) => paths,
             Err(error) => return tracing::error!("{error}"),
@@ -162,7 +168,7 @@ impl Folder {
         }
         let mut gone = Vec::new();
         for (name, seen) in self.seen.iter_mut().filter(|(name, _)| !present.contains_key(*name)) {
-            if seen.gone.get_or_insert_with(Instant::now).elapsed() >= SETTLED {
+            if now.duration_since(*seen.gone.get_or_insert(now)) >= SETTLED {
                 gone.push(name.clone());
             }
         }
@@ -173,18 +179,18 @@ impl Folder {
             }
         }
         for (name, path) in present {
-            self.look_at(name, &path).await;
+            self.look_at(name, &path, now).await;
         }
     }
 
-    async fn look_at(&mut self, name: Name, path: &Path) {
-        let now = stamp(path);
+    async fn look_at(&mut self, name: Name, path: &Path, now: Instant) {
+        let present = stamp(path);
         let mut seen = match self.seen.remove(&name) {
-            Some(seen) if seen.stamp == now => Seen { gone: None, ..seen },
-            Some(seen) => Seen::at(now, seen.active),
-            None => Seen::at(now, false),
+            Some(seen) if seen.stamp == present => Seen { gone: None, ..seen },
+            Some(seen) => Seen::at(present, seen.active, now),
+            None => Seen::at(present, false, now),
         };
-        if seen.settled || seen.waits_for_sidecar() {
+        if seen.settled || seen.waits_for_sidecar(now) {
             self.seen.insert(name, seen);
             return;
         }
@@ -194,7 +200,7 @@ impl Folder {
                 // changed while it was read: what was loaded may be half of each
                 seen.settled = stamp(path) == seen.stamp;
             }
-            Err(error) if seen.since.elapsed() >= SETTLED => {
+            Err(error) if seen.is_old(now) => {
                 let rest = if seen.active { "; the version before stays active" } else { "" };
                 tracing::error!("filter {name} is not loaded: {error}{rest}");
                 seen.settled = true;

@@ -53,7 +53,7 @@ pub(super) struct Counts {
     /// the same of messages and the like
     pub(super) others_recorded: AtomicU64,
     pub(super) others_dropped: AtomicU64,
-    /// bytes sent and not acknowledged
+    /// bytes sent and not acknowledged, and those that have left the queues and are neither sent nor on disk yet
     pub(super) unacknowledged_bytes: AtomicU64,
     pub(super) spool_bytes: AtomicU64,
 }
@@ -136,7 +136,7 @@ impl Recorder {
         self.queues.iter().map(|queue| queue.filled.lock().dropped).sum()
     }
 
-    /// Bytes in memory: queued by workers or sent and not acknowledged.
+    /// Bytes in memory: queued by workers, on their way to the disk, or sent and not acknowledged.
     pub fn queued_bytes(&self) -> u64 {
         let queued: usize = self.queues.iter().map(|queue| queue.filled.lock().bytes.len()).sum();
         queued as u64 + self.counts.unacknowledged_bytes.load(Relaxed)
@@ -152,13 +152,18 @@ impl Recorder {
     pub fn take(&self) -> Vec<u8> {
         let mut batch = Vec::new();
         self.drain(|filled| batch.extend_from_slice(&filled.bytes));
+        self.counts.unacknowledged_bytes.fetch_sub(batch.len() as u64, Relaxed);
         batch
     }
 
-    /// Takes what the workers have queued.
+    /// Takes what the workers have queued. It counts as unacknowledged from then on, until whoever takes it says where it is:
+    /// at no moment it is in memory and nobody knows.
     pub(super) fn drain(&self, mut each: impl FnMut(Filled)) {
         for queue in &self.queues {
-            let filled = std::mem::take(&mut *queue.filled.lock());
+            let mut queued = queue.filled.lock();
+            let filled = std::mem::take(&mut *queued);
+            self.counts.unacknowledged_bytes.fetch_add(filled.bytes.len() as u64, Relaxed);
+            drop(queued);
             self.counts.recorded.fetch_add(filled.exchanges, Relaxed);
             self.counts.others_recorded.fetch_add(filled.others, Relaxed);
             self.counts.dropped.fetch_add(filled.dropped.exchanges, Relaxed);

@@ -40,17 +40,18 @@ struct Entry {
 /// What ends with a client's socket, whoever has it last: one that speaks WebSocket outlives the task that accepted it.
 pub struct Ends {
     shared: Arc<Shared>,
-    #[expect(dead_code, reason = "its drop tells")]
-    record: ConnectionRecord,
+    // before it is told: whoever hears that a client has left may come in its place
     #[expect(dead_code, reason = "its drop makes room for another client")]
     seat: Seat,
+    #[expect(dead_code, reason = "its drop tells")]
+    record: ConnectionRecord,
 }
 
 impl Ends {
     /// A client is connected.
     pub fn new(shared: &Arc<Shared>, record: ConnectionRecord, seat: Seat) -> Self {
         shared.stats.connection_opened();
-        Ends { shared: Arc::clone(shared), record, seat }
+        Ends { shared: Arc::clone(shared), seat, record }
     }
 }
 

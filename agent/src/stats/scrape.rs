@@ -111,7 +111,12 @@ impl Scrape {
         let (recorded, dropped) = (recorder.others_recorded(), recorder.others_dropped());
         counter(out, "recorder_messages_recorded", "Messages and the like that found room in a queue.", recorded)?;
         counter(out, "recorder_messages_dropped", "Messages and the like that found no room.", dropped)?;
-        gauge(out, "recorder_queued_bytes", "Queued, or sent and not acknowledged.", recorder.queued_bytes())?;
+        gauge(
+            out,
+            "recorder_queued_bytes",
+            "Queued, on their way to the disk, or sent and not acknowledged.",
+            recorder.queued_bytes(),
+        )?;
         gauge(out, "spool_bytes", "On disk until the orchestrator has them.", recorder.spool_bytes())
     }
 

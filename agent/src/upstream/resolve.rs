@@ -156,9 +156,9 @@ mod tests {
     use super::*;
     use crate::target::Scheme;
 
-    fn resolver(ask: Ask) -> Resolver {
+    fn resolver(ask: Ask, timeout: Duration) -> Resolver {
         let policy = TargetPolicy::new(Vec::new(), Vec::new(), Vec::new());
-        Resolver::asking(ask, Arc::new(policy), Duration::from_millis(200))
+        Resolver::asking(ask, Arc::new(policy), timeout)
     }
 
     fn target(name: &str) -> Target {
@@ -181,7 +181,7 @@ mod tests {
             Ok(vec![SocketAddr::from(([192, 0, 2, 1], 0))])
         }
         run(async {
-            let resolver = resolver(ask);
+            let resolver = resolver(ask, Duration::from_secs(30));
             let target = target("a.example");
             for answer in join_all((0..20).map(|_| resolver.resolve(&target))).await {
                 assert_eq!(answer, Ok(vec![SocketAddr::from(([192, 0, 2, 1], 80))]));
@@ -200,7 +200,8 @@ mod tests {
             Ok(vec![SocketAddr::from(([192, 0, 2, 1], 0))])
         }
         run(async {
-            let resolver = resolver(ask);
+            // long enough for a slow machine to begin so many threads
+            let resolver = resolver(ask, Duration::from_secs(3));
             let one = resolver.resolve(&target("n0.example")).await;
             assert!(matches!(one, Err(UpstreamFailure::Timeout(_))), "{one:?}");
             let targets: Vec<_> = (0..AT_ONCE + 10).map(|n| target(&format!("n{n}.example"))).collect();

@@ -101,7 +101,7 @@ async fn a_hello_in_an_unusual_record_is_not_carried_past() -> anyhow::Result<()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pause_in_what_may_be_a_request_hides_nothing() -> anyhow::Result<()> {
-    let setup = Setup::start(|config| config.client.head_timeout = Duration::from_millis(200)).await?;
+    let setup = Setup::start(|config| config.client.head_timeout = Duration::from_secs(1)).await?;
     let origin = RawOrigin::start(Script::Silence).await?;
     // the last is wrong already, whatever would come
     for (said, status) in [("GE", 408), ("\r\n", 408), ("ANY /admin", 408), ("PRI * HTTP/2.0\r\n", 505)] {

@@ -91,7 +91,7 @@ async fn a_refused_head_request_gets_no_content() -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_later_head_is_told_and_a_silent_client_is_not() -> anyhow::Result<()> {
-    let setup = Setup::start(|config| config.client.head_timeout = Duration::from_millis(300)).await?;
+    let setup = Setup::start(|config| config.client.head_timeout = Duration::from_secs(1)).await?;
     let host = setup.origin.plain().to_string();
     let first = get(&format!("http://{host}"), &host, "/text/first");
     for more in ["GET ", "\r\n", ""] {
@@ -110,9 +110,9 @@ async fn a_slow_later_head_is_told_and_a_silent_client_is_not() -> anyhow::Resul
 /// The limit is for the client's head, not for the answer to the one before.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_answer_takes_nothing_from_the_next_head() -> anyhow::Result<()> {
-    let setup = Setup::start(|config| config.client.head_timeout = Duration::from_millis(400)).await?;
+    let setup = Setup::start(|config| config.client.head_timeout = Duration::from_secs(1)).await?;
     let mut http = setup.agent.client()?.forward().await?;
-    let url = format!("http://{}/bytes/3000?seed=1&chunked&by=100&pace=30", setup.origin.plain());
+    let url = format!("http://{}/bytes/3000?seed=1&chunked&by=104&pace=60", setup.origin.plain());
     for _ in 0..2 {
         let request = http.request("GET", &url, body::empty())?;
         let response = within(PATIENCE, "the answer", http.send(request)).await??;
@@ -196,7 +196,7 @@ async fn a_broken_chunk_breaks_the_body_and_hides_no_request() -> anyhow::Result
 /// The client's answer is out, its connection is free, yet the answer still lies in the way: nothing may hang.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pipelined_request_behind_a_large_answer_is_served() -> anyhow::Result<()> {
-    let setup = Setup::start(|config| config.client.head_timeout = Duration::from_millis(300)).await?;
+    let setup = Setup::start(|config| config.client.head_timeout = Duration::from_secs(1)).await?;
     let host = setup.origin.plain().to_string();
     let base = format!("http://{host}");
     let mut raw = Raw::dial(setup.agent.proxy).await?;
@@ -204,7 +204,7 @@ async fn a_pipelined_request_behind_a_large_answer_is_served() -> anyhow::Result
     raw.say(format!("{large}{small}")).await?;
     // longer than a head may take: what is sent has to lie in the agent's and the kernel's buffers meanwhile
     raw.hear(12).await?;
-    tokio::time::sleep(Duration::from_millis(700)).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
     let mut heard = 12;
     while heard < 8_000_000 {
         heard += raw.hear(100_000).await?.len();

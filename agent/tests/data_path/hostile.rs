@@ -67,7 +67,7 @@ async fn an_http2_client_that_gives_no_window_is_given_up() -> anyhow::Result<()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_http2_connection_ends() -> anyhow::Result<()> {
-    let setup = Setup::start(|config| config.client.head_timeout = Duration::from_millis(200)).await?;
+    let setup = Setup::start(|config| config.client.head_timeout = Duration::from_secs(1)).await?;
     let mut http = Http::start(setup.agent.client()?.dial().await?, Alpn::Http2).await?;
     assert_eq!(http.get(&format!("http://{}/text/2", setup.origin.plain())).await?.status, 200);
     is_alone(&setup, "the connection to end").await

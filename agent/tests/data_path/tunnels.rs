@@ -88,7 +88,7 @@ async fn tls_with_a_protocol_of_its_own_is_ended_here_and_carried() -> anyhow::R
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_garbage_ends_its_connection_and_no_other() -> anyhow::Result<()> {
-    let setup = Setup::start(|config| config.client.head_timeout = std::time::Duration::from_millis(300)).await?;
+    let setup = Setup::start(|config| config.client.head_timeout = std::time::Duration::from_secs(1)).await?;
     for garbage in [&b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00"[..], b"\x16"] {
         let mut raw = Raw::over(setup.agent.client()?.tunnel(&setup.tls()).await?);
         raw.say(garbage).await?;

@@ -13,6 +13,7 @@ use weir_testkit::body;
 use weir_testkit::ca;
 use weir_testkit::client::{Alpn, Http};
 use weir_testkit::raw::{Raw, RawOrigin, Script};
+use weir_testkit::wait::{PATIENCE, eventually, within};
 
 use crate::agent::Setup;
 
@@ -108,7 +109,7 @@ async fn an_upstream_that_wants_http11_gets_it() -> anyhow::Result<()> {
 /// Each of its requests would dial for as long, one after the other.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_upstream_costs_its_requests_one_wait_together() -> anyhow::Result<()> {
-    let wait = Duration::from_millis(500);
+    let wait = Duration::from_secs(3);
     let setup = Setup::start(|config| config.upstream.connect_timeout = wait).await?;
     // accepts, and never shakes hands
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -147,7 +148,7 @@ async fn a_connection_on_which_a_client_logged_in_serves_no_other() -> anyhow::R
     for _ in 0..2 {
         let mut raw = Raw::dial(setup.agent.proxy).await?;
         raw.say(format!("GET http://{at}/ HTTP/1.1\r\nHost: {at}\r\n\r\n")).await?;
-        let accepted = weir_testkit::wait::within(Duration::from_secs(10), "a connection of its own", keeps.accept());
+        let accepted = within(PATIENCE, "a connection of its own", keeps.accept());
         let mut upstream = accepted.await??.0;
         upstream.read_u8().await?;
         let challenge = "HTTP/1.1 401 No\r\nWWW-Authenticate: Basic, NTLM\r\nContent-Length: 0\r\n\r\n";
@@ -202,12 +203,9 @@ async fn an_http2_upstream_that_grants_no_window_is_given_up() -> anyhow::Result
     let response = http.send(request).await?;
     assert_eq!(response.status(), 200);
     let stats = &setup.agent.shared.stats;
-    weir_testkit::wait::eventually(Duration::from_secs(20), "the exchange to end", || async {
-        Ok((stats.exchanges_active() == 0).then_some(()))
-    })
-    .await?;
+    eventually(PATIENCE, "the exchange to end", || async { Ok((stats.exchanges_active() == 0).then_some(())) }).await?;
     // and the connection with it, once the pool is looked through
-    let _ = weir_testkit::wait::within(Duration::from_secs(20), "the upstream's connection", served).await?;
+    let _ = within(PATIENCE, "the upstream's connection", served).await?;
     Ok(())
 }
 
@@ -240,7 +238,7 @@ async fn idle_connections_to_many_targets_are_bounded() -> anyhow::Result<()> {
         let url = format!("http://127.1.{}.{}:{port}/", n / 250, n % 250 + 1);
         assert_eq!(http.get(&url).await?.status, 200);
     }
-    weir_testkit::wait::eventually(Duration::from_secs(20), "the oldest to be closed", || async {
+    eventually(PATIENCE, "the oldest to be closed", || async {
         Ok((open.load(Ordering::Relaxed) <= 1024).then_some(()))
     })
     .await?;

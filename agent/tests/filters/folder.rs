@@ -1,9 +1,9 @@
 //! A folder of filters: operator writes files, agent runs them.
 
-use std::{fs, io::Write as _, path::PathBuf, sync::Arc};
+use std::{fs, io::Write as _, path::PathBuf, sync::Arc, time::Duration};
 
 use tempfile::TempDir;
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::Instant};
 use weir_agent::{
     filters::{Folder, Source},
     worker::Shared,
@@ -34,9 +34,13 @@ impl Agent {
         fs::write(self.path(file), bytes).unwrap();
     }
 
-    async fn start(&mut self) -> Result<(), String> {
+    async fn open(&self) -> Result<Folder, String> {
         let folder = Folder::open(self.dir.path().join("filters"), Arc::clone(&self.shared)).await;
-        self.following = Some(tokio::spawn(folder.map_err(|error| error.to_string())?.follow()));
+        folder.map_err(|error| error.to_string())
+    }
+
+    async fn start(&mut self) -> Result<(), String> {
+        self.following = Some(tokio::spawn(self.open().await?.follow()));
         Ok(())
     }
 
@@ -114,34 +118,36 @@ async fn half_a_file_is_waited_for() {
     agent.runs("a", &new).await;
 }
 
-/// Another file tells us that the agent has looked at the folder meanwhile.
-async fn looked(agent: &Agent, other: &str) {
-    let component = component(other);
-    agent.write(&format!("{other}.wasm"), &component);
-    agent.runs(other, &component).await;
-}
+/// For as long as a writer may take between two changes that belong together.
+const A_MOMENT: Duration = Duration::from_millis(400);
 
 #[tokio::test]
 async fn a_file_that_is_put_in_place_of_another_leaves_no_gap() {
-    let mut agent = Agent::new();
-    let [old, new] = ["old", "new"].map(component);
+    let agent = Agent::new();
+    let [old, new] = ["old", "newer"].map(component);
     agent.write("a.wasm", &old);
-    agent.start().await.unwrap();
-    // a machine that is too busy to look within the time tries again
-    for attempt in 0.. {
-        assert!(attempt < 20, "never looked in time");
-        let removed = std::time::Instant::now();
-        fs::remove_file(agent.path("a.wasm")).unwrap();
-        looked(&agent, &format!("other{attempt}")).await;
-        let in_time = removed.elapsed() < std::time::Duration::from_millis(400);
-        let active = agent.digest("a");
-        agent.write("a.wasm", &new);
-        agent.runs("a", &new).await;
-        if in_time {
-            assert!(active.is_some(), "it was taken out at once");
-            break;
-        }
+    let (mut folder, mut now) = (agent.open().await.unwrap(), Instant::now());
+    fs::remove_file(agent.path("a.wasm")).unwrap();
+    for wait in [Duration::ZERO, A_MOMENT] {
+        now += wait;
+        folder.look(now).await;
+        assert_eq!(agent.digest("a"), Some(Digest::of(&old)), "it was taken out at once");
     }
+    agent.write("a.wasm", &new);
+    // for so long a file may come beside it
+    for wait in [Duration::ZERO, 2 * A_MOMENT] {
+        now += wait;
+        folder.look(now).await;
+        assert!(agent.digest("a").is_some());
+    }
+    assert_eq!(agent.digest("a"), Some(Digest::of(&new)));
+    // and that it was gone once counts for nothing now
+    fs::remove_file(agent.path("a.wasm")).unwrap();
+    now += A_MOMENT;
+    folder.look(now).await;
+    assert!(agent.digest("a").is_some());
+    folder.look(now + 2 * A_MOMENT).await;
+    assert!(agent.digest("a").is_none(), "nobody puts another in its place");
 }
 
 #[tokio::test]
@@ -173,27 +179,26 @@ async fn a_mount_that_is_swapped_as_a_whole_is_followed() {
 
 #[tokio::test]
 async fn a_file_beside_it_that_is_being_written_is_waited_for() {
-    let mut agent = Agent::new();
+    let agent = Agent::new();
     agent.write("a.wasm", component("a"));
     agent.write("a.toml", "priority = 9\n");
-    agent.start().await.unwrap();
+    let (mut folder, mut now) = (agent.open().await.unwrap(), Instant::now());
     let priority = || agent.shared.active.find(&name("a")).unwrap().publication().priority;
-    for attempt in 0.. {
-        assert!(attempt < 20, "never looked in time");
-        let truncated = std::time::Instant::now();
-        agent.write("a.toml", "");
-        looked(&agent, &format!("other{attempt}")).await;
-        let (in_time, meanwhile) = (truncated.elapsed() < std::time::Duration::from_millis(400), priority());
-        agent.write("a.toml", "priority = 7\n");
-        eventually("what was written", || priority() == 7).await;
-        if in_time {
-            assert_ne!(meanwhile, 0, "it ran without its file");
-            break;
-        }
+    agent.write("a.toml", "");
+    for wait in [Duration::ZERO, A_MOMENT] {
+        now += wait;
+        folder.look(now).await;
+        assert_eq!(priority(), 9, "it ran without its file");
     }
+    agent.write("a.toml", "priority = 7\n");
+    folder.look(now).await;
+    assert_eq!(priority(), 7);
     // one that stays empty says nothing, and is believed in the end
     agent.write("a.toml", "");
-    eventually("the default", || priority() == 0).await;
+    folder.look(now).await;
+    assert_eq!(priority(), 7);
+    folder.look(now + 2 * A_MOMENT).await;
+    assert_eq!(priority(), 0);
 }
 
 #[tokio::test]

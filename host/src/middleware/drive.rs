@@ -68,16 +68,18 @@ impl Future for Driven {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        if this.account.wire.poll_closed(cx).is_ready() || this.has_stalled(cx) {
+        if this.account.wire.poll_closed(cx).is_ready() {
             this.guest = None;
             return Poll::Ready(());
         }
         let Some(guest) = &mut this.guest else { return Poll::Ready(()) };
         let polled = this.account.timed(|| guest.as_mut().poll(cx));
-        if polled.is_ready() {
+        // behind its turn: on a busy machine it may have had none for as long as it may do nothing
+        if polled.is_ready() || this.has_stalled(cx) {
             this.guest = None;
+            return Poll::Ready(());
         }
-        polled
+        Poll::Pending
     }
 }
 

@@ -3,7 +3,6 @@
 
 use std::{
     fs, io,
-    net::{Ipv4Addr, TcpListener},
     os::unix::{
         fs::{MetadataExt as _, PermissionsExt as _},
         process::CommandExt as _,
@@ -17,7 +16,7 @@ use std::{
 use anyhow::{Context as _, bail, ensure};
 use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
 
-use crate::ca::Ca;
+use crate::{ca::Ca, ports::reserve};
 
 /// Of the one role, which may do everything.
 const ROLE: &str = "weir";
@@ -77,7 +76,7 @@ impl Server {
         let dir = dir.join("postgres");
         blocking(move || {
             make(&dir)?;
-            let at = Place { port: free_port()?, password: password(&dir)? };
+            let at = Place { port: reserve()?, password: password(&dir)? };
             let child = run(&dir, at.port, true)?;
             let mut server = Self { dir, at, child };
             server.wait()?;
@@ -197,10 +196,6 @@ fn is_whole(dir: &Path, initdb: &Path) -> bool {
 
 pub(super) fn password(dir: &Path) -> anyhow::Result<String> {
     Ok(fs::read_to_string(dir.join("password")).context("the password of PostgreSQL")?.trim().to_owned())
-}
-
-pub(super) fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 /// Starts the server, with us or for itself.

@@ -11,8 +11,8 @@ use std::{
 use anyhow::Context as _;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 
-use super::server::{Place, apart, as_user, free_port, is_root, make, password, ready, run};
-use crate::binaries;
+use super::server::{Place, apart, as_user, is_root, make, password, ready, run};
+use crate::{binaries, ports::reserve};
 
 /// Its arguments: the file `users`, and the server's process id. SIGINT ends PostgreSQL in order.
 const WATCHER: &str = r#"
@@ -86,7 +86,7 @@ fn running(dir: &Path, cluster: &Path) -> Option<Place> {
 
 fn start(dir: &Path, cluster: &Path) -> anyhow::Result<Place> {
     make(cluster)?;
-    let place = Place { port: free_port()?, password: password(cluster)? };
+    let place = Place { port: reserve()?, password: password(cluster)? };
     let mut child = run(cluster, place.port, false)?;
     ready(cluster, &place, &mut child)?;
     fs::write(dir.join("port"), place.port.to_string())?;

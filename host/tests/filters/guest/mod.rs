@@ -252,7 +252,8 @@ pub fn artifact(component: Vec<u8>, name: &str, adjust: impl FnOnce(&mut Publica
         on_failure: FailurePolicy::Closed,
         on_failure_for: Vec::new(),
         isolation: Isolation::Shared,
-        limits: Limits::default(),
+        // a slow machine is for tests of its own
+        limits: Limits { cpu_ms: 5_000, startup_ms: 30_000, ..Limits::default() },
         grants: Capability::ALL.into(),
         upstreams: Default::default(),
         reads: Default::default(),
