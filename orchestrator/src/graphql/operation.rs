@@ -35,8 +35,10 @@ pub(super) struct Turn {
     next: Arc<Semaphore>,
 }
 
-/// Goes with a request; dropped when what it asks for has begun, or will not: from then on nothing that comes is passed over.
-pub(super) struct Beginning(Mutex<Option<oneshot::Sender<()>>>);
+/// Goes with a request. It is over when what that asks for has begun, or is answered: from then on nothing that comes is passed
+/// over.
+#[derive(Clone)]
+pub(super) struct Beginning(Arc<Mutex<Option<oneshot::Sender<()>>>>);
 
 /// Told when that is.
 pub(super) struct Begun {
@@ -47,20 +49,27 @@ pub(super) struct Begun {
 impl Operation {
     pub(super) fn begin(api: &Api, request: Request) -> (Self, Begun) {
         let (begins, told) = oneshot::channel();
+        let beginning = Beginning(Arc::new(Mutex::new(Some(begins))));
         let kept = Kept::default();
-        let request = request.data(kept.clone()).data(Beginning(Mutex::new(Some(begins))));
+        let request = request.data(kept.clone()).data(beginning.clone());
         let (tell, answers) = mpsc::channel(1);
-        let task = tokio::spawn(answer(api.execute_stream(request), kept, tell));
+        let task = tokio::spawn(answer(api.execute_stream(request), (kept, beginning), tell));
         let operation = Self { answers, is_over: false, _task: AbortOnDropHandle::new(task) };
         (operation, Begun { told, until: Instant::now() + PATIENCE })
     }
 }
 
-async fn answer(mut answers: BoxStream<'static, Response>, kept: Kept, tell: mpsc::Sender<(Response, Turn)>) {
+async fn answer(
+    mut answers: BoxStream<'static, Response>,
+    (kept, beginning): (Kept, Beginning),
+    tell: mpsc::Sender<(Response, Turn)>,
+) {
     let next = Arc::new(Semaphore::new(1));
     while let Ok(permit) = next.acquire().await {
         permit.forget();
-        let Some(answer) = answers.next().await else { return };
+        let answer = answers.next().await;
+        beginning.is_over();
+        let Some(answer) = answer else { return };
         let turn = Turn { kept: kept.clone(), next: Arc::clone(&next) };
         if tell.send((answer, turn)).await.is_err() {
             return;

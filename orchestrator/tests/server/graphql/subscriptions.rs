@@ -1,6 +1,7 @@
 //! What comes, told as it comes.
 
 use serde_json::json;
+use tokio_tungstenite::tungstenite::Message;
 use weir_proto::v1::Field;
 
 use super::{look, socket::Socket};
@@ -70,5 +71,11 @@ async fn what_comes_is_told_over_a_websocket() {
     }
     assert_eq!(told["payload"]["data"]["exchangeRecorded"]["id"], id(&second), "from behind a place");
     running.stop().await;
-    assert_eq!(socket.closed().await, 1001);
+    let close = loop {
+        match socket.message().await {
+            Message::Text(text) => assert!(text.contains("systemMetricsUpdated"), "{text}"),
+            other => break other,
+        }
+    };
+    assert!(matches!(&close, Message::Close(Some(frame)) if u16::from(frame.code) == 1001), "{close:?}");
 }
