@@ -137,7 +137,7 @@ async fn one_damaged_body_stands_in_the_way_of_no_other() {
     let broken = with(&needle(50_000));
     agent.record(vec![broken.clone()]).await;
     fs::remove_file(&files(&folder)[0]).unwrap();
-    let all = [with(&needle(40_000)), broken, with(&needle(9000)), with(b"hay")];
+    let all = [with(&needle(40_000)), broken, with(&needle(9000)), with(b"a haystack")];
     agent.record(vec![all[0].clone(), all[2].clone(), all[3].clone()]).await;
     let broken = id(&all[1]);
 
@@ -196,7 +196,7 @@ async fn one_damaged_body_stands_in_the_way_of_no_other() {
     assert_eq!(stream.told().await.event, "exchange");
 
     // Rules go on; what they cannot look into stays. So it does when somebody deletes by such a query.
-    let delete = person.request(Method::DELETE, "/api/v1/exchanges?query=body~hay").send().await.unwrap();
+    let delete = person.request(Method::DELETE, "/api/v1/exchanges?query=body~haystack").send().await.unwrap();
     assert_eq!(delete.json::<Value>().await.unwrap(), json!({"deleted": 1, "unread": 1, "next": null}));
     let rules = json!({"rules": [{"action": "drop", "query": "body~needle", "after_s": 0}]});
     assert_eq!(person.request(Method::PUT, "/api/v1/retention").json(&rules).send().await.unwrap().status(), 200);
