@@ -231,7 +231,8 @@ async fn however_many_ask_for_large_bodies_few_are_in_memory() {
     let told = futures_util::future::join_all((0..60).map(|_| ask())).await;
     assert_eq!(told, vec![json!(false); 60]);
     if let (Some(before), Some(after)) = (before, peak()) {
-        assert!(after < before + 300_000, "it took {} KiB more", after - before);
+        // All of them at once were 60 times 12 MiB. Threads that laid some out keep what they had.
+        assert!(after < before + 450_000, "it took {} KiB more", after - before);
     }
 }
 
