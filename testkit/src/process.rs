@@ -65,7 +65,8 @@ impl Process {
 
     /// Waits for a line that begins with `start`, printed after byte `from` of the log, and gives its rest.
     pub async fn line(&mut self, start: &str, from: usize) -> anyhow::Result<String> {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
+        // a program that starts may have large filters to compile first
+        let deadline = tokio::time::Instant::now() + PATIENCE * 3;
         loop {
             let log = self.log();
             let printed = log.get(from..).unwrap_or_default();
